@@ -1,0 +1,1 @@
+"""Generator of the accelerator: configuration, number formats, command format and hardware."""

@@ -1,0 +1,150 @@
+"""The configuration object that feeds the RTL, the compiler, the golden model and the cycle model.
+
+`AcceleratorConfig` holds the choices; its properties derive every width and size once, so that no
+module recomputes one. `PRESETS` names instances, written as differences from the default.
+"""
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+
+from rtl_gen import numerics
+from rtl_gen.errors import UserError
+
+
+@dataclass(frozen=True, kw_only=True)
+class AcceleratorConfig:
+    """What can be chosen about one accelerator. Sizes in bytes, tokens or channels as named."""
+
+    lanes: int = 8
+    """Rows of the MAC array; token j lives in bank j mod lanes. Power of two, 2 to 16."""
+    width: int = 64
+    """int8 multipliers a lane = channels a row = the largest head dimension. Power of two, 8 to 64."""
+    max_tokens: int = 198
+    """Most tokens of a network, CLS (and a distillation token) included."""
+    max_heads: int = 12
+    """Most heads of a layer: bounds the importance sums."""
+    bus_bytes: int = 64
+    """Bytes a cycle of the memory port. Power of two, from `lanes` to `width`."""
+    row_slots: int = 8
+    """Query rows in flight between QK^T and PV, which hides the softmax latency. Power of two."""
+    frequency_mhz: int = 500
+    """Clock assumed when cycles are turned into time."""
+
+    def __post_init__(self):
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if type(value) is not int or value < 1:
+                raise UserError(f"{field.name} = {value!r}: expected a positive integer")
+        _power_of_two("lanes", self.lanes, 2, 16)
+        _power_of_two("width", self.width, 8, 64)
+        _power_of_two("row_slots", self.row_slots, 2, 32)
+        _power_of_two("bus_bytes", self.bus_bytes, self.lanes, self.width)
+        if self.max_tokens > 1024:
+            raise UserError(f"max_tokens = {self.max_tokens}: expected at most 1024")
+        if self.max_tokens < 2 * self.lanes:
+            raise UserError(
+                f"max_tokens = {self.max_tokens}: expected at least two words of {self.lanes} lanes"
+            )
+        if self.max_heads > 64:
+            raise UserError(f"max_heads = {self.max_heads}: expected at most 64")
+
+    # Sizes -----------------------------------------------------------------------------------
+
+    @property
+    def macs(self) -> int:
+        """Multipliers of the array."""
+        return self.lanes * self.width
+
+    @property
+    def bank_depth(self) -> int:
+        """Tokens of one bank = words of `lanes` tokens = most beats of a row."""
+        return -(-self.max_tokens // self.lanes)
+
+    @property
+    def row_bits(self) -> int:
+        """One row of int8 channels: a query, key, value or output of one head."""
+        return 8 * self.width
+
+    @property
+    def mask_bytes(self) -> int:
+        """Distance of two mask rows in memory: one bit a token, rounded up to a power of two."""
+        return 1 << (-(-self.max_tokens // 8) - 1).bit_length()
+
+    # Widths ----------------------------------------------------------------------------------
+
+    @property
+    def token_bits(self) -> int:
+        """A token index."""
+        return (self.max_tokens - 1).bit_length()
+
+    @property
+    def count_bits(self) -> int:
+        """A number of tokens, 0 to max_tokens."""
+        return self.max_tokens.bit_length()
+
+    @property
+    def word_bits(self) -> int:
+        """An address inside a bank (a token index without its lane)."""
+        return (self.bank_depth - 1).bit_length()
+
+    @property
+    def dot_bits(self) -> int:
+        """Signed sum of `width` products of two int8."""
+        return 16 + (self.width - 1).bit_length()
+
+    @property
+    def exp_sum_bits(self) -> int:
+        """Unsigned sum of one row's exponentials."""
+        return (numerics.EXP_MAX * self.max_tokens).bit_length()
+
+    @property
+    def pv_bits(self) -> int:
+        """Signed sum over one row of exponential times int8 value."""
+        return (128 * numerics.EXP_MAX * self.max_tokens).bit_length() + 1
+
+    @property
+    def importance_bits(self) -> int:
+        """Unsigned column sum of probabilities over all rows and heads, in whole sorter digits."""
+        largest = (self.max_tokens * self.max_heads) << numerics.PROBABILITY_FRACTION_BITS
+        digits = -(-(largest.bit_length() + 1) // numerics.SORT_DIGIT_BITS)
+        return digits * numerics.SORT_DIGIT_BITS
+
+    # Identity --------------------------------------------------------------------------------
+
+    def as_dict(self) -> dict[str, int]:
+        return dataclasses.asdict(self)
+
+    def digest(self) -> str:
+        """Hash of every choice: ties a memory image or a manifest to the hardware that it fits."""
+        text = json.dumps(self.as_dict(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _power_of_two(name: str, value: int, low: int, high: int) -> None:
+    if value & (value - 1) or not low <= value <= high:
+        raise UserError(f"{name} = {value}: expected a power of two from {low} to {high}")
+
+
+DEFAULT = AcceleratorConfig()
+
+PRESETS: dict[str, AcceleratorConfig] = {
+    "default": DEFAULT,
+    "half": dataclasses.replace(DEFAULT, lanes=4, bus_bytes=32),
+    "double": dataclasses.replace(DEFAULT, lanes=16),
+    "large": dataclasses.replace(DEFAULT, max_tokens=577, max_heads=16),
+    "small": AcceleratorConfig(lanes=4, width=16, max_tokens=50, max_heads=3, bus_bytes=16),
+    "tiny": AcceleratorConfig(lanes=2, width=8, max_tokens=17, max_heads=2, bus_bytes=4, row_slots=4),
+}
+
+
+def get_config(name: str, **overrides: int) -> AcceleratorConfig:
+    """The preset `name` with some choices replaced."""
+    if name not in PRESETS:
+        raise UserError(f"unknown preset {name!r}: expected one of {', '.join(PRESETS)}")
+    known = {field.name for field in dataclasses.fields(AcceleratorConfig)}
+    for key in overrides:
+        if key not in known:
+            raise UserError(f"unknown choice {key!r}: expected one of {', '.join(sorted(known))}")
+    return dataclasses.replace(PRESETS[name], **overrides)
