@@ -106,9 +106,12 @@ class AcceleratorConfig:
 
     @property
     def importance_bits(self) -> int:
-        """Unsigned column sum of probabilities over all rows and heads, in whole sorter digits."""
+        """Unsigned column sum of probabilities over all rows and heads, in whole sorter digits.
+
+        A rounded probability is at most 1, so that the sum is at most one for each row and head.
+        """
         largest = (self.max_tokens * self.max_heads) << numerics.PROBABILITY_FRACTION_BITS
-        digits = -(-(largest.bit_length() + 1) // numerics.SORT_DIGIT_BITS)
+        digits = -(-(largest + 1).bit_length() // numerics.SORT_DIGIT_BITS)
         return digits * numerics.SORT_DIGIT_BITS
 
     # Identity --------------------------------------------------------------------------------
