@@ -1,0 +1,114 @@
+"""Static attention masks from averaged attention maps, at a wanted total sparsity.
+
+A strategy gives every entry of the maps a cost; the cheapest entries of the whole network are kept
+until the wanted number is reached, so that sparsity is met to the entry (ties aside) and the
+threshold needs no search. Always kept, whatever they cost: the CLS row, the CLS column and the
+largest entry of every row.
+
+Maps are float (layers, heads, n, n), rows = queries, each row summing to 1. Masks are bool of the
+same shape, True = kept. Sparsity is the fraction dropped of all layers * heads * n * n entries.
+Equal averages in a row rank by token index, the lower one first.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from rtl_gen.errors import UserError
+
+Strategy = Callable[[np.ndarray], np.ndarray]
+"""From maps (layers, heads, n, n) to the cost of every entry; lower = kept earlier."""
+
+
+def vitcod(maps: np.ndarray) -> np.ndarray:
+    """ViTCoD's rule (HPCA 2023): one information threshold over all layers and heads.
+
+    Each row, sorted in descending order, keeps entries until their sum reaches the threshold: an
+    entry is kept if and only if the sum of those before it is below the threshold. That sum is the
+    cost. (The authors' code keeps one entry more.)
+    """
+    order = _descending(maps)
+    values = np.take_along_axis(maps, order, axis=-1)
+    before = np.cumsum(values, axis=-1)
+    before[..., 1:] = before[..., :-1].copy()
+    before[..., 0] = 0
+    return _scatter(order, before)
+
+
+def layer_threshold(maps: np.ndarray) -> np.ndarray:
+    """ViTCoD's rule with one threshold a layer, so that every layer has the same sparsity."""
+    layers = maps.shape[0]
+    order = np.argsort(vitcod(maps).reshape(layers, -1), axis=-1, kind="stable")
+    rank = _scatter(order, np.broadcast_to(np.arange(order.shape[-1]), order.shape))
+    return rank.reshape(maps.shape)
+
+
+def row_topk(maps: np.ndarray) -> np.ndarray:
+    """Every row keeps its k largest entries; of the rows' (k+1)-th, the largest fill the budget."""
+    order = _descending(maps)
+    rank = _scatter(order, np.broadcast_to(np.arange(order.shape[-1]), order.shape))
+    return rank - maps / 2
+
+
+STRATEGIES: dict[str, Strategy] = {
+    function.__name__: function for function in (vitcod, layer_threshold, row_topk)
+}
+
+
+def make_masks(maps: np.ndarray, sparsity: float, strategy: str = "vitcod") -> np.ndarray:
+    """Masks (True = kept) of the wanted sparsity.
+
+    Raises:
+        UserError: unknown strategy, maps that are no probabilities, a sparsity out of reach.
+    """
+    if strategy not in STRATEGIES:
+        raise UserError(f"unknown strategy {strategy!r}: expected one of {', '.join(STRATEGIES)}")
+    if not 0 <= sparsity < 1:
+        raise UserError(f"sparsity = {sparsity}: expected a fraction from 0 to below 1")
+    check_maps(maps)
+    droppable = np.ones(maps.shape, dtype=bool)
+    droppable[:, :, 0, :] = False
+    droppable[:, :, :, 0] = False
+    largest = np.argmax(maps, axis=-1, keepdims=True)
+    np.put_along_axis(droppable, largest, values=False, axis=-1)
+
+    count = round(sparsity * maps.size)
+    costs = STRATEGIES[strategy](maps)
+    candidates = costs[droppable]
+    if count > candidates.size:
+        raise UserError(
+            f"sparsity = {sparsity}: CLS and the largest entry of every row always stay, "
+            f"expected at most {np.floor(candidates.size / maps.size * 1000) / 1000}"
+        )
+    if count == 0:
+        return np.ones(maps.shape, dtype=bool)
+    position = candidates.size - count
+    threshold = np.partition(candidates, position)[position]
+    return ~droppable | (costs < threshold)
+
+
+def sparsity_of(masks: np.ndarray) -> float:
+    """Fraction of entries that are dropped."""
+    return 1 - np.count_nonzero(masks) / masks.size
+
+
+def check_maps(maps: np.ndarray) -> None:
+    """Raise UserError unless `maps` is (layers, heads, n, n) of rows that sum to 1."""
+    if maps.ndim != 4 or maps.shape[2] != maps.shape[3] or maps.shape[2] < 2 or 0 in maps.shape:
+        raise UserError(
+            f"attention maps have shape {maps.shape}: expected (layers, heads, n, n), n > 1"
+        )
+    if not np.all(maps >= 0) or not np.allclose(maps.sum(axis=-1), 1, atol=1e-3):
+        raise UserError("attention maps are no probabilities: expected rows >= 0 that sum to 1")
+
+
+def _descending(maps: np.ndarray) -> np.ndarray:
+    """Token indices of every row from its largest entry down, ties in token order."""
+    return np.argsort(-maps, axis=-1, kind="stable")
+
+
+def _scatter(order: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """values[..., r] put at position order[..., r]."""
+    result = np.empty(order.shape, dtype=values.dtype)
+    np.put_along_axis(result, order, values, axis=-1)
+    return result

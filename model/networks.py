@@ -1,0 +1,142 @@
+"""The supported networks (DeiT, Touvron et al. 2021) and how their weights are loaded through timm."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+from huggingface_hub.utils import logging as hub_logging
+from timm.models import load_state_dict
+from timm.models.vision_transformer import VisionTransformer
+
+from rtl_gen.errors import UserError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """Shape of one Vision Transformer; all layers are alike."""
+
+    name: str
+    heads: int
+    layers: int = 12
+    head_dim: int = 64
+    tokens: int = 197
+    """CLS and the patches."""
+    patch_inputs: int = 768
+    """Inputs of the patch embedding: 3 colours of 16 x 16 pixels."""
+    classes: int = 1000
+    mlp_ratio: int = 4
+
+    @property
+    def dim(self) -> int:
+        """Channels of a token."""
+        return self.heads * self.head_dim
+
+    @property
+    def hidden(self) -> int:
+        """Channels between the two linear layers of the FFN."""
+        return self.mlp_ratio * self.dim
+
+    @property
+    def patch_tokens(self) -> int:
+        return self.tokens - 1
+
+    @property
+    def mask_shape(self) -> tuple[int, int, int, int]:
+        """(layers, heads, queries, keys)."""
+        return self.layers, self.heads, self.tokens, self.tokens
+
+    @property
+    def timm_name(self) -> str:
+        return f"{self.name}_patch16_224"
+
+
+DEIT_TINY = Network(name="deit_tiny", heads=3)
+DEIT_SMALL = Network(name="deit_small", heads=6)
+DEIT_BASE = Network(name="deit_base", heads=12)
+
+NETWORKS: dict[str, Network] = {net.name: net for net in (DEIT_TINY, DEIT_SMALL, DEIT_BASE)}
+
+
+def get_network(name: str) -> Network:
+    """The network `name`; timm's name for it is understood too."""
+    for network in NETWORKS.values():
+        if name in (network.name, network.timm_name):
+            return network
+    raise UserError(f"unknown model {name!r}: expected one of {', '.join(NETWORKS)}")
+
+
+def load_model(network: Network, weights: Path | None = None) -> VisionTransformer:
+    """The timm model in evaluation mode, with weights from a file or else from timm's own source.
+
+    Args:
+        network: which network.
+        weights: a safetensors file or a torch state dict whose tensors must match one by one.
+
+    Raises:
+        UserError: the download failed, the file is unreadable or a tensor does not fit.
+    """
+    if weights is None:
+        model = _pretrained(network)
+    else:
+        state = _read_state(weights)
+        model = timm.create_model(network.timm_name)
+        _check_fit(network, weights, expected=model.state_dict(), found=state)
+        model.load_state_dict(state)
+    return model.eval().requires_grad_(False)
+
+
+def _pretrained(network: Network) -> VisionTransformer:
+    hub_logging.set_verbosity_error()
+    try:
+        return timm.create_model(network.timm_name, pretrained=True)
+    except OSError as error:
+        raise UserError(
+            f"the pretrained weights of {network.name} could not be downloaded "
+            f"({_first_line(error)}): connect to the internet or name a file with --weights"
+        ) from error
+
+
+def _read_state(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise UserError(f"no weights file {path}: name an existing file")
+    try:
+        state = load_state_dict(str(path), use_ema=False)
+    except Exception as error:
+        # torch.load lets escape whatever its unpickler meets in a foreign file.
+        raise UserError(
+            f"weights file {path} is unreadable ({_first_line(error)}): "
+            "expected safetensors or a torch state dict"
+        ) from error
+    return state
+
+
+def _check_fit(
+    network: Network, path: Path, *, expected: dict[str, torch.Tensor], found: dict[str, Any]
+) -> None:
+    problem = f"weights file {path} does not fit {network.name}:"
+    for name, tensor in expected.items():
+        if name not in found:
+            raise UserError(f"{problem} tensor {name} is missing, expected {_shape(tensor)}")
+        if not isinstance(found[name], torch.Tensor) or found[name].shape != tensor.shape:
+            raise UserError(
+                f"{problem} tensor {name} has shape {_shape(found[name])}, "
+                f"expected {_shape(tensor)}"
+            )
+    for name, tensor in found.items():
+        if name not in expected:
+            raise UserError(
+                f"{problem} tensor {name} of shape {_shape(tensor)} has no place in the model"
+            )
+
+
+def _shape(value: Any) -> str:
+    if isinstance(value, torch.Tensor):
+        return str(tuple(value.shape))
+    return f"none (a {type(value).__name__})"
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__

@@ -1,0 +1,164 @@
+"""The schedule of cascade token pruning: how many tokens each layer leaves for the next.
+
+The pruning ratio runs from `start` at the first pruned layer to `end` at the last layer. With
+t = 0 .. steps over the pruned layers:
+
+    exponential   r_t = start * (end / start)^(t / steps)
+    linear        r_t = start + (end - start) * t / steps
+    constant      r_t = start                                (start and end must agree)
+
+    fraction_of_original    kept_t = floor(patches    * (1 - r_t) + 1/2)
+    fraction_of_remaining   kept_t = floor(kept_(t-1) * (1 - r_t) + 1/2)
+
+Patches are counted; CLS stays always and comes on top. Rounding to the nearest gives the default's
+176 170 162 151 137 119 94 62 20 of 196. Token pruning by cumulative attention: SpAtten (HPCA 2021).
+"""
+
+import math
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import NamedTuple
+
+from model.networks import Network
+from rtl_gen.errors import UserError
+from rtl_gen.numerics import PROTECTED_TOKENS
+
+
+class Interpolation(StrEnum):
+    EXPONENTIAL = "exponential"
+    LINEAR = "linear"
+    CONSTANT = "constant"
+
+
+class Meaning(StrEnum):
+    """What the ratio is a fraction of."""
+
+    FRACTION_OF_ORIGINAL = "fraction_of_original"
+    FRACTION_OF_REMAINING = "fraction_of_remaining"
+
+
+class Placement(StrEnum):
+    """Where inside a layer its tokens go."""
+
+    BEFORE_LAYER = "before_layer"
+    """On entry, by the importance of the layer before."""
+    AFTER_ATTENTION = "after_attention"
+    """Once the attention probabilities are known: the projection and the FFN see survivors only."""
+    AFTER_FFN = "after_ffn"
+    """On exit, by the importance of the same layer."""
+
+
+class LayerTokens(NamedTuple):
+    """Tokens, CLS included, that the parts of one layer work on."""
+
+    attention: int
+    """Rows of the QKV linear layer, queries and keys."""
+    projection: int
+    """Rows of the output projection and of the FFN."""
+    leaving: int
+    """Tokens that the next layer gets."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PruningSchedule:
+    """Choices of one schedule; the default is the reading that design and results refer to."""
+
+    start: float = 0.1
+    """Ratio at the first pruned layer, 0 to below 1."""
+    end: float = 0.9
+    """Ratio at the last layer, 0 to below 1."""
+    first_layer: int = 3
+    """Index of the first pruned layer = number of layers that are left whole."""
+    interpolation: Interpolation = Interpolation.EXPONENTIAL
+    meaning: Meaning = Meaning.FRACTION_OF_ORIGINAL
+    placement: Placement = Placement.AFTER_ATTENTION
+
+    def __post_init__(self):
+        for name in ("start", "end"):
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or not 0 <= value < 1:
+                raise UserError(
+                    f"pruning ratio {name} = {value!r}: expected a fraction from 0 to below 1"
+                )
+        for name, kind in (
+            ("interpolation", Interpolation),
+            ("meaning", Meaning),
+            ("placement", Placement),
+        ):
+            value = getattr(self, name)
+            if value not in list(kind):
+                raise UserError(f"{name} = {value!r}: expected one of {', '.join(kind)}")
+            object.__setattr__(self, name, kind(value))
+        needs_importance = self.placement is Placement.BEFORE_LAYER
+        if type(self.first_layer) is not int or self.first_layer < needs_importance:
+            raise UserError(
+                f"first_layer = {self.first_layer!r}: expected an integer of at least "
+                f"{int(needs_importance)} with placement {self.placement}"
+            )
+        if self.interpolation is Interpolation.EXPONENTIAL and 0 in (self.start, self.end):
+            raise UserError("an exponential schedule cannot start or end at 0: choose linear")
+        if self.interpolation is Interpolation.CONSTANT and self.start != self.end:
+            raise UserError(
+                f"a constant schedule needs start = end, found {self.start} and {self.end}"
+            )
+        if self.meaning is Meaning.FRACTION_OF_ORIGINAL and self.end < self.start:
+            raise UserError(
+                f"end = {self.end} is below start = {self.start}: dropped tokens never come back, "
+                "expected a ratio of the original tokens that does not fall"
+            )
+
+    def ratios(self, network: Network) -> list[float]:
+        """The ratio of every pruned layer."""
+        pruned = network.layers - self.first_layer
+        if pruned < 1:
+            raise UserError(
+                f"first_layer = {self.first_layer}: {network.name} has {network.layers} layers, "
+                f"expected at most {network.layers - 1}"
+            )
+        return [self._ratio(t / max(pruned - 1, 1)) for t in range(pruned)]
+
+    def _ratio(self, position: float) -> float:
+        match self.interpolation:
+            case Interpolation.EXPONENTIAL:
+                return self.start * (self.end / self.start) ** position
+            case Interpolation.LINEAR:
+                return self.start + (self.end - self.start) * position
+            case Interpolation.CONSTANT:
+                return self.start
+
+    def kept_tokens(self, network: Network) -> list[int]:
+        """Patch tokens (CLS not counted) that leave each layer."""
+        kept = [network.patch_tokens] * self.first_layer
+        for ratio in self.ratios(network):
+            of_remaining = self.meaning is Meaning.FRACTION_OF_REMAINING
+            base = kept[-1] if of_remaining and kept else network.patch_tokens
+            kept.append(math.floor(base * (1 - ratio) + 0.5))
+        return kept
+
+    def layer_tokens(self, network: Network) -> list[LayerTokens]:
+        """Tokens (CLS counted) that the parts of each layer work on."""
+        leaving = [kept + PROTECTED_TOKENS for kept in self.kept_tokens(network)]
+        entering = [network.tokens, *leaving[:-1]]
+        match self.placement:
+            case Placement.BEFORE_LAYER:
+                return [LayerTokens(after, after, after) for after in leaving]
+            case Placement.AFTER_ATTENTION:
+                pairs = zip(entering, leaving, strict=True)
+                return [LayerTokens(before, after, after) for before, after in pairs]
+            case Placement.AFTER_FFN:
+                pairs = zip(entering, leaving, strict=True)
+                return [LayerTokens(before, before, after) for before, after in pairs]
+
+
+DEFAULT_SCHEDULE = PruningSchedule()
+
+NO_PRUNING = PruningSchedule(start=0.0, end=0.0, interpolation=Interpolation.CONSTANT)
+
+READINGS: dict[str, PruningSchedule] = {
+    f"{meaning.removeprefix('fraction_of_')}-{placement.replace('_', '-')}": replace(
+        DEFAULT_SCHEDULE, meaning=meaning, placement=placement
+    )
+    for meaning in Meaning
+    for placement in (Placement.AFTER_ATTENTION, Placement.BEFORE_LAYER, Placement.AFTER_FFN)
+}
+"""Every simple reading of "exponentially from 0.1 to 0.9"; the first one is the default."""
