@@ -1,0 +1,11 @@
+"""The `simulator` fixture: every co-simulation runs on Verilator and on Icarus Verilog."""
+
+import pytest
+
+from cocotb_tests.harness.simulators import SIMULATORS
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "simulator" in metafunc.fixturenames:
+        chosen = metafunc.config.getoption("sim")
+        metafunc.parametrize("simulator", SIMULATORS if chosen is None else [chosen])

@@ -1,0 +1,31 @@
+"""Build an Amaranth component, run a cocotb bench on it, on either simulator.
+
+A pytest function asks for a simulation; `simulator` is a fixture that runs it once per simulator:
+
+    # cocotb_tests/pruning/test_topk.py
+    from cocotb_tests.harness.runner import simulate
+
+    def test_topk(simulator):
+        simulate(TopK(config), name="topk", simulator=simulator,
+                 bench="cocotb_tests.pruning.bench_topk", parameters={"tokens": 17, "seed": 5})
+
+The bench runs inside the simulator and sees the component's ports:
+
+    # cocotb_tests/pruning/bench_topk.py
+    import cocotb
+    from cocotb_tests.harness.bench import parameters, report, start
+    from cocotb_tests.harness.compare import assert_equal
+    from cocotb_tests.harness.streams import StreamSink, StreamSource, random_pauses
+
+    @cocotb.test()
+    async def keeps_the_best(dut):
+        await start(dut)
+        source = StreamSource(dut, "scores", unsigned(16), random_pauses(0.3, seed=1))
+        sink = StreamSink(dut, "kept", unsigned(8))
+        source.put([5, 1, 7])
+        assert_equal("kept", await sink.receive(2), [0, 2])
+        report(cycles=int(dut.cycles.value))    # -> simulate(...).values["cycles"]
+
+Runs, logs and builds are under `build/sim/`; `WAVES=1` also writes a waveform. An RTL assertion
+(`m.d.sync += Assert(...)`) fails the run on both simulators, and memories start with random contents.
+"""

@@ -1,0 +1,51 @@
+"""The bench's side of a run: its parameters, the clock and reset, and the values it reports."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from cocotb.clock import Clock
+from cocotb.handle import HierarchyObject
+from cocotb.triggers import ClockCycles
+
+from cocotb_tests.harness.runner import RUN_FILE_VARIABLE
+
+CLOCK_PERIOD_NS = 2
+
+
+def parameters() -> dict[str, Any]:
+    """What the caller of `simulate` gave as `parameters`."""
+    return _run_description()["parameters"]
+
+
+def report(**values: Any) -> None:
+    """Hand JSON-able values to the caller of `simulate`; later values replace earlier ones."""
+    path = _run_file().with_name("values.json")
+    known = json.loads(path.read_text()) if path.exists() else {}
+    path.write_text(json.dumps(known | values))
+
+
+async def start(dut: HierarchyObject, reset_cycles: int = 2) -> None:
+    """Set every input to 0, start the clock `clk`, hold `rst` for `reset_cycles` and release it.
+
+    Returns just after the first rising edge without reset. A design without `rst` waits as long.
+    """
+    inputs = _run_description()["inputs"]
+    for name in inputs:
+        dut[name].value = 0
+    if "rst" in inputs:
+        dut.rst.value = 1
+    Clock(dut.clk, CLOCK_PERIOD_NS, unit="ns").start(start_high=False)
+    await ClockCycles(dut.clk, reset_cycles)
+    if "rst" in inputs:
+        dut.rst.value = 0
+    await ClockCycles(dut.clk, 1)
+
+
+def _run_file() -> Path:
+    return Path(os.environ[RUN_FILE_VARIABLE])
+
+
+def _run_description() -> dict[str, Any]:
+    return json.loads(_run_file().read_text())

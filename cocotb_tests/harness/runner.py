@@ -1,0 +1,210 @@
+"""Build a component once and run a cocotb bench on it.
+
+`simulate` writes the Verilog under `build/sim/<simulator>/<name>-<digest>/`, where the digest covers
+the Verilog, the simulator and its flags: the same design is built once, whoever asks, also from
+several processes at a time. Every run has a folder of its own below that.
+"""
+
+import hashlib
+import json
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from amaranth.lib import wiring
+from filelock import FileLock
+
+from cocotb_tests.harness import simulators
+from rtl_gen import verilog
+
+BUILD_ROOT = Path(__file__).parents[2] / "build" / "sim"
+
+RUN_FILE_VARIABLE = "BENCH_RUN_FILE"
+"""Environment variable that carries the path of the run's description into the simulator."""
+
+
+class SimulationError(AssertionError):
+    """A bench that failed, ran no test, or a simulator that stopped early."""
+
+
+@dataclass(frozen=True)
+class SimulationResult:
+    """What one run left behind."""
+
+    tests: int
+    """Number of cocotb tests that passed."""
+    values: dict[str, Any]
+    """What the bench handed to `report`."""
+    log: Path
+    waves: Path | None
+
+
+def simulate(
+    component: wiring.Component,
+    *,
+    name: str,
+    simulator: str,
+    bench: str,
+    parameters: dict[str, Any] | None = None,
+    testcase: str | None = None,
+    seed: int = 1,
+    waves: bool | None = None,
+) -> SimulationResult:
+    """Run the cocotb tests of the module `bench` on `component` and raise if any fails.
+
+    Parameters
+    ----------
+    name : module name of the design and stem of its folders; a Verilog identifier
+    simulator : "verilator" or "icarus"
+    bench : dotted name of the module that holds the `@cocotb.test` functions
+    parameters : JSON-able values that the bench reads with `harness.parameters()`
+    testcase : run this cocotb test only
+    seed : of cocotb's `random` and of the memories' contents at power-up
+    waves : write a waveform; by default if the environment says WAVES=1, as cocotb does
+
+    Raises
+    ------
+    SimulationError : a test failed, no test ran, or the simulator stopped (an RTL assertion)
+    UserError : the simulator is not installed
+    """
+    if waves is None:
+        waves = os.environ.get("WAVES", "") not in ("", "0")
+    runner = simulators.make_runner(simulator)
+    text = verilog.emit(component, name)
+    ports = verilog.ports(text, name)
+    inputs = [port.name for port in ports if port.direction == "input"]
+    outputs = [port.name for port in ports if port.direction == "output"]
+    build_dir = _build(runner, simulator, name, text, inputs, outputs, waves=waves)
+
+    label = f"{bench.rpartition('.')[2]}-{testcase or 'all'}-{seed}"
+    run_text = json.dumps(
+        {"parameters": parameters or {}, "inputs": inputs, "outputs": outputs}, sort_keys=True
+    )
+    run_digest = hashlib.sha256(run_text.encode()).hexdigest()[:8]
+    run_dir = build_dir / "runs" / f"{label}-{run_digest}"
+    run_dir.mkdir(parents=True, exist_ok=True)
+    with FileLock(run_dir / "lock"):
+        return _run(runner, run_dir, name, bench, testcase, seed, waves=waves, run_text=run_text)
+
+
+def _build(
+    runner: simulators.Verilator | simulators.Icarus,
+    simulator: str,
+    name: str,
+    text: str,
+    inputs: list[str],
+    outputs: list[str],
+    *,
+    waves: bool,
+) -> Path:
+    text = simulators.with_random_memories(text)
+    control = simulators.control_file(name, inputs, outputs)
+    identity = f"{text}\n{control}\n{simulators.identity(simulator)}\n{waves}"
+    digest = hashlib.sha256(identity.encode()).hexdigest()[:12]
+    build_dir = BUILD_ROOT / simulator / f"{name}-{digest}{'-waves' if waves else ''}"
+    build_dir.mkdir(parents=True, exist_ok=True)
+    done = build_dir / "built"
+    with FileLock(build_dir / "lock"):
+        if not done.exists():
+            source = build_dir / f"{name}.sv"
+            source.write_text(text)
+            sources = [source]
+            if simulator == "verilator":
+                control_path = build_dir / "ports.vlt"
+                control_path.write_text(control)
+                sources.insert(0, simulators.runner.VerilatorControlFile(control_path))
+            log = build_dir / "build.log"
+            try:
+                runner.build(
+                    sources=sources,
+                    hdl_toplevel=name,
+                    build_dir=build_dir,
+                    build_args=runner.BUILD_ARGS,
+                    timescale=simulators.TIMESCALE,
+                    waves=waves,
+                    always=True,
+                    log_file=log,
+                )
+            except RuntimeError as error:
+                raise SimulationError(f"{name}: build failed, see {log}\n{_tail(log)}") from error
+            done.touch()
+    runner.build_dir = build_dir
+    runner.hdl_toplevel = name
+    return build_dir
+
+
+def _run(
+    runner: simulators.Verilator | simulators.Icarus,
+    run_dir: Path,
+    name: str,
+    bench: str,
+    testcase: str | None,
+    seed: int,
+    *,
+    waves: bool,
+    run_text: str,
+) -> SimulationResult:
+    run_file = run_dir / "run.json"
+    values_file = run_dir / "values.json"
+    results = run_dir / "results.xml"
+    log = run_dir / "sim.log"
+    run_file.write_text(run_text)
+    for stale in (values_file, results):
+        stale.unlink(missing_ok=True)
+    wave_file = runner.wave_path(run_dir) if waves else None
+    problem = ""
+    try:
+        runner.test(
+            test_module=bench,
+            hdl_toplevel=name,
+            hdl_toplevel_lang="verilog",
+            build_dir=runner.build_dir,
+            test_dir=run_dir,
+            test_filter=None if testcase is None else rf"\.{re.escape(testcase)}$",
+            seed=seed,
+            waves=waves,
+            test_args=runner.test_arguments(seed, wave_file),
+            plusargs=runner.plus_arguments(wave_file),
+            results_xml=str(results),
+            extra_env={RUN_FILE_VARIABLE: str(run_file)},
+            log_file=log,
+        )
+    except (RuntimeError, SystemExit) as error:
+        problem = f"the simulator stopped: {error}"
+    passed, failures = _read_results(results)
+    if failures:
+        problem = "\n".join(failures) + (f"\n{problem}" if problem else "")
+    elif not problem and not passed:
+        problem = "no test ran"
+    where = f"log: {log}" + (f"\nwaves: {wave_file}" if wave_file else "")
+    if wave_file:
+        print(f"waves: {wave_file}")
+    if problem:
+        raise SimulationError(f"{bench} on {name}: {problem}\n{where}\n{_tail(log)}")
+    values = json.loads(values_file.read_text()) if values_file.exists() else {}
+    return SimulationResult(tests=passed, values=values, log=log, waves=wave_file)
+
+
+def _read_results(results: Path) -> tuple[int, list[str]]:
+    """Number of passed tests, and one line for every test that failed."""
+    if not results.exists():
+        return 0, []
+    passed, failures = 0, []
+    for case in ElementTree.parse(results).iter("testcase"):
+        if case.find("skipped") is not None:
+            continue
+        problem = case.find("failure")
+        problem = case.find("error") if problem is None else problem
+        if problem is None:
+            passed += 1
+        else:
+            message = problem.get("message") or problem.get("error_msg") or "failed"
+            failures.append(f"{case.get('name')}: {message}")
+    return passed, failures
+
+
+def _tail(log: Path, lines: int = 40) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:]) if log.exists() else ""

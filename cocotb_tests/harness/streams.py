@@ -1,0 +1,168 @@
+"""Drivers for `amaranth.lib.stream` ports, with stalls from any iterator of booleans.
+
+A port `keys` of signature `stream.Signature(shape)` appears as `keys__valid`, `keys__ready` and
+`keys__payload`. Items are Python integers (two's complement if the shape is signed), or for a
+`data.StructLayout` a dict and for a `data.ArrayLayout` a list of items.
+
+Valid and ready are sampled at the rising edge, as the hardware samples them. Once valid is up it stays
+up, with the same payload, until the transfer: the rule of `amaranth.lib.stream`; `StreamSink` checks it.
+"""
+
+import random
+from collections import deque
+from collections.abc import Iterable, Iterator
+from itertools import repeat
+from typing import Any
+
+import cocotb
+from amaranth.hdl import Shape
+from amaranth.lib import data
+from cocotb.handle import HierarchyObject
+from cocotb.triggers import Event, RisingEdge, with_timeout
+
+from cocotb_tests.harness.bench import CLOCK_PERIOD_NS
+
+TIMEOUT_CYCLES = 100_000
+"""Longest wait of `send` and `receive`, after which a deadlock is assumed."""
+
+
+def random_pauses(probability: float, seed: int) -> Iterator[bool]:
+    """Endless booleans, True (pause in this cycle) with the given probability."""
+    generator = random.Random(seed)
+    while True:
+        yield generator.random() < probability
+
+
+def pack(shape: Any, item: Any) -> int:
+    """The bits of `item` as an unsigned integer; the first field of a struct is in the low bits."""
+    if isinstance(shape, data.Layout):
+        members = item.items() if isinstance(item, dict) else enumerate(item)
+        bits = 0
+        for key, value in members:
+            bits |= pack(shape[key].shape, value) << shape[key].offset
+        return bits
+    return int(item) & ((1 << Shape.cast(shape).width) - 1)
+
+
+def unpack(shape: Any, bits: int) -> Any:
+    """The item whose `pack` is `bits`."""
+    if isinstance(shape, data.Layout):
+        members = {
+            key: unpack(field.shape, (bits >> field.offset) & ((1 << field.width) - 1))
+            for key, field in shape
+        }
+        return list(members.values()) if isinstance(shape, data.ArrayLayout) else members
+    shape = Shape.cast(shape)
+    sign = 1 << (shape.width - 1) if shape.signed else 0
+    return (bits ^ sign) - sign
+
+
+class _StreamPort:
+    def __init__(
+        self, dut: HierarchyObject, name: str, shape: Any, pauses: Iterable[bool] | None
+    ) -> None:
+        self.name = name
+        self.shape = shape
+        self.pauses = repeat(False) if pauses is None else pauses
+        self._edge = RisingEdge(dut.clk)
+        self._valid = dut[f"{name}__valid"]
+        self._ready = dut[f"{name}__ready"]
+        self._payload = dut[f"{name}__payload"] if Shape.cast(shape).width else None
+
+
+class StreamSource(_StreamPort):
+    """Drives an input stream. A pause delays the next item by a cycle; it never takes valid back."""
+
+    def __init__(
+        self,
+        dut: HierarchyObject,
+        name: str,
+        shape: Any,
+        pauses: Iterable[bool] | None = None,
+    ) -> None:
+        super().__init__(dut, name, shape, pauses)
+        self._queue: deque[int] = deque()
+        self._filled = Event()
+        self._drained = Event()
+        cocotb.start_soon(self._drive())
+
+    def put(self, items: Iterable[Any]) -> None:
+        """Queue items and return at once."""
+        self._queue.extend(pack(self.shape, item) for item in items)
+        if self._queue:
+            self._drained.clear()
+            self._filled.set()
+
+    async def send(self, items: Iterable[Any], timeout_cycles: int = TIMEOUT_CYCLES) -> None:
+        """Queue items and wait until the design has taken all that were queued."""
+        self.put(items)
+        if self._queue:
+            await with_timeout(self._drained.wait(), timeout_cycles * CLOCK_PERIOD_NS, "ns")
+
+    async def _drive(self) -> None:
+        for pause in self.pauses:
+            if not self._queue:
+                self._filled.clear()
+                self._drained.set()
+                await self._filled.wait()
+            if pause:
+                await self._edge
+                continue
+            if self._payload is not None:
+                self._payload.value = self._queue[0]
+            self._valid.value = 1
+            await self._edge
+            while not int(self._ready.value):
+                await self._edge
+            self._queue.popleft()
+            self._valid.value = 0
+
+
+class StreamSink(_StreamPort):
+    """Takes items from an output stream; ready is low in the cycles that `pauses` names."""
+
+    def __init__(
+        self,
+        dut: HierarchyObject,
+        name: str,
+        shape: Any,
+        pauses: Iterable[bool] | None = None,
+    ) -> None:
+        super().__init__(dut, name, shape, pauses)
+        self._items: deque[Any] = deque()
+        self._arrived = Event()
+        cocotb.start_soon(self._take())
+
+    async def receive(self, count: int, timeout_cycles: int = TIMEOUT_CYCLES) -> list[Any]:
+        """The next `count` items in order; fails if they don't all come within `timeout_cycles`."""
+
+        async def wait() -> None:
+            while len(self._items) < count:
+                self._arrived.clear()
+                await self._arrived.wait()
+
+        await with_timeout(wait(), timeout_cycles * CLOCK_PERIOD_NS, "ns")
+        return [self._items.popleft() for _ in range(count)]
+
+    def pending(self) -> int:
+        """Items that arrived and were not received."""
+        return len(self._items)
+
+    async def _take(self) -> None:
+        waiting = None
+        for pause in self.pauses:
+            self._ready.value = not pause
+            await self._edge
+            offered = bits = None
+            if int(self._valid.value):
+                bits = 0 if self._payload is None else int(self._payload.value)
+                offered = bits
+            if waiting is not None and offered != waiting:
+                raise AssertionError(
+                    f"stream {self.name}: offered {waiting:#x}, then without a transfer "
+                    + ("took valid back" if offered is None else f"changed it to {offered:#x}")
+                )
+            waiting = offered if pause else None
+            if offered is not None and not pause:
+                self._items.append(unpack(self.shape, bits))
+                self._arrived.set()

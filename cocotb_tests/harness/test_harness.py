@@ -1,0 +1,48 @@
+"""The harness passes what is right and fails, loudly, what is wrong - on both simulators."""
+
+import pytest
+
+from cocotb_tests.harness.echo import Echo
+from cocotb_tests.harness.runner import SimulationError, simulate
+
+BENCH = "cocotb_tests.harness.bench_echo"
+
+
+def run(simulator: str, testcase: str, **parameters):
+    return simulate(
+        Echo(),
+        name="echo",
+        simulator=simulator,
+        bench=BENCH,
+        testcase=testcase,
+        parameters=parameters,
+    )
+
+
+@pytest.mark.parametrize(("source_pauses", "sink_pauses"), [(0, 0), (0.5, 0), (0, 0.5), (0.3, 0.3)])
+def test_items_pass_with_stalls(simulator, source_pauses, sink_pauses):
+    result = run(
+        simulator,
+        "items_pass",
+        items=40,
+        seed=3,
+        source_pauses=source_pauses,
+        sink_pauses=sink_pauses,
+    )
+    assert result.tests == 1
+    if source_pauses == sink_pauses == 0:
+        assert result.values["cycles"] == 3 * 40
+
+
+@pytest.mark.parametrize(
+    ("testcase", "message"),
+    [
+        ("wrong_expectation", r"token\[0\]: expected 6, actual 5 \(1 of 1 elements differ\)"),
+        ("forbidden_token", "stopped"),
+        ("missing_item", "Timeout"),
+        ("no_such_test", "no test"),
+    ],
+)
+def test_failure_is_reported(simulator, testcase, message):
+    with pytest.raises(SimulationError, match=message):
+        run(simulator, testcase)
