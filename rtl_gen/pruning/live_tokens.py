@@ -1,0 +1,193 @@
+"""The tokens that are still in the sequence: a bitmap, a count and an index list."""
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
+from amaranth.lib import data, memory, stream
+from amaranth.lib.wiring import Component, In, Out, Signature
+from amaranth.utils import exact_log2
+
+from rtl_gen.config import AcceleratorConfig
+from rtl_gen.pruning.keep_word import any_of, keep_word_signature, prefix_counts
+
+
+def token_read_signature(config: AcceleratorConfig) -> Signature:
+    """A reader's side of the list; `position` counts the live tokens in ascending order from 0."""
+    return Signature(
+        {
+            "enable": Out(1),
+            "position": Out(config.token_bits),
+            "token": In(config.token_bits),
+        }
+    )
+
+
+class LiveTokens(Component):
+    """Keeps the live tokens; rebuilds the list from keep words at one word a cycle.
+
+    Position p of the list lies in bank p mod lanes, so that the kept tokens of a word go to
+    different banks: kept lane l goes to position (tokens listed so far) + (kept lanes below l).
+
+    All that this unit holds belongs to the old sequence until the first keep word comes, is mixed
+    until `done`, and belongs to the new one from `done` on. Nothing must read `live` or the list
+    in between, save a TopK that produces the keep words.
+
+    Parameters
+    ----------
+    config : AcceleratorConfig
+
+    Attributes
+    ----------
+    fill : stream, in
+        A number of tokens n: makes 0 .. n - 1 live. Not ready while it generates keep words of its
+        own, in which time `keep` must be idle.
+    keep : keep words, in
+        The new live tokens. Words after the last one are left as they are: clear already.
+    done : out
+        High for one cycle, after a fill or after the last keep word.
+    live : bank_depth * lanes bits, out
+        Bit j is set if token j is live.
+    count : out
+        Number of live tokens. Changes with `done`.
+    read : token read port, in
+        `token` answers the `position` of READ_LATENCY cycles ago; a cycle without `enable` does not
+        count and leaves `token` as it is.
+    """
+
+    READ_LATENCY = 3
+    """Bank, bank output register, selection of the bank."""
+    UPDATE_LATENCY = 5
+    """Cycles from the last keep word to `done`: register, count, place, route, write."""
+
+    @classmethod
+    def fill_latency(cls, config: AcceleratorConfig) -> int:
+        """Cycles from the one in which `fill` transfers to the one with `done`."""
+        return config.bank_depth + cls.UPDATE_LATENCY
+
+    def __init__(self, config: AcceleratorConfig):
+        self.config = config
+        self.lanes = range(config.lanes)
+        self.lane_bits = exact_log2(config.lanes)
+        super().__init__(
+            {
+                "fill": In(stream.Signature(unsigned(config.count_bits))),
+                "keep": In(keep_word_signature(config)),
+                "done": Out(1),
+                "live": Out(config.bank_depth * config.lanes),
+                "count": Out(config.count_bits),
+                "read": In(token_read_signature(config)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        valid, keep = self._accept(m)
+        with m.If(valid):
+            m.d.sync += self.live.word_select(keep.word, self.config.lanes).eq(keep.bits)
+        self._list(m, self._place(m, valid, keep))
+        return m
+
+    def _accept(self, m: Module) -> tuple[Signal, data.View]:
+        """Registers a keep word, of the port or of a fill's ramp over all words."""
+        filling = Signal()
+        tokens = Signal(self.config.count_bits, reset_less=True)
+        word = Signal(self.config.word_bits)
+        last = word == self.config.bank_depth - 1
+        valid = Signal()
+        keep = Signal(self.keep.p.shape(), reset_less=True)
+
+        m.d.comb += self.fill.ready.eq(~filling)
+        m.d.sync += [valid.eq(self.keep.valid | filling), keep.eq(self.keep.p)]
+        with m.If(filling):
+            m.d.sync += [
+                keep.word.eq(word),
+                keep.bits.eq(
+                    Cat(Cat(Const(lane, self.lane_bits), word) < tokens for lane in self.lanes)
+                ),
+                keep.last.eq(last),
+                word.eq(Mux(last, 0, word + 1)),
+                filling.eq(~last),
+            ]
+        with m.Elif(self.fill.valid):
+            m.d.sync += [tokens.eq(self.fill.p), filling.eq(1)]
+        return valid, keep
+
+    def _place(self, m: Module, valid: Signal, keep: data.View) -> list[data.View]:
+        """Counts the kept lanes, gives each its position and routes it to the bank of that."""
+        counted_valid = Signal()
+        counted = Signal(keep.shape(), reset_less=True)
+        kept_below = [
+            Signal(range(lane + 1), name=f"kept_below_{lane}", reset_less=True)
+            for lane in range(self.config.lanes + 1)
+        ]
+        m.d.sync += [counted_valid.eq(valid), counted.eq(keep)]
+        for register, count in zip(kept_below, prefix_counts(keep.bits), strict=True):
+            m.d.sync += register.eq(count)
+
+        listed = Signal(self.config.count_bits, reset_less=True)
+        first_position = Signal(self.config.count_bits)
+        bank = Signal(data.ArrayLayout(self.lane_bits, self.config.lanes), reset_less=True)
+        base = Signal(self.config.count_bits, reset_less=True)
+        placed_valid = Signal()
+        placed = Signal(keep.shape(), reset_less=True)
+        m.d.comb += first_position.eq(Mux(counted.word == 0, 0, listed))
+        m.d.sync += [
+            placed_valid.eq(counted_valid),
+            placed.eq(counted),
+            base.eq(first_position),
+            (bank[lane].eq(first_position + kept_below[lane]) for lane in self.lanes),
+        ]
+        with m.If(counted_valid):
+            m.d.sync += listed.eq(first_position + kept_below[-1])
+
+        write = data.StructLayout(
+            {"enable": 1, "address": self.config.word_bits, "token": self.config.token_bits}
+        )
+        writes = [Signal(write, name=f"write_{b}", reset_less=True) for b in self.lanes]
+        for b, write in enumerate(writes):
+            hits = [placed.bits[lane] & (bank[lane] == b) for lane in self.lanes]
+            lane = any_of(Mux(hit, Const(i, self.lane_bits), 0) for i, hit in enumerate(hits))
+            m.d.sync += [
+                write.enable.eq(placed_valid & Cat(hits).any()),
+                write.address.eq((base >> self.lane_bits) + (b < base[: self.lane_bits])),
+                write.token.eq(Cat(lane, placed.word)),
+            ]
+
+        finished = Signal()
+        m.d.sync += [
+            finished.eq(placed_valid & placed.last),
+            self.done.eq(finished),
+        ]
+        with m.If(placed_valid & placed.last):
+            m.d.sync += self.count.eq(listed)
+        return writes
+
+    def _list(self, m: Module, writes: list[data.View]) -> None:
+        """The banks of the list and their read pipeline."""
+        position = self.read.position
+        tokens = Signal(
+            data.ArrayLayout(self.config.token_bits, self.config.lanes), reset_less=True
+        )
+        token = Signal(self.config.token_bits, reset_less=True)
+        bank = [position[: self.lane_bits]]
+        for stage in range(1, self.READ_LATENCY):
+            bank.append(Signal(self.lane_bits, name=f"bank_{stage}", reset_less=True))
+            with m.If(self.read.enable):
+                m.d.sync += bank[stage].eq(bank[stage - 1])
+
+        for b, write in enumerate(writes):
+            m.submodules[f"bank_{b}"] = bank_memory = memory.Memory(
+                shape=self.config.token_bits, depth=self.config.bank_depth, init=[]
+            )
+            write_port = bank_memory.write_port()
+            read_port = bank_memory.read_port()
+            m.d.comb += [
+                write_port.en.eq(write.enable),
+                write_port.addr.eq(write.address),
+                write_port.data.eq(write.token),
+                read_port.en.eq(self.read.enable),
+                read_port.addr.eq(position >> self.lane_bits),
+            ]
+            with m.If(self.read.enable):
+                m.d.sync += tokens[b].eq(read_port.data)
+        with m.If(self.read.enable):
+            m.d.sync += token.eq(tokens[bank[-1]])
+        m.d.comb += self.read.token.eq(token)

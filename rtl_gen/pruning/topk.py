@@ -1,0 +1,259 @@
+"""Top-k sorter: chooses the k live tokens of largest importance in data-independent time."""
+
+from itertools import pairwise
+
+from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, unsigned
+from amaranth.lib import data, stream
+from amaranth.lib.wiring import Component, In, Out
+from amaranth.utils import exact_log2
+
+from rtl_gen import numerics
+from rtl_gen.config import AcceleratorConfig
+from rtl_gen.pruning.keep_word import any_of, keep_word_signature, prefix_counts
+
+RADIX = 1 << numerics.SORT_DIGIT_BITS
+
+
+class TopK(Component):
+    """Radix select, most significant digit first, over the banked importance sums.
+
+    The threshold is the k-th largest sum of a live token. A pass settles SORT_DIGIT_BITS bits of it:
+    it reads all words of `lanes` sums and, among the live tokens whose upper digits equal the
+    threshold's, counts for every d >= 1 those with a digit of at least d. The threshold's digit is
+    the largest d whose count reaches `remaining`, the number of places not yet taken (0 if none
+    does), and the tokens above it take their places. A last pass reads the words once more, keeps
+    the tokens above the threshold and `remaining` of those equal to it, lower index first, and
+    clears the sums behind itself.
+
+    A `keep` above the number of live tokens keeps all of them. The first PROTECTED_TOKENS tokens
+    count as having the largest sum there is, so that they always stay.
+
+    Parameters
+    ----------
+    config : AcceleratorConfig
+
+    Attributes
+    ----------
+    start : stream, in
+        `tokens`, the length n of the sequence with its dropped tokens (1 to max_tokens), and
+        `keep`, the tokens k to keep (PROTECTED_TOKENS to max_tokens). Not ready during a selection.
+    live : bank_depth * lanes bits, in
+        Bit j is set if token j is live; clear from bit n on. Stable until the first keep word, from
+        when on word w may change once keep word w is out.
+    read_address, read_data : out, in
+        Read port of the importance memory: one cycle of latency, lane 0 in the low bits.
+    clear_enable, clear_address : out
+        Write port of the importance memory; the word to write is zero.
+    keep : keep words, out
+        ceil(n / lanes) words in consecutive cycles.
+    """
+
+    READ_STAGES = 2
+    """From the address to the registered sums: memory, output register."""
+    DIGIT_STAGES = 6
+    """From the sums to the threshold: compare, decode, count, accumulate, compare, choose."""
+    KEEP_STAGES = 3
+    """From the sums to the keep word: compare, rank ties, decide."""
+    PASS_GAP = DIGIT_STAGES - 1
+    """Cycles without a read between two passes: the second one's sums meet the new threshold."""
+
+    @classmethod
+    def latency(cls, config: AcceleratorConfig, tokens: int) -> int:
+        """Cycles from the one in which `start` transfers to the one with the last keep word."""
+        passes = config.importance_bits // numerics.SORT_DIGIT_BITS
+        words = -(-tokens // config.lanes)
+        return passes * (words + cls.PASS_GAP) + words + cls.READ_STAGES + cls.KEEP_STAGES
+
+    def __init__(self, config: AcceleratorConfig):
+        self.config = config
+        self.digits = config.importance_bits // numerics.SORT_DIGIT_BITS
+        self.sum_digits = data.ArrayLayout(numerics.SORT_DIGIT_BITS, self.digits)
+        self.sums = data.ArrayLayout(unsigned(config.importance_bits), config.lanes)
+        command = data.StructLayout({"tokens": config.count_bits, "keep": config.count_bits})
+        super().__init__(
+            {
+                "start": In(stream.Signature(command)),
+                "live": In(config.bank_depth * config.lanes),
+                "read_address": Out(config.word_bits),
+                "read_data": In(self.sums),
+                "clear_enable": Out(1),
+                "clear_address": Out(config.word_bits),
+                "keep": Out(keep_word_signature(config)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        # What is known of the word whose address was issued i cycles ago: tags[i].
+        tag = data.StructLayout(
+            {
+                "valid": 1,
+                "last": 1,
+                "select": 1,
+                "digit": Shape.cast(range(self.digits)),
+                "word": self.config.word_bits,
+            }
+        )
+        depth = self.READ_STAGES + max(self.DIGIT_STAGES, self.KEEP_STAGES)
+        tags = [Signal(tag, name=f"tag_{i}") for i in range(depth + 1)]
+        for newer, older in pairwise(tags):
+            m.d.sync += older.eq(newer)
+        at_sums = tags[self.READ_STAGES :]
+
+        threshold = Signal(self.sum_digits, reset_less=True)
+        remaining = Signal(self.config.count_bits, reset_less=True)
+        self._sequence(m, tags, remaining)
+        sums, live = self._read(m, tags)
+        self._settle_digit(m, at_sums, sums, live, threshold, remaining)
+        self._select(m, at_sums, sums, live, threshold, remaining)
+        return m
+
+    def _sequence(self, m: Module, tags: list[data.View], remaining: Signal) -> None:
+        """Issues every word in each pass: one pass a digit, then the select pass."""
+        word = Signal(self.config.word_bits)
+        last_word = Signal(self.config.word_bits, reset_less=True)
+        passes_left = Signal(range(self.digits + 1), reset_less=True)
+        issued = tags[0]
+        m.d.comb += [
+            issued.last.eq(issued.valid & (word == last_word)),
+            issued.select.eq(passes_left == 0),
+            issued.digit.eq(passes_left - 1),
+            issued.word.eq(word),
+        ]
+        with m.FSM():
+            with m.State("IDLE"):
+                m.d.comb += self.start.ready.eq(1)
+                m.d.sync += [
+                    last_word.eq((self.start.p.tokens - 1) >> exact_log2(self.config.lanes)),
+                    remaining.eq(self.start.p.keep),
+                    passes_left.eq(self.digits),
+                ]
+                with m.If(self.start.valid):
+                    m.next = "READ"
+            with m.State("READ"):
+                m.d.comb += issued.valid.eq(1)
+                m.d.sync += word.eq(word + 1)
+                with m.If(issued.last):
+                    m.d.sync += [word.eq(0), passes_left.eq(passes_left - 1)]
+                    m.next = "SETTLE"
+                    with m.If(issued.select):
+                        m.next = "DRAIN"
+            with m.State("SETTLE"), m.If(tags[self.PASS_GAP].last):
+                m.next = "READ"
+            with m.State("DRAIN"), m.If(self.keep.valid & self.keep.p.last):
+                m.next = "IDLE"
+
+    def _read(self, m: Module, tags: list[data.View]) -> tuple[data.View, Signal]:
+        """The registered sums and live bits of the word that `tags[READ_STAGES]` describes."""
+        sums = Signal(self.sums, reset_less=True)
+        live = Signal(self.config.lanes, reset_less=True)
+        addressed = tags[self.READ_STAGES - 1]
+        m.d.comb += [
+            self.read_address.eq(tags[0].word),
+            self.clear_enable.eq(addressed.valid & addressed.select),
+            self.clear_address.eq(addressed.word),
+        ]
+        m.d.sync += [
+            sums.eq(self.read_data),
+            live.eq(self.live.word_select(addressed.word, self.config.lanes)),
+        ]
+        for token in range(numerics.PROTECTED_TOKENS):
+            word, lane = divmod(token, self.config.lanes)
+            with m.If(addressed.word == word):
+                m.d.sync += sums[lane].eq((1 << self.config.importance_bits) - 1)
+        return sums, live
+
+    def _settle_digit(
+        self,
+        m: Module,
+        tags: list[data.View],
+        sums: data.View,
+        live: Signal,
+        threshold: data.View,
+        remaining: Signal,
+    ) -> None:
+        """Counts the candidates by digit and, at the end of a pass, extends the threshold.
+
+        Element d of `at_least`, `ones`, `counts` and `reached` is about digits of at least d.
+        """
+        lanes = range(self.config.lanes)
+        compared, counted = tags[0], tags[self.DIGIT_STAGES - 3]
+        settled, chosen = tags[self.DIGIT_STAGES - 1], tags[self.DIGIT_STAGES]
+        values = [data.View(self.sum_digits, sums[lane]) for lane in lanes]
+
+        candidate = Signal(len(lanes), reset_less=True)
+        digit = Signal(data.ArrayLayout(numerics.SORT_DIGIT_BITS, len(lanes)), reset_less=True)
+        for lane, value in enumerate(values):
+            agree = [(compared.digit >= i) | (value[i] == threshold[i]) for i in range(self.digits)]
+            m.d.sync += [
+                candidate[lane].eq(live[lane] & Cat(agree).all()),
+                digit[lane].eq(value[compared.digit]),
+            ]
+
+        counts = {}
+        reached = {0: Const(1), RADIX: Const(0)}
+        for d in range(1, RADIX):
+            at_least = Signal(len(lanes), name=f"at_least_{d}", reset_less=True)
+            ones = Signal(range(len(lanes) + 1), name=f"ones_{d}", reset_less=True)
+            counts[d] = Signal(self.config.count_bits, name=f"count_{d}", reset_less=True)
+            reached[d] = Signal(name=f"reached_{d}", reset_less=True)
+            m.d.sync += [
+                at_least.eq(Cat(candidate[lane] & (digit[lane] >= d) for lane in lanes)),
+                ones.eq(prefix_counts(at_least)[-1]),
+                reached[d].eq(counts[d] >= remaining),
+            ]
+            with m.If(counted.valid):
+                m.d.sync += counts[d].eq(Mux(counted.word == 0, 0, counts[d]) + ones)
+
+        best = Signal(numerics.SORT_DIGIT_BITS)
+        placed = Signal(self.config.count_bits, reset_less=True)
+        is_best = [reached[d] & ~reached[d + 1] for d in range(RADIX)]
+        m.d.comb += best.eq(any_of(Mux(is_best[d], d, 0) for d in range(RADIX)))
+        m.d.sync += placed.eq(any_of(Mux(is_best[d], counts[d + 1], 0) for d in range(RADIX - 1)))
+        with m.If(settled.last & ~settled.select):
+            m.d.sync += threshold[settled.digit].eq(best)
+        with m.If(chosen.last & ~chosen.select):
+            m.d.sync += remaining.eq(remaining - placed)
+
+    def _select(
+        self,
+        m: Module,
+        tags: list[data.View],
+        sums: data.View,
+        live: Signal,
+        threshold: data.View,
+        remaining: Signal,
+    ) -> None:
+        """Compares with the whole threshold, ranks the ties of a word, decides."""
+        lanes = range(self.config.lanes)
+        ranked, decided = tags[self.KEEP_STAGES - 1], tags[self.KEEP_STAGES]
+        above = Signal(len(lanes), reset_less=True)
+        equal = Signal(len(lanes), reset_less=True)
+        above_ranked = Signal(len(lanes), reset_less=True)
+        equal_ranked = Signal(len(lanes), reset_less=True)
+        ties_below = [
+            Signal(range(lane + 1), name=f"ties_below_{lane}", reset_less=True)
+            for lane in range(len(lanes) + 1)
+        ]
+        bits = Signal(len(lanes), reset_less=True)
+        ties = ties_below[len(lanes)]
+        m.d.sync += [
+            above.eq(Cat(live[i] & (sums[i] > threshold.as_value()) for i in lanes)),
+            equal.eq(Cat(live[i] & (sums[i] == threshold.as_value()) for i in lanes)),
+            above_ranked.eq(above),
+            equal_ranked.eq(equal),
+            bits.eq(
+                above_ranked | Cat(equal_ranked[i] & (ties_below[i] < remaining) for i in lanes)
+            ),
+        ]
+        m.d.sync += [
+            rank.eq(count) for rank, count in zip(ties_below, prefix_counts(equal), strict=True)
+        ]
+        with m.If(ranked.valid & ranked.select):
+            m.d.sync += remaining.eq(Mux(ties < remaining, remaining - ties, 0))
+        m.d.comb += [
+            self.keep.valid.eq(decided.valid & decided.select),
+            self.keep.p.word.eq(decided.word),
+            self.keep.p.bits.eq(bits),
+            self.keep.p.last.eq(decided.last),
+        ]
