@@ -5,9 +5,10 @@ import os
 from pathlib import Path
 from typing import Any
 
+import cocotb
 from cocotb.clock import Clock
 from cocotb.handle import HierarchyObject
-from cocotb.triggers import ClockCycles
+from cocotb.triggers import ClockCycles, Timer
 
 from cocotb_tests.harness.runner import RUN_FILE_VARIABLE
 
@@ -26,21 +27,28 @@ def report(**values: Any) -> None:
     path.write_text(json.dumps(known | values))
 
 
-async def start(dut: HierarchyObject, reset_cycles: int = 2) -> None:
+async def start(dut: HierarchyObject, reset_cycles: int = 2, limit_cycles: int = 2_000_000) -> None:
     """Set every input to 0, start the clock `clk`, hold `rst` for `reset_cycles` and release it.
 
     Returns just after the first rising edge without reset. A design without `rst` waits as long.
+    The test fails if it still runs after `limit_cycles`.
     """
     inputs = _run_description()["inputs"]
     for name in inputs:
         dut[name].value = 0
     if "rst" in inputs:
         dut.rst.value = 1
+    cocotb.start_soon(_fail_after(limit_cycles))
     Clock(dut.clk, CLOCK_PERIOD_NS, unit="ns").start(start_high=False)
     await ClockCycles(dut.clk, reset_cycles)
     if "rst" in inputs:
         dut.rst.value = 0
     await ClockCycles(dut.clk, 1)
+
+
+async def _fail_after(cycles: int) -> None:
+    await Timer(cycles * CLOCK_PERIOD_NS, "ns")
+    raise AssertionError(f"the test still runs after {cycles} cycles")
 
 
 def _run_file() -> Path:

