@@ -72,6 +72,24 @@ class AcceleratorConfig:
         """Distance of two mask rows in memory: one bit a token, rounded up to a power of two."""
         return 1 << (-(-self.max_tokens // 8) - 1).bit_length()
 
+    @property
+    def mask_word_bytes(self) -> int:
+        """A word of the mask memory: a beat of the memory port, or a mask row if that is longer."""
+        return max(self.bus_bytes, self.mask_bytes)
+
+    @property
+    def mask_word_bits(self) -> int:
+        return 8 * self.mask_word_bytes
+
+    @property
+    def rows_per_mask_word(self) -> int:
+        return self.mask_word_bytes // self.mask_bytes
+
+    @property
+    def mask_depth(self) -> int:
+        """Words of the mask memory: the rows of one head."""
+        return -(-self.max_tokens // self.rows_per_mask_word)
+
     # Widths ----------------------------------------------------------------------------------
 
     @property

@@ -1,0 +1,1 @@
+"""The MAC array that serves linear layers, QK^T and PV."""

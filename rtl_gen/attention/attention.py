@@ -1,0 +1,211 @@
+"""Masked attention of one head on the shared MAC array, with importance sums.
+
+    live list, mask memory          K/V banks, query memory
+            |                               |
+       QueryWalker -> MaskDecoder -> RowInterleaver -> array operands -> MacArray
+                                       ^        |                       dots |  | columns
+                                  PV beats   QK^T beats                      |  |
+                                       |        v                            |  |
+                                       +---- RowBuffer <---- Softmax <- Requantizer
+                                                  |                             |
+                                             Importance                     OutputUnit -> rows
+
+Beats leave the interleaver one a cycle and then never stall. Seen from the cycle in which a beat is
+in the interleaver's `issue` register:
+
+    + 0                     K/V bank and query addresses; RowBuffer and Importance take the beat
+    + OPERAND_LATENCY       operands at the array
+    + dot / column latency  results of the array
+    + Requantizer.LATENCY   scores at the softmax unit
+
+`start` carries the head's factors. The unit is busy until all its output rows are taken.
+"""
+
+from amaranth.hdl import Cat, Module, Signal, unsigned
+from amaranth.lib import stream, wiring
+from amaranth.lib.data import ArrayLayout, StructLayout
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from rtl_gen import numerics
+from rtl_gen.array.mac_array import MacArray, columns_layout, dots_layout
+from rtl_gen.attention.importance import Importance
+from rtl_gen.attention.mask_decoder import MaskDecoder
+from rtl_gen.attention.output_unit import OutputUnit, output_row_layout
+from rtl_gen.attention.query_walker import QueryWalker
+from rtl_gen.attention.row_buffer import RowBuffer
+from rtl_gen.attention.row_interleaver import RowInterleaver
+from rtl_gen.attention.softmax import Softmax
+from rtl_gen.common.layouts import row_layout, scale_layout
+from rtl_gen.common.pipeline import delay, register
+from rtl_gen.common.requantize import Requantizer
+from rtl_gen.config import AcceleratorConfig
+from rtl_gen.memory.banked import BankedMemory
+from rtl_gen.memory.row_memory import read_signature
+from rtl_gen.pruning.live_tokens import token_read_signature
+
+
+def head_layout() -> StructLayout:
+    """Factors of a head, and whether its probabilities count for the tokens' importance."""
+    return StructLayout({"score": scale_layout(), "output": scale_layout(), "accumulate": 1})
+
+
+class Attention(wiring.Component):
+    """
+    Attributes
+    ----------
+    start : a head's factors; accepted while idle
+    count, live, list : the live tokens
+    mask, query : read ports of the mask and query memories
+    kv_address : read addresses of the K/V banks, bit 0 chooses V
+    row, scalars, scale_lanes, dots, columns : the array's ports, except its vectors (the K/V data)
+    sort_enable, sort_address, sort_data, clear, clear_address : the importance sums, while idle
+    rows : output rows in token order
+    idle : nothing under way
+    qk_beat, pv_beat : the array takes a beat of either kind in this cycle
+    """
+
+    OPERAND_LATENCY = BankedMemory.LATENCY
+
+    def __init__(self, config: AcceleratorConfig):
+        self._config = config
+        lanes = config.lanes
+        super().__init__(
+            {
+                "start": In(stream.Signature(head_layout())),
+                "count": In(config.count_bits),
+                "live": In(config.bank_depth * lanes),
+                "list": Out(token_read_signature(config)),
+                "mask": Out(read_signature(config.mask_depth, config.mask_word_bits)),
+                "query": Out(read_signature(config.max_tokens, row_layout(config))),
+                "kv_address": Out(ArrayLayout(unsigned(config.word_bits + 1), lanes)),
+                "row": Out(row_layout(config)),
+                "scalars": Out(ArrayLayout(unsigned(numerics.EXP_BITS), lanes)),
+                "scale_lanes": Out(1),
+                "dots": In(dots_layout(config)),
+                "columns": In(columns_layout(config)),
+                "sort_enable": In(1),
+                "sort_address": In(config.word_bits),
+                "sort_data": Out(ArrayLayout(unsigned(config.importance_bits), lanes)),
+                "clear": In(1),
+                "clear_address": In(config.word_bits),
+                "rows": Out(stream.Signature(output_row_layout(config))),
+                "idle": Out(1),
+                "qk_beat": Out(1),
+                "pv_beat": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self._config
+        m.submodules.walker = walker = QueryWalker(config)
+        m.submodules.decoder = decoder = MaskDecoder(config)
+        m.submodules.interleaver = interleaver = RowInterleaver(config)
+        m.submodules.score_requantizer = score_requantizer = Requantizer(
+            elements=config.lanes, input_bits=config.dot_bits, output_bits=numerics.SCORE_BITS
+        )
+        m.submodules.softmax = softmax = Softmax(config)
+        m.submodules.row_buffer = row_buffer = RowBuffer(config)
+        m.submodules.importance = importance = Importance(config)
+        m.submodules.output_unit = output_unit = OutputUnit(config)
+
+        # Control: one head at a time.
+        head = Signal(head_layout(), reset_less=True)
+        begin = Signal()
+        rows_left = Signal(config.count_bits)
+        row_taken = Signal()
+        m.d.comb += [
+            self.idle.eq(~begin & (rows_left == 0)),
+            self.start.ready.eq(self.idle),
+            row_taken.eq(self.rows.valid & self.rows.ready),
+            walker.start.eq(begin),
+            walker.count.eq(self.count),
+            walker.live.eq(self.live),
+            interleaver.start.eq(begin),
+            interleaver.count.eq(self.count),
+            interleaver.output_taken.eq(row_taken),
+        ]
+        m.d.sync += begin.eq(self.start.valid & self.start.ready)
+        with m.If(self.start.valid & self.start.ready):
+            m.d.sync += head.eq(self.start.payload)
+        with m.If(begin):
+            m.d.sync += rows_left.eq(self.count)
+        with m.Elif(row_taken):
+            m.d.sync += rows_left.eq(rows_left - 1)
+
+        # Rows to beats.
+        connect(m, walker.list, flipped(self.list))
+        connect(m, walker.mask, flipped(self.mask))
+        connect(m, walker.rows, decoder.rows)
+        connect(m, decoder.beats, interleaver.qk)
+        connect(m, row_buffer.beats, interleaver.pv)
+
+        # Beats to operands.
+        issue, beat = interleaver.issue, interleaver.issue.beat
+        qk_beat, pv_beat = self.qk_beat, self.pv_beat
+        m.d.comb += [
+            qk_beat.eq(interleaver.issue_valid & ~issue.is_pv),
+            pv_beat.eq(interleaver.issue_valid & issue.is_pv),
+            self.query.enable.eq(qk_beat & beat.first),
+            self.query.address.eq(beat.row.token),
+        ]
+        for lane in range(config.lanes):
+            m.d.comb += self.kv_address[lane].eq(Cat(issue.is_pv, beat.word[lane]))
+        m.d.comb += [
+            self.row.eq(register(m, self.query.data, name="query_row")),
+            self.scalars.eq(delay(m, beat.exponentials, self.OPERAND_LATENCY, name="scalars")),
+            self.scale_lanes.eq(delay(m, issue.is_pv, self.OPERAND_LATENCY, name="scale_lanes")),
+        ]
+
+        # Dots to scores to exponentials.
+        to_scores = (
+            self.OPERAND_LATENCY + MacArray.dot_latency(config) + Requantizer.LATENCY
+        )
+        m.d.comb += [
+            score_requantizer.values.eq(self.dots),
+            score_requantizer.multiplier.eq(head.score.multiplier),
+            score_requantizer.shift.eq(head.score.shift),
+            softmax.valid.eq(
+                delay(m, qk_beat, to_scores, name="score_valid", reset_less=False)
+            ),
+            softmax.last.eq(delay(m, beat.last, to_scores, name="score_last")),
+            softmax.token.eq(delay(m, beat.row.token, to_scores, name="score_token")),
+            softmax.lane_valid.eq(delay(m, beat.valid, to_scores, name="score_lane_valid")),
+            softmax.scores.eq(score_requantizer.results),
+            softmax.output_scale.eq(head.output),
+            row_buffer.beat_valid.eq(qk_beat),
+            row_buffer.beat.valid.eq(beat.valid),
+            row_buffer.beat.word.eq(beat.word),
+            row_buffer.beat.last.eq(beat.last),
+            row_buffer.exp_valid.eq(softmax.exp_valid),
+            row_buffer.exp_address.eq(softmax.exp_address),
+            row_buffer.exponentials.eq(softmax.exponentials),
+        ]
+        connect(m, softmax.rows, row_buffer.rows)
+
+        # PV beats to importance and output rows.
+        with m.If(pv_beat & head.accumulate):
+            m.d.comb += importance.lane_valid.eq(beat.valid)
+        m.d.comb += [
+            importance.words.eq(beat.word),
+            importance.exponentials.eq(beat.exponentials),
+            importance.mantissa.eq(beat.row.mantissa),
+            importance.length.eq(beat.row.length),
+            importance.sort_enable.eq(self.sort_enable),
+            importance.sort_address.eq(self.sort_address),
+            self.sort_data.eq(importance.sort_data),
+            importance.clear.eq(self.clear),
+            importance.clear_address.eq(self.clear_address),
+        ]
+        to_columns = self.OPERAND_LATENCY + MacArray.column_latency(config)
+        m.d.comb += [
+            output_unit.valid.eq(
+                delay(m, pv_beat, to_columns, name="column_valid", reset_less=False)
+            ),
+            output_unit.first.eq(delay(m, beat.first, to_columns, name="column_first")),
+            output_unit.last.eq(delay(m, beat.last, to_columns, name="column_last")),
+            output_unit.row.eq(delay(m, beat.row, to_columns, name="column_row")),
+            output_unit.columns.eq(self.columns),
+        ]
+        connect(m, output_unit.rows, flipped(self.rows))
+        return m

@@ -1,0 +1,101 @@
+"""Mask-row decoder: the kept live keys of a query become beats of the array.
+
+Key j belongs to lane j mod lanes, word j div lanes. Every beat takes the lowest remaining key of
+each lane, so a row takes as many beats as its fullest lane has keys, and at least one: an empty
+row is one beat without a valid lane.
+
+The first beat is offered LATENCY cycles after its row was accepted. Beats follow each other, across
+rows too, without bubbles while the consumer is ready; `beats.ready` low freezes the decoder.
+"""
+
+from functools import reduce
+from operator import or_
+
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from rtl_gen.common.layouts import beat_layout, mask_row_layout
+from rtl_gen.config import AcceleratorConfig
+
+
+class MaskDecoder(wiring.Component):
+    """
+    Attributes
+    ----------
+    rows : stream of a query's token index and its keys' bitmap
+    beats : stream of beats
+    """
+
+    LATENCY = 3
+
+    def __init__(self, config: AcceleratorConfig):
+        self._config = config
+        super().__init__(
+            {
+                "rows": In(stream.Signature(mask_row_layout(config))),
+                "beats": Out(stream.Signature(beat_layout(config))),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        lanes, depth = self._config.lanes, self._config.bank_depth
+
+        # Walk: `remaining` loses the lowest set bit of every lane each beat.
+        loaded = Signal()
+        first = Signal()
+        token = Signal(self._config.token_bits, reset_less=True)
+        remaining = [Signal(depth, name=f"remaining_{i}", reset_less=True) for i in range(lanes)]
+        after = [Signal(depth, name=f"after_{i}") for i in range(lanes)]
+        m.d.comb += [a.eq(r & (r - 1)) for a, r in zip(after, remaining, strict=True)]
+        last = Signal()
+        m.d.comb += last.eq(reduce(or_, after) == 0)
+
+        picked_valid = Signal()
+        picked_first = Signal(reset_less=True)
+        picked_last = Signal(reset_less=True)
+        picked_token = Signal.like(token)
+        picked = [Signal(depth, name=f"picked_{i}", reset_less=True) for i in range(lanes)]
+
+        beat_free = Signal()
+        picked_free = Signal()
+        m.d.comb += [
+            beat_free.eq(~self.beats.valid | self.beats.ready),
+            picked_free.eq(~picked_valid | beat_free),
+            self.rows.ready.eq(~loaded | (picked_free & last)),
+        ]
+        with m.If(picked_free):
+            m.d.sync += [
+                picked_valid.eq(loaded),
+                picked_first.eq(first),
+                picked_last.eq(last),
+                picked_token.eq(token),
+                first.eq(0),
+            ]
+            m.d.sync += [p.eq(r & ~a) for p, r, a in zip(picked, remaining, after, strict=True)]
+            m.d.sync += [r.eq(a) for r, a in zip(remaining, after, strict=True)]
+            with m.If(last):
+                m.d.sync += loaded.eq(0)
+        with m.If(self.rows.valid & self.rows.ready):
+            keep = self.rows.payload.keep
+            m.d.sync += [loaded.eq(1), first.eq(1), token.eq(self.rows.payload.token)]
+            m.d.sync += [r.eq(keep[lane::lanes]) for lane, r in enumerate(remaining)]
+
+        # Encode: one-hot to word address.
+        beat = self.beats.payload
+        with m.If(beat_free):
+            m.d.sync += [
+                self.beats.valid.eq(picked_valid),
+                beat.first.eq(picked_first),
+                beat.last.eq(picked_last),
+                beat.token.eq(picked_token),
+                beat.valid.eq(Cat(p.any() for p in picked)),
+            ]
+            for lane, onehot in enumerate(picked):
+                bits = [
+                    Cat(onehot[w] for w in range(depth) if w >> b & 1).any()
+                    for b in range(self._config.word_bits)
+                ]
+                m.d.sync += beat.word[lane].eq(Cat(bits))
+        return m

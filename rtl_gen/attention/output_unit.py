@@ -1,0 +1,110 @@
+"""Output unit: accumulates a PV row, normalises and requantises it, and queues it for writing.
+
+Column sums of PV beats arrive one a cycle. After a row's last beat its `width` accumulators leave
+`lanes` a cycle through one requantiser, whose factor holds the row's normalisation. The last beats of two
+rows must be at least width / lanes cycles apart, and at most OUTPUT_ROWS rows under way or queued
+(RowInterleaver sees to both).
+"""
+
+from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
+from amaranth.lib import stream, wiring
+from amaranth.lib.data import ArrayLayout, StructLayout
+from amaranth.lib.fifo import SyncFIFOBuffered
+from amaranth.lib.wiring import In, Out
+
+from rtl_gen.array.mac_array import columns_layout
+from rtl_gen.attention.row_interleaver import RowInterleaver
+from rtl_gen.attention.softmax import normalised_row_layout
+from rtl_gen.common.layouts import row_layout
+from rtl_gen.common.pipeline import delay
+from rtl_gen.common.requantize import Requantizer
+from rtl_gen.config import AcceleratorConfig
+
+
+def output_row_layout(config: AcceleratorConfig) -> StructLayout:
+    """A token's int8 output of one head."""
+    return StructLayout({"token": unsigned(config.token_bits), "data": row_layout(config)})
+
+
+class OutputUnit(wiring.Component):
+    """
+    Attributes
+    ----------
+    valid, first, last, row, columns : column sums of one PV beat; `row` counts with the last one
+    rows : finished rows
+
+    `rows.valid` follows a row's last beat by `latency`.
+    """
+
+    QUEUE_LATENCY = 2
+    """From the write into the queue to the row at its output."""
+
+    def __init__(self, config: AcceleratorConfig):
+        self._config = config
+        super().__init__(
+            {
+                "valid": In(1),
+                "first": In(1),
+                "last": In(1),
+                "row": In(normalised_row_layout(config)),
+                "columns": In(columns_layout(config)),
+                "rows": Out(stream.Signature(output_row_layout(config))),
+            }
+        )
+
+    @classmethod
+    def latency(cls, config: AcceleratorConfig) -> int:
+        """Accumulate, hold, requantise all groups, collect, queue."""
+        groups = config.width // config.lanes
+        return 2 + (groups - 1) + Requantizer.LATENCY + 1 + cls.QUEUE_LATENCY
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self._config
+        lanes, groups = config.lanes, config.width // config.lanes
+
+        sums = Signal(ArrayLayout(signed(config.pv_bits), config.width), reset_less=True)
+        for channel in range(config.width):
+            with m.If(self.valid):
+                m.d.sync += sums[channel].eq(
+                    Mux(self.first, 0, sums[channel]) + self.columns[channel]
+                )
+        complete = delay(m, self.valid & self.last, 1, name="complete", reset_less=False)
+        complete_row = delay(m, self.row, 1, name="complete_row")
+
+        # `held` shifts out `lanes` columns a cycle.
+        held = Signal(len(sums.as_value()), reset_less=True)
+        held_row = Signal(normalised_row_layout(config), reset_less=True)
+        left = Signal(range(groups + 1))
+        with m.If(complete):
+            m.d.sync += [held.eq(sums), held_row.eq(complete_row), left.eq(groups)]
+        with m.Elif(left != 0):
+            m.d.sync += [held.eq(held >> (lanes * config.pv_bits)), left.eq(left - 1)]
+
+        m.submodules.requantizer = requantizer = Requantizer(
+            elements=lanes, input_bits=config.pv_bits, output_bits=8
+        )
+        m.d.comb += [
+            requantizer.values.as_value().eq(held),
+            requantizer.multiplier.eq(held_row.multiplier),
+            requantizer.shift.eq(held_row.shift),
+        ]
+        latency = Requantizer.LATENCY
+        collect = delay(m, left != 0, latency, name="collect", reset_less=False)
+        collected_last = delay(m, left == 1, latency + 1, name="collected_last", reset_less=False)
+        token = delay(m, held_row.token, latency + 1, name="token")
+        collected = Signal(config.row_bits, reset_less=True)
+        with m.If(collect):
+            m.d.sync += collected.eq(Cat(collected, requantizer.results)[8 * lanes :])
+
+        m.submodules.queue = queue = SyncFIFOBuffered(
+            width=len(self.rows.payload.as_value()), depth=RowInterleaver.OUTPUT_ROWS
+        )
+        m.d.comb += [
+            queue.w_en.eq(collected_last),
+            queue.w_data.eq(Cat(token, collected)),
+            self.rows.valid.eq(queue.r_rdy),
+            self.rows.payload.as_value().eq(queue.r_data),
+            queue.r_en.eq(self.rows.ready),
+        ]
+        return m

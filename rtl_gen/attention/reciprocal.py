@@ -1,0 +1,69 @@
+"""Reciprocal of a row's sum of exponentials: a pipelined restoring divider.
+
+For a sum S > 0 with bit length n the mantissa is floor((2^(n + 15) - 1) / S), in [2^15, 2^16), so that
+1 / S ~ mantissa * 2^(-15 - n). S = 0 gives an arbitrary mantissa (nothing is multiplied by it but 0).
+
+One sum a cycle, LATENCY = 18 cycles: one to find n, one to left-align S, one a quotient bit. No
+back-pressure.
+"""
+
+from amaranth.hdl import Const, Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from rtl_gen import numerics
+from rtl_gen.common.pipeline import delay, register
+from rtl_gen.config import AcceleratorConfig
+
+
+class Reciprocal(wiring.Component):
+    """
+    Attributes
+    ----------
+    exp_sum : S, unsigned, exp_sum_bits wide
+    mantissa, length : the quotient and n, LATENCY cycles later
+    """
+
+    LATENCY = 2 + numerics.RECIPROCAL_BITS
+
+    def __init__(self, config: AcceleratorConfig):
+        self._bits = config.exp_sum_bits
+        super().__init__(
+            {
+                "exp_sum": In(self._bits),
+                "mantissa": Out(numerics.RECIPROCAL_BITS),
+                "length": Out(range(self._bits + 1)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        bits = self._bits
+
+        length = Signal(range(bits + 1), reset_less=True)
+        align = Signal(range(bits), reset_less=True)
+        m.d.sync += length.eq(0)
+        for bit in range(bits):
+            with m.If(self.exp_sum[bit]):
+                m.d.sync += [length.eq(bit + 1), align.eq(bits - 1 - bit)]
+        exp_sum = register(m, self.exp_sum, name="exp_sum_reg")
+
+        divisor = Signal(bits, reset_less=True)
+        m.d.sync += divisor.eq(exp_sum << align)
+        remainder, quotient = Const((1 << (bits - 1)) - 1, bits), Const(0, 0)
+        m.d.comb += self.length.eq(delay(m, length, self.LATENCY - 1, name="length"))
+
+        for step in range(1, numerics.RECIPROCAL_BITS + 1):
+            doubled = Signal(bits + 1, name=f"doubled_{step}")
+            fits = Signal(name=f"fits_{step}")
+            m.d.comb += [doubled.eq((remainder << 1) | 1), fits.eq(doubled >= divisor)]
+            next_remainder = Signal(bits, name=f"remainder_{step}", reset_less=True)
+            next_quotient = Signal(step, name=f"quotient_{step}", reset_less=True)
+            m.d.sync += [
+                next_remainder.eq(doubled - Mux(fits, divisor, 0)),
+                next_quotient.eq((quotient << 1) | fits),
+            ]
+            divisor = register(m, divisor, name=f"divisor_{step}")
+            remainder, quotient = next_remainder, next_quotient
+        m.d.comb += self.mantissa.eq(quotient)
+        return m

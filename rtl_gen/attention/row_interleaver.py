@@ -1,0 +1,111 @@
+"""Row interleaver: decides which row has the array, QK^T or PV.
+
+With D = row_slots the order is fixed: QK^T of rows 0 .. D - 1, then PV 0, QK^T D, PV 1, ... and at the end
+the last D rows of PV; a head of fewer rows does all QK^T first. A row's beats are taken together. The
+turn waits (the array idles) while the beat whose turn it is is not there, and the last beat of a
+PV row also waits until
+
+* `width / lanes` cycles after the last beat of the PV row before it, which is how long the output
+  unit needs to requantise a row, and
+* one of OUTPUT_ROWS places for finished rows is free.
+
+A beat taken in one cycle is in `issue` in the next (LATENCY = 1).
+"""
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.data import StructLayout
+from amaranth.lib.wiring import In, Out
+
+from rtl_gen.attention.row_buffer import pv_beat_layout
+from rtl_gen.common.layouts import beat_layout
+from rtl_gen.config import AcceleratorConfig
+
+
+def issue_layout(config: AcceleratorConfig) -> StructLayout:
+    """A beat on its way to the array. In QK^T only `row.token` of `row` counts."""
+    return StructLayout({"is_pv": 1, "beat": pv_beat_layout(config)})
+
+
+class RowInterleaver(wiring.Component):
+    """
+    Attributes
+    ----------
+    start, count : begins a head of `count` query rows; only when the one before has issued all rows
+    qk, pv : beats that wait for the array
+    output_taken : a finished row has left the output queue
+    issue_valid, issue : the beat that the array takes
+    """
+
+    LATENCY = 1
+    OUTPUT_ROWS = 8
+
+    def __init__(self, config: AcceleratorConfig):
+        self._config = config
+        super().__init__(
+            {
+                "start": In(1),
+                "count": In(config.count_bits),
+                "qk": In(stream.Signature(beat_layout(config))),
+                "pv": In(stream.Signature(pv_beat_layout(config))),
+                "output_taken": In(1),
+                "issue_valid": Out(1),
+                "issue": Out(issue_layout(config)),
+            }
+        )
+
+    @staticmethod
+    def output_cycles(config: AcceleratorConfig) -> int:
+        """Cycles of the output unit a row."""
+        return config.width // config.lanes
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self._config
+        qk_left = Signal(config.count_bits)
+        ahead = Signal(range(config.row_slots + 1))
+        places = Signal(range(self.OUTPUT_ROWS + 1), init=self.OUTPUT_ROWS)
+        pause = Signal(range(self.output_cycles(config)))
+
+        pv_turn = Signal()
+        row_done = Signal()
+        pv_blocked = Signal()
+        m.d.comb += [
+            pv_turn.eq((ahead == config.row_slots) | (qk_left == 0)),
+            pv_blocked.eq(self.pv.payload.last & ((pause != 0) | (places == 0))),
+            self.qk.ready.eq(~pv_turn),
+            self.pv.ready.eq(pv_turn & ~pv_blocked),
+        ]
+        qk_taken = self.qk.valid & self.qk.ready
+        pv_taken = self.pv.valid & self.pv.ready
+        m.d.comb += row_done.eq(pv_taken & self.pv.payload.last)
+
+        with m.If(self.start):
+            m.d.sync += qk_left.eq(self.count)
+        with m.Elif(qk_taken & self.qk.payload.last):
+            m.d.sync += [qk_left.eq(qk_left - 1), ahead.eq(ahead + 1)]
+        with m.Elif(row_done):
+            m.d.sync += ahead.eq(ahead - 1)
+
+        m.d.sync += places.eq(places + self.output_taken - row_done)
+        with m.If(row_done):
+            m.d.sync += pause.eq(self.output_cycles(config) - 1)
+        with m.Elif(pause != 0):
+            m.d.sync += pause.eq(pause - 1)
+
+        beat = self.issue.beat
+        m.d.sync += [
+            self.issue_valid.eq(qk_taken | pv_taken),
+            self.issue.is_pv.eq(pv_turn),
+        ]
+        with m.If(pv_turn):
+            m.d.sync += beat.eq(self.pv.payload)
+        with m.Else():
+            m.d.sync += [
+                beat.valid.eq(self.qk.payload.valid),
+                beat.word.eq(self.qk.payload.word),
+                beat.row.token.eq(self.qk.payload.token),
+                beat.first.eq(self.qk.payload.first),
+                beat.last.eq(self.qk.payload.last),
+            ]
+        return m

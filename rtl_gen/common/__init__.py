@@ -1,0 +1,1 @@
+"""Small building blocks that every unit shares: delays, pipelined trees, queues and layouts."""

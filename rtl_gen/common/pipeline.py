@@ -1,0 +1,47 @@
+"""Fixed-latency building blocks: delay lines and pipelined reduction trees.
+
+Data registers have no reset (`reset_less`): a valid flag that travels beside them does.
+"""
+
+from collections.abc import Callable, Sequence
+
+from amaranth.hdl import Module, Signal, Value
+
+LEVELS_PER_STAGE = 3
+"""Two-input operators between two registers of a tree."""
+
+
+def register(m: Module, value, *, name: str, reset_less: bool = True) -> Signal:
+    """`value` one cycle later."""
+    signal = Signal(value.shape(), name=name, reset_less=reset_less)
+    m.d.sync += signal.eq(value)
+    return signal
+
+
+def delay(m: Module, value, cycles: int, *, name: str, reset_less: bool = True):
+    """`value` `cycles` cycles later."""
+    for stage in range(cycles):
+        value = register(m, value, name=f"{name}_{stage + 1}", reset_less=reset_less)
+    return value
+
+
+def tree_latency(inputs: int) -> int:
+    """Cycles from the inputs of `reduce_tree` to its result."""
+    levels = (inputs - 1).bit_length()
+    return -(-levels // LEVELS_PER_STAGE)
+
+
+def reduce_tree(
+    m: Module, values: Sequence[Value], combine: Callable[[Value, Value], Value], *, name: str
+) -> Value:
+    """Reduce `values` by `combine` with a register after every `LEVELS_PER_STAGE` levels."""
+    nodes, level = list(values), 0
+    while len(nodes) > 1:
+        level += 1
+        pairs = [combine(a, b) for a, b in zip(nodes[::2], nodes[1::2], strict=False)]
+        nodes = pairs + nodes[2 * len(pairs) :]
+        if level % LEVELS_PER_STAGE == 0 or len(nodes) == 1:
+            nodes = [
+                register(m, node, name=f"{name}_{level}_{i}") for i, node in enumerate(nodes)
+            ]
+    return nodes[0]

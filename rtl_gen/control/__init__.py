@@ -1,0 +1,1 @@
+"""Command format and the sequencer that executes a program from memory."""

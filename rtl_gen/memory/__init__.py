@@ -1,0 +1,1 @@
+"""On-chip memories and the loader that fills them through the memory port."""
