@@ -1,0 +1,1 @@
+"""Benches of the top-k sorter and the live-token list."""

@@ -1,0 +1,97 @@
+"""The pruning units as an accelerator wires them, with a bench's access to what they work on."""
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import data, memory, stream
+from amaranth.lib.wiring import Component, In, Out, connect, flipped
+
+from rtl_gen.config import AcceleratorConfig
+from rtl_gen.pruning.live_tokens import LiveTokens, token_read_signature
+from rtl_gen.pruning.topk import TopK
+
+CYCLE_COUNTER_BITS = 16
+
+
+class PruningStage(Component):
+    """Top-k sorter, live-token list and importance memory.
+
+    Attributes
+    ----------
+    fill, live, count, done, read
+        Those of LiveTokens.
+    start : stream, in
+        That of TopK.
+    load : stream, in
+        Keep words that take the sorter's place and make any set of tokens live. Always ready.
+    deposit : stream, in
+        A word of importance sums for the importance memory. Always ready.
+    inspect_address, inspect_sums : in, out
+        A second read port of the importance memory, one cycle of latency.
+    select_cycles, update_cycles : out
+        Cycles from the last transfer of `fill` or `start` to the last keep word and to `done`.
+    """
+
+    def __init__(self, config: AcceleratorConfig):
+        self.config = config
+        self.topk = TopK(config)
+        self.live_tokens = LiveTokens(config)
+        self.keep_word = self.live_tokens.keep.p.shape()
+        self.deposit_word = data.StructLayout({"address": config.word_bits, "sums": self.topk.sums})
+        super().__init__(
+            {
+                "fill": self.live_tokens.signature.members["fill"],
+                "start": self.topk.signature.members["start"],
+                "load": In(stream.Signature(self.keep_word)),
+                "deposit": In(stream.Signature(self.deposit_word)),
+                "inspect_address": In(config.word_bits),
+                "inspect_sums": Out(self.topk.sums),
+                "read": In(token_read_signature(config)),
+                "live": Out(config.bank_depth * config.lanes),
+                "count": Out(config.count_bits),
+                "done": Out(1),
+                "select_cycles": Out(CYCLE_COUNTER_BITS),
+                "update_cycles": Out(CYCLE_COUNTER_BITS),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.topk = topk = self.topk
+        m.submodules.live_tokens = live_tokens = self.live_tokens
+        m.submodules.importance = importance = memory.Memory(
+            shape=self.topk.sums, depth=self.config.bank_depth, init=[]
+        )
+        write, read, inspect = (
+            importance.write_port(),
+            importance.read_port(),
+            importance.read_port(),
+        )
+        connect(m, flipped(self.fill), live_tokens.fill)
+        connect(m, flipped(self.start), topk.start)
+        connect(m, flipped(self.read), live_tokens.read)
+        m.d.comb += [
+            self.load.ready.eq(1),
+            self.deposit.ready.eq(1),
+            live_tokens.keep.valid.eq(topk.keep.valid | self.load.valid),
+            live_tokens.keep.p.eq(Mux(self.load.valid, self.load.p, topk.keep.p)),
+            topk.live.eq(live_tokens.live),
+            topk.read_data.eq(read.data),
+            read.addr.eq(topk.read_address),
+            write.en.eq(topk.clear_enable | self.deposit.valid),
+            write.addr.eq(Mux(self.deposit.valid, self.deposit.p.address, topk.clear_address)),
+            write.data.as_value().eq(Mux(self.deposit.valid, self.deposit.p.sums.as_value(), 0)),
+            inspect.addr.eq(self.inspect_address),
+            self.inspect_sums.eq(inspect.data),
+            self.live.eq(live_tokens.live),
+            self.count.eq(live_tokens.count),
+            self.done.eq(live_tokens.done),
+        ]
+
+        elapsed = Signal(CYCLE_COUNTER_BITS)
+        m.d.sync += elapsed.eq(elapsed + 1)
+        with m.If((self.fill.valid & self.fill.ready) | (self.start.valid & self.start.ready)):
+            m.d.sync += elapsed.eq(1)
+        with m.If(topk.keep.valid & topk.keep.p.last):
+            m.d.sync += self.select_cycles.eq(elapsed)
+        with m.If(self.done):
+            m.d.sync += self.update_cycles.eq(elapsed)
+        return m
