@@ -65,27 +65,27 @@ class Verilator(runner.Verilator):
         verilate, make = super()._build_command()
         verilate.remove("--public-flat-rw")
         make += ["OPT_FAST=-O3", "PYTHON3=./python3"]
-        return [[self._relative(argument) for argument in command] for command in (verilate, make)]
+        commands = [[self._relative(arg) for arg in command] for command in (verilate, make)]
+        compiled = sorted(map(str, self.runtime.glob("verilated*.o")))
+        return [commands[0], ["cp", *compiled, "."], commands[1]] if compiled else commands
 
     def _relative(self, argument: str) -> str:
         """The same argument with paths as seen from the build folder."""
         argument = argument.replace(str(_package("cocotb")), "cocotb")
         return argument.replace(f"{self.build_dir}/", "").replace(str(self.build_dir), ".")
 
-    def build_design(self, **arguments: Any) -> None:
+    def build_design(self, build_dir: Path, *, waves: bool, **arguments: Any) -> None:
         """`build`, with Verilator's runtime library compiled once for all designs."""
-        key = hashlib.sha256(f"{identity('verilator')} {arguments['waves']}".encode()).hexdigest()
-        shared = self.build_dir.parent / f"runtime-{key[:12]}"
-        for compiled in shared.glob("verilated*.o"):
-            shutil.copy(compiled, self.build_dir)
-        self.build(**arguments)
-        if not shared.exists():
-            partial = self.build_dir / "runtime"
+        key = hashlib.sha256(f"{identity('verilator')} {waves}".encode()).hexdigest()
+        self.runtime = build_dir.parent / f"runtime-{key[:12]}"
+        self.build(build_dir=build_dir, waves=waves, **arguments)
+        if not self.runtime.exists():
+            partial = build_dir / "runtime"
             partial.mkdir(exist_ok=True)
-            for compiled in self.build_dir.glob("verilated*.o"):
+            for compiled in build_dir.glob("verilated*.o"):
                 shutil.copy(compiled, partial)
             with contextlib.suppress(OSError):  # another build was faster
-                partial.rename(shared)
+                partial.rename(self.runtime)
 
     def wave_path(self, run_dir: Path) -> Path:
         return run_dir / "waves.vcd"
@@ -104,9 +104,9 @@ class Icarus(runner.Icarus):
     def _simulator_in_path(self) -> None:
         _require("iverilog")
 
-    def build_design(self, **arguments: Any) -> None:
+    def build_design(self, build_dir: Path, **arguments: Any) -> None:
         """The same as `build`."""
-        self.build(**arguments)
+        self.build(build_dir=build_dir, **arguments)
 
     def wave_path(self, run_dir: Path) -> Path:
         return run_dir / "waves.fst"
