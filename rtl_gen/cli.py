@@ -1,16 +1,23 @@
-"""What every command line of the project shares: user errors are one line and exit status 2."""
+"""What every command line of the project shares: a user's error is one line and exit status 2."""
 
 import sys
 
 import typer
+from typer.exceptions import Abort, TyperException
 
 from rtl_gen.errors import UserError
 
 
 def run(app: typer.Typer) -> None:
-    """Run `app`; a UserError becomes `error: ...` on standard error and exit status 2."""
+    """Run `app` and exit: 0 if all went well, 2 after `error: ...` on standard error for bad input.
+
+    Bad input is a UserError from the project, or an option that Typer does not accept.
+    """
     try:
-        app()
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        sys.exit(app(standalone_mode=False))
+    except (UserError, TyperException) as error:
+        message = error.format_message() if isinstance(error, TyperException) else str(error)
+        print("error:", " ".join(message.split()), file=sys.stderr)
         sys.exit(2)
+    except Abort:
+        sys.exit(130)

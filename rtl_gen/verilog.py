@@ -52,6 +52,16 @@ class Port:
     width: int
 
 
+@dataclass(frozen=True)
+class Memory:
+    """A memory of the design: `depth` words of `width` bits; a table is not `writable`."""
+
+    name: str
+    depth: int
+    width: int
+    writable: bool
+
+
 def emit(component: wiring.Component, name: str) -> str:
     """SystemVerilog of `component` as module `name`, with its submodules.
 
@@ -88,6 +98,25 @@ def ports(text: str, name: str) -> list[Port]:
         (Port(port, direction, int(high or 0) + 1) for direction, high, port in found),
         key=lambda port: port.name,
     )
+
+
+def memories(text: str) -> list[Memory]:
+    """All memories in the Verilog `text` that `emit` wrote, with hierarchical names, in order."""
+    found = []
+    for module in re.finditer(r"^module (\S+) ?\(.*?^endmodule", text, re.M | re.S):
+        for high, name, last in re.findall(
+            r"^  reg \[(\d+):0\] (\S+) +\[(\d+):0\];", module[0], re.M
+        ):
+            write = rf"^ +{re.escape(name)} ?\[[^\n]*<= "
+            found.append(
+                Memory(
+                    name=".".join(part.removeprefix("\\") for part in (module[1], name)),
+                    depth=int(last) + 1,
+                    width=int(high) + 1,
+                    writable=re.search(write, module[0], re.M) is not None,
+                )
+            )
+    return sorted(found, key=lambda memory: memory.name)
 
 
 def write_if_changed(path: Path, text: str) -> bool:

@@ -1,0 +1,47 @@
+"""The generated map beside the Verilog: what a test bench or a tool may rely on, by name.
+
+| key | contents |
+| --- | --- |
+| `module`, `preset`, `overrides` | the top module, and what was asked for |
+| `parameters` | every choice of the configuration |
+| `config_digest` | hash of the parameters, `AcceleratorConfig.digest` |
+| `verilog_sha256` | hash of the Verilog's bytes |
+| `ports` | name, direction (seen from the design) and width in bits |
+| `counters` | counter port -> what it counts |
+| `memories` | hierarchical name, depth in words, width and bits; `writable` is false for a table |
+"""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+
+from rtl_gen import verilog
+from rtl_gen.config import AcceleratorConfig
+
+
+def manifest(
+    text: str,
+    module: str,
+    *,
+    preset: str,
+    overrides: Mapping[str, int],
+    config: AcceleratorConfig,
+    counters: Mapping[str, str],
+) -> str:
+    """JSON text that describes the Verilog `text` of top module `module`."""
+    entries = {
+        "module": module,
+        "preset": preset,
+        "overrides": dict(overrides),
+        "parameters": config.as_dict(),
+        "config_digest": config.digest(),
+        "verilog_sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "ports": [dataclasses.asdict(port) for port in verilog.ports(text, module)],
+        "counters": dict(counters),
+        "memories": [
+            dataclasses.asdict(memory) | {"bits": memory.depth * memory.width}
+            for memory in verilog.memories(text)
+        ],
+    }
+    return json.dumps(entries, indent=2) + "\n"
