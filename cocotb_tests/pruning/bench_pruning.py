@@ -189,7 +189,7 @@ async def keeps_the_best(dut):
     driver = Driver(dut)
     rng = driver.rng
     for name, draw in IMPORTANCE.items():
-        for tokens in rng.sample(lengths(driver), 2) + [driver.config.max_tokens]:
+        for tokens in [*rng.sample(lengths(driver), 2), driver.config.max_tokens]:
             density = rng.choice([0.0, 0.1, 0.5, 1.0])
             await driver.fill(tokens)
             live = [j for j in range(tokens) if j == 0 or rng.random() < density]

@@ -21,7 +21,7 @@ def keep_word_signature(config: AcceleratorConfig) -> stream.Signature:
 
 
 def prefix_counts(bits: Sequence[Value]) -> list[Value]:
-    """How many of the first i bits are set, for i = 0 .. len(bits), in log2(len(bits)) adder levels.
+    """How many of the first i bits are set, for i = 0 .. len(bits), in log2 adder levels.
 
     Sklansky's parallel prefix network; the last element alone is a population count.
     """

@@ -5,6 +5,7 @@ from amaranth.lib import data, memory, stream
 from amaranth.lib.wiring import Component, In, Out, Signature
 from amaranth.utils import exact_log2
 
+from rtl_gen.common.pipeline import register
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.pruning.keep_word import any_of, keep_word_signature, prefix_counts
 
@@ -112,38 +113,33 @@ class LiveTokens(Component):
 
     def _place(self, m: Module, valid: Signal, keep: data.View) -> list[data.View]:
         """Counts the kept lanes, gives each its position and routes it to the bank of that."""
-        counted_valid = Signal()
-        counted = Signal(keep.shape(), reset_less=True)
-        kept_below = [
-            Signal(range(lane + 1), name=f"kept_below_{lane}", reset_less=True)
-            for lane in range(self.config.lanes + 1)
-        ]
-        m.d.sync += [counted_valid.eq(valid), counted.eq(keep)]
-        for register, count in zip(kept_below, prefix_counts(keep.bits), strict=True):
-            m.d.sync += register.eq(count)
+        counted_valid = register(m, valid, name="counted_valid", reset_less=False)
+        counted = register(m, keep, name="counted")
+        *kept_below, kept = (
+            register(m, count, name=f"kept_below_{lane}")
+            for lane, count in enumerate(prefix_counts(keep.bits))
+        )
 
         listed = Signal(self.config.count_bits, reset_less=True)
         first_position = Signal(self.config.count_bits)
-        bank = Signal(data.ArrayLayout(self.lane_bits, self.config.lanes), reset_less=True)
-        base = Signal(self.config.count_bits, reset_less=True)
-        placed_valid = Signal()
-        placed = Signal(keep.shape(), reset_less=True)
         m.d.comb += first_position.eq(Mux(counted.word == 0, 0, listed))
-        m.d.sync += [
-            placed_valid.eq(counted_valid),
-            placed.eq(counted),
-            base.eq(first_position),
-            (bank[lane].eq(first_position + kept_below[lane]) for lane in self.lanes),
-        ]
         with m.If(counted_valid):
-            m.d.sync += listed.eq(first_position + kept_below[-1])
+            m.d.sync += listed.eq(first_position + kept)
+
+        placed_valid = register(m, counted_valid, name="placed_valid", reset_less=False)
+        placed = register(m, counted, name="placed")
+        base = register(m, first_position, name="base")
+        banks = [
+            register(m, (first_position + below)[: self.lane_bits], name=f"bank_of_lane_{lane}")
+            for lane, below in enumerate(kept_below)
+        ]
 
         write = data.StructLayout(
             {"enable": 1, "address": self.config.word_bits, "token": self.config.token_bits}
         )
         writes = [Signal(write, name=f"write_{b}", reset_less=True) for b in self.lanes]
         for b, write in enumerate(writes):
-            hits = [placed.bits[lane] & (bank[lane] == b) for lane in self.lanes]
+            hits = [placed.bits[lane] & (banks[lane] == b) for lane in self.lanes]
             lane = any_of(Mux(hit, Const(i, self.lane_bits), 0) for i, hit in enumerate(hits))
             m.d.sync += [
                 write.enable.eq(placed_valid & Cat(hits).any()),
@@ -151,11 +147,8 @@ class LiveTokens(Component):
                 write.token.eq(Cat(lane, placed.word)),
             ]
 
-        finished = Signal()
-        m.d.sync += [
-            finished.eq(placed_valid & placed.last),
-            self.done.eq(finished),
-        ]
+        finished = register(m, placed_valid & placed.last, name="finished", reset_less=False)
+        m.d.sync += self.done.eq(finished)
         with m.If(placed_valid & placed.last):
             m.d.sync += self.count.eq(listed)
         return writes

@@ -8,6 +8,7 @@ from amaranth.lib.wiring import Component, In, Out
 from amaranth.utils import exact_log2
 
 from rtl_gen import numerics
+from rtl_gen.common.pipeline import register
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.pruning.keep_word import any_of, keep_word_signature, prefix_counts
 
@@ -17,8 +18,8 @@ RADIX = 1 << numerics.SORT_DIGIT_BITS
 class TopK(Component):
     """Radix select, most significant digit first, over the banked importance sums.
 
-    The threshold is the k-th largest sum of a live token. A pass settles SORT_DIGIT_BITS bits of it:
-    it reads all words of `lanes` sums and, among the live tokens whose upper digits equal the
+    The threshold is the k-th largest sum of a live token; a pass settles SORT_DIGIT_BITS of its bits.
+    It reads all words of `lanes` sums and, among the live tokens whose upper digits equal the
     threshold's, counts for every d >= 1 those with a digit of at least d. The threshold's digit is
     the largest d whose count reaches `remaining`, the number of places not yet taken (0 if none
     does), and the tokens above it take their places. A last pass reads the words once more, keeps
@@ -174,42 +175,40 @@ class TopK(Component):
     ) -> None:
         """Counts the candidates by digit and, at the end of a pass, extends the threshold.
 
-        Element d of `at_least`, `ones`, `counts` and `reached` is about digits of at least d.
+        Element d of `counts` and `reached` is about the candidates with a digit of at least d.
         """
         lanes = range(self.config.lanes)
         compared, counted = tags[0], tags[self.DIGIT_STAGES - 3]
         settled, chosen = tags[self.DIGIT_STAGES - 1], tags[self.DIGIT_STAGES]
         values = [data.View(self.sum_digits, sums[lane]) for lane in lanes]
 
-        candidate = Signal(len(lanes), reset_less=True)
-        digit = Signal(data.ArrayLayout(numerics.SORT_DIGIT_BITS, len(lanes)), reset_less=True)
-        for lane, value in enumerate(values):
-            agree = [(compared.digit >= i) | (value[i] == threshold[i]) for i in range(self.digits)]
-            m.d.sync += [
-                candidate[lane].eq(live[lane] & Cat(agree).all()),
-                digit[lane].eq(value[compared.digit]),
-            ]
+        agree = [
+            Cat((compared.digit >= i) | (value[i] == threshold[i]) for i in range(self.digits))
+            for value in values
+        ]
+        candidate = register(
+            m, Cat(live[lane] & agree[lane].all() for lane in lanes), name="candidate"
+        )
+        digits = [register(m, values[lane][compared.digit], name=f"digit_{lane}") for lane in lanes]
 
         counts = {}
         reached = {0: Const(1), RADIX: Const(0)}
         for d in range(1, RADIX):
-            at_least = Signal(len(lanes), name=f"at_least_{d}", reset_less=True)
-            ones = Signal(range(len(lanes) + 1), name=f"ones_{d}", reset_less=True)
+            at_least = register(
+                m, candidate & Cat(digit >= d for digit in digits), name=f"at_least_{d}"
+            )
+            ones = register(m, prefix_counts(at_least)[-1], name=f"ones_{d}")
             counts[d] = Signal(self.config.count_bits, name=f"count_{d}", reset_less=True)
-            reached[d] = Signal(name=f"reached_{d}", reset_less=True)
-            m.d.sync += [
-                at_least.eq(Cat(candidate[lane] & (digit[lane] >= d) for lane in lanes)),
-                ones.eq(prefix_counts(at_least)[-1]),
-                reached[d].eq(counts[d] >= remaining),
-            ]
             with m.If(counted.valid):
                 m.d.sync += counts[d].eq(Mux(counted.word == 0, 0, counts[d]) + ones)
+            reached[d] = register(m, counts[d] >= remaining, name=f"reached_{d}")
 
         best = Signal(numerics.SORT_DIGIT_BITS)
-        placed = Signal(self.config.count_bits, reset_less=True)
         is_best = [reached[d] & ~reached[d + 1] for d in range(RADIX)]
         m.d.comb += best.eq(any_of(Mux(is_best[d], d, 0) for d in range(RADIX)))
-        m.d.sync += placed.eq(any_of(Mux(is_best[d], counts[d + 1], 0) for d in range(RADIX - 1)))
+        placed = register(
+            m, any_of(Mux(is_best[d], counts[d + 1], 0) for d in range(RADIX - 1)), name="placed"
+        )
         with m.If(settled.last & ~settled.select):
             m.d.sync += threshold[settled.digit].eq(best)
         with m.If(chosen.last & ~chosen.select):
@@ -227,28 +226,17 @@ class TopK(Component):
         """Compares with the whole threshold, ranks the ties of a word, decides."""
         lanes = range(self.config.lanes)
         ranked, decided = tags[self.KEEP_STAGES - 1], tags[self.KEEP_STAGES]
-        above = Signal(len(lanes), reset_less=True)
-        equal = Signal(len(lanes), reset_less=True)
-        above_ranked = Signal(len(lanes), reset_less=True)
-        equal_ranked = Signal(len(lanes), reset_less=True)
-        ties_below = [
-            Signal(range(lane + 1), name=f"ties_below_{lane}", reset_less=True)
-            for lane in range(len(lanes) + 1)
-        ]
-        bits = Signal(len(lanes), reset_less=True)
-        ties = ties_below[len(lanes)]
-        m.d.sync += [
-            above.eq(Cat(live[i] & (sums[i] > threshold.as_value()) for i in lanes)),
-            equal.eq(Cat(live[i] & (sums[i] == threshold.as_value()) for i in lanes)),
-            above_ranked.eq(above),
-            equal_ranked.eq(equal),
-            bits.eq(
-                above_ranked | Cat(equal_ranked[i] & (ties_below[i] < remaining) for i in lanes)
-            ),
-        ]
-        m.d.sync += [
-            rank.eq(count) for rank, count in zip(ties_below, prefix_counts(equal), strict=True)
-        ]
+        key = threshold.as_value()
+        above = register(m, Cat(live[i] & (sums[i] > key) for i in lanes), name="above")
+        equal = register(m, Cat(live[i] & (sums[i] == key) for i in lanes), name="equal")
+        above_ranked = register(m, above, name="above_ranked")
+        equal_ranked = register(m, equal, name="equal_ranked")
+        *ties_below, ties = (
+            register(m, count, name=f"ties_below_{lane}")
+            for lane, count in enumerate(prefix_counts(equal))
+        )
+        first_ties = Cat(equal_ranked[i] & (ties_below[i] < remaining) for i in lanes)
+        bits = register(m, above_ranked | first_ties, name="keep_bits")
         with m.If(ranked.valid & ranked.select):
             m.d.sync += remaining.eq(Mux(ties < remaining, remaining - ties, 0))
         m.d.comb += [
