@@ -18,8 +18,8 @@ RADIX = 1 << numerics.SORT_DIGIT_BITS
 class TopK(Component):
     """Radix select, most significant digit first, over the banked importance sums.
 
-    The threshold is the k-th largest sum of a live token; a pass settles SORT_DIGIT_BITS of its bits.
-    It reads all words of `lanes` sums and, among the live tokens whose upper digits equal the
+    The threshold is the k-th largest sum of a live token. A pass settles SORT_DIGIT_BITS of its
+    bits: it reads all words of `lanes` sums and, among the live tokens whose upper digits equal the
     threshold's, counts for every d >= 1 those with a digit of at least d. The threshold's digit is
     the largest d whose count reaches `remaining`, the number of places not yet taken (0 if none
     does), and the tokens above it take their places. A last pass reads the words once more, keeps
