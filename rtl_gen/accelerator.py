@@ -1,6 +1,6 @@
 """Top level: runs a program of loads, attention heads and prunings from memory.
 
-`start` (one cycle) runs the program at byte address `program`. `done` rises at its end and, like `error`
+`start` (one cycle) runs the program at byte address `program_address`. `done` rises at its end and, like `error`
 (an ErrorCode), stays until the next start. Counters count from start to done and keep their values.
 
 Memory port: `read_request` asks for beats that come back in order on `read_data`; `write` sends one beat
@@ -50,7 +50,7 @@ class Accelerator(wiring.Component):
         super().__init__(
             {
                 "start": In(1),
-                "program": In(ADDRESS_BITS),
+                "program_address": In(ADDRESS_BITS),
                 "busy": Out(1),
                 "done": Out(1),
                 "error": Out(ErrorCode),
@@ -76,7 +76,7 @@ class Accelerator(wiring.Component):
 
         m.d.comb += [
             sequencer.start.eq(self.start & ~self.busy),
-            sequencer.program.eq(self.program),
+            sequencer.program_address.eq(self.program_address),
             self.busy.eq(sequencer.busy),
             self.done.eq(sequencer.done),
             self.error.eq(sequencer.error),

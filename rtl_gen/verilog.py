@@ -1,7 +1,7 @@
 """SystemVerilog text from an Amaranth component.
 
 Amaranth writes RTLIL and Yosys (the `pyosys` package) turns it into Verilog: processes stay
-`always_comb` / `always_ff`, memories stay arrays, no source attributes. Each struct port is one flat
+`always_comb` / `always_ff`, memories stay arrays, no source attributes. A struct port is one flat
 vector with the first field in the low bits; a port inside an interface is named with double
 underscores, such as `scores__payload`. The clock is `clk`, the synchronous reset `rst`.
 
@@ -120,11 +120,11 @@ def memories(text: str) -> list[Memory]:
 
 
 def write_if_changed(path: Path, text: str) -> bool:
-    """Make `path` hold `text`, atomically and only if it differs; returns whether it was written."""
+    """Make `path` hold `text`, atomically and only if it differs; tells whether it was written."""
     if path.exists() and path.read_text() == text:
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     partial.write_text(text)
-    os.replace(partial, path)
+    partial.replace(path)
     return True

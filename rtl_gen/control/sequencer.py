@@ -27,7 +27,7 @@ class Sequencer(wiring.Component):
     """
     Attributes
     ----------
-    start, program : runs the program at address `program`; only while not busy
+    start, program_address : runs the program from there on; only while not busy
     busy, done, error : done and error stay until the next start
     opcode : the command that runs, HALT for none
     request, data : the memory port's read side, for commands
@@ -42,7 +42,7 @@ class Sequencer(wiring.Component):
         super().__init__(
             {
                 "start": In(1),
-                "program": In(ADDRESS_BITS),
+                "program_address": In(ADDRESS_BITS),
                 "busy": Out(1),
                 "done": Out(1),
                 "error": Out(ErrorCode),
@@ -95,7 +95,7 @@ class Sequencer(wiring.Component):
         with m.FSM():
             with m.State("IDLE"), m.If(self.start):
                 m.d.sync += [
-                    counter.eq(self.program),
+                    counter.eq(self.program_address),
                     self.busy.eq(1),
                     self.done.eq(0),
                     self.error.eq(ErrorCode.NONE),

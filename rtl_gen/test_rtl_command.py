@@ -1,0 +1,63 @@
+"""`python -m rtl_gen rtl`: its files, and one line with exit status 2 for bad input."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rtl_gen.config import get_config
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "rtl_gen", *arguments],
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_verilog_and_manifest(tmp_path):
+    options = ("rtl", "--config", "tiny", "--set", "max_heads=3", "--out", str(tmp_path))
+    first = run(*options)
+    assert first.returncode == 0, first.stderr
+    folder = tmp_path / "tiny-max_heads3"
+    verilog = (folder / "accelerator.v").read_bytes()
+    manifest = json.loads((folder / "manifest.json").read_text())
+    config = get_config("tiny", max_heads=3)
+    assert manifest["parameters"] == config.as_dict()
+    assert manifest["config_digest"] == config.digest()
+    assert manifest["verilog_sha256"] == hashlib.sha256(verilog).hexdigest()
+    directions = {port["name"]: port["direction"] for port in manifest["ports"]}
+    assert directions["clk"] == "input"
+    assert manifest["counters"]
+    assert all(directions[counter] == "output" for counter in manifest["counters"])
+    assert all(m["bits"] == m["depth"] * m["width"] > 0 for m in manifest["memories"])
+
+    again = run(*options)
+    assert again.stdout.count("unchanged") == 2
+    assert (folder / "accelerator.v").read_bytes() == verilog
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--config", "huge"], "unknown preset 'huge'"),
+        (["--set", "lanes"], "expected NAME=VALUE"),
+        (["--set", "lanes=3"], "lanes = 3: expected a power of two"),
+        (["--set", "colour=3"], "unknown choice 'colour'"),
+        (["--colour"], "No such option: --colour"),
+        (["--out", "Makefile"], "cannot write to Makefile/default"),
+    ],
+)
+def test_bad_input_is_one_line(arguments, message):
+    result = run("rtl", *arguments)
+    assert result.returncode == 2
+    assert message in result.stderr
+    assert result.stderr.startswith("error: ")
+    assert result.stderr.count("\n") == 1
+    assert not result.stdout

@@ -1,0 +1,77 @@
+"""Verilog emission: what a reader of the text may rely on."""
+
+import subprocess
+import sys
+
+import pytest
+from amaranth.hdl import Assert, Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In
+
+from cocotb_tests.harness.echo import Echo
+from rtl_gen.verilog import Memory, Port, emit, memories, ports, write_if_changed
+
+EMIT_ECHO = (
+    "from cocotb_tests.harness.echo import Echo; from rtl_gen.verilog import emit;"
+    "print(emit(Echo(), 'echo'), end='')"
+)
+
+
+class CombinationalAssert(wiring.Component):
+    """Asserts outside any clock domain."""
+
+    level: In(4)
+
+    def elaborate(self, platform):
+        m = Module()
+        m.d.comb += Assert(self.level != 3, "three")
+        return m
+
+
+def test_bytes_do_not_depend_on_the_process():
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-c", EMIT_ECHO],
+            env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert outputs == {emit(Echo(), "echo")}
+
+
+def test_text_holds_neither_paths_nor_attributes():
+    text = emit(Echo(), "echo")
+    assert ".py" not in text
+    assert "(*" not in text
+    assert "else $fatal;" in text
+
+
+def test_ports_and_memories_are_listed():
+    text = emit(Echo(), "echo")
+    listed = {port.name: port for port in ports(text, "echo")}
+    assert listed["source__payload"] == Port("source__payload", "input", 16)
+    assert listed["sink__valid"] == Port("sink__valid", "output", 1)
+    assert listed.keys() == {
+        *("clk", "rst", "word"),
+        *(f"{s}__{p}" for s in ("source", "sink") for p in ("payload", "valid", "ready")),
+    }
+    assert memories(text) == [Memory("echo.storage", depth=8, width=16, writable=True)]
+    with pytest.raises(ValueError, match="no module other"):
+        ports(text, "other")
+
+
+def test_combinational_assert_is_refused():
+    with pytest.raises(ValueError, match="put it in"):
+        emit(CombinationalAssert(), "glitch")
+
+
+def test_unchanged_file_is_not_written(tmp_path):
+    path = tmp_path / "new" / "a.v"
+    assert write_if_changed(path, "module a; endmodule\n")
+    assert not write_if_changed(path, "module a; endmodule\n")
+    assert write_if_changed(path, "module b; endmodule\n")
+    assert path.read_text() == "module b; endmodule\n"
+    assert list(path.parent.iterdir()) == [path]
