@@ -27,5 +27,5 @@ The bench runs inside the simulator and sees the component's ports:
         report(cycles=int(dut.cycles.value))    # -> simulate(...).values["cycles"]
 
 Runs, logs and builds are under `build/sim/`; `WAVES=1` also writes a waveform. An RTL assertion
-(`m.d.sync += Assert(...)`) fails the run on both simulators, and memories start with random contents.
+(`m.d.sync += Assert(...)`) fails the run on both simulators. Memories start with random contents.
 """

@@ -1,8 +1,7 @@
 """Exact comparison of integer tensors with a message that says where to look."""
 
-from numpy.typing import ArrayLike
-
 import numpy as np
+from numpy.typing import ArrayLike
 
 
 def assert_equal(name: str, actual: ArrayLike, expected: ArrayLike) -> None:

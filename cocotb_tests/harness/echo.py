@@ -1,6 +1,6 @@
 """A small design for the harness's own tests: a stream through a memory, one item at a time."""
 
-from amaranth import *
+from amaranth.hdl import Assert, Module, signed, unsigned
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 

@@ -1,8 +1,8 @@
 """Build a component once and run a cocotb bench on it.
 
-`simulate` writes the Verilog under `build/sim/<simulator>/<name>-<digest>/`, where the digest covers
-the Verilog, the simulator and its flags: the same design is built once, whoever asks, also from
-several processes at a time. Every run has a folder of its own below that.
+`simulate` writes the Verilog under `build/sim/<simulator>/<name>-<digest>/`, where the digest
+covers the Verilog, the simulator and its flags: the same design is built once, whoever asks, also
+from several processes at a time. Every run has a folder of its own below that.
 """
 
 import hashlib

@@ -154,7 +154,7 @@ def _random_contents(declaration: re.Match) -> str:
     high, name, last = int(declaration[1]), declaration[2], declaration[3]
     block = name.removeprefix("\\")
     word = ", ".join(["$urandom(seed)"] * (high // 32 + 1))
-    return f"""{declaration[0]}  initial begin : \\{block}.contents 
+    return f"""{declaration[0]}  initial begin : \\{block}.contents
     integer seed;
     integer i;
     if (!$value$plusargs("seed=%d", seed)) seed = 1;

@@ -4,8 +4,9 @@ A port `keys` of signature `stream.Signature(shape)` appears as `keys__valid`, `
 `keys__payload`. Items are Python integers (two's complement if the shape is signed), or for a
 `data.StructLayout` a dict and for a `data.ArrayLayout` a list of items.
 
-Valid and ready are sampled at the rising edge, as the hardware samples them. Once valid is up it stays
-up, with the same payload, until the transfer: the rule of `amaranth.lib.stream`; `StreamSink` checks it.
+Valid and ready are sampled at the rising edge, as the hardware samples them. Once valid is up it
+stays up, with the same payload, until the transfer: the rule of `amaranth.lib.stream`, which
+`StreamSink` checks.
 """
 
 import random
@@ -71,7 +72,7 @@ class _StreamPort:
 
 
 class StreamSource(_StreamPort):
-    """Drives an input stream. A pause delays the next item by a cycle; it never takes valid back."""
+    """Drives an input stream. A pause delays the next item; it never takes valid back."""
 
     def __init__(
         self,

@@ -35,6 +35,19 @@ def test_items_pass_with_stalls(simulator, source_pauses, sink_pauses):
         assert result.values["cycles"] == 3 * 40
 
 
+def test_waveform_is_written(simulator):
+    result = simulate(
+        Echo(),
+        name="echo",
+        simulator=simulator,
+        bench=BENCH,
+        testcase="items_pass",
+        parameters={"items": 2, "seed": 3, "source_pauses": 0, "sink_pauses": 0},
+        waves=True,
+    )
+    assert result.waves.stat().st_size > 0
+
+
 @pytest.mark.parametrize(
     ("testcase", "message"),
     [

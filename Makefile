@@ -1,0 +1,46 @@
+# Thin targets over Python commands; `make` lists them.
+
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
+PY := .venv/bin/python
+WORKERS ?= 2
+PYTEST := $(PY) -m pytest -n $(WORKERS) --dist worksteal
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test lint format rtl regression sweep clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+venv: .venv/installed ## create .venv with the pinned packages, install missing system tools
+
+.venv/installed: pyproject.toml constraints.txt scripts/bootstrap.py
+	@test -n "$(PYTHON)" || { echo "error: no Python 3.11 or newer on PATH" >&2; exit 2; }
+	@$(PYTHON) scripts/bootstrap.py
+
+demo: .venv/installed ## RTL, co-simulation of real layers on Verilator, and the sweep
+	$(PY) -m cocotb_tests.demo
+
+test: lint ## linter, formatter check and every test, on both simulators
+	$(PYTEST)
+
+lint: .venv/installed ## linter and formatter check
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+format: .venv/installed ## apply the formatter and the linter's safe fixes
+	$(PY) -m ruff format .
+	$(PY) -m ruff check --fix .
+
+rtl: .venv/installed ## Verilog and manifest: [CONFIG=preset]
+	$(PY) -m rtl_gen rtl --config $(or $(CONFIG),default)
+
+regression: .venv/installed ## co-simulations: [SIM=verilator|icarus] [CONFIG=preset] [TEST=expression] [WAVES=1]
+	$(PYTEST) cocotb_tests $(if $(SIM),--sim $(SIM)) $(if $(CONFIG),--preset $(CONFIG)) \
+		$(if $(TEST),-k "$(TEST)") $(if $(WAVES),-rP)
+
+sweep: .venv/installed ## cycles and speed-up of every model, sparsity and schedule
+	$(PY) -m sim_models sweep
+
+clean: ## remove what was built; .venv stays
+	rm -rf build

@@ -1,0 +1,93 @@
+"""Create .venv with the pinned packages, after installing the system tools that are missing.
+
+Needs nothing but Python's standard library. System packages come from apt-get, if there is one and
+this user may run it (as root, or by sudo without a password); otherwise one line says what to
+install.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import venv
+from importlib.util import find_spec
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+VENV_PYTHON = VENV / "bin" / "python"
+THIS_PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def main() -> None:
+    """Exit with status 2 and one line if something is missing that cannot be installed."""
+    install_system_packages()
+    if not VENV_PYTHON.exists():
+        venv.create(VENV, with_pip=True)
+    pip = [VENV_PYTHON, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    print("installing the Python packages into .venv (some minutes, about 6 GB)", flush=True)
+    pinned = subprocess.run(
+        [*pip, "--constraint", "constraints.txt", "--editable", ".[dev]"], cwd=ROOT, check=False
+    )
+    if pinned.returncode:
+        fail("pip could not install the packages, see above")
+    (VENV / "installed").touch()
+
+
+def install_system_packages() -> None:
+    missing = missing_packages()
+    if missing:
+        apt_get = apt_get_command()
+        if apt_get:
+            print(f"installing {' '.join(missing)} with apt-get", flush=True)
+            environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+            for action in (["update"], ["install", "--yes", "--no-install-recommends", *missing]):
+                subprocess.run([*apt_get, "-qq", *action], env=environment, check=False)
+            missing = missing_packages()
+    required = [package for package in missing if package != "iverilog"]
+    how = f"apt-get install {' '.join(missing)}"
+    if required:
+        fail(f"missing {', '.join(required)}: install them as root ({how})")
+    if missing:
+        print(f"note: tests on Icarus Verilog will fail; install it as root ({how})")
+
+
+def missing_packages() -> list[str]:
+    """Debian's names of the packages that this machine lacks."""
+    tools = {"g++": "g++", "make": "make", "perl": "perl", "iverilog": "iverilog"}
+    missing = [package for tool, package in tools.items() if shutil.which(tool) is None]
+    if find_spec("ensurepip") is None:
+        missing.append(f"{THIS_PYTHON}-venv")
+    if not has_shared_library():
+        missing.append(f"lib{THIS_PYTHON}")
+    return missing
+
+
+def has_shared_library() -> bool:
+    """Whether the simulators can load this Python as a library."""
+    folder = Path(sysconfig.get_config_var("LIBDIR") or "/usr/lib")
+    triplet = sysconfig.get_config_var("MULTIARCH") or ""
+    name = f"lib{THIS_PYTHON}.so.1.0"
+    return any(path.exists() for path in (folder / name, folder / triplet / name))
+
+
+def apt_get_command() -> list[str]:
+    """How to run apt-get here, or nothing."""
+    if shutil.which("apt-get") is None:
+        return []
+    if os.geteuid() == 0:
+        return ["apt-get"]
+    sudo = ["sudo", "--non-interactive"]
+    if shutil.which("sudo") and not subprocess.run([*sudo, "true"], capture_output=True).returncode:
+        return [*sudo, "apt-get"]
+    return []
+
+
+def fail(message: str) -> None:
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()
