@@ -104,7 +104,8 @@ def attend(
     # An empty row has sum 0, hence mantissa 0 and output 0; its shifts only have to be legal.
     length = length.clamp(min=numerics.EXP_BITS)
     multiplier = round_shift(mantissa * scales.output.multiplier, numerics.MULTIPLIER_BITS)
-    shift = scales.output.shift + length - 1
+    # A shift of 63 leaves nothing of a 40-bit product; beyond it int64 would wrap.
+    shift = (scales.output.shift + length - 1).clamp(max=(1 << numerics.SHIFT_BITS) - 1)
     return HeadTrace(
         dot=torch.where(kept, dot, 0),
         score=torch.where(kept, score, 0),
