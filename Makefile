@@ -15,7 +15,8 @@ help: ## list the targets
 venv: .venv/installed ## create .venv with the pinned packages, install missing system tools
 
 .venv/installed: pyproject.toml constraints.txt scripts/bootstrap.py
-	@test -n "$(PYTHON)" || { echo "error: no Python 3.11 or newer on PATH" >&2; exit 2; }
+	@test -n "$(PYTHON)" && $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "error: needs Python 3.11 or newer: put it on PATH or set PYTHON=" >&2; exit 2; }
 	@$(PYTHON) scripts/bootstrap.py
 
 demo: .venv/installed ## RTL, co-simulation of real layers on Verilator, and the sweep

