@@ -36,7 +36,7 @@ def vitcod(maps: np.ndarray) -> np.ndarray:
 
 
 def layer_threshold(maps: np.ndarray) -> np.ndarray:
-    """ViTCoD's rule with one threshold a layer, so that every layer has the same sparsity."""
+    """ViTCoD's rule with one threshold a layer, so that all are about equally sparse."""
     layers = maps.shape[0]
     order = np.argsort(vitcod(maps).reshape(layers, -1), axis=-1, kind="stable")
     rank = _scatter(order, np.broadcast_to(np.arange(order.shape[-1]), order.shape))
@@ -90,6 +90,17 @@ def make_masks(maps: np.ndarray, sparsity: float, strategy: str = "vitcod") -> n
 def sparsity_of(masks: np.ndarray) -> float:
     """Fraction of entries that are dropped."""
     return 1 - np.count_nonzero(masks) / masks.size
+
+
+def row_beats(masks: np.ndarray, lanes: int) -> np.ndarray:
+    """Beats of every row, int (..., n): the most entries that one bank holds, at least one.
+
+    Token j lies in bank j mod lanes, and lanes work on the same row in step.
+    """
+    padding = -masks.shape[-1] % lanes
+    padded = np.pad(masks, [(0, 0)] * (masks.ndim - 1) + [(0, padding)])
+    banks = padded.reshape(*masks.shape[:-1], -1, lanes).sum(axis=-2)
+    return np.maximum(banks.max(axis=-1), 1)
 
 
 def check_maps(maps: np.ndarray) -> None:

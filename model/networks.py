@@ -1,4 +1,4 @@
-"""The supported networks (DeiT, Touvron et al. 2021) and how their weights are loaded through timm."""
+"""The supported networks (DeiT, Touvron et al. 2021) and loading of their weights through timm."""
 
 from dataclasses import dataclass
 from pathlib import Path

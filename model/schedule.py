@@ -25,6 +25,8 @@ from rtl_gen.numerics import PROTECTED_TOKENS
 
 
 class Interpolation(StrEnum):
+    """How the ratio runs from the first pruned layer to the last."""
+
     EXPONENTIAL = "exponential"
     LINEAR = "linear"
     CONSTANT = "constant"

@@ -1,0 +1,129 @@
+"""The float network with static masks and cascade token pruning: what accuracy is compared with.
+
+It walks through a timm Vision Transformer block by block, so that weights and every other operation
+are timm's own. A token's importance in a layer is the sum of its attention probabilities over all
+live queries and heads (SpAtten, HPCA 2021). CLS always stays, ties keep the lower index, survivors
+keep their order.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from timm.models.vision_transformer import Attention, VisionTransformer
+from torch import Tensor
+
+from model.images import ImageFolder
+from model.networks import Network
+from model.schedule import NO_PRUNING, Placement, PruningSchedule
+from model.vitcod_io import check_masks
+from rtl_gen.numerics import PROTECTED_TOKENS
+
+
+@dataclass(frozen=True)
+class LayerTrace:
+    """What one layer's attention did; b images, h heads, n live tokens.
+
+    q, k, v: (b, h, n, head_dim) as they leave the QKV linear layer, before any scaling
+    probabilities: (b, h, n, n)
+    importance: (b, n)
+    live: (b, n) indices of the tokens that the attention worked on, ascending
+    """
+
+    layer: int
+    q: Tensor
+    k: Tensor
+    v: Tensor
+    probabilities: Tensor
+    importance: Tensor
+    live: Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class FloatReference:
+    """A timm model in evaluation mode, with masks and a pruning schedule applied to it.
+
+    masks: bool (layers, heads, n, n), True = kept; None = dense attention
+    """
+
+    network: Network
+    model: VisionTransformer
+    masks: np.ndarray | None = None
+    schedule: PruningSchedule = NO_PRUNING
+
+    def __post_init__(self):
+        if self.masks is not None:
+            check_masks(self.masks, self.network)
+
+    @torch.inference_mode()
+    def forward(
+        self, images: Tensor, observe: Callable[[LayerTrace], object] | None = None
+    ) -> Tensor:
+        """Logits (b, classes) of images (b, 3, h, w); `observe` is called once a layer."""
+        model, placement = self.model, self.schedule.placement
+        x = model.norm_pre(model.patch_drop(model._pos_embed(model.patch_embed(images))))
+        live = torch.arange(x.shape[1]).expand(x.shape[0], -1)
+        importance = torch.zeros(live.shape)
+        tokens = self.schedule.layer_tokens(self.network)
+        for layer, (block, count) in enumerate(zip(model.blocks, tokens, strict=True)):
+            if placement is Placement.BEFORE_LAYER and count.leaving < x.shape[1]:
+                x, live = prune(importance, count.leaving, x, live)
+
+            attention = block.attn
+            q, k, v = split_qkv(attention, block.norm1(x))
+            probs = probabilities(attention, q, k, self._live_mask(layer, live))
+            importance = probs.sum(dim=(1, 2))
+            if observe is not None:
+                observe(LayerTrace(layer, q, k, v, probs, importance, live))
+            mixed = (probs @ v).transpose(1, 2).flatten(2)
+
+            if placement is Placement.AFTER_ATTENTION and count.leaving < x.shape[1]:
+                x, mixed, live = prune(importance, count.leaving, x, mixed, live)
+            x = x + block.ls1(attention.proj(attention.norm(mixed)))
+            x = x + block.ls2(block.mlp(block.norm2(x)))
+
+            if placement is Placement.AFTER_FFN and count.leaving < x.shape[1]:
+                x, live = prune(importance, count.leaving, x, live)
+        return model.forward_head(model.norm(x))
+
+    def _live_mask(self, layer: int, live: Tensor) -> Tensor | None:
+        """Mask rows and columns (b, h, n, n) of the live tokens (b, n)."""
+        if self.masks is None:
+            return None
+        mask = torch.from_numpy(self.masks[layer])
+        return mask[:, live[:, :, None], live[:, None, :]].transpose(0, 1)
+
+    def accuracy(self, folder: ImageFolder, batch_size: int = 32) -> float:
+        """Top-1 accuracy as a fraction of the readable images."""
+        correct = total = 0
+        for images, labels in folder.batches(self.model, batch_size):
+            correct += int((self.forward(images).argmax(dim=1) == labels).sum())
+            total += len(labels)
+        return correct / total
+
+
+def split_qkv(attention: Attention, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Queries, keys and values (b, h, n, head_dim) of normalised tokens (b, n, dim)."""
+    batch, count, _ = tokens.shape
+    qkv = attention.qkv(tokens).reshape(batch, count, 3, attention.num_heads, attention.head_dim)
+    q, k, v = qkv.permute(2, 0, 3, 1, 4)
+    return attention.q_norm(q), attention.k_norm(k), v
+
+
+def probabilities(attention: Attention, q: Tensor, k: Tensor, kept: Tensor | None = None) -> Tensor:
+    """Softmax over the kept keys, (b, h, n, n); a row that keeps nothing is all zeros."""
+    scores = (q * attention.scale) @ k.transpose(-2, -1)
+    if kept is None:
+        return scores.softmax(dim=-1)
+    return scores.masked_fill(~kept, -torch.inf).softmax(dim=-1).nan_to_num(nan=0.0)
+
+
+def prune(importance: Tensor, keep: int, *tensors: Tensor) -> tuple[Tensor, ...]:
+    """The `keep` most important tokens (CLS counted) of tensors (b, n, ...), in their order."""
+    ranked = importance.clone()
+    ranked[:, :PROTECTED_TOKENS] = torch.inf
+    order = torch.sort(ranked, dim=1, descending=True, stable=True).indices
+    survivors = order[:, :keep].sort(dim=1).values
+    rows = torch.arange(len(survivors))[:, None]
+    return tuple(tensor[rows, survivors] for tensor in tensors)
