@@ -22,10 +22,10 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from rtl_gen import numerics
-from rtl_gen.attention.reciprocal import Reciprocal
 from rtl_gen.common.layouts import scale_layout
 from rtl_gen.common.pipeline import delay, reduce_tree, register, tree_latency
 from rtl_gen.common.queue import Queue
+from rtl_gen.common.reciprocal import Reciprocal
 from rtl_gen.config import AcceleratorConfig
 
 
@@ -183,8 +183,8 @@ class Softmax(wiring.Component):
             m.d.sync += exp_sum.eq(Mux(sum_first, 0, exp_sum) + beat_sum)
 
         # Pass 3: normalisation.
-        m.submodules.reciprocal = reciprocal = Reciprocal(config)
-        m.d.comb += reciprocal.exp_sum.eq(exp_sum)
+        m.submodules.reciprocal = reciprocal = Reciprocal(config.exp_sum_bits)
+        m.d.comb += reciprocal.value.eq(exp_sum)
         mantissa, length = reciprocal.mantissa, reciprocal.length
         product = register(
             m, mantissa * self.output_scale.multiplier, name="normalise_product"

@@ -1,9 +1,9 @@
-"""Reciprocal of a row's sum of exponentials: a pipelined restoring divider.
+"""Reciprocal of an unsigned integer: a pipelined restoring divider.
 
-For a sum S > 0 with bit length n the mantissa is floor((2^(n + 15) - 1) / S), in [2^15, 2^16), so that
-1 / S ~ mantissa * 2^(-15 - n). S = 0 gives an arbitrary mantissa (nothing is multiplied by it but 0).
+For S > 0 with bit length n the mantissa is floor((2^(n + 15) - 1) / S), in [2^15, 2^16), so that
+1 / S ~ mantissa * 2^(-15 - n). S = 0 has n = 0 and gives an arbitrary mantissa.
 
-One sum a cycle, LATENCY = 18 cycles: one to find n, one to left-align S, one a quotient bit. No
+One value a cycle, LATENCY = 18 cycles: one to find n, one to left-align S, one a quotient bit. No
 back-pressure.
 """
 
@@ -13,24 +13,27 @@ from amaranth.lib.wiring import In, Out
 
 from rtl_gen import numerics
 from rtl_gen.common.pipeline import delay, register
-from rtl_gen.config import AcceleratorConfig
 
 
 class Reciprocal(wiring.Component):
     """
+    Parameters
+    ----------
+    bits : width of S
+
     Attributes
     ----------
-    exp_sum : S, unsigned, exp_sum_bits wide
+    value : S, unsigned
     mantissa, length : the quotient and n, LATENCY cycles later
     """
 
     LATENCY = 2 + numerics.RECIPROCAL_BITS
 
-    def __init__(self, config: AcceleratorConfig):
-        self._bits = config.exp_sum_bits
+    def __init__(self, bits: int):
+        self._bits = bits
         super().__init__(
             {
-                "exp_sum": In(self._bits),
+                "value": In(self._bits),
                 "mantissa": Out(numerics.RECIPROCAL_BITS),
                 "length": Out(range(self._bits + 1)),
             }
@@ -44,12 +47,12 @@ class Reciprocal(wiring.Component):
         align = Signal(range(bits), reset_less=True)
         m.d.sync += length.eq(0)
         for bit in range(bits):
-            with m.If(self.exp_sum[bit]):
+            with m.If(self.value[bit]):
                 m.d.sync += [length.eq(bit + 1), align.eq(bits - 1 - bit)]
-        exp_sum = register(m, self.exp_sum, name="exp_sum_reg")
+        value = register(m, self.value, name="value_reg")
 
         divisor = Signal(bits, reset_less=True)
-        m.d.sync += divisor.eq(exp_sum << align)
+        m.d.sync += divisor.eq(value << align)
         remainder, quotient = Const((1 << (bits - 1)) - 1, bits), Const(0, 0)
         m.d.comb += self.length.eq(delay(m, length, self.LATENCY - 1, name="length"))
 
