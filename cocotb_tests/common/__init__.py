@@ -1,0 +1,1 @@
+"""Benches of the building blocks, and the driver for fixed-latency pipelines."""

@@ -1,0 +1,40 @@
+"""Requantiser and queue on both simulators."""
+
+import pytest
+from amaranth.hdl import unsigned
+
+from cocotb_tests.harness.runner import simulate
+from rtl_gen import numerics
+from rtl_gen.common.queue import Queue
+from rtl_gen.common.requantize import Requantizer
+from rtl_gen.config import get_config
+
+ELEMENTS = 3
+QUEUE_BITS = 12
+
+
+@pytest.mark.parametrize(
+    ("input_bits", "output_bits"),
+    [(get_config("tiny").dot_bits, numerics.SCORE_BITS), (get_config("default").pv_bits, 8)],
+    ids=["scores", "outputs"],
+)
+def test_requantizer(simulator, input_bits, output_bits):
+    sizes = {"elements": ELEMENTS, "input_bits": input_bits, "output_bits": output_bits}
+    simulate(
+        Requantizer(**sizes),
+        name="requantizer",
+        simulator=simulator,
+        bench="cocotb_tests.common.bench_requantizer",
+        parameters={**sizes, "seed": 3},
+    )
+
+
+@pytest.mark.parametrize("depth", [2, 8])
+def test_queue(simulator, depth):
+    simulate(
+        Queue(unsigned(QUEUE_BITS), depth),
+        name="queue",
+        simulator=simulator,
+        bench="cocotb_tests.common.bench_queue",
+        parameters={"depth": depth, "bits": QUEUE_BITS, "seed": 4},
+    )
