@@ -19,7 +19,7 @@ EXP_MAX = (1 << EXP_BITS) - 1
 EXP_TABLE_BITS = 16
 
 RECIPROCAL_BITS = 16
-"""The reciprocal of a row's sum is a mantissa in [2^15, 2^16) with the sum's bit length as exponent."""
+"""A reciprocal is a mantissa in [2^15, 2^16) with the bit length of its argument as exponent."""
 
 PROBABILITY_FRACTION_BITS = 16
 """A probability that enters the importance sums is in units of 2^-16."""
@@ -29,6 +29,21 @@ MULTIPLIER_BITS = 16
 
 SHIFT_BITS = 6
 """Exponent of a requantisation scale: a right shift of 1 to 63."""
+
+RESIDUAL_BITS = 16
+"""A channel of the residual stream: signed, one step for the whole network."""
+
+NORM_MEAN_FRACTION_BITS = 4
+"""Binary places of a token's mean in LayerNorm, below a step of the residual stream."""
+
+NORM_CHANNEL_SHIFT_BITS = 3
+"""LayerNorm's step of a channel is a power of two, 2^0 to 2^7, times the common step."""
+
+ACCUMULATOR_BITS = 32
+"""Partial sums and biases of linear layers."""
+
+LOGIT_BITS = 16
+"""Output of the classifier: signed, one step for all classes."""
 
 SORT_DIGIT_BITS = 4
 """The top-k sorter decides this many bits of the importance a pass."""
