@@ -25,6 +25,8 @@ class AcceleratorConfig:
     """Most tokens of a network, CLS (and a distillation token) included."""
     max_heads: int = 12
     """Most heads of a layer: bounds the importance sums."""
+    max_dim: int = 768
+    """Most channels of a token; a multiple of `width`. The FFN hides four times as many."""
     bus_bytes: int = 64
     """Bytes a cycle of the memory port. Power of two, from `lanes` to `width`."""
     row_slots: int = 8
@@ -46,6 +48,10 @@ class AcceleratorConfig:
         if self.max_tokens < 2 * self.lanes:
             raise UserError(
                 f"max_tokens = {self.max_tokens}: expected at least two words of {self.lanes} lanes"
+            )
+        if self.max_dim % self.width:
+            raise UserError(
+                f"max_dim = {self.max_dim}: expected a multiple of width = {self.width}"
             )
         if self.max_heads > 64:
             raise UserError(f"max_heads = {self.max_heads}: expected at most 64")
@@ -71,6 +77,36 @@ class AcceleratorConfig:
     def mask_bytes(self) -> int:
         """Distance of two mask rows in memory: one bit a token, rounded up to a power of two."""
         return 1 << (-(-self.max_tokens // 8) - 1).bit_length()
+
+    @property
+    def chunks(self) -> int:
+        """Parts of a row that are written separately: `lanes` bytes each."""
+        return self.width // self.lanes
+
+    @property
+    def norm_channels(self) -> int:
+        """16-bit channels of a row of the residual memory = channels a cycle of LayerNorm."""
+        return self.width // 2
+
+    @property
+    def norm_groups(self) -> int:
+        """Most cycles that LayerNorm spends on a token."""
+        return self.max_dim // self.norm_channels
+
+    @property
+    def activation_rows(self) -> int:
+        """Rows of the int8 memory of LayerNorm outputs."""
+        return self.max_tokens * self.max_dim // self.width
+
+    @property
+    def residual_rows(self) -> int:
+        """Rows of the int16 memory of the residual stream."""
+        return 2 * self.activation_rows
+
+    @property
+    def hidden_rows(self) -> int:
+        """Rows of the int8 memory of patches, attention outputs and FFN hidden channels."""
+        return 4 * self.activation_rows
 
     @property
     def mask_word_bytes(self) -> int:
@@ -132,6 +168,29 @@ class AcceleratorConfig:
         digits = -(-(largest + 1).bit_length() // numerics.SORT_DIGIT_BITS)
         return digits * numerics.SORT_DIGIT_BITS
 
+    @property
+    def dim_bits(self) -> int:
+        """A number of channels of a token, up to max_dim."""
+        return self.max_dim.bit_length()
+
+    @property
+    def channel_sum_bits(self) -> int:
+        """Signed sum of a token's residual channels."""
+        return ((self.max_dim << (numerics.RESIDUAL_BITS - 1)) - 1).bit_length() + 1
+
+    @property
+    def square_sum_bits(self) -> int:
+        """Unsigned sum of the squares of a token's residual channels."""
+        return (self.max_dim << (2 * numerics.RESIDUAL_BITS - 2)).bit_length()
+
+    @property
+    def variance_bits(self) -> int:
+        """Unsigned dim * (sum of squares) - sum^2 = dim^2 * variance of a token.
+
+        A variance is at most (range / 2)^2, below 2^30 for int16.
+        """
+        return ((self.max_dim**2 << (2 * numerics.RESIDUAL_BITS - 2)) - 1).bit_length()
+
     # Identity --------------------------------------------------------------------------------
 
     def as_dict(self) -> dict[str, int]:
@@ -155,8 +214,12 @@ PRESETS: dict[str, AcceleratorConfig] = {
     "half": dataclasses.replace(DEFAULT, lanes=4, bus_bytes=32),
     "double": dataclasses.replace(DEFAULT, lanes=16),
     "large": dataclasses.replace(DEFAULT, max_tokens=577, max_heads=16),
-    "small": AcceleratorConfig(lanes=4, width=16, max_tokens=50, max_heads=3, bus_bytes=16),
-    "tiny": AcceleratorConfig(lanes=2, width=8, max_tokens=17, max_heads=2, bus_bytes=4, row_slots=4),
+    "small": AcceleratorConfig(
+        lanes=4, width=16, max_tokens=50, max_heads=3, max_dim=48, bus_bytes=16
+    ),
+    "tiny": AcceleratorConfig(
+        lanes=2, width=8, max_tokens=17, max_heads=2, max_dim=16, bus_bytes=4, row_slots=4
+    ),
 }
 
 

@@ -4,7 +4,7 @@ Read data follows an enabled address by one cycle (the memory's latch) and stays
 enabled read.
 """
 
-from amaranth.hdl import Module
+from amaranth.hdl import Module, Shape, Value
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -20,20 +20,21 @@ class RowMemory(wiring.Component):
     Parameters
     ----------
     depth, shape : `depth` words of `shape`
+    chunks : equal parts of a word that are written separately
 
     Attributes
     ----------
-    write_enable, write_address, write_data : write port
+    write_enable, write_address, write_data : write port, one enable a chunk
     read : read port
     """
 
     LATENCY = 1
 
-    def __init__(self, *, depth: int, shape):
-        self._depth, self._shape = depth, shape
+    def __init__(self, *, depth: int, shape, chunks: int = 1):
+        self._depth, self._shape, self._chunks = depth, shape, chunks
         super().__init__(
             {
-                "write_enable": In(1),
+                "write_enable": In(chunks),
                 "write_address": In(range(depth)),
                 "write_data": In(shape),
                 "read": In(read_signature(depth, shape)),
@@ -42,14 +43,15 @@ class RowMemory(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.words = words = Memory(shape=self._shape, depth=self._depth, init=[])
-        write, read = words.write_port(), words.read_port()
+        bits = Shape.cast(self._shape).width
+        m.submodules.words = words = Memory(shape=bits, depth=self._depth, init=[])
+        write, read = words.write_port(granularity=bits // self._chunks), words.read_port()
         m.d.comb += [
             write.en.eq(self.write_enable),
             write.addr.eq(self.write_address),
-            write.data.eq(self.write_data),
+            write.data.eq(Value.cast(self.write_data)),
             read.en.eq(self.read.enable),
             read.addr.eq(self.read.address),
-            self.read.data.eq(read.data),
+            Value.cast(self.read.data).eq(read.data),
         ]
         return m

@@ -1,0 +1,1 @@
+"""Linear layers on the MAC array: weight-stationary, streaming live tokens."""
