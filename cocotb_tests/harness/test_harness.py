@@ -52,7 +52,7 @@ def test_waveform_is_written(simulator):
     ("testcase", "message"),
     [
         ("wrong_expectation", r"token\[0\]: expected 6, actual 5 \(1 of 1 elements differ\)"),
-        ("forbidden_token", "stopped"),
+        ("forbidden_token", "(?s)prematurely.*forbidden token"),
         ("missing_item", "Timeout"),
         ("no_such_test", "no test"),
     ],
