@@ -100,7 +100,7 @@ class Verilator(runner.Verilator):
 class Icarus(runner.Icarus):
     """Icarus Verilog of the system."""
 
-    BUILD_ARGS = ("-g2012",)
+    BUILD_ARGS = ()
 
     def _simulator_in_path(self) -> None:
         _require("iverilog")
