@@ -64,7 +64,27 @@ class Attention(wiring.Component):
     qk_beat, pv_beat : the array takes a beat of either kind in this cycle
     """
 
+    START_LATENCY = 1
+    """From the transfer of `start` to the start of walker and interleaver."""
     OPERAND_LATENCY = BankedMemory.LATENCY
+    """From a beat in `issue` to its operands at the array."""
+    IDLE_LATENCY = 1
+    """From the transfer of the last output row to `idle`."""
+
+    FIRST_ISSUE_LATENCY = (
+        START_LATENCY + QueryWalker.LATENCY + MaskDecoder.LATENCY + RowInterleaver.LATENCY
+    )
+    """From the transfer of `start` to the first beat in `issue`."""
+
+    @classmethod
+    def score_latency(cls, config: AcceleratorConfig) -> int:
+        """From a QK^T beat in `issue` to its scores at the softmax unit."""
+        return cls.OPERAND_LATENCY + MacArray.dot_latency(config) + Requantizer.LATENCY
+
+    @classmethod
+    def column_latency(cls, config: AcceleratorConfig) -> int:
+        """From a PV beat in `issue` to its column sums at the output unit."""
+        return cls.OPERAND_LATENCY + MacArray.column_latency(config)
 
     def __init__(self, config: AcceleratorConfig):
         self._config = config
@@ -158,16 +178,12 @@ class Attention(wiring.Component):
         ]
 
         # Dots to scores to exponentials.
-        to_scores = (
-            self.OPERAND_LATENCY + MacArray.dot_latency(config) + Requantizer.LATENCY
-        )
+        to_scores = self.score_latency(config)
         m.d.comb += [
             score_requantizer.values.eq(self.dots),
             score_requantizer.multiplier.eq(head.score.multiplier),
             score_requantizer.shift.eq(head.score.shift),
-            softmax.valid.eq(
-                delay(m, qk_beat, to_scores, name="score_valid", reset_less=False)
-            ),
+            softmax.valid.eq(delay(m, qk_beat, to_scores, name="score_valid", reset_less=False)),
             softmax.last.eq(delay(m, beat.last, to_scores, name="score_last")),
             softmax.token.eq(delay(m, beat.row.token, to_scores, name="score_token")),
             softmax.lane_valid.eq(delay(m, beat.valid, to_scores, name="score_lane_valid")),
@@ -197,7 +213,7 @@ class Attention(wiring.Component):
             importance.clear.eq(self.clear),
             importance.clear_address.eq(self.clear_address),
         ]
-        to_columns = self.OPERAND_LATENCY + MacArray.column_latency(config)
+        to_columns = self.column_latency(config)
         m.d.comb += [
             output_unit.valid.eq(
                 delay(m, pv_beat, to_columns, name="column_valid", reset_less=False)

@@ -73,6 +73,11 @@ def command_pitch(config: AcceleratorConfig) -> int:
     return max(COMMAND_BYTES, config.bus_bytes)
 
 
+def command_beats(config: AcceleratorConfig) -> int:
+    """Beats of the memory port that a command takes."""
+    return command_pitch(config) // config.bus_bytes
+
+
 def load_limit(config: AcceleratorConfig, target: Target) -> int:
     """Words of a target memory: the largest `count` of its LOAD."""
     return config.mask_depth if target == Target.MASK else config.max_tokens

@@ -1,8 +1,8 @@
 """Sequencer: fetches the program's commands one by one and runs each to its end.
 
-A command costs FETCH_CYCLES plus the time from its read request to its last beat, then the time of its
-unit. A command that cannot be run stops the program with an error code; the error stays until
-the next start.
+A command costs the time from its read request to its last beat, CHECK_CYCLES, START_CYCLES (except
+HALT) and the latency of its unit, from the transfer of the unit's command to `finished`. A command
+that cannot be run stops the program with an error code; the error stays until the next start.
 """
 
 from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
@@ -17,6 +17,7 @@ from rtl_gen.control.command import (
     ErrorCode,
     Opcode,
     Target,
+    command_beats,
     command_pitch,
 )
 from rtl_gen.memory.loader import load_layout
@@ -36,6 +37,9 @@ class Sequencer(wiring.Component):
     tokens : the sequence length of the last SET_TOKENS
     finished : the unit that was started is done
     """
+
+    CHECK_CYCLES = 1
+    START_CYCLES = 1
 
     def __init__(self, config: AcceleratorConfig):
         self._config = config
@@ -63,7 +67,7 @@ class Sequencer(wiring.Component):
         m = Module()
         config = self._config
         pitch = command_pitch(config)
-        beats = pitch // config.bus_bytes
+        beats = command_beats(config)
 
         command = Signal(COMMAND)
         collected = Signal(8 * pitch, reset_less=True)

@@ -45,6 +45,11 @@ class Loader(wiring.Component):
     START_CYCLES = 1
     FINISH_CYCLES = 1
 
+    @staticmethod
+    def word_beats(config: AcceleratorConfig, target: Target) -> int:
+        """Beats of one word of a target."""
+        return word_bytes(config, target) // config.bus_bytes
+
     def __init__(self, config: AcceleratorConfig):
         self._config = config
         super().__init__(
@@ -67,8 +72,8 @@ class Loader(wiring.Component):
         m = Module()
         config = self._config
         bus_bits = 8 * config.bus_bytes
-        row_beats = word_bytes(config, Target.KEY) // config.bus_bytes
-        mask_beats = word_bytes(config, Target.MASK) // config.bus_bytes
+        row_beats = self.word_beats(config, Target.KEY)
+        mask_beats = self.word_beats(config, Target.MASK)
 
         requesting, receiving = Signal(), Signal()
         is_mask = Signal()

@@ -34,10 +34,15 @@ class RowWriter(wiring.Component):
             }
         )
 
+    @staticmethod
+    def row_beats(config: AcceleratorConfig) -> int:
+        """Beats, and without stalls cycles, of one row."""
+        return config.width // config.bus_bytes
+
     def elaborate(self, platform):
         m = Module()
         config = self._config
-        beats = config.width // config.bus_bytes
+        beats = self.row_beats(config)
         beat = Signal(range(beats))
         last = Signal()
         slices = Signal(ArrayLayout(unsigned(8 * config.bus_bytes), beats))

@@ -1,0 +1,141 @@
+"""Cycles of masked attention, equal to the `attend_cycles` counter of the RTL with an ideal memory.
+
+The array's schedule is a recurrence of maxima and sums over the rows (a max-plus system), because
+the row interleaver takes rows in a fixed order: QK^T of rows 0 .. D - 1, PV of row 0, QK^T of
+row D, PV of row 1, ... with D = row_slots. With T_i the beats of row i:
+
+    QK^T     issues T_i beats back to back: mask decoding keeps up, the array never waits for it
+    softmax  takes T_i cycles in its second pass, rows in order, once the row's maximum is known
+    PV       issues T_i beats once the row's normalisation has passed the row buffer; its last beat
+             keeps width / lanes cycles from that of the row before and needs a free output place
+    writer   takes a row in row_beats cycles, rows in order
+
+All latencies are the constants that the units in rtl_gen state. An ideal memory never stalls.
+"""
+
+from dataclasses import astuple, dataclass
+
+import numpy as np
+from numba import njit
+
+from rtl_gen.attention.attention import Attention
+from rtl_gen.attention.output_unit import OutputUnit
+from rtl_gen.attention.row_buffer import RowBuffer
+from rtl_gen.attention.row_interleaver import RowInterleaver
+from rtl_gen.attention.softmax import Softmax
+from rtl_gen.config import AcceleratorConfig
+from rtl_gen.control.sequencer import Sequencer
+from rtl_gen.memory.writer import RowWriter
+
+
+@dataclass(frozen=True)
+class AttentionCycles:
+    """Where the cycles of one or more heads go; `total` is the counter `attend_cycles`."""
+
+    start: int = 0
+    """Before the first beat."""
+    qk: int = 0
+    """Beats of QK^T."""
+    pv: int = 0
+    """Beats of PV."""
+    stall: int = 0
+    """Cycles between first and last beat in which the array waits."""
+    drain: int = 0
+    """After the last beat, until the last output row is written."""
+
+    @property
+    def total(self) -> int:
+        return sum(astuple(self))
+
+    def __add__(self, other: "AttentionCycles") -> "AttentionCycles":
+        pairs = zip(astuple(self), astuple(other), strict=True)
+        return AttentionCycles(*(a + b for a, b in pairs))
+
+
+def beats_of(masks: np.ndarray, live: np.ndarray, lanes: int) -> np.ndarray:
+    """Array beats (h, rows) of every live query row, for masks (h, n, n) and live (n,), both bool.
+
+    Key j lies in bank j mod lanes; a row takes as many beats as its fullest bank has kept live
+    keys, and at least one.
+    """
+    heads, tokens, _ = masks.shape
+    kept = masks[:, live] & live
+    words = -(-tokens // lanes)
+    padded = np.zeros((heads, kept.shape[1], words * lanes), dtype=np.bool_)
+    padded[:, :, :tokens] = kept
+    of_bank = padded.reshape(heads, -1, words, lanes).sum(axis=2, dtype=np.int64)
+    return np.maximum(of_bank.max(axis=-1), 1)
+
+
+def attend_cycles(config: AcceleratorConfig, beats: np.ndarray) -> AttentionCycles:
+    """Cycles of one head from the beats (rows,) of its live query rows in order."""
+    first_issue = Attention.FIRST_ISSUE_LATENCY
+    last_issue, last_taken = _schedule(
+        np.asarray(beats, dtype=np.int64),
+        config.row_slots,
+        RowInterleaver.OUTPUT_ROWS,
+        first_issue,
+        Attention.score_latency(config) + Softmax.row_max_latency(config),
+        Softmax.normalise_latency(config) + RowBuffer.LATENCY + RowInterleaver.LATENCY,
+        RowInterleaver.output_cycles(config),
+        Attention.column_latency(config) + OutputUnit.latency(config),
+        RowWriter.row_beats(config),
+        1 + RowInterleaver.LATENCY,
+    )
+    work = int(np.sum(beats))
+    after_last = last_taken - last_issue - 1 + Attention.IDLE_LATENCY
+    return AttentionCycles(
+        start=first_issue,
+        qk=work,
+        pv=work,
+        stall=last_issue + 1 - first_issue - 2 * work,
+        drain=after_last + Sequencer.START_CYCLES,
+    )
+
+
+def attend_heads(config: AcceleratorConfig, beats: np.ndarray) -> AttentionCycles:
+    """Sum over heads that run one after the other, from beats (heads, rows)."""
+    return sum((attend_cycles(config, head) for head in beats), AttentionCycles())
+
+
+@njit(cache=True)
+def _schedule(
+    beats,
+    row_slots,
+    output_rows,
+    first_issue,
+    issue_to_second_pass,
+    second_pass_to_issue,
+    output_cycles,
+    issue_to_output,
+    write_cycles,
+    taken_to_issue,
+):
+    """(last issue, last row taken by the writer), in cycles after the transfer of the start.
+
+    The arguments that join two units are latencies between the named events of a row.
+    """
+    rows = len(beats)
+    pv_ready = np.zeros(rows, np.int64)
+    taken = np.zeros(rows, np.int64)
+    free = first_issue
+    second_pass_free = 0
+    last_pv = -output_cycles
+    writer_free = 0
+    qk_row = 0
+    for row in range(rows):
+        while qk_row < min(rows, row + row_slots):
+            free += beats[qk_row]
+            second_pass = max(free - 1 + issue_to_second_pass, second_pass_free)
+            second_pass_free = second_pass + beats[qk_row]
+            pv_ready[qk_row] = second_pass_free - 1 + second_pass_to_issue
+            qk_row += 1
+        last = max(free, pv_ready[row]) + beats[row] - 1
+        last = max(last, last_pv + output_cycles)
+        if row >= output_rows:
+            last = max(last, taken[row - output_rows] + taken_to_issue)
+        taken[row] = max(last + issue_to_output, writer_free) + write_cycles - 1
+        writer_free = taken[row] + 1
+        last_pv = last
+        free = last + 1
+    return last_pv, taken[-1]
