@@ -1,0 +1,1 @@
+"""LayerNorm: statistics beside the residual writes, then one pass over the live tokens."""

@@ -1,0 +1,123 @@
+"""From a token's statistics to the numbers that normalise its channels.
+
+With S1 and S2 the sum and the sum of squares of the D channels of a token:
+
+    mean       = round_shift(S1 * m_D, s_D)     (m_D, s_D) = 2^NORM_MEAN_FRACTION_BITS / D
+    root       = isqrt(D * S2 - S1^2)           exact, D times the standard deviation
+    n, R       = bit length of root, floor((2^(n + 15) - 1) / root)
+    multiplier = round_shift(R * m_N, 16)       (m_N, s_N) = D / (2^NORM_MEAN_FRACTION_BITS * step)
+    a channel  : sat8(round_shift((16 x - mean) * multiplier, s_N + n - 1 + k))
+
+The multiplier is 0 if the root is: all channels are equal, the results are 0. LayerNorm's usual
+epsilon is left out, because a root of at least 1 needs none. The integer mean and deviation follow
+I-BERT (ICML 2021); the root is exact where I-BERT and I-ViT iterate.
+
+The result's shift is less by one than the rounding needs, which adds the last bit after it:
+round_shift(p, s) = ((p >> (s - 1)) + 1) >> 1. It is cut where every product is only its sign.
+
+One token a cycle, latency(config) cycles, no back-pressure.
+"""
+
+from amaranth.hdl import Module, Mux, Signal, signed, unsigned
+from amaranth.lib import wiring
+from amaranth.lib.data import StructLayout
+from amaranth.lib.wiring import In, Out
+
+from rtl_gen import numerics
+from rtl_gen.common.layouts import scale_layout
+from rtl_gen.common.pipeline import delay, register
+from rtl_gen.common.reciprocal import Reciprocal
+from rtl_gen.common.requantize import Requantizer
+from rtl_gen.config import AcceleratorConfig
+from rtl_gen.norm.norm_statistics import statistics_layout
+from rtl_gen.norm.square_root import SquareRoot
+
+DEVIATION_BITS = numerics.RESIDUAL_BITS + numerics.NORM_MEAN_FRACTION_BITS + 1
+"""Signed mean, and signed distance of a channel from it, in units of the mean.
+
+The mean is off by at most 9 units: 8 through its scale, 1 by rounding. The distance is thus at most
+16 * 65535 + 9 < 2^20.
+"""
+
+NORMALISED_BITS = DEVIATION_BITS + numerics.MULTIPLIER_BITS
+"""Signed product of a distance and the multiplier."""
+
+
+def norm_factor_layout() -> StructLayout:
+    """What normalises a token: its channels differ only by their own shift."""
+    return StructLayout(
+        {
+            "mean": signed(DEVIATION_BITS),
+            "multiplier": unsigned(numerics.MULTIPLIER_BITS),
+            "shift": unsigned((NORMALISED_BITS - 1).bit_length()),
+        }
+    )
+
+
+class NormFactor(wiring.Component):
+    """
+    Attributes
+    ----------
+    dim, mean_scale, norm_scale : D, (m_D, s_D), (m_N, s_N); constant while tokens are under way
+    statistics : S1 and S2 of a token
+    factor : latency(config) cycles later
+    """
+
+    @staticmethod
+    def latency(config: AcceleratorConfig) -> int:
+        """Products, variance; root; reciprocal; product with the scale, rounding."""
+        return 2 + SquareRoot.latency(config.variance_bits) + Reciprocal.LATENCY + 2
+
+    def __init__(self, config: AcceleratorConfig):
+        self._config = config
+        super().__init__(
+            {
+                "dim": In(config.dim_bits),
+                "mean_scale": In(scale_layout()),
+                "norm_scale": In(scale_layout()),
+                "statistics": In(statistics_layout(config)),
+                "factor": Out(norm_factor_layout()),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self._config
+        total, squares = self.statistics.total, self.statistics.squares
+
+        m.submodules.mean = mean = Requantizer(
+            elements=1, input_bits=config.channel_sum_bits, output_bits=DEVIATION_BITS
+        )
+        m.d.comb += [
+            mean.values[0].eq(total),
+            mean.multiplier.eq(self.mean_scale.multiplier),
+            mean.shift.eq(self.mean_scale.shift),
+            self.factor.mean.eq(
+                delay(m, mean.results[0], self.latency(config) - mean.LATENCY, name="mean")
+            ),
+        ]
+
+        scaled_squares = register(m, squares * self.dim, name="scaled_squares")
+        squared_total = register(m, total * total, name="squared_total")
+        m.submodules.square_root = square_root = SquareRoot(config.variance_bits)
+        variance = Signal(config.variance_bits, reset_less=True)
+        m.d.sync += variance.eq(scaled_squares - squared_total)
+        m.d.comb += square_root.value.eq(variance)
+
+        m.submodules.reciprocal = reciprocal = Reciprocal(len(square_root.root))
+        m.d.comb += reciprocal.value.eq(square_root.root)
+        product = register(
+            m, reciprocal.mantissa * self.norm_scale.multiplier, name="scaled_mantissa"
+        )
+        is_zero = register(m, reciprocal.length == 0, name="is_zero")
+        multiplier = Signal(numerics.MULTIPLIER_BITS, reset_less=True)
+        m.d.sync += multiplier.eq(
+            Mux(is_zero, 0, numerics.round_shift(product, numerics.MULTIPLIER_BITS))
+        )
+
+        exponent = register(m, self.norm_scale.shift + reciprocal.length, name="exponent")
+        shift = Signal(self.factor.shift.shape(), reset_less=True)
+        most = NORMALISED_BITS - 1
+        m.d.sync += shift.eq(Mux(exponent > most + 2, most, exponent - 2))
+        m.d.comb += [self.factor.multiplier.eq(multiplier), self.factor.shift.eq(shift)]
+        return m

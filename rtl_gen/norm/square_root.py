@@ -1,0 +1,54 @@
+"""Exact integer square root: a pipelined digit-by-digit root, one result bit a stage.
+
+root = floor(sqrt(value)). Each stage appends two bits of the value to the remainder and subtracts
+4 * root + 1 if that fits: the binary form of the pen-and-paper method (I. Koren, Computer
+Arithmetic Algorithms, chapter 9).
+
+One value a cycle, latency(bits) cycles, no back-pressure.
+"""
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from rtl_gen.common.pipeline import register
+
+
+class SquareRoot(wiring.Component):
+    """
+    Parameters
+    ----------
+    bits : width of the value
+
+    Attributes
+    ----------
+    value : unsigned
+    root : unsigned, latency(bits) cycles later
+    """
+
+    @staticmethod
+    def latency(bits: int) -> int:
+        """Cycles from `value` to `root`, and the width of `root`."""
+        return -(-bits // 2)
+
+    def __init__(self, bits: int):
+        self._root_bits = self.latency(bits)
+        super().__init__({"value": In(bits), "root": Out(self._root_bits)})
+
+    def elaborate(self, platform):
+        m = Module()
+        pending = Signal(2 * self._root_bits)
+        m.d.comb += pending.eq(self.value)
+        remainder, root = Const(0, 0), Const(0, 0)
+        for stage in range(1, self._root_bits + 1):
+            extended = Signal(stage + 2, name=f"extended_{stage}")
+            subtrahend = Cat(Const(1, 2), root)
+            fits = Signal(name=f"fits_{stage}")
+            m.d.comb += [extended.eq(Cat(pending[-2:], remainder)), fits.eq(extended >= subtrahend)]
+            # A remainder is at most twice its root.
+            next_remainder = Signal(stage + 1, name=f"remainder_{stage}", reset_less=True)
+            m.d.sync += next_remainder.eq(extended - Mux(fits, subtrahend, 0))
+            remainder, root = next_remainder, register(m, Cat(fits, root), name=f"root_{stage}")
+            pending = register(m, pending[:-2], name=f"pending_{stage}")
+        m.d.comb += self.root.eq(root)
+        return m
