@@ -1,4 +1,4 @@
-"""Requantiser and queue on both simulators."""
+"""Requantiser, reciprocal and queue on both simulators."""
 
 import pytest
 from amaranth.hdl import unsigned
@@ -6,6 +6,7 @@ from amaranth.hdl import unsigned
 from cocotb_tests.harness.runner import simulate
 from rtl_gen import numerics
 from rtl_gen.common.queue import Queue
+from rtl_gen.common.reciprocal import Reciprocal
 from rtl_gen.common.requantize import Requantizer
 from rtl_gen.config import get_config
 
@@ -26,6 +27,18 @@ def test_requantizer(simulator, input_bits, output_bits):
         simulator=simulator,
         bench="cocotb_tests.common.bench_requantizer",
         parameters={**sizes, "seed": 3},
+    )
+
+
+@pytest.mark.parametrize(("preset", "exhaustive"), [("tiny", True), ("default", False)])
+def test_reciprocal(simulator, preset, exhaustive):
+    bits = get_config(preset).exp_sum_bits
+    simulate(
+        Reciprocal(bits),
+        name="reciprocal",
+        simulator=simulator,
+        bench="cocotb_tests.common.bench_reciprocal",
+        parameters={"bits": bits, "exhaustive": exhaustive, "seed": 11},
     )
 
 

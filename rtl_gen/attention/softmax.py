@@ -195,6 +195,10 @@ class Softmax(wiring.Component):
         )
         shift = register(m, self.output_scale.shift + length - 1, name="normalise_shift")
 
+        # A shift of the format's largest value leaves nothing of a row, as any larger one.
+        largest_shift = (1 << numerics.SHIFT_BITS) - 1
+        capped_shift = Mux(shift > largest_shift, largest_shift, shift)[: numerics.SHIFT_BITS]
+
         # Rows wait here for their normalisation, in order.
         m.submodules.waiting = waiting = Queue(
             StructLayout({"token": config.token_bits, "last_beat": config.word_bits}), slots
@@ -212,7 +216,7 @@ class Softmax(wiring.Component):
             normalised.i.payload.mantissa.eq(delay(m, mantissa, 2, name="mantissa")),
             normalised.i.payload.length.eq(delay(m, length, 2, name="length")),
             normalised.i.payload.multiplier.eq(multiplier),
-            normalised.i.payload.shift.eq(register(m, shift, name="shift")),
+            normalised.i.payload.shift.eq(register(m, capped_shift, name="shift")),
         ]
         wiring.connect(m, normalised.o, wiring.flipped(self.rows))
         return m

@@ -1,0 +1,29 @@
+"""The attention units, one by one, on both simulators."""
+
+from collections.abc import Callable
+
+import pytest
+from amaranth.lib import wiring
+
+from cocotb_tests.harness.runner import simulate
+from rtl_gen.attention.mask_decoder import MaskDecoder
+from rtl_gen.attention.softmax import Softmax
+from rtl_gen.config import AcceleratorConfig, get_config
+
+UNITS: dict[str, Callable[[AcceleratorConfig], wiring.Component]] = {
+    "mask_decoder": MaskDecoder,
+    "softmax": Softmax,
+}
+
+
+@pytest.mark.parametrize("preset", ["tiny", "small"])
+@pytest.mark.parametrize("unit", UNITS)
+def test_unit(simulator, unit, preset):
+    config = get_config(preset)
+    simulate(
+        UNITS[unit](config),
+        name=f"{unit}_{preset}",
+        simulator=simulator,
+        bench=f"cocotb_tests.attention.bench_{unit}",
+        parameters={"config": config.as_dict(), "seed": 11},
+    )
