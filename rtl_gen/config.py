@@ -31,6 +31,8 @@ class AcceleratorConfig:
     """Bytes a cycle of the memory port. Power of two, from `lanes` to `width`."""
     row_slots: int = 8
     """Query rows in flight between QK^T and PV, which hides the softmax latency. Power of two."""
+    stream_beats: int = 128
+    """Beats that the program stream is read ahead; more than the memory's latency. Power of two."""
     frequency_mhz: int = 500
     """Clock assumed when cycles are turned into time."""
 
@@ -43,6 +45,7 @@ class AcceleratorConfig:
         _power_of_two("width", self.width, 8, 64)
         _power_of_two("row_slots", self.row_slots, 2, 32)
         _power_of_two("bus_bytes", self.bus_bytes, self.lanes, self.width)
+        _power_of_two("stream_beats", self.stream_beats, 16, 1024)
         if self.max_tokens > 1024:
             raise UserError(f"max_tokens = {self.max_tokens}: expected at most 1024")
         if self.max_tokens < 2 * self.lanes:
@@ -72,6 +75,11 @@ class AcceleratorConfig:
     def row_bits(self) -> int:
         """One row of int8 channels: a query, key, value or output of one head."""
         return 8 * self.width
+
+    @property
+    def row_beats(self) -> int:
+        """Beats of the memory port that carry one row of `width` bytes."""
+        return self.width // self.bus_bytes
 
     @property
     def mask_bytes(self) -> int:

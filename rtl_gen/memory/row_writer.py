@@ -1,0 +1,96 @@
+"""Row writer: sends rows to memory over AXI4, one INCR burst a row.
+
+AWVALID and the first WVALID of a row rise LATENCY cycles after its transfer. Without stalls a row
+takes `config.row_beats` cycles, and the next follows without a gap; up to ROWS_IN_FLIGHT rows may
+wait for their responses.
+"""
+
+from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.lib import stream, wiring
+from amaranth.lib.data import StructLayout
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
+
+from rtl_gen.config import AcceleratorConfig
+from rtl_gen.control.command import ADDRESS_BITS
+from rtl_gen.memory import axi
+
+
+def row_write_layout(config: AcceleratorConfig) -> StructLayout:
+    """One row for `address` (in bytes; the bits inside a row are ignored)."""
+    return StructLayout({"address": unsigned(ADDRESS_BITS), "data": unsigned(config.row_bits)})
+
+
+class RowWriter(wiring.Component):
+    """
+    Attributes
+    ----------
+    rows : rows to write
+    idle : every row that was taken is in memory: all responses are in
+    error : a response was not OKAY; stays until `clear`
+    clear : drops the error
+    axi : write channels
+    """
+
+    LATENCY = 1
+    ROWS_IN_FLIGHT = 16
+
+    def __init__(self, config: AcceleratorConfig):
+        self._config = config
+        super().__init__(
+            {
+                "rows": In(stream.Signature(row_write_layout(config))),
+                "idle": Out(1),
+                "error": Out(1),
+                "clear": In(1),
+                "axi": Out(axi.write_signature(config)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        config, bus = self._config, self.axi
+        beats = config.row_beats
+        byte_bits = exact_log2(config.width)
+        beat = Signal(range(beats))
+        data = Signal(config.row_bits, reset_less=True)
+        row_address = Signal(ADDRESS_BITS - byte_bits, reset_less=True)
+        in_flight = Signal(range(self.ROWS_IN_FLIGHT + 1))
+        take = Signal()
+        address_free = ~bus.awvalid | bus.awready
+        data_free = ~bus.wvalid | (bus.wready & bus.wlast)
+        m.d.comb += [
+            self.rows.ready.eq(address_free & data_free & (in_flight != self.ROWS_IN_FLIGHT)),
+            take.eq(self.rows.valid & self.rows.ready),
+            self.idle.eq(in_flight == 0),
+            bus.awaddr.eq(row_address << byte_bits),
+            bus.awlen.eq(beats - 1),
+            bus.wdata.eq(data),
+            bus.wstrb.eq(~0),
+            bus.wlast.eq(beat == beats - 1),
+            bus.bready.eq(1),
+        ]
+        for name, value in axi.burst_attributes(config, "aw").items():
+            m.d.comb += getattr(bus, name).eq(value)
+
+        with m.If(bus.awready):
+            m.d.sync += bus.awvalid.eq(0)
+        with m.If(bus.wvalid & bus.wready):
+            m.d.sync += [
+                data.eq(data >> len(bus.wdata)),
+                beat.eq(Mux(bus.wlast, 0, beat + 1)),
+                bus.wvalid.eq(~bus.wlast),
+            ]
+        with m.If(take):
+            m.d.sync += [
+                row_address.eq(self.rows.payload.address >> byte_bits),
+                data.eq(self.rows.payload.data),
+                bus.awvalid.eq(1),
+                bus.wvalid.eq(1),
+            ]
+        m.d.sync += in_flight.eq(in_flight + take - bus.bvalid)
+        with m.If(bus.bvalid & (bus.bresp != axi.Response.OKAY)):
+            m.d.sync += self.error.eq(1)
+        with m.Elif(self.clear):
+            m.d.sync += self.error.eq(0)
+        return m

@@ -1,0 +1,179 @@
+"""Stream reader: reads memory ahead over AXI4 into a FIFO and offers it as a stream of beats.
+
+A request is cut into bursts at multiples of BURST_BEATS beats. A burst is asked for only when the
+FIFO has places for all of it (a place is given back when its beat leaves the FIFO), so that R is
+always ready.
+
+The next request is taken as soon as the last burst of this one is issued; its beats follow without
+a gap. From idle, the first beat is offered REQUEST_CYCLES + DATA_CYCLES cycles after its request is
+taken, plus the memory's latency (from ARVALID to the transfer on R).
+"""
+
+from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.lib import stream, wiring
+from amaranth.lib.data import StructLayout
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
+
+from rtl_gen.config import AcceleratorConfig
+from rtl_gen.control.command import ADDRESS_BITS
+from rtl_gen.memory import axi
+
+
+def beat_address_bits(config: AcceleratorConfig) -> int:
+    """Width of an address in whole beats, and of a number of beats."""
+    return ADDRESS_BITS - exact_log2(config.bus_bytes)
+
+
+def stream_request_layout(config: AcceleratorConfig) -> StructLayout:
+    """`beats` beats from `address` on (in bytes; the bits inside a beat are ignored)."""
+    return StructLayout(
+        {"address": unsigned(ADDRESS_BITS), "beats": unsigned(beat_address_bits(config))}
+    )
+
+
+class StreamReader(wiring.Component):
+    """
+    Attributes
+    ----------
+    start : what to read; a request of 0 beats reads nothing
+    out : the beats in order
+    abort : no more bursts; what is in flight is awaited and discarded with the FIFO's contents.
+        From the next cycle on `out` offers nothing, even if it did; `start` waits until all is gone
+    idle : no request, nothing in flight, everything taken
+    error : a response was not OKAY; stays until `abort`. The beat itself is offered like any other
+    axi : read channels
+    """
+
+    REQUEST_CYCLES = 3
+    """From the transfer of `start` to ARVALID."""
+    DATA_CYCLES = 3
+    """From a transfer on R to the offer on `out`: memory, its latch, output register."""
+
+    def __init__(self, config: AcceleratorConfig):
+        self._config = config
+        super().__init__(
+            {
+                "start": In(stream.Signature(stream_request_layout(config))),
+                "out": Out(stream.Signature(unsigned(8 * config.bus_bytes))),
+                "abort": In(1),
+                "idle": Out(1),
+                "error": Out(1),
+                "axi": Out(axi.read_signature(config)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        depth = self._config.stream_beats
+        bus = self.axi
+        discard, aborting = Signal(), Signal()
+        in_flight = Signal(range(depth + 1))
+        issue, arrive, fetch = Signal(), Signal(), Signal()
+        burst = Signal(range(axi.BURST_BEATS + 1), reset_less=True)
+
+        requesting = self._requests(m, burst, issue, fetch, discard)
+        buffered = self._fifo(m, arrive, fetch, discard)
+
+        m.d.comb += [
+            discard.eq(self.abort | aborting),
+            bus.rready.eq(1),
+            arrive.eq(bus.rvalid),
+            self.start.ready.eq(~requesting & ~discard),
+            self.idle.eq(~requesting & (in_flight == 0) & ~buffered & ~aborting),
+        ]
+        m.d.sync += [
+            in_flight.eq(in_flight + Mux(issue, burst, 0) - arrive),
+            aborting.eq(discard & (self.abort | (in_flight != 0))),
+        ]
+        with m.If(discard):
+            m.d.sync += self.error.eq(0)
+        with m.Elif(arrive & (bus.rresp != axi.Response.OKAY)):
+            m.d.sync += self.error.eq(1)
+        return m
+
+    def _requests(self, m: Module, burst, issue, fetch, discard) -> Signal:
+        """Plan a burst, issue it when there is room, plan the next; returns whether one is left."""
+        config, bus = self._config, self.axi
+        depth = config.stream_beats
+        address = Signal(beat_address_bits(config), reset_less=True)
+        left = Signal(beat_address_bits(config), reset_less=True)
+        places = Signal(range(depth + 1), init=depth)
+        requesting, planned = Signal(), Signal()
+        last = Signal(reset_less=True)
+        to_boundary = axi.BURST_BEATS - address[: exact_log2(axi.BURST_BEATS)]
+        burst_address = Signal(beat_address_bits(config), reset_less=True)
+        m.d.comb += [
+            issue.eq(requesting & planned & (places >= burst) & (~bus.arvalid | bus.arready)),
+            bus.araddr.eq(burst_address << exact_log2(config.bus_bytes)),
+        ]
+        for name, value in axi.burst_attributes(config, "ar").items():
+            m.d.comb += getattr(bus, name).eq(value)
+
+        with m.If(self.start.valid & self.start.ready):
+            m.d.sync += [
+                address.eq(self.start.payload.address >> exact_log2(config.bus_bytes)),
+                left.eq(self.start.payload.beats),
+                requesting.eq(self.start.payload.beats != 0),
+            ]
+        with m.If(requesting & ~planned):
+            m.d.sync += [
+                last.eq(left <= to_boundary),
+                burst.eq(Mux(left <= to_boundary, left, to_boundary)),
+                planned.eq(1),
+            ]
+        with m.If(bus.arready):
+            m.d.sync += bus.arvalid.eq(0)
+        with m.If(issue):
+            m.d.sync += [
+                burst_address.eq(address),
+                bus.arlen.eq(burst - 1),
+                bus.arvalid.eq(1),
+                address.eq(address + burst),
+                left.eq(left - burst),
+                planned.eq(0),
+                requesting.eq(~last),
+            ]
+        m.d.sync += places.eq(places + fetch - Mux(issue, burst, 0))
+        with m.If(discard):
+            m.d.sync += [requesting.eq(0), planned.eq(0), places.eq(depth)]
+        return requesting
+
+    def _fifo(self, m: Module, arrive, fetch, discard) -> Signal:
+        """A memory with two registers behind it; returns whether any of them holds a beat."""
+        depth = self._config.stream_beats
+        shape = unsigned(8 * self._config.bus_bytes)
+        m.submodules.beats = beats = Memory(shape=shape, depth=depth, init=[])
+        write, read = beats.write_port(), beats.read_port()
+        level = Signal(range(depth + 1))
+        fetched = Signal()
+        payload = Signal(shape, reset_less=True)
+        output_free = ~self.out.valid | self.out.ready
+        buffered = Signal()
+        m.d.comb += [
+            write.en.eq(arrive),
+            write.data.eq(self.axi.rdata),
+            fetch.eq((level != 0) & (~fetched | output_free)),
+            read.en.eq(fetch),
+            self.out.payload.eq(payload),
+            buffered.eq((level != 0) | fetched | self.out.valid),
+        ]
+        m.d.sync += level.eq(level + arrive - fetch)
+        with m.If(arrive):
+            m.d.sync += write.addr.eq(write.addr + 1)
+        with m.If(fetch):
+            m.d.sync += [read.addr.eq(read.addr + 1), fetched.eq(1)]
+        with m.Elif(output_free):
+            m.d.sync += fetched.eq(0)
+        with m.If(output_free):
+            m.d.sync += [self.out.valid.eq(fetched), payload.eq(read.data)]
+        with m.If(discard):
+            m.d.sync += [
+                level.eq(0),
+                write.addr.eq(0),
+                read.addr.eq(0),
+                fetched.eq(0),
+                self.out.valid.eq(0),
+            ]
+        return buffered
