@@ -15,6 +15,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from rtl_gen.array.mac_array import MacArray
+from rtl_gen.array.operands import OperandRegisters
 from rtl_gen.attention.attention import Attention
 from rtl_gen.common.layouts import row_layout
 from rtl_gen.config import AcceleratorConfig
@@ -141,6 +142,7 @@ class Accelerator(wiring.Component):
         """Query, K/V and mask memories between loader and attention, and the array on top."""
         config = self.config
         m.submodules.array = array = MacArray(config)
+        m.submodules.operands = operands = OperandRegisters(config)
         m.submodules.query_memory = query = RowMemory(
             depth=config.max_tokens, shape=row_layout(config)
         )
@@ -164,10 +166,14 @@ class Accelerator(wiring.Component):
             kv.write_address.eq(Cat(is_value, loader.bank_word)),
             kv.write_data.eq(loader.row),
             kv.address.eq(attention.kv_address),
-            array.row.eq(attention.row),
-            array.scalars.eq(attention.scalars),
-            array.scale_lanes.eq(attention.scale_lanes),
-            array.vectors.eq(kv.data),
+            operands.query.eq(query.read.data),
+            operands.banks.eq(kv.data),
+            operands.scalars_in.eq(attention.scalars),
+            operands.scale_lanes_in.eq(attention.scale_lanes),
+            array.row.eq(operands.row),
+            array.scalars.eq(operands.scalars),
+            array.scale_lanes.eq(operands.scale_lanes),
+            array.vectors.eq(operands.vectors),
             attention.dots.eq(array.dots),
             attention.columns.eq(array.columns),
         ]

@@ -28,6 +28,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from rtl_gen import numerics
 from rtl_gen.array.mac_array import MacArray, columns_layout, dots_layout
+from rtl_gen.array.operands import OperandRegisters
 from rtl_gen.attention.importance import Importance
 from rtl_gen.attention.mask_decoder import MaskDecoder
 from rtl_gen.attention.output_unit import OutputUnit, output_row_layout
@@ -36,7 +37,7 @@ from rtl_gen.attention.row_buffer import RowBuffer
 from rtl_gen.attention.row_interleaver import RowInterleaver
 from rtl_gen.attention.softmax import Softmax
 from rtl_gen.common.layouts import row_layout, scale_layout
-from rtl_gen.common.pipeline import delay, register
+from rtl_gen.common.pipeline import delay
 from rtl_gen.common.requantize import Requantizer
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.memory.banked import BankedMemory
@@ -57,7 +58,8 @@ class Attention(wiring.Component):
     count, live, list : the live tokens
     mask, query : read ports of the mask and query memories
     kv_address : read addresses of the K/V banks, bit 0 chooses V
-    row, scalars, scale_lanes, dots, columns : the array's ports, except its vectors (the K/V data)
+    scalars, scale_lanes : beside the query's and the banks' latches, for the operand registers
+    dots, columns : results of the array
     sort_enable, sort_address, sort_data, clear, clear_address : the importance sums, while idle
     rows : output rows in token order
     idle : nothing under way
@@ -66,7 +68,7 @@ class Attention(wiring.Component):
 
     START_LATENCY = 1
     """From the transfer of `start` to the start of walker and interleaver."""
-    OPERAND_LATENCY = BankedMemory.LATENCY
+    OPERAND_LATENCY = BankedMemory.LATENCY + OperandRegisters.LATENCY
     """From a beat in `issue` to its operands at the array."""
     IDLE_LATENCY = 1
     """From the transfer of the last output row to `idle`."""
@@ -98,7 +100,6 @@ class Attention(wiring.Component):
                 "mask": Out(read_signature(config.mask_depth, config.mask_word_bits)),
                 "query": Out(read_signature(config.max_tokens, row_layout(config))),
                 "kv_address": Out(ArrayLayout(unsigned(config.word_bits + 1), lanes)),
-                "row": Out(row_layout(config)),
                 "scalars": Out(ArrayLayout(unsigned(numerics.EXP_BITS), lanes)),
                 "scale_lanes": Out(1),
                 "dots": In(dots_layout(config)),
@@ -172,9 +173,8 @@ class Attention(wiring.Component):
         for lane in range(config.lanes):
             m.d.comb += self.kv_address[lane].eq(Cat(issue.is_pv, beat.word[lane]))
         m.d.comb += [
-            self.row.eq(register(m, self.query.data, name="query_row")),
-            self.scalars.eq(delay(m, beat.exponentials, self.OPERAND_LATENCY, name="scalars")),
-            self.scale_lanes.eq(delay(m, issue.is_pv, self.OPERAND_LATENCY, name="scale_lanes")),
+            self.scalars.eq(delay(m, beat.exponentials, BankedMemory.LATENCY, name="scalars")),
+            self.scale_lanes.eq(delay(m, issue.is_pv, BankedMemory.LATENCY, name="scale_lanes")),
         ]
 
         # Dots to scores to exponentials.

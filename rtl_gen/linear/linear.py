@@ -4,13 +4,14 @@
     live list, source memory -> TileWalker -> row of the array
     dots -> accumulator memory (int32 a lane and token) -> requantise by channel -> destination
 
-A group of `lanes` output channels of a token is finished in the pass of its last slice and leaves through a
-pipeline of fixed latency. Destinations:
+A group of `lanes` output channels of a token is finished in the pass of its last slice and leaves
+through a pipeline of fixed latency. Destinations:
 
 * QKV: int8 into the query memory or the K/V banks of the current head, groups in the order q, k, v
 * HIDDEN: int8 through the GELU table into the hidden memory
 * LOGITS: int16 into the hidden memory
-* RESIDUAL: int16, added to the residual memory (saturating), beside it the statistics of the next norm
+* RESIDUAL: int16, added to the residual memory (saturating), beside it the statistics of the next
+  norm
 
 Seen from the cycle in which the array's operand registers hold a token's slice (`step`):
 
@@ -19,8 +20,8 @@ Seen from the cycle in which the array's operand registers hold a token's slice 
     + Requantizer.LATENCY  16-bit results; residual row read
     + STORE_CYCLES         written
 
-The command of the next layer is accepted while one runs, so that its first tile loads behind it; it starts when
-`go` is high and this engine has drained.
+The command of the next layer is accepted while one runs, so that its first tile loads behind it; it
+starts when `go` is high and this engine has drained.
 """
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed, unsigned
@@ -38,6 +39,7 @@ from rtl_gen.config import AcceleratorConfig
 from rtl_gen.linear.tile_walker import PITCH_BITS, TileWalker, destination_bits
 from rtl_gen.linear.weight_buffer import SLICE_BITS, TILE_BITS, WeightBuffer, channel_layout
 from rtl_gen.memory.row_memory import read_signature
+from rtl_gen.norm.norm_statistics import NormStatistics
 from rtl_gen.pruning.live_tokens import token_read_signature
 
 
@@ -58,7 +60,8 @@ class Destination(enum.IntEnum, shape=2):
 
 
 def linear_layout() -> StructLayout:
-    """A layer: `slices` rows of a source token, `tiles` groups of outputs, `pitch` rows of a destination token.
+    """A layer: `slices` rows of a source token, `tiles` groups of outputs, `pitch` rows of a
+    destination token.
 
     `only_cls` works on the first live token alone.
     """
@@ -141,8 +144,9 @@ class LinearEngine(wiring.Component):
 
     @classmethod
     def drain_cycles(cls, config: AcceleratorConfig) -> int:
-        """From a step at the operand registers to its results in memory."""
-        return MacArray.dot_latency(config) + 1 + Requantizer.LATENCY + cls.STORE_CYCLES + 1
+        """From a step at the operand registers to its results and statistics in memory."""
+        to_store = MacArray.dot_latency(config) + 1 + Requantizer.LATENCY + cls.STORE_CYCLES
+        return to_store + NormStatistics.latency(config)
 
     def elaborate(self, platform):
         m = Module()
@@ -203,7 +207,8 @@ class LinearEngine(wiring.Component):
             steps.append(register(m, steps[-1], name=f"step_{stage}"))
             valid.append(register(m, valid[-1], name=f"valid_{stage}", reset_less=False))
 
-        # A group's parameters follow its first step: its bias is needed in the first slice, its factors in the last.
+        # A group's parameters follow its first step: its bias is needed in the first slice, its
+        # factors in the last.
         parameters = ArrayLayout(channel_layout(), config.lanes)
         resident = Signal(parameters, reset_less=True)
         accumulating = Signal(parameters, reset_less=True)

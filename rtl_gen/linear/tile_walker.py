@@ -2,13 +2,14 @@
 
     for group in tiles: for slice in slices: for position in tokens      (the innermost a *pass*)
 
-Every step looks up the token at `position` of the live list and reads row token * slices + slice of the source memory.
-A pass takes max(tokens, MIN_PASS) cycles: short ones are filled with idle steps, so that what a pass writes about a token
-(accumulator, norm statistics) has settled before the next reads it.
+Every step looks up the token at `position` of the live list and reads row token * slices + slice of
+the source memory. A pass takes max(tokens, MIN_PASS) cycles: short ones are filled with idle steps,
+so that what a pass writes about a token (accumulator, norm statistics) has settled before the next
+reads it.
 
 The first step of a pass waits at the end of the pipeline until the pass's weights are there; the
-whole pipeline freezes then. `step` is in the cycle after the row operand's memory latch, i.e. when the operand
-registers hold the row: LATENCY cycles after the step's counters.
+whole pipeline freezes then. `step` is in the cycle after the row operand's memory latch, i.e. when
+the operand registers hold the row: LATENCY cycles after the step's counters.
 """
 
 from amaranth.hdl import Module, Mux, Signal, unsigned
@@ -25,7 +26,7 @@ PITCH_BITS = 9
 
 
 def step_layout(config: AcceleratorConfig) -> StructLayout:
-    """One token's slice at the array. `row` is its place in the destination memory without the tile's part."""
+    """One token's slice at the array; `row` is where its results go, without the tile's part."""
     return StructLayout(
         {
             "valid": 1,

@@ -1,9 +1,10 @@
 """Weight buffer: collects the next tile of a linear layer while the array uses the current one.
 
-The payload of a layer is, for every group of `lanes` output channels: the group's channel parameters
-(`parameter_rows` rows), then for every slice of `width` inputs `lanes` rows, row l the weights of output channel l.
-Rows are accepted at one a cycle until a tile is complete (`full`); `take` frees the buffer, and the first row of the
-next tile may arrive in that same cycle. So a tile every `lanes` cycles (and the parameter rows) is sustained.
+The payload of a layer is, for every group of `lanes` output channels: the group's channel
+parameters (`parameter_rows` rows), then for every slice of `width` inputs `lanes` rows, row l the
+weights of output channel l. Rows are accepted at one a cycle until a tile is complete (`full`);
+`take` frees the buffer, and the first row of the next tile may arrive in that same cycle. So a tile
+every `lanes` cycles (and the parameter rows) is sustained.
 """
 
 from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned

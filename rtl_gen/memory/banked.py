@@ -1,17 +1,16 @@
 """A memory of `lanes` banks that are read at separate addresses in the same cycle.
 
-One row is written a cycle, into one bank. Read data follows its address by LATENCY = 2 cycles (the
-memory's own latch and an output register). Reading a word in the cycle in which it is written
-gives the old value.
+One row, or some of its chunks, is written a cycle, into one bank. Read data follows its address by
+LATENCY = 1 cycle, the memory's own latch; the operand registers of the array come behind it.
+Reading a word in the cycle in which it is written gives the old value.
 """
 
 from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.data import ArrayLayout
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from rtl_gen.common.pipeline import register
+from rtl_gen.memory.row_memory import RowMemory
 
 
 class BankedMemory(wiring.Component):
@@ -19,22 +18,24 @@ class BankedMemory(wiring.Component):
     Parameters
     ----------
     banks, depth, shape : `banks` memories of `depth` words of `shape`
+    chunks : equal parts of a word that are written separately
 
     Attributes
     ----------
-    write_enable : one bit a bank
+    write_enable, write_chunks : one bit a bank, one bit a chunk
     write_address, write_data : the word to write, common to the banks
     address : read address of every bank
     data : what the banks held there, LATENCY cycles later
     """
 
-    LATENCY = 2
+    LATENCY = 1
 
-    def __init__(self, *, banks: int, depth: int, shape):
-        self._banks, self._depth, self._shape = banks, depth, shape
+    def __init__(self, *, banks: int, depth: int, shape, chunks: int = 1):
+        self._banks, self._depth, self._shape, self._chunks = banks, depth, shape, chunks
         super().__init__(
             {
                 "write_enable": In(banks),
+                "write_chunks": In(chunks, init=(1 << chunks) - 1),
                 "write_address": In(range(depth)),
                 "write_data": In(shape),
                 "address": In(ArrayLayout(range(depth), banks)),
@@ -45,15 +46,15 @@ class BankedMemory(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         for bank in range(self._banks):
-            memory = Memory(shape=self._shape, depth=self._depth, init=[])
+            memory = RowMemory(depth=self._depth, shape=self._shape, chunks=self._chunks)
             m.submodules[f"bank_{bank}"] = memory
-            write, read = memory.write_port(), memory.read_port()
+            with m.If(self.write_enable[bank]):
+                m.d.comb += memory.write_enable.eq(self.write_chunks)
             m.d.comb += [
-                write.en.eq(self.write_enable[bank]),
-                write.addr.eq(self.write_address),
-                write.data.eq(self.write_data),
-                read.addr.eq(self.address[bank]),
-                read.en.eq(1),
-                self.data[bank].eq(register(m, read.data, name=f"data_{bank}")),
+                memory.write_address.eq(self.write_address),
+                memory.write_data.eq(self.write_data),
+                memory.read.enable.eq(1),
+                memory.read.address.eq(self.address[bank]),
+                self.data[bank].eq(memory.read.data),
             ]
         return m

@@ -1,0 +1,351 @@
+"""Dispatcher: takes header, commands and payload off the program stream and keeps the units busy in
+order.
+
+Every command is checked before it is handed on. One that cannot run, a stream that ends without
+HALT or an error of the memory port stops the program: the units are cleared, `error` says why, and
+the next start begins afresh.
+
+A command costs RECORD + CHECK_CYCLES cycles (RECORD: rows of a record) before its unit may start,
+hidden wherever the unit before it still runs.
+"""
+
+from functools import reduce
+from operator import or_
+
+from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
+from amaranth.lib import enum, stream, wiring
+from amaranth.lib.data import StructLayout
+from amaranth.lib.wiring import In, Out
+
+from rtl_gen.attention.attention import head_layout
+from rtl_gen.config import AcceleratorConfig
+from rtl_gen.control.program_format import (
+    ADDRESS_BITS,
+    COMMAND,
+    COUNT_BITS,
+    HEADER,
+    MAGIC,
+    VERSION,
+    ErrorCode,
+    Opcode,
+    record_rows,
+    target_ranges,
+)
+from rtl_gen.linear.linear import linear_layout
+from rtl_gen.memory.row_loader import transfer_layout
+from rtl_gen.memory.row_storer import store_layout
+from rtl_gen.norm.layer_norm import norm_command_layout
+
+
+class State(enum.Enum):
+    """What the dispatcher is doing."""
+
+    IDLE = 0
+    FETCH_HEADER = 1
+    HEADER = 2
+    FETCH_PROGRAM = 3
+    COMMAND = 4
+    CHECK = 5
+    DISPATCH = 6
+    PAYLOAD = 7
+    HALT = 8
+
+
+def fetch_layout() -> StructLayout:
+    """`rows` rows of the program from `address` on."""
+    return StructLayout({"address": unsigned(ADDRESS_BITS), "rows": unsigned(32)})
+
+
+def head_place_layout() -> StructLayout:
+    """Where a head's output goes: row token * pitch + first of the hidden memory."""
+    return StructLayout({"pitch": COMMAND["pitch"].shape, "first": unsigned(COUNT_BITS)})
+
+
+class Dispatcher(wiring.Component):
+    """
+    Attributes
+    ----------
+    start, program_address : runs a program; only while not busy
+    busy, done, error : done and error stay until the next start
+    clear : the units forget what they were doing
+    fetch, rows : the program stream
+    read_failed, write_failed : errors of the memory port
+    all_idle : no unit is busy, nothing is on its way to memory
+    fill, load, linear, norm, attend, prune, store : commands for the units
+    head_place : for ATTEND
+    tokens : length of the sequence
+    loader_rows, loader_idle, linear_rows, linear_feeding : payload
+    """
+
+    CHECK_CYCLES = 2
+
+    def __init__(self, config: AcceleratorConfig):
+        self._config = config
+        row = stream.Signature(unsigned(config.row_bits))
+        super().__init__(
+            {
+                "start": In(1),
+                "program_address": In(ADDRESS_BITS),
+                "busy": Out(1),
+                "done": Out(1),
+                "error": Out(ErrorCode),
+                "clear": Out(1),
+                "fetch": Out(stream.Signature(fetch_layout())),
+                "rows": In(row),
+                "read_failed": In(1),
+                "write_failed": In(1),
+                "all_idle": In(1),
+                "fill": Out(stream.Signature(unsigned(config.count_bits))),
+                "load": Out(stream.Signature(transfer_layout())),
+                "linear": Out(stream.Signature(linear_layout())),
+                "norm": Out(stream.Signature(norm_command_layout(config))),
+                "attend": Out(stream.Signature(head_layout())),
+                "head_place": Out(head_place_layout()),
+                "prune": Out(stream.Signature(unsigned(config.count_bits))),
+                "store": Out(stream.Signature(store_layout())),
+                "count": In(config.count_bits),
+                "tokens": Out(config.count_bits),
+                "loader_rows": Out(row),
+                "loader_idle": In(1),
+                "linear_rows": Out(row),
+                "linear_feeding": In(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self._config
+        per_record = record_rows(config)
+
+        record = Signal(per_record * config.row_bits, reset_less=True)
+        row_of_record = Signal(range(per_record + 1))
+        rows_left = Signal(32)
+        take_record = Signal()
+        taken = Signal()
+        header = Signal(HEADER)
+        command = Signal(COMMAND)
+        m.d.comb += [
+            header.as_value().eq(record),
+            command.as_value().eq(record),
+            taken.eq(self.rows.valid & self.rows.ready),
+        ]
+        with m.If(taken):
+            m.d.sync += rows_left.eq(rows_left - 1)
+        with m.If(taken & take_record):
+            m.d.sync += [
+                record.eq(Cat(record, self.rows.payload)[config.row_bits :]),
+                row_of_record.eq(row_of_record + 1),
+            ]
+
+        units = self._commands(m, command)
+        unit_ready = reduce(or_, (u.ready & (command.opcode == op) for op, u in units.items()))
+        waits = ~(
+            (command.opcode == Opcode.LINEAR) | ((command.opcode == Opcode.LOAD) & ~command.barrier)
+        )
+        may_start = self.all_idle | ~waits
+        command_error = Signal(ErrorCode)
+        header_error = Signal(ErrorCode)
+        m.d.comb += [
+            command_error.eq(self._command_error(command)),
+            header_error.eq(self._header_error(header)),
+        ]
+        failure = Signal(ErrorCode)
+
+        def stop(error):
+            m.d.comb += failure.eq(error)
+
+        state = Signal(State)
+        with m.Switch(state):
+            with m.Case(State.IDLE), m.If(self.start):
+                m.d.sync += [
+                    self.fetch.payload.address.eq(self.program_address),
+                    self.fetch.payload.rows.eq(per_record),
+                    rows_left.eq(per_record),
+                    row_of_record.eq(0),
+                    self.busy.eq(1),
+                    self.done.eq(0),
+                    self.error.eq(ErrorCode.NONE),
+                    self.tokens.eq(0),
+                ]
+                m.d.sync += state.eq(State.FETCH_HEADER)
+            with m.Case(State.FETCH_HEADER):
+                m.d.comb += self.fetch.valid.eq(1)
+                with m.If(self.fetch.ready):
+                    m.d.sync += state.eq(State.HEADER)
+            with m.Case(State.HEADER):
+                with m.If(row_of_record != per_record):
+                    m.d.comb += take_record.eq(1)
+                with m.Elif(header_error != ErrorCode.NONE):
+                    stop(header_error)
+                with m.Else():
+                    m.d.sync += [
+                        self.fetch.payload.address.eq(
+                            self.fetch.payload.address + per_record * config.width
+                        ),
+                        self.fetch.payload.rows.eq(header.rows),
+                        rows_left.eq(header.rows),
+                    ]
+                    m.d.sync += state.eq(State.FETCH_PROGRAM)
+            with m.Case(State.FETCH_PROGRAM):
+                m.d.comb += self.fetch.valid.eq(1)
+                with m.If(self.fetch.ready):
+                    m.d.sync += row_of_record.eq(0)
+                    m.d.sync += state.eq(State.COMMAND)
+            with m.Case(State.COMMAND):
+                with m.If(row_of_record == per_record):
+                    m.d.sync += state.eq(State.CHECK)
+                with m.Elif(rows_left == 0):
+                    stop(ErrorCode.ENDED_EARLY)
+                with m.Else():
+                    m.d.comb += take_record.eq(1)
+            with m.Case(State.CHECK):
+                m.d.sync += row_of_record.eq(0)
+                with m.If(command_error != ErrorCode.NONE):
+                    stop(command_error)
+                with m.Elif(command.opcode == Opcode.HALT):
+                    m.d.sync += state.eq(State.HALT)
+                with m.Else():
+                    m.d.sync += state.eq(State.DISPATCH)
+            with m.Case(State.DISPATCH):
+                for opcode, unit in units.items():
+                    m.d.comb += unit.valid.eq(may_start & (command.opcode == opcode))
+                with m.If(may_start & unit_ready):
+                    with m.If(command.opcode == Opcode.SET_TOKENS):
+                        m.d.sync += self.tokens.eq(command.count)
+                    with m.If(command.opcode.matches(Opcode.LOAD, Opcode.LINEAR)):
+                        m.d.sync += state.eq(State.PAYLOAD)
+                    with m.Else():
+                        m.d.sync += state.eq(State.COMMAND)
+            with m.Case(State.PAYLOAD):
+                with m.If(self.loader_idle & ~self.linear_feeding):
+                    m.d.sync += state.eq(State.COMMAND)
+                with m.Elif((rows_left == 0) & (self.linear_feeding | self.loader_rows.ready)):
+                    stop(ErrorCode.ENDED_EARLY)
+            with m.Case(State.HALT), m.If(self.all_idle):
+                m.d.sync += [self.busy.eq(0), self.done.eq(1)]
+                m.d.sync += state.eq(State.IDLE)
+        with m.If(self.busy & self.write_failed):
+            stop(ErrorCode.WRITE_FAILED)
+        with m.If(self.busy & self.read_failed):
+            stop(ErrorCode.READ_FAILED)
+        with m.If(failure != ErrorCode.NONE):
+            m.d.sync += [
+                self.error.eq(failure),
+                self.busy.eq(0),
+                self.done.eq(1),
+                state.eq(State.IDLE),
+            ]
+            m.d.comb += self.clear.eq(1)
+        self._payload(m, state == State.PAYLOAD, take_record)
+        return m
+
+    def _payload(self, m: Module, payload, take_record) -> None:
+        """Rows go to the record, the loader or the linear engine."""
+        m.d.comb += [
+            self.loader_rows.payload.eq(self.rows.payload),
+            self.linear_rows.payload.eq(self.rows.payload),
+            self.loader_rows.valid.eq(payload & self.rows.valid),
+            self.linear_rows.valid.eq(payload & self.rows.valid),
+            self.rows.ready.eq(
+                take_record | (payload & (self.loader_rows.ready | self.linear_rows.ready))
+            ),
+        ]
+
+    def _commands(self, m: Module, command) -> dict:
+        """The units' command streams by opcode, their payloads taken from `command`."""
+        channels = (self._config.norm_channels - 1).bit_length()
+        m.d.comb += [
+            self.fill.payload.eq(command.count),
+            self.load.payload.target.eq(command.target),
+            self.load.payload.first.eq(command.first),
+            self.load.payload.count.eq(command.count),
+            self.linear.payload.source.eq(command.source),
+            self.linear.payload.destination.eq(command.destination),
+            self.linear.payload.only_cls.eq(command.only_cls),
+            self.linear.payload.slices.eq(command.slices),
+            self.linear.payload.tiles.eq(command.tiles),
+            self.linear.payload.pitch.eq(command.pitch),
+            self.norm.payload.tokens.eq(Mux(command.only_cls, 1, self.count)),
+            self.norm.payload.groups.eq(command.dim >> channels),
+            self.norm.payload.dim.eq(command.dim),
+            self.norm.payload.mean.eq(command.scale_a),
+            self.norm.payload.norm.eq(command.scale_b),
+            self.attend.payload.score.eq(command.scale_a),
+            self.attend.payload.output.eq(command.scale_b),
+            self.attend.payload.accumulate.eq(command.accumulate),
+            self.head_place.pitch.eq(command.pitch),
+            self.head_place.first.eq(command.first),
+            self.prune.payload.eq(command.count),
+            self.store.payload.target.eq(command.target),
+            self.store.payload.first.eq(command.first),
+            self.store.payload.count.eq(command.count),
+            self.store.payload.address.eq(command.address),
+        ]
+        return {
+            Opcode.SET_TOKENS: self.fill,
+            Opcode.LOAD: self.load,
+            Opcode.LINEAR: self.linear,
+            Opcode.NORM: self.norm,
+            Opcode.ATTEND: self.attend,
+            Opcode.PRUNE: self.prune,
+            Opcode.STORE: self.store,
+        }
+
+    def _header_error(self, header):
+        digest = int(self._config.digest(), 16)
+        return _first_error(
+            {
+                ErrorCode.BAD_MAGIC: header.magic != MAGIC,
+                ErrorCode.BAD_VERSION: header.version != VERSION,
+                ErrorCode.BAD_CONFIG: header.digest != digest,
+            }
+        )
+
+    def _command_error(self, command):
+        config = self._config
+        opcode, count = command.opcode, command.count
+        is_load, is_store = opcode == Opcode.LOAD, opcode == Opcode.STORE
+        row_address_bits = (config.width - 1).bit_length()
+        channel_bits = (config.norm_channels - 1).bit_length()
+
+        reachable, rows = 0, 0
+        for target, allowed in target_ranges(config).items():
+            chosen = command.target == target
+            if allowed.loads:
+                reachable |= chosen & is_load
+            if allowed.stores:
+                reachable |= chosen & is_store
+            rows |= Mux(chosen, allowed.rows, 0)
+        transfers = is_load | is_store
+        bad_transfer = transfers & (~reachable | (count == 0))
+        bad_linear = (opcode == Opcode.LINEAR) & (
+            (command.slices == 0)
+            | (command.slices > 4 * config.max_dim // config.width)
+            | (command.tiles == 0)
+            | (command.tiles > 4 * config.max_dim // config.lanes)
+        )
+        bad_norm = (opcode == Opcode.NORM) & (
+            (command.dim == 0) | (command.dim > config.max_dim) | command.dim[:channel_bits].any()
+        )
+        counts_tokens = opcode.matches(Opcode.SET_TOKENS, Opcode.PRUNE)
+        bad_count = (counts_tokens & ((count == 0) | (count > config.max_tokens))) | (
+            transfers & (command.first + count > rows)
+        )
+        needs_tokens = opcode.matches(Opcode.LINEAR, Opcode.NORM, Opcode.ATTEND, Opcode.PRUNE)
+        return _first_error(
+            {
+                ErrorCode.ILLEGAL_OPCODE: opcode > max(Opcode),
+                ErrorCode.ILLEGAL_FIELD: bad_transfer | bad_linear | bad_norm,
+                ErrorCode.COUNT_OUT_OF_RANGE: bad_count,
+                ErrorCode.NOT_ALIGNED: is_store & command.address[:row_address_bits].any(),
+                ErrorCode.NO_TOKENS: needs_tokens & (self.tokens == 0),
+            }
+        )
+
+
+def _first_error(conditions: dict):
+    """The first code whose condition holds, or NONE."""
+    error = ErrorCode.NONE
+    for code, condition in reversed(conditions.items()):
+        error = Mux(condition, code, error)
+    return error

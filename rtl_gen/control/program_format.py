@@ -1,0 +1,194 @@
+"""The program format: what the accelerator reads from memory, from the first byte to the last.
+
+A program is a sequence of *rows* of `width` bytes. It begins with a header that ties it to the
+hardware; then come commands, each followed by its payload in the order of use, so that reading
+ahead is all the prefetching there is. Header and commands are 32 bytes, little-endian, the first
+field in the low bits, padded to whole rows.
+
+| opcode     | what it does                                             | payload
+       |
+| HALT       | ends the program                                         | -
+       |
+| SET_TOKENS | tokens 0 .. count - 1 are live, importance sums are 0    | -
+       |
+| LOAD       | fills `target` from its row `first` on                   | count rows
+       |
+| LINEAR     | a linear layer over the live tokens (or CLS alone)       | parameters and weights,
+see       |
+|            |                                                          |
+rtl_gen/linear/weight_buffer.py   |
+| NORM       | LayerNorm of the residual memory into the activations    | -
+       |
+| ATTEND     | a head, with Q, K, V and mask on chip, into HIDDEN row   | -
+       |
+|            | token * pitch + first; `accumulate`: importance sums     |
+       |
+| PRUNE      | the `count` most important live tokens stay, sums are 0  | -
+       |
+| STORE      | count rows of `target`, from its row `first` on, go to   | -
+       |
+|            | memory at `address` (whole rows)                         |
+       |
+
+Commands run in order. All but two wait until the units are idle: the payload of a LINEAR loads
+while the command before it still runs, and a LOAD waits only with `barrier`.
+"""
+
+from dataclasses import dataclass
+
+from amaranth.hdl import unsigned
+from amaranth.lib import enum
+from amaranth.lib.data import StructLayout
+
+from rtl_gen.common.layouts import scale_layout
+from rtl_gen.config import AcceleratorConfig
+from rtl_gen.linear.linear import Destination, Source
+from rtl_gen.linear.tile_walker import PITCH_BITS
+from rtl_gen.linear.weight_buffer import SLICE_BITS, TILE_BITS
+
+RECORD_BYTES = 32
+"""Header and command."""
+
+MAGIC = 0x54495653
+"""The bytes "SVIT": sparse Vision Transformer."""
+
+VERSION = 1
+ADDRESS_BITS = 32
+COUNT_BITS = 24
+
+
+class Opcode(enum.IntEnum, shape=8):
+    HALT = 0
+    SET_TOKENS = 1
+    LOAD = 2
+    LINEAR = 3
+    NORM = 4
+    ATTEND = 5
+    PRUNE = 6
+    STORE = 7
+
+
+class Target(enum.IntEnum, shape=4):
+    """Memories that LOAD and STORE reach, in rows of `width` bytes."""
+
+    QUERY = 0
+    """int8, a row a token."""
+    KEY = 1
+    VALUE = 2
+    MASK = 3
+    """One bit a key, `mask_bytes` a query."""
+    ACTIVATION = 4
+    """int8, the network's channels / width rows a token. STORE only."""
+    HIDDEN = 5
+    """int8, the source's or destination's channels / width rows a token."""
+    RESIDUAL = 6
+    """int16, 2 * channels / width rows a token."""
+    GELU = 7
+    """256 int8. LOAD only, `first` = 0 and all at once."""
+    CHANNEL_SHIFT = 8
+    """One byte a channel, width / 2 channels in the lower half of a row. LOAD only."""
+    IMPORTANCE = 9
+    """uint32, `lanes` tokens a row. STORE only."""
+    LIVE = 10
+    """Bit j for token j. STORE only."""
+
+
+class ErrorCode(enum.IntEnum, shape=4):
+    """Why a program stopped before its HALT."""
+
+    NONE = 0
+    BAD_MAGIC = 1
+    """The header is not that of a program."""
+    BAD_VERSION = 2
+    """A program of another format version."""
+    BAD_CONFIG = 3
+    """A program for another configuration of the hardware."""
+    ILLEGAL_OPCODE = 4
+    ILLEGAL_FIELD = 5
+    """A target that the opcode cannot reach, or a size of 0."""
+    COUNT_OUT_OF_RANGE = 6
+    """More tokens or rows than there are."""
+    NOT_ALIGNED = 7
+    """A STORE address within a row."""
+    NO_TOKENS = 8
+    """A command that needs SET_TOKENS before it."""
+    ENDED_EARLY = 9
+    """The header's rows were used up without a HALT."""
+    READ_FAILED = 10
+    """The memory answered a read with an error."""
+    WRITE_FAILED = 11
+    """The memory answered a write with an error."""
+
+
+HEADER = StructLayout(
+    {
+        "magic": unsigned(32),
+        "version": unsigned(16),
+        "reserved": unsigned(16),
+        "digest": unsigned(64),
+        "rows": unsigned(32),
+    }
+)
+"""`rows`: rows of the program after the header. `digest`: AcceleratorConfig.digest()."""
+
+COMMAND = StructLayout(
+    {
+        "opcode": unsigned(8),
+        "target": Target,
+        "barrier": 1,
+        "accumulate": 1,
+        "only_cls": 1,
+        "source": Source,
+        "destination": Destination,
+        "reserved": unsigned(6),
+        "count": unsigned(COUNT_BITS),
+        "first": unsigned(COUNT_BITS),
+        "address": unsigned(ADDRESS_BITS),
+        "pitch": unsigned(PITCH_BITS),
+        "slices": unsigned(SLICE_BITS),
+        "tiles": unsigned(TILE_BITS),
+        "dim": unsigned(12),
+        "scale_a": scale_layout(),
+        "scale_b": scale_layout(),
+    }
+)
+"""`scale_a`, `scale_b`: score and output scale of ATTEND, mean and norm scale of NORM."""
+
+
+@dataclass(frozen=True)
+class TargetRange:
+    """What LOAD and STORE may do with a target."""
+
+    rows: int
+    loads: bool
+    stores: bool
+
+
+def target_ranges(config: AcceleratorConfig) -> dict[Target, TargetRange]:
+    """Size in rows of every target and how it can be reached."""
+    per_word = config.mask_word_bytes // config.width
+    live_rows = -(-config.bank_depth * config.lanes // config.row_bits)
+    return {
+        Target.QUERY: TargetRange(config.max_tokens, True, True),
+        Target.KEY: TargetRange(config.max_tokens, True, True),
+        Target.VALUE: TargetRange(config.max_tokens, True, True),
+        Target.MASK: TargetRange(config.mask_depth * per_word, True, False),
+        Target.ACTIVATION: TargetRange(config.activation_rows, False, True),
+        Target.HIDDEN: TargetRange(config.hidden_rows, True, True),
+        Target.RESIDUAL: TargetRange(config.residual_rows, True, True),
+        Target.GELU: TargetRange(-(-256 // config.width), True, False),
+        Target.CHANNEL_SHIFT: TargetRange(config.norm_groups, True, False),
+        Target.IMPORTANCE: TargetRange(config.bank_depth, False, True),
+        Target.LIVE: TargetRange(live_rows, False, True),
+    }
+
+
+def record_rows(config: AcceleratorConfig) -> int:
+    """Rows of a header or command."""
+    return -(-RECORD_BYTES // config.width)
+
+
+def pack_record(config: AcceleratorConfig, layout: StructLayout, fields: dict) -> bytes:
+    """A header or command with its padding."""
+    value = layout.const(fields).as_value().value
+    return value.to_bytes(record_rows(config) * config.width, "little")

@@ -1,0 +1,81 @@
+"""Row loader: the payload of LOAD into the on-chip memories.
+
+A row a cycle; a row of the GELU table takes `width` cycles, one an entry. Idle again the cycle
+after the last write.
+"""
+
+from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.lib import stream, wiring
+from amaranth.lib.data import StructLayout
+from amaranth.lib.wiring import In, Out
+
+from rtl_gen.config import AcceleratorConfig
+from rtl_gen.control.program_format import COUNT_BITS, Target
+
+
+def transfer_layout() -> StructLayout:
+    """`count` rows of `target` from its row `first` on."""
+    return StructLayout(
+        {"target": Target, "first": unsigned(COUNT_BITS), "count": unsigned(COUNT_BITS)}
+    )
+
+
+class RowLoader(wiring.Component):
+    """
+    Attributes
+    ----------
+    command : accepted while idle
+    rows : payload
+    write, target, row, data : a row to write this cycle; for GELU its first byte, `row` being the
+    entry idle : nothing under way
+    """
+
+    def __init__(self, config: AcceleratorConfig):
+        self._config = config
+        super().__init__(
+            {
+                "command": In(stream.Signature(transfer_layout())),
+                "rows": In(stream.Signature(unsigned(config.row_bits))),
+                "write": Out(1),
+                "target": Out(Target),
+                "row": Out(COUNT_BITS),
+                "data": Out(config.row_bits),
+                "idle": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        width = self._config.width
+        left = Signal(COUNT_BITS)
+        bytes_left = Signal(range(width + 1))
+        is_gelu = self.target == Target.GELU
+        command = self.command.payload
+        m.d.comb += [
+            self.idle.eq((left == 0) & ~self.write),
+            self.command.ready.eq(self.idle),
+            self.rows.ready.eq((left != 0) & (bytes_left <= 1)),
+        ]
+        with m.If(self.command.valid & self.command.ready):
+            m.d.sync += [
+                self.target.eq(command.target),
+                self.row.eq(command.first - 1),
+                left.eq(command.count),
+            ]
+        accept = self.rows.valid & self.rows.ready
+        more_bytes = bytes_left > 1
+        m.d.sync += self.write.eq(accept | more_bytes)
+        with m.If(accept):
+            m.d.sync += [
+                self.data.eq(self.rows.payload),
+                self.row.eq(self.row + 1),
+                left.eq(left - 1),
+                bytes_left.eq(Mux(is_gelu, width, 0)),
+            ]
+        with m.Elif(more_bytes):
+            m.d.sync += [
+                self.data.eq(self.data >> 8),
+                self.row.eq(self.row + 1),
+                bytes_left.eq(bytes_left - 1),
+            ]
+        return m
