@@ -5,14 +5,22 @@ from collections.abc import Callable
 import pytest
 from amaranth.lib import wiring
 
+from cocotb_tests.attention.row_path import RowPath
 from cocotb_tests.harness.runner import simulate
+from rtl_gen.attention.importance import Importance
 from rtl_gen.attention.mask_decoder import MaskDecoder
+from rtl_gen.attention.output_unit import OutputUnit
+from rtl_gen.attention.query_walker import QueryWalker
 from rtl_gen.attention.softmax import Softmax
 from rtl_gen.config import AcceleratorConfig, get_config
 
 UNITS: dict[str, Callable[[AcceleratorConfig], wiring.Component]] = {
+    "query_walker": QueryWalker,
     "mask_decoder": MaskDecoder,
     "softmax": Softmax,
+    "row_path": RowPath,
+    "importance": Importance,
+    "output_unit": OutputUnit,
 }
 
 
