@@ -118,8 +118,8 @@ class AcceleratorConfig:
 
     @property
     def mask_word_bytes(self) -> int:
-        """A word of the mask memory: a beat of the memory port, or a mask row if that is longer."""
-        return max(self.bus_bytes, self.mask_bytes)
+        """A word of the mask memory: `width` bytes, or a mask row if that is longer."""
+        return max(self.width, self.mask_bytes)
 
     @property
     def mask_word_bits(self) -> int:

@@ -110,6 +110,7 @@ class LinearEngine(wiring.Component):
     result_valid, result : what to write; `values` of RESIDUAL also go to the norm statistics
     idle : nothing under way and nothing waiting
     beat : the array takes a step in this cycle
+    stalled : a pass waits for its weights in this cycle
     """
 
     STORE_CYCLES = 2
@@ -139,6 +140,7 @@ class LinearEngine(wiring.Component):
                 "result": Out(result_layout(config)),
                 "idle": Out(1),
                 "beat": Out(1),
+                "stalled": Out(1),
             }
         )
 
@@ -183,6 +185,7 @@ class LinearEngine(wiring.Component):
             self.source_enable.eq(walker.source_enable),
             self.source_address.eq(walker.source_address),
             self.beat.eq(walker.step.valid),
+            self.stalled.eq(walker.stalled),
         ]
         connect(m, flipped(self.rows), buffer.rows)
         connect(m, walker.list, flipped(self.list))

@@ -56,6 +56,7 @@ class TileWalker(wiring.Component):
     source_enable, source_address : read port of the source memory (latency 1)
     weights_full : the next pass's weights are there
     take, take_group : the first step of a pass (of a group) moves on: copy its weights (parameters)
+    stalled : a pass waits for its weights
     step : what the operand registers hold, one cycle after the source memory latched it
     """
 
@@ -78,6 +79,7 @@ class TileWalker(wiring.Component):
                 "weights_full": In(1),
                 "take": Out(1),
                 "take_group": Out(1),
+                "stalled": Out(1),
                 "step": Out(step_layout(config)),
             }
         )
@@ -175,6 +177,7 @@ class TileWalker(wiring.Component):
         m.d.comb += [
             advance.eq(~waits | self.weights_full),
             self.take.eq(waits & self.weights_full),
+            self.stalled.eq(waits & ~self.weights_full),
             self.take_group.eq(self.take & latched.first_slice),
             self.busy.eq(walking | any_active(stages)),
         ]
