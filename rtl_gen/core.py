@@ -1,0 +1,437 @@
+"""Core: every unit between the program stream and the rows that go back to memory.
+
+See docs/architecture.md for the dataflow. `rows` is the program from its header on, as `fetch` asks
+for it; `stored` are rows on their way to memory.
+"""
+
+from amaranth.hdl import Cat, Const, Module, Mux, ResetInserter, Signal, unsigned
+from amaranth.lib import stream, wiring
+from amaranth.lib.data import ArrayLayout
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from rtl_gen.array.mac_array import MacArray
+from rtl_gen.array.operands import OperandRegisters
+from rtl_gen.attention.attention import Attention
+from rtl_gen.common.layouts import row_layout
+from rtl_gen.common.pipeline import delay, register
+from rtl_gen.config import AcceleratorConfig
+from rtl_gen.control.dispatcher import Dispatcher, fetch_layout, head_place_layout
+from rtl_gen.control.program_format import ADDRESS_BITS, ErrorCode, Target, target_ranges
+from rtl_gen.linear.linear import Destination, LinearEngine
+from rtl_gen.memory.banked import BankedMemory
+from rtl_gen.memory.row_loader import RowLoader
+from rtl_gen.memory.row_memory import RowMemory
+from rtl_gen.memory.row_storer import RowStorer, stored_row_layout
+from rtl_gen.norm.layer_norm import LayerNorm
+from rtl_gen.norm.norm_statistics import NormStatistics
+from rtl_gen.pruning.live_tokens import LiveTokens
+from rtl_gen.pruning.topk import TopK
+
+
+class Core(wiring.Component):
+    """
+    Attributes
+    ----------
+    start, program_address, busy, done, error : see Dispatcher
+    clear : the program was stopped: forget the rest of the stream
+    fetch, rows : the program stream
+    read_failed, write_failed, memory_idle : state of the memory port
+    stored : rows for memory
+    live_count : live tokens
+    events : one bit an event that a counter counts, in the order of EVENTS
+    """
+
+    EVENTS = {
+        "cycles": "cycles from start to done",
+        "linear_cycles": "cycles in which a linear layer runs",
+        "attention_cycles": "cycles in which a head runs",
+        "norm_cycles": "cycles in which a norm runs",
+        "prune_cycles": "cycles in which tokens are selected",
+        "load_cycles": "cycles in which a LOAD runs, whatever else does",
+        "store_cycles": "cycles in which a STORE runs",
+        "linear_beats": "array cycles of linear layers",
+        "qk_beats": "array cycles of QK^T",
+        "pv_beats": "array cycles of PV",
+        "weight_stalls": "cycles in which a linear layer waits for weights",
+        "rows_read": "rows of the program taken",
+        "rows_written": "rows sent to memory",
+    }
+
+    def __init__(self, config: AcceleratorConfig):
+        self._config = config
+        super().__init__(
+            {
+                "start": In(1),
+                "program_address": In(ADDRESS_BITS),
+                "busy": Out(1),
+                "done": Out(1),
+                "error": Out(ErrorCode),
+                "clear": Out(1),
+                "fetch": Out(stream.Signature(fetch_layout())),
+                "rows": In(stream.Signature(unsigned(config.row_bits))),
+                "read_failed": In(1),
+                "write_failed": In(1),
+                "memory_idle": In(1),
+                "stored": Out(stream.Signature(stored_row_layout(config))),
+                "live_count": Out(config.count_bits),
+                "events": Out(len(self.EVENTS)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self._config
+        m.submodules.dispatcher = dispatcher = Dispatcher(config)
+        clear = ResetInserter(dispatcher.clear)
+
+        def add(name: str, unit):
+            """A unit that the dispatcher clears when a program is stopped."""
+            m.submodules[name] = clear(unit)
+            return unit
+
+        loader = add("loader", RowLoader(config))
+        storer = add("storer", RowStorer(config))
+        linear = add("linear", LinearEngine(config))
+        statistics = add("statistics", NormStatistics(config))
+        norm = add("norm", LayerNorm(config))
+        attention = add("attention", Attention(config))
+        topk = add("topk", TopK(config))
+        live = add("live_tokens", LiveTokens(config))
+        m.submodules.array = array = MacArray(config)
+        m.submodules.operands = operands = OperandRegisters(config)
+
+        # Control.
+        m.d.comb += [
+            dispatcher.start.eq(self.start),
+            dispatcher.program_address.eq(self.program_address),
+            self.busy.eq(dispatcher.busy),
+            self.done.eq(dispatcher.done),
+            self.error.eq(dispatcher.error),
+            self.clear.eq(dispatcher.clear),
+            dispatcher.read_failed.eq(self.read_failed),
+            dispatcher.write_failed.eq(self.write_failed),
+            dispatcher.count.eq(live.count),
+            self.live_count.eq(live.count),
+        ]
+        connect(m, dispatcher.fetch, flipped(self.fetch))
+        connect(m, flipped(self.rows), dispatcher.rows)
+        connect(m, dispatcher.load, loader.command)
+        connect(m, dispatcher.linear, linear.command)
+        connect(m, dispatcher.norm, norm.start)
+        connect(m, dispatcher.attend, attention.start)
+        connect(m, dispatcher.store, storer.command)
+        connect(m, dispatcher.fill, live.fill)
+        connect(m, dispatcher.loader_rows, loader.rows)
+        connect(m, dispatcher.linear_rows, linear.rows)
+        connect(m, storer.rows, flipped(self.stored))
+        tokens_idle = self._tokens(m, dispatcher, live, topk, attention)
+        head_place = Signal(head_place_layout(), reset_less=True)
+        with m.If(dispatcher.attend.valid & dispatcher.attend.ready):
+            m.d.sync += head_place.eq(dispatcher.head_place)
+
+        norm_idle = norm.start.ready
+        others_idle = attention.idle & norm_idle & tokens_idle & storer.idle
+        m.d.comb += [
+            dispatcher.loader_idle.eq(loader.idle),
+            dispatcher.linear_feeding.eq(linear.feeding),
+            dispatcher.all_idle.eq(others_idle & linear.idle & loader.idle & self.memory_idle),
+            linear.go.eq(others_idle),
+        ]
+
+        # The live-token list has one reader at a time.
+        m.d.comb += [
+            attention.count.eq(live.count),
+            attention.live.eq(live.live),
+            linear.count.eq(live.count),
+        ]
+        readers = {linear: linear.running, norm: ~norm_idle}
+        port = attention.list
+        m.d.comb += [live.read.enable.eq(port.enable), live.read.position.eq(port.position)]
+        for reader, active in readers.items():
+            with m.If(active):
+                m.d.comb += [
+                    live.read.enable.eq(reader.list.enable),
+                    live.read.position.eq(reader.list.position),
+                ]
+        for reader in (attention, linear, norm):
+            m.d.comb += reader.list.token.eq(live.read.token)
+
+        # Array.
+        m.d.comb += [
+            operands.linear.eq(linear.running),
+            operands.source.eq(linear.source),
+            operands.take.eq(linear.take),
+            operands.weights.eq(linear.weights),
+            operands.scalars_in.eq(attention.scalars),
+            operands.scale_lanes_in.eq(attention.scale_lanes),
+            array.row.eq(operands.row),
+            array.scalars.eq(operands.scalars),
+            array.scale_lanes.eq(operands.scale_lanes),
+            array.vectors.eq(operands.vectors),
+            attention.dots.eq(array.dots),
+            attention.columns.eq(array.columns),
+            linear.dots.eq(array.dots),
+        ]
+        self._memories(m, loader, storer, linear, norm, attention, topk, operands, head_place, live)
+
+        # Statistics of the next norm, beside the residual writes.
+        m.d.comb += [
+            statistics.valid.eq(
+                linear.result_valid & (linear.result.destination == Destination.RESIDUAL)
+            ),
+            statistics.token.eq(linear.result.token),
+            statistics.first.eq(linear.result.first),
+            statistics.values.eq(linear.result.values),
+        ]
+        connect(m, norm.statistics, statistics.read)
+
+        events = {
+            "cycles": self.busy,
+            "linear_cycles": linear.running,
+            "attention_cycles": ~attention.idle,
+            "norm_cycles": ~norm_idle,
+            "prune_cycles": ~tokens_idle,
+            "load_cycles": ~loader.idle,
+            "store_cycles": ~storer.idle,
+            "linear_beats": linear.beat,
+            "qk_beats": attention.qk_beat,
+            "pv_beats": attention.pv_beat,
+            "weight_stalls": linear.stalled,
+            "rows_read": self.rows.valid & self.rows.ready,
+            "rows_written": self.stored.valid & self.stored.ready,
+        }
+        m.d.comb += self.events.eq(Cat(events[name] for name in self.EVENTS))
+        return m
+
+    def _tokens(self, m: Module, dispatcher, live, topk, attention):
+        """SET_TOKENS and PRUNE; returns whether neither is under way.
+
+        SET_TOKENS clears the importance sums, PRUNE does so behind its last pass.
+        """
+        config = self._config
+        connect(m, topk.keep, live.keep)
+        fill = dispatcher.fill.valid & dispatcher.fill.ready
+        prune = dispatcher.prune.valid & dispatcher.prune.ready
+        busy, clearing = Signal(), Signal()
+        clear_word = Signal(config.word_bits)
+        with m.If(fill | prune):
+            m.d.sync += [busy.eq(1), clearing.eq(fill), clear_word.eq(0)]
+        with m.Elif(live.done | dispatcher.clear):
+            m.d.sync += [busy.eq(0), clearing.eq(0)]
+        with m.If(clearing):
+            m.d.sync += clear_word.eq(clear_word + 1)
+            with m.If(clear_word == config.bank_depth - 1):
+                m.d.sync += clearing.eq(0)
+        m.d.comb += [
+            topk.start.valid.eq(dispatcher.prune.valid),
+            dispatcher.prune.ready.eq(topk.start.ready),
+            topk.start.payload.keep.eq(dispatcher.prune.payload),
+            topk.start.payload.tokens.eq(dispatcher.tokens),
+            topk.live.eq(live.live),
+            topk.read_data.eq(attention.sort_data),
+            attention.sort_enable.eq(attention.idle),
+            attention.clear.eq(topk.clear_enable | clearing),
+            attention.clear_address.eq(Mux(clearing, clear_word, topk.clear_address)),
+        ]
+        return ~busy
+
+    def _memories(
+        self, m: Module, loader, storer, linear, norm, attention, topk, operands, head_place, live
+    ) -> None:
+        """The memories, each with one writer and one reader at a time."""
+        config = self._config
+        chunks = config.chunks
+        row = row_layout(config)
+        result = linear.result
+        load = {target: loader.write & (loader.target == target) for target in Target}
+        store = {target: storer.active & (storer.target == target) for target in Target}
+        result_to = {
+            destination: linear.result_valid & (result.destination == destination)
+            for destination in Destination
+        }
+
+        def write(memory, *, enable, chunks, address, data) -> None:
+            with m.If(enable):
+                m.d.comb += [
+                    memory.write_enable.eq(chunks),
+                    memory.write_address.eq(address),
+                    memory.write_data.eq(data),
+                ]
+
+        def load_rows(memory, target: Target) -> None:
+            write(memory, enable=load[target], chunks=-1, address=loader.row, data=loader.data)
+
+        def read(memory, target: Target, port) -> None:
+            """`port` reads, or the storer."""
+            m.d.comb += [
+                memory.read.enable.eq(port.enable),
+                memory.read.address.eq(port.address),
+            ]
+            with m.If(store[target]):
+                m.d.comb += [memory.read.enable.eq(1), memory.read.address.eq(storer.row)]
+
+        # Query: row of the live token.
+        m.submodules.query = query = RowMemory(depth=config.max_tokens, shape=row, chunks=chunks)
+        to_qkv = result_to[Destination.QKV]
+        load_rows(query, Target.QUERY)
+        write(
+            query,
+            enable=to_qkv & (result.qkv == Target.QUERY),
+            chunks=result.chunks,
+            address=result.token,
+            data=result.data,
+        )
+        read(query, Target.QUERY, attention.query)
+
+        # K and V share their banks: bit 0 of the address chooses V.
+        m.submodules.banks = banks = BankedMemory(
+            banks=config.lanes, depth=2 * config.bank_depth, shape=row, chunks=chunks
+        )
+        lane_bits = (config.lanes - 1).bit_length()
+        loads_kv = load[Target.KEY] | load[Target.VALUE]
+        token = Mux(loads_kv, loader.row, result.token)
+        is_value = Mux(loads_kv, loader.target == Target.VALUE, result.qkv == Target.VALUE)
+        stores_kv = store[Target.KEY] | store[Target.VALUE]
+        stored_word = Cat(storer.target == Target.VALUE, (storer.row >> lane_bits))
+        m.d.comb += [
+            banks.write_address.eq(Cat(is_value, token >> lane_bits)),
+            banks.write_data.eq(Mux(loads_kv, loader.data, result.data)),
+            banks.write_chunks.eq(Mux(loads_kv, -1, result.chunks)),
+        ]
+        with m.If(loads_kv | (to_qkv & (result.qkv != Target.QUERY))):
+            m.d.comb += banks.write_enable.eq(1 << token[:lane_bits])
+        for lane in range(config.lanes):
+            m.d.comb += banks.address[lane].eq(
+                Mux(stores_kv, stored_word, attention.kv_address[lane])
+            )
+
+        # Masks of one head.
+        mask_rows = config.mask_word_bytes // config.width
+        m.submodules.mask = mask = RowMemory(
+            depth=config.mask_depth, shape=config.mask_word_bits, chunks=mask_rows
+        )
+        part_bits = (mask_rows - 1).bit_length()
+        write(
+            mask,
+            enable=load[Target.MASK],
+            chunks=1 << loader.row[:part_bits] if part_bits else 1,
+            address=loader.row >> part_bits,
+            data=loader.data.replicate(mask_rows),
+        )
+        connect(m, attention.mask, mask.read)
+
+        # LayerNorm's outputs: two groups of norm_channels a row.
+        m.submodules.activation = activation = RowMemory(
+            depth=config.activation_rows, shape=row, chunks=2
+        )
+        write(
+            activation,
+            enable=norm.activations.valid,
+            chunks=1 << norm.activations.address[0],
+            address=norm.activations.address >> 1,
+            data=norm.activations.data.as_value().replicate(2),
+        )
+        source = _Port(linear.source_enable, linear.source_address)
+        read(activation, Target.ACTIVATION, source)
+
+        # Patches, attention outputs, hidden channels, logits.
+        m.submodules.hidden = hidden = RowMemory(depth=config.hidden_rows, shape=row, chunks=chunks)
+        load_rows(hidden, Target.HIDDEN)
+        write(
+            hidden,
+            enable=result_to[Destination.HIDDEN] | result_to[Destination.LOGITS],
+            chunks=result.chunks,
+            address=result.row,
+            data=result.data,
+        )
+        # Row token * pitch + first of a head's output, two cycles after it was offered.
+        m.d.comb += attention.rows.ready.eq(1)
+        output = attention.rows.payload
+        base = register(m, output.token * head_place.pitch, name="output_base")
+        write(
+            hidden,
+            enable=delay(m, attention.rows.valid, 2, name="output_valid", reset_less=False),
+            chunks=-1,
+            address=register(m, base + head_place.first, name="output_row"),
+            data=delay(m, output.data, 2, name="output_data"),
+        )
+        read(hidden, Target.HIDDEN, source)
+
+        # Residual stream.
+        m.submodules.residual = residual = RowMemory(
+            depth=config.residual_rows, shape=config.row_bits, chunks=chunks
+        )
+        load_rows(residual, Target.RESIDUAL)
+        write(
+            residual,
+            enable=result_to[Destination.RESIDUAL],
+            chunks=result.chunks,
+            address=result.row,
+            data=result.data,
+        )
+        by_linear = linear.running
+        read(
+            residual,
+            Target.RESIDUAL,
+            _Port(
+                Mux(by_linear, linear.residual.enable, norm.residual.enable),
+                Mux(by_linear, linear.residual.address, norm.residual.address),
+            ),
+        )
+        m.d.comb += [
+            linear.residual.data.eq(residual.read.data),
+            norm.residual.data.as_value().eq(residual.read.data),
+        ]
+
+        # Tables.
+        m.d.comb += [
+            linear.gelu_write.eq(load[Target.GELU]),
+            linear.gelu_address.eq(loader.row),
+            linear.gelu_data.eq(loader.data),
+            norm.shifts.valid.eq(load[Target.CHANNEL_SHIFT]),
+            norm.shifts.address.eq(loader.row),
+        ]
+        for channel in range(config.norm_channels):
+            m.d.comb += norm.shifts.data[channel].eq(loader.data.word_select(channel, 8))
+
+        m.d.comb += [
+            operands.query.eq(query.read.data),
+            operands.banks.eq(banks.data),
+            operands.activation.eq(activation.read.data),
+            operands.hidden.eq(hidden.read.data),
+            attention.query.data.eq(query.read.data),
+            attention.sort_address.eq(Mux(store[Target.IMPORTANCE], storer.row, topk.read_address)),
+        ]
+
+        # What the storer reads.
+        sums = Cat(
+            Cat(attention.sort_data[lane], Const(0, 32 - config.importance_bits))
+            for lane in range(config.lanes)
+        )
+        live_rows = Signal(ArrayLayout(config.row_bits, target_ranges(config)[Target.LIVE].rows))
+        m.d.comb += live_rows.as_value().eq(live.live)
+        bank_row = Signal(config.row_bits)
+        for lane in range(config.lanes):
+            with m.If(storer.row[:lane_bits] == lane):
+                m.d.comb += bank_row.eq(banks.data[lane].as_value())
+        data = {
+            Target.QUERY: query.read.data.as_value(),
+            Target.KEY: bank_row,
+            Target.VALUE: bank_row,
+            Target.ACTIVATION: activation.read.data.as_value(),
+            Target.HIDDEN: hidden.read.data.as_value(),
+            Target.RESIDUAL: residual.read.data,
+            Target.IMPORTANCE: sums,
+            Target.LIVE: live_rows[storer.row[:8]],
+        }
+        with m.Switch(storer.target):
+            for target, value in data.items():
+                with m.Case(target):
+                    m.d.comb += storer.data.eq(value)
+
+
+class _Port:
+    """Enable and address of a read, wherever they come from."""
+
+    def __init__(self, enable, address):
+        self.enable, self.address = enable, address
