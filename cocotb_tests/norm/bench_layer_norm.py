@@ -1,7 +1,7 @@
 """Bench of `NormStage`. Parameters: configuration, seed.
 
-Each case loads the residual rows and sums their statistics, runs the norm and compares the rows that
-it writes and the cycle of each.
+Each case loads the residual rows and sums their statistics, runs the norm and compares the rows
+that it writes and the cycle of each.
 """
 
 import random
