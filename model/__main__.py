@@ -130,15 +130,19 @@ def inspect_mask(
     """Sparsity, beats and polarisation of every layer of a ViTCoD mask file."""
     kept = read_masks(file, None if model is None else get_network(model))
     polarised = polarise(kept)
-    table = Table(title=f"{file.name}: sparsity {sparsity_of(kept):.4f}, {kept.shape}")
+    table = Table(
+        title=f"{file.name}: {kept.shape}, sparsity {sparsity_of(kept):.4f}",
+        caption=f"Beats, busy lanes of {lanes}; polarised: globals a head, density of both parts",
+    )
     for column in (
         "layer",
         "sparsity",
-        "kept a row",
-        f"beats a row, {lanes} lanes",
-        "lanes busy",
-        "global tokens by head",
-        "density dense / sparse part",
+        "kept/row",
+        "beats/row",
+        "busy",
+        "globals",
+        "dense",
+        "sparse",
     ):
         table.add_column(column, justify="right")
     for layer, mask in enumerate(kept):
@@ -153,8 +157,9 @@ def inspect_mask(
             f"{mask.sum(axis=-1).mean():.1f}",
             f"{beats.mean():.2f}",
             f"{mask.sum() / (beats.sum() * lanes):.1%}",
-            " ".join(str(number) for number in polarised.globals[layer]),
-            f"{dense:.2f} / {sparse:.2f}",
+            f"{polarised.globals[layer].mean():.1f}",
+            f"{dense:.1%}",
+            f"{sparse:.1%}",
         )
     console.print(table)
 

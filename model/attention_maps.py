@@ -119,10 +119,8 @@ def load_attention_maps(source: str | Path) -> AttentionMaps:
             f"no attention maps {path}: expected a .npz file or one of {', '.join(NETWORKS)}"
         )
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            levels = archive["levels"]
-            metadata = json.loads(str(archive["metadata"]))
-    except (OSError, ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+        levels, metadata = _read_members(path)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise UserError(
             f"attention maps {path} are unreadable ({error}): "
             "expected a file written by `python -m model attention-maps`"
@@ -131,3 +129,13 @@ def load_attention_maps(source: str | Path) -> AttentionMaps:
     maps /= maps.sum(axis=-1, keepdims=True)
     check_maps(maps)
     return AttentionMaps(maps, metadata)
+
+
+def _read_members(path: Path) -> tuple[np.ndarray, dict[str, Any]]:
+    if not zipfile.is_zipfile(path):
+        raise ValueError("no .npz archive")
+    with np.load(path, allow_pickle=False) as archive:
+        levels, metadata = archive["levels"], json.loads(str(archive["metadata"]))
+    if levels.dtype != np.uint16 or not {"network", "synthetic"} <= metadata.keys():
+        raise ValueError("other members than expected")
+    return levels, metadata

@@ -40,7 +40,8 @@ def layer_threshold(maps: np.ndarray) -> np.ndarray:
     layers = maps.shape[0]
     order = np.argsort(vitcod(maps).reshape(layers, -1), axis=-1, kind="stable")
     rank = _scatter(order, np.broadcast_to(np.arange(order.shape[-1]), order.shape))
-    return rank.reshape(maps.shape)
+    earlier_layers_first = np.arange(layers)[:, None] / layers
+    return (rank + earlier_layers_first).reshape(maps.shape)
 
 
 def row_topk(maps: np.ndarray) -> np.ndarray:

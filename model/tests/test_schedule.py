@@ -1,0 +1,88 @@
+"""Schedules against the published numbers and against the formulas in exact fractions."""
+
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+
+from model.networks import DEIT_BASE, DEIT_TINY
+from model.schedule import DEFAULT_SCHEDULE, NO_PRUNING, READINGS, PruningSchedule
+from rtl_gen.errors import UserError
+
+
+def test_default():
+    kept = DEFAULT_SCHEDULE.kept_tokens(DEIT_TINY)
+    assert kept == [196] * 3 + [176, 170, 162, 151, 137, 119, 94, 62, 20]
+    assert DEFAULT_SCHEDULE.kept_tokens(DEIT_BASE) == kept
+
+
+def test_fraction_of_remaining_leaves_two_tokens():
+    schedule = READINGS["remaining-after-attention"]
+    assert schedule.kept_tokens(DEIT_TINY)[-1] + 1 == 2
+
+
+def test_readings():
+    assert next(iter(READINGS.values())) == DEFAULT_SCHEDULE
+    assert len(set(READINGS.values())) == 6
+
+
+def test_linear_and_constant():
+    linear = PruningSchedule(start=0.0, end=0.5, first_layer=1, interpolation="linear")
+    expected = [196 - round(196 * 0.05 * t) for t in range(11)]
+    assert linear.kept_tokens(DEIT_TINY) == [196, *expected]
+    constant = PruningSchedule(
+        start=0.5,
+        end=0.5,
+        first_layer=8,
+        interpolation="constant",
+        meaning="fraction_of_remaining",
+    )
+    assert constant.kept_tokens(DEIT_TINY) == [196] * 8 + [98, 49, 25, 13]
+
+
+def test_one_pruned_layer():
+    last = replace(DEFAULT_SCHEDULE, first_layer=11)
+    assert last.kept_tokens(DEIT_TINY) == [196] * 11 + [176]
+
+
+def test_no_pruning():
+    assert set(NO_PRUNING.layer_tokens(DEIT_TINY)) == {(197, 197, 197)}
+
+
+def test_placement():
+    """Layer 4 is entered by 176 patches and left by 170."""
+    for placement, expected in (
+        ("after_attention", (177, 171, 171)),
+        ("before_layer", (171, 171, 171)),
+        ("after_ffn", (177, 177, 171)),
+    ):
+        tokens = replace(DEFAULT_SCHEDULE, placement=placement).layer_tokens(DEIT_TINY)
+        assert tokens[4] == expected
+        assert all(before.leaving >= after.leaving for before, after in pairwise(tokens))
+
+
+@pytest.mark.parametrize(
+    ("choices", "message"),
+    [
+        ({"start": -0.1}, "ratio start = -0.1"),
+        ({"end": 1.0}, "ratio end = 1.0"),
+        ({"end": float("nan")}, "ratio end = nan"),
+        ({"start": "0.1"}, "ratio start = '0.1'"),
+        ({"start": 0.9, "end": 0.1}, "below start"),
+        ({"start": 0.0}, "cannot start or end at 0"),
+        ({"interpolation": "constant"}, "needs start = end"),
+        ({"interpolation": "cubic"}, "interpolation = 'cubic'"),
+        ({"meaning": "all"}, "meaning = 'all'"),
+        ({"placement": "never"}, "placement = 'never'"),
+        ({"first_layer": -1}, "first_layer = -1"),
+        ({"first_layer": 0, "placement": "before_layer"}, "first_layer = 0"),
+    ],
+)
+def test_bad_choices(choices: dict, message: str):
+    with pytest.raises(UserError, match=message):
+        PruningSchedule(**choices)
+
+
+def test_first_layer_beyond_the_network():
+    with pytest.raises(UserError, match="deit_tiny has 12 layers, expected at most 11"):
+        PruningSchedule(first_layer=12).kept_tokens(DEIT_TINY)
