@@ -18,6 +18,7 @@ from dataclasses import astuple, dataclass
 import numpy as np
 from numba import njit
 
+from model.masks import row_beats
 from rtl_gen.attention.attention import Attention
 from rtl_gen.attention.output_unit import OutputUnit
 from rtl_gen.attention.row_buffer import RowBuffer
@@ -58,13 +59,7 @@ def beats_of(masks: np.ndarray, live: np.ndarray, lanes: int) -> np.ndarray:
     Key j lies in bank j mod lanes; a row takes as many beats as its fullest bank has kept live
     keys, and at least one.
     """
-    heads, tokens, _ = masks.shape
-    kept = masks[:, live] & live
-    words = -(-tokens // lanes)
-    padded = np.zeros((heads, kept.shape[1], words * lanes), dtype=np.bool_)
-    padded[:, :, :tokens] = kept
-    of_bank = padded.reshape(heads, -1, words, lanes).sum(axis=2, dtype=np.int64)
-    return np.maximum(of_bank.max(axis=-1), 1)
+    return row_beats(masks[:, live] & live, lanes)
 
 
 def attend_cycles(config: AcceleratorConfig, beats: np.ndarray) -> AttentionCycles:
