@@ -1,13 +1,14 @@
 """A memory of one row a word: one write port, one read port that can hold its output.
 
 Read data follows an enabled address by one cycle (the memory's latch) and stays until the next
-enabled read.
+enabled read. The words lie in a Verilog module of their own, see sram.py.
 """
 
-from amaranth.hdl import Module, Shape, Value
+from amaranth.hdl import ClockSignal, Instance, Module, Shape, Value
 from amaranth.lib import wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
+
+from rtl_gen.memory.sram import sram_name
 
 
 def read_signature(depth: int, shape) -> wiring.Signature:
@@ -43,15 +44,14 @@ class RowMemory(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        bits = Shape.cast(self._shape).width
-        m.submodules.words = words = Memory(shape=bits, depth=self._depth, init=[])
-        write, read = words.write_port(granularity=bits // self._chunks), words.read_port()
-        m.d.comb += [
-            write.en.eq(self.write_enable),
-            write.addr.eq(self.write_address),
-            write.data.eq(Value.cast(self.write_data)),
-            read.en.eq(self.read.enable),
-            read.addr.eq(self.read.address),
-            Value.cast(self.read.data).eq(read.data),
-        ]
+        m.submodules.words = Instance(
+            sram_name(self._depth, Shape.cast(self._shape).width, self._chunks),
+            i_clk=ClockSignal(),
+            i_write_enable=self.write_enable,
+            i_write_address=self.write_address,
+            i_write_data=Value.cast(self.write_data),
+            i_read_enable=self.read.enable,
+            i_read_address=self.read.address,
+            o_read_data=Value.cast(self.read.data),
+        )
         return m

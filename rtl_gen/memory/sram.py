@@ -1,0 +1,50 @@
+"""The large memories as modules of their own: one read and one write port, both synchronous.
+
+Such a module is what a memory compiler or an FPGA's block RAM stands behind; its name says its
+size, so that a flow can replace it. The behavioural text is added to the Verilog of every design
+that uses it.
+"""
+
+import re
+
+_NAME = re.compile(r"\bsram_(\d+)x(\d+)_(\d+)\b")
+
+
+def sram_name(depth: int, width: int, chunks: int) -> str:
+    """The module of `depth` words of `width` bits in `chunks` separately written parts."""
+    return f"sram_{depth}x{width}_{chunks}"
+
+
+def definitions(text: str) -> str:
+    """Verilog of all memories that the RTLIL or Verilog `text` names."""
+    sizes = sorted({tuple(map(int, match)) for match in _NAME.findall(text)})
+    return "".join(_definition(*size) for size in sizes)
+
+
+def _definition(depth: int, width: int, chunks: int) -> str:
+    address = max(depth - 1, 1).bit_length() - 1
+    part = width // chunks
+    writes = "\n".join(
+        f"    if (write_enable[{i}])\n"
+        f"      words[write_address][{part * (i + 1) - 1}:{part * i}] <= "
+        f"write_data[{part * (i + 1) - 1}:{part * i}];"
+        for i in range(chunks)
+    )
+    return f"""
+module {sram_name(depth, width, chunks)}(
+  input clk,
+  input [{chunks - 1}:0] write_enable,
+  input [{address}:0] write_address,
+  input [{width - 1}:0] write_data,
+  input read_enable,
+  input [{address}:0] read_address,
+  output reg [{width - 1}:0] read_data
+);
+  reg [{width - 1}:0] words [{depth - 1}:0];
+  always @(posedge clk) begin
+{writes}
+    if (read_enable)
+      read_data <= words[read_address];
+  end
+endmodule
+"""
