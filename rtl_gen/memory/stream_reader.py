@@ -39,10 +39,10 @@ class StreamReader(wiring.Component):
     ----------
     start : what to read; a request of 0 beats reads nothing
     out : the beats in order
-    abort : no more bursts; what is in flight is awaited and discarded with the FIFO's contents.
+    clear : no more bursts; what is in flight is awaited and discarded with the FIFO's contents.
         From the next cycle on `out` offers nothing, even if it did; `start` waits until all is gone
     idle : no request, nothing in flight, everything taken
-    error : a response was not OKAY; stays until `abort`. The beat itself is offered like any other
+    error : a response was not OKAY; stays until `clear`. The beat itself is offered like any other
     axi : read channels
     """
 
@@ -57,7 +57,7 @@ class StreamReader(wiring.Component):
             {
                 "start": In(stream.Signature(stream_request_layout(config))),
                 "out": Out(stream.Signature(unsigned(8 * config.bus_bytes))),
-                "abort": In(1),
+                "clear": In(1),
                 "idle": Out(1),
                 "error": Out(1),
                 "axi": Out(axi.read_signature(config)),
@@ -68,7 +68,7 @@ class StreamReader(wiring.Component):
         m = Module()
         depth = self._config.stream_beats
         bus = self.axi
-        discard, aborting = Signal(), Signal()
+        discard, clearing = Signal(), Signal()
         in_flight = Signal(range(depth + 1))
         issue, arrive, fetch = Signal(), Signal(), Signal()
         burst = Signal(range(axi.BURST_BEATS + 1), reset_less=True)
@@ -77,15 +77,15 @@ class StreamReader(wiring.Component):
         buffered = self._fifo(m, arrive, fetch, discard)
 
         m.d.comb += [
-            discard.eq(self.abort | aborting),
+            discard.eq(self.clear | clearing),
             bus.rready.eq(1),
             arrive.eq(bus.rvalid),
             self.start.ready.eq(~requesting & ~discard),
-            self.idle.eq(~requesting & (in_flight == 0) & ~buffered & ~aborting),
+            self.idle.eq(~requesting & (in_flight == 0) & ~buffered & ~clearing),
         ]
         m.d.sync += [
             in_flight.eq(in_flight + Mux(issue, burst, 0) - arrive),
-            aborting.eq(discard & (self.abort | (in_flight != 0))),
+            clearing.eq(discard & (self.clear | (in_flight != 0))),
         ]
         with m.If(discard):
             m.d.sync += self.error.eq(0)
