@@ -41,7 +41,7 @@ def manifest(
         "counters": dict(counters),
         "memories": [
             dataclasses.asdict(memory) | {"bits": memory.depth * memory.width}
-            for memory in verilog.memories(text)
+            for memory in verilog.memories(text, module)
         ],
     }
     return json.dumps(entries, indent=2) + "\n"

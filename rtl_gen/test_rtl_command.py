@@ -37,6 +37,8 @@ def test_verilog_and_manifest(tmp_path):
     assert manifest["counters"]
     assert all(directions[counter] == "output" for counter in manifest["counters"])
     assert all(m["bits"] == m["depth"] * m["width"] > 0 for m in manifest["memories"])
+    names = " ".join(m["name"] for m in manifest["memories"])
+    assert all(names.count(f"accelerator.kv_memory.bank_{i}.") == 1 for i in range(config.lanes))
 
     again = run(*options)
     assert again.stdout.count("unchanged") == 2

@@ -58,7 +58,7 @@ def test_ports_and_memories_are_listed():
         *("clk", "rst", "word"),
         *(f"{s}__{p}" for s in ("source", "sink") for p in ("payload", "valid", "ready")),
     }
-    assert memories(text) == [Memory("echo.storage", depth=8, width=16, writable=True)]
+    assert memories(text, "echo") == [Memory("echo.storage", depth=8, width=16, writable=True)]
     with pytest.raises(ValueError, match="no module other"):
         ports(text, "other")
 

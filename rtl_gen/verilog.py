@@ -19,6 +19,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -102,23 +103,32 @@ def ports(text: str, name: str) -> list[Port]:
     )
 
 
-def memories(text: str) -> list[Memory]:
-    """All memories in the Verilog `text` that `emit` wrote, with hierarchical names, in order."""
-    found = []
-    for module in re.finditer(r"^module (\S+) ?\(.*?^endmodule", text, re.M | re.S):
-        for high, name, last in re.findall(
-            r"^  reg \[(\d+):0\] (\S+) +\[(\d+):0\];", module[0], re.M
-        ):
+def memories(text: str, top: str) -> list[Memory]:
+    """All memories below module `top` in the Verilog `text` that `emit` wrote, by hierarchy."""
+    bodies = {
+        _plain(module[1]): module[0]
+        for module in re.finditer(r"^module (\S+?) ?\(.*?^endmodule", text, re.M | re.S)
+    }
+
+    def below(module: str, path: str) -> Iterator[Memory]:
+        body = bodies[module]
+        for high, name, last in re.findall(r"^  reg \[(\d+):0\] (\S+) +\[(\d+):0\];", body, re.M):
             write = rf"^ +{re.escape(name)} ?\[[^\n]*<= "
-            found.append(
-                Memory(
-                    name=".".join(part.removeprefix("\\") for part in (module[1], name)),
-                    depth=int(last) + 1,
-                    width=int(high) + 1,
-                    writable=re.search(write, module[0], re.M) is not None,
-                )
+            yield Memory(
+                name=f"{path}.{_plain(name)}",
+                depth=int(last) + 1,
+                width=int(high) + 1,
+                writable=re.search(write, body, re.M) is not None,
             )
-    return sorted(found, key=lambda memory: memory.name)
+        for child, instance in re.findall(r"^  (\S+) +(\S+) +\($", body, re.M):
+            if _plain(child) in bodies:
+                yield from below(_plain(child), f"{path}.{_plain(instance)}")
+
+    return sorted(below(top, top), key=lambda memory: memory.name)
+
+
+def _plain(identifier: str) -> str:
+    return identifier.removeprefix("\\")
 
 
 def write_if_changed(path: Path, text: str) -> bool:
