@@ -1,0 +1,1 @@
+"""Whole networks on the RTL, from a memory image to logits."""

@@ -1,0 +1,69 @@
+"""Bench of `System`: an image into memory, start, wait for the interrupt, read counters and results.
+
+Parameters: `config`; `image` and `memory`, paths of .npy files (memory before and what the program stored);
+`memory_bytes`; `latency`, `rate`, `stall` of the memory; `limit_cycles`.
+Reports counters, error code, and wall seconds between start and interrupt.
+"""
+
+import time
+
+import cocotb
+import numpy as np
+from cocotb.triggers import RisingEdge, with_timeout
+from cocotbext.axi import AxiLiteBus, AxiLiteMaster
+
+from cocotb_tests.harness.bench import CLOCK_PERIOD_NS, parameters, report, start
+from cocotb_tests.memory_system.simulated_memory import MemoryAccess
+from rtl_gen.accelerator_new import Accelerator
+from rtl_gen.config import AcceleratorConfig
+from rtl_gen.control.registers import CONTROL_BITS, RegisterMap
+
+REGISTERS = RegisterMap(Accelerator.COUNTERS)
+
+
+class Host:
+    """Drives the registers as software would."""
+
+    def __init__(self, dut):
+        self._bus = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axil"), dut.clk, dut.rst)
+        self._dut = dut
+
+    async def write(self, register: str, value: int) -> None:
+        await self._bus.write_dword(REGISTERS[register].offset, value)
+
+    async def read(self, register: str) -> int:
+        return await self._bus.read_dword(REGISTERS[register].offset)
+
+    async def run(self, program_address: int, limit_cycles: int) -> None:
+        """Start a program and wait for its interrupt."""
+        await self.write("program_address", program_address)
+        await self.write("interrupt_enable", 1)
+        await self.write("control", 1 << CONTROL_BITS["start"])
+        if not int(self._dut.interrupt.value):
+            limit = limit_cycles * CLOCK_PERIOD_NS
+            await with_timeout(RisingEdge(self._dut.interrupt), limit, "ns")
+
+    async def counters(self) -> dict[str, int]:
+        return {name: await self.read(name) for name in Accelerator.COUNTERS}
+
+
+@cocotb.test()
+async def image_runs(dut):
+    given = parameters()
+    config = AcceleratorConfig(**given["config"])
+    await start(dut, limit_cycles=2 * given["limit_cycles"])
+    memory = MemoryAccess(dut, "memory", config)
+    memory.configure(latency=given["latency"], rate=given["rate"], stall=given["stall"])
+    image = np.load(given["image"])
+    await memory.write(0, image.tobytes())
+    host = Host(dut)
+    begin = time.monotonic()
+    await host.run(given["program_address"], given["limit_cycles"])
+    seconds = time.monotonic() - begin
+    report(
+        error=await host.read("error"), counters=await host.counters(), wall_seconds=seconds
+    )
+    stored = given["memory_bytes"] - len(image)
+    if stored:
+        data = await memory.read(len(image), stored)
+        np.save(given["memory"], np.frombuffer(data, np.uint8))

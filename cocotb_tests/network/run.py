@@ -1,0 +1,85 @@
+"""Runs memory images on the accelerator in simulation."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cocotb_tests.harness.runner import simulate
+from cocotb_tests.memory_system.simulated_memory import VERILOG
+from cocotb_tests.network.system import System
+from model.image import Image
+from rtl_gen.config import AcceleratorConfig
+from rtl_gen.control.program_format import ErrorCode
+
+LIMIT_CYCLES = 200_000_000
+
+
+@dataclass(frozen=True)
+class MemoryModel:
+    """Behaviour of the simulated memory."""
+
+    latency: int = 100
+    """Cycles from a read address to its first beat."""
+    rate: int | None = None
+    """Bytes a cycle in each direction; None: a beat a cycle."""
+    stall: float = 0.0
+    """Probability that a channel pauses in a cycle."""
+
+
+@dataclass(frozen=True)
+class RtlRun:
+    """What the accelerator left behind."""
+
+    memory: np.ndarray
+    """Image and stored tensors."""
+    counters: dict[str, int]
+    error: ErrorCode
+    wall_seconds: float
+    """Of the simulation, from start to interrupt."""
+
+
+def run_image(
+    config: AcceleratorConfig,
+    image: Image,
+    data: np.ndarray | None = None,
+    *,
+    simulator: str,
+    memory: MemoryModel = MemoryModel(),
+    seed: int = 1,
+    program_address: int = 0,
+) -> RtlRun:
+    """Run an image, with the bytes `data` if they are not its own."""
+    data = image.data if data is None else data
+    beats = 1 << (-(-image.memory_bytes // config.bus_bytes) - 1).bit_length()
+    with tempfile.TemporaryDirectory() as folder:
+        before, after = Path(folder, "before.npy"), Path(folder, "after.npy")
+        np.save(before, data)
+        result = simulate(
+            System(config, beats),
+            name="system",
+            simulator=simulator,
+            bench="cocotb_tests.network.bench_system",
+            models=[VERILOG],
+            parameters={
+                "config": config.as_dict(),
+                "image": str(before),
+                "memory": str(after),
+                "memory_bytes": image.memory_bytes,
+                "program_address": program_address,
+                "latency": memory.latency,
+                "rate": memory.rate,
+                "stall": memory.stall,
+                "limit_cycles": LIMIT_CYCLES,
+            },
+            seed=seed,
+        )
+        stored = np.load(after) if after.exists() else np.zeros(0, np.uint8)
+    values = result.values
+    return RtlRun(
+        memory=np.concatenate([data, stored]),
+        counters=values["counters"],
+        error=ErrorCode(values["error"]),
+        wall_seconds=values["wall_seconds"],
+    )

@@ -1,0 +1,192 @@
+"""Memory images: programs of the accelerator as bytes, and where everything lies in them.
+
+An image starts at address 0 with the program (rtl_gen/control/program_format.py); what the program
+stores goes behind it. `ImageBuilder` appends commands with their payload; compilers of attention
+layers (model/layers.py) and of whole networks (model/integer/compiler.py) drive it.
+"""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from model.files import replace_file
+from rtl_gen.config import AcceleratorConfig
+from rtl_gen.control.program_format import (
+    COMMAND,
+    HEADER,
+    MAGIC,
+    VERSION,
+    Opcode,
+    Target,
+    pack_record,
+    record_rows,
+    target_ranges,
+)
+
+TOKEN_TARGETS = (Target.QUERY, Target.KEY, Target.VALUE)
+"""Memories with one row a token."""
+
+
+@dataclass(frozen=True)
+class StoredTensor:
+    """A tensor that the program writes to memory, row by row."""
+
+    name: str
+    """As the golden model names it."""
+    target: Target
+    address: int
+    rows: int
+    shape: tuple[int, ...]
+    """Tokens and channels; only tokens for importance and live maps."""
+    bits: int
+    """Of an element."""
+
+
+@dataclass(frozen=True)
+class Image:
+    """A memory image and its map."""
+
+    config: AcceleratorConfig
+    data: np.ndarray  # uint8
+    commands: tuple[dict, ...]
+    """Fields of every command, in order."""
+    stored: tuple[StoredTensor, ...]
+    memory_bytes: int
+    """Size of the memory that the program needs: image and stored tensors."""
+    input: int = 0
+    """Address of the patches of a whole network: `tokens` rows of int8, that of CLS 0."""
+
+    def with_patches(self, patches: Tensor) -> np.ndarray:
+        """The bytes of the image for an input (n - 1, K) of int8 values."""
+        data = self.data.copy()
+        values = patches.to("cpu").numpy().astype(np.int8).reshape(-1).view(np.uint8)
+        start = self.input + patches.shape[1]
+        data[start : start + len(values)] = values
+        return data
+
+    def read(self, memory: np.ndarray, tensor: StoredTensor) -> np.ndarray:
+        """A stored tensor out of the memory after the run; int64, or bool for a live map."""
+        width = self.config.width
+        raw = memory[tensor.address : tensor.address + tensor.rows * width]
+        if tensor.target == Target.LIVE:
+            return np.unpackbits(raw, bitorder="little")[: tensor.shape[0]].astype(bool)
+        rows = raw.reshape(tensor.rows, width)
+        if tensor.target == Target.IMPORTANCE:
+            rows, kind = rows[:, : 4 * self.config.lanes], np.uint32
+        else:
+            kind = {8: np.int8, 16: np.int16}[tensor.bits]
+        values = np.ascontiguousarray(rows).view(kind).astype(np.int64)
+        if tensor.target in TOKEN_TARGETS:
+            return values[: tensor.shape[0], : tensor.shape[1]]
+        return values.reshape(-1)[: int(np.prod(tensor.shape))].reshape(tensor.shape)
+
+    def write_map(self, path: Path) -> None:
+        """The map as JSON: configuration, input and stored tensors."""
+        contents = {
+            "config": self.config.as_dict(),
+            "config_digest": self.config.digest(),
+            "program_version": VERSION,
+            "image_bytes": len(self.data),
+            "memory_bytes": self.memory_bytes,
+            "input": self.input,
+            "stored": [
+                {**dataclasses.asdict(tensor), "target": tensor.target.name}
+                for tensor in self.stored
+            ],
+        }
+        with replace_file(path) as file:
+            file.write((json.dumps(contents, indent=2) + "\n").encode())
+
+
+class ImageBuilder:
+    """Appends commands and their payload; `finish` makes the image."""
+
+    def __init__(self, config: AcceleratorConfig):
+        self._config = config
+        self._record_bytes = record_rows(config) * config.width
+        self._parts: list[bytes] = []
+        self._size = self._record_bytes
+        self._commands: list[dict] = []
+        self._stores: list[tuple[int, dict, StoredTensor]] = []
+
+    def emit(self, opcode: Opcode, payload: bytes = b"", **fields) -> int:
+        """Append a command and its payload; returns the payload's address."""
+        command = {"opcode": opcode, **fields}
+        self._commands.append(command)
+        self._append(pack_record(self._config, COMMAND, command))
+        address = self._size
+        self._append(payload)
+        return address
+
+    def load(self, target: Target, data: bytes, *, barrier: bool) -> int:
+        """Fill a memory from its first row on; `data` is padded to whole rows."""
+        width = self._config.width
+        padded = data + bytes(-len(data) % width)
+        rows = len(padded) // width
+        return self.emit(Opcode.LOAD, padded, target=target, count=rows, barrier=int(barrier))
+
+    def store(self, name: str, target: Target, shape: tuple[int, ...], bits: int = 8) -> None:
+        """Write the tensor `name` to memory, from the first row of `target` on."""
+        config = self._config
+        if target in TOKEN_TARGETS:
+            rows = shape[0]
+        elif target == Target.IMPORTANCE:
+            rows = -(-shape[0] // config.lanes)
+        elif target == Target.LIVE:
+            rows = target_ranges(config)[Target.LIVE].rows
+        else:
+            rows = -(-int(np.prod(shape)) * bits // config.row_bits)
+        command = {"opcode": Opcode.STORE, "target": target, "count": rows}
+        tensor = StoredTensor(name, target, 0, rows, shape, bits)
+        self._stores.append((len(self._parts), command, tensor))
+        self._commands.append(command)
+        self._append(bytes(self._record_bytes))
+
+    def finish(self, input_address: int = 0) -> Image:
+        """The image, ended by HALT."""
+        config = self._config
+        self.emit(Opcode.HALT)
+        end, stored = self._size, []
+        for part, command, tensor in self._stores:
+            command["address"] = end
+            self._parts[part] = pack_record(config, COMMAND, command)
+            stored.append(dataclasses.replace(tensor, address=end))
+            end += tensor.rows * config.width
+        header = {
+            "magic": MAGIC,
+            "version": VERSION,
+            "digest": int(config.digest(), 16),
+            "rows": (self._size - self._record_bytes) // config.width,
+        }
+        data = b"".join([pack_record(config, HEADER, header), *self._parts])
+        return Image(
+            config,
+            np.frombuffer(data, np.uint8),
+            tuple(self._commands),
+            tuple(stored),
+            end,
+            input_address,
+        )
+
+    def _append(self, data: bytes) -> None:
+        self._parts.append(data)
+        self._size += len(data)
+
+
+def pack_rows(config: AcceleratorConfig, rows: Tensor) -> bytes:
+    """(n, d) int8 values as n rows of `width` bytes; missing channels are 0."""
+    packed = np.zeros((rows.shape[0], config.width), np.int8)
+    packed[:, : rows.shape[1]] = rows.numpy()
+    return packed.tobytes()
+
+
+def pack_mask(config: AcceleratorConfig, mask: Tensor) -> bytes:
+    """(n, n) kept entries, `mask_bytes` a query; bit j of a row is key j."""
+    bits = np.packbits(mask.numpy(), axis=1, bitorder="little")
+    packed = np.zeros((len(bits), config.mask_bytes), np.uint8)
+    packed[:, : bits.shape[1]] = bits
+    return packed.tobytes()

@@ -1,0 +1,88 @@
+"""Top level: the core behind AXI4 for memory and AXI4-Lite for control.
+
+    s_axil_*    registers: program address, start, done, error code, counters (registers.py)
+    interrupt   a program is done, until acknowledged
+    m_axi_*     memory: the program is read ahead, stored rows are written
+
+The host puts an image into memory, writes its address to `program_address` and starts. A program that cannot
+go on stops with an error code; counters stay readable, and the next start begins afresh.
+"""
+
+from amaranth.hdl import Module, ResetInserter, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import Out, connect
+
+from rtl_gen.common.pipeline import register
+from rtl_gen.config import AcceleratorConfig
+from rtl_gen.control.registers import MAP_ADDRESS_BITS, Registers
+from rtl_gen.core import Core
+from rtl_gen.memory import axi
+from rtl_gen.memory.row_packer import RowPacker
+from rtl_gen.memory.row_writer import RowWriter
+from rtl_gen.memory.stream_reader import StreamReader
+
+COUNTER_BITS = 32
+
+
+class Accelerator(wiring.Component):
+    """See the module's docstring; `COUNTERS` tells what each counter register counts."""
+
+    COUNTERS = {name: (COUNTER_BITS, text) for name, text in Core.EVENTS.items()}
+
+    def __init__(self, config: AcceleratorConfig):
+        self.config = config
+        self.registers = Registers(config, self.COUNTERS)
+        lite = axi.lite_signature(MAP_ADDRESS_BITS).flip()
+        super().__init__(
+            {
+                "interrupt": Out(1),
+                **axi.flat_ports("s_axil", lite),
+                **axi.flat_ports("m_axi", axi.read_signature(config)),
+                **axi.flat_ports("m_axi", axi.write_signature(config)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self.config
+        m.submodules.registers = registers = self.registers
+        m.submodules.core = core = ResetInserter(registers.reset)(Core(config))
+        m.submodules.reader = reader = StreamReader(config)
+        m.submodules.packer = packer = RowPacker(config)
+        m.submodules.writer = writer = RowWriter(config)
+        axi.connect_flat(m, self, "s_axil", registers.bus)
+        axi.connect_flat(m, self, "m_axi", reader.axi)
+        axi.connect_flat(m, self, "m_axi", writer.axi)
+
+        stop = core.clear | registers.reset
+        m.d.comb += [
+            *(unit.clear.eq(stop) for unit in (reader, packer, writer)),
+            reader.start.valid.eq(core.fetch.valid),
+            core.fetch.ready.eq(reader.start.ready),
+            reader.start.payload.address.eq(core.fetch.payload.address),
+            reader.start.payload.beats.eq(core.fetch.payload.rows * config.row_beats),
+            core.read_failed.eq(reader.error),
+            core.write_failed.eq(writer.error),
+            core.memory_idle.eq(writer.idle),
+        ]
+        connect(m, reader.out, packer.beats)
+        connect(m, packer.rows, core.rows)
+        connect(m, core.stored, writer.rows)
+
+        running = register(m, core.busy, name="running", reset_less=False)
+        m.d.comb += [
+            core.start.eq(registers.start),
+            core.program_address.eq(registers.program_address),
+            registers.busy.eq(core.busy),
+            registers.finished.eq(running & ~core.busy),
+            registers.error.eq(core.error),
+            self.interrupt.eq(registers.interrupt),
+        ]
+        for index, name in enumerate(self.COUNTERS):
+            counter = Signal(COUNTER_BITS, name=f"count_{name}")
+            m.d.comb += getattr(registers.counters, name).eq(counter)
+            with m.If(registers.start):
+                m.d.sync += counter.eq(0)
+            with m.Elif(core.events[index]):
+                m.d.sync += counter.eq(counter + 1)
+        return m
