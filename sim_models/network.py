@@ -105,7 +105,7 @@ def network_cycles(
     Raises:
         UserError: the configuration cannot hold the network, or `live` does not fit the schedule.
     """
-    _check_fit(config, network)
+    check_fit(config, network)
     layer_tokens = schedule.layer_tokens(network)
     if live is None:
         live = np.ones((network.layers, network.tokens), dtype=np.bool_)
@@ -182,7 +182,8 @@ def _keep(importance: np.ndarray, live: np.ndarray, keep: int) -> np.ndarray:
     return select_tokens(torch.from_numpy(importance), torch.from_numpy(live), keep).numpy()
 
 
-def _check_fit(config: AcceleratorConfig, network: Network) -> None:
+def check_fit(config: AcceleratorConfig, network: Network) -> None:
+    """Raise UserError if the configuration cannot hold the network."""
     limits = {
         "max_tokens": (network.tokens, config.max_tokens),
         "max_heads": (network.heads, config.max_heads),

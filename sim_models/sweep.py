@@ -1,0 +1,249 @@
+"""The sweep: DeiT models x attention sparsity x with and without token pruning, and its files.
+
+Masks follow ViTCoD's rule from averaged attention maps, measured for DeiT-Tiny and synthetic
+(resampled from Tiny's) for the others; surviving tokens are those of `assumed_live`. Speed-up is
+cycles(sparse) / cycles(sparse + pruned), both with the same masks.
+
+`write` makes three files:
+
+    sweep.csv     a line a point; cycles by operation, those not calibrated say so in their name
+    sweep.json    the same, with configuration, seed, calibrated flags, readings and utilisation
+    speedup.png   speed-up of the twelve points, their mean and the paper's
+"""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from model.attention_maps import AttentionMaps
+from model.files import replace_file
+from model.masks import make_masks, sparsity_of
+from model.networks import NETWORKS, Network
+from model.schedule import NO_PRUNING, READINGS
+from model.synthetic import maps_of
+from rtl_gen.config import AcceleratorConfig
+from sim_models.network import CALIBRATED, NetworkCycles, assumed_live, network_cycles
+
+SPARSITIES = (0.5, 0.6, 0.7, 0.8)
+PAPER_SPEEDUP = 1.31
+"""End to end, mean over the same twelve points."""
+
+DEFAULT_READING = next(iter(READINGS))
+DENSE, SPARSE = "dense", "sparse"
+MASK_STRATEGY = "vitcod"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """One network with one mask (None: dense) and one pruning schedule (None: no pruning)."""
+
+    network: str
+    synthetic: bool
+    sparsity: float | None
+    reading: str | None
+    kept_fraction: float
+    cycles: NetworkCycles
+    attention_utilisation: float
+    """Multiply-accumulates of kept live entries / (multipliers x cycles of attention)."""
+
+    @property
+    def variant(self) -> str:
+        if self.sparsity is None:
+            return DENSE
+        return SPARSE if self.reading is None else f"{SPARSE}+{self.reading}"
+
+    @property
+    def source(self) -> str:
+        """What the mask was made from."""
+        return "synthetic" if self.synthetic else "measured"
+
+    def row(self, config: AcceleratorConfig) -> dict[str, str | int | float | None]:
+        """A line of the files."""
+        operations = {
+            f"{name}_cycles" + ("" if name in CALIBRATED else "_not_calibrated"): cycles
+            for name, cycles in self.cycles.operations().items()
+        }
+        total = self.cycles.total
+        return {
+            "network": self.network,
+            "attention_maps": None if self.sparsity is None else self.source,
+            "variant": self.variant,
+            "sparsity": self.sparsity,
+            "kept_fraction": round(self.kept_fraction, 6),
+            "total_cycles_not_calibrated": total,
+            "milliseconds_not_calibrated": round(total / config.frequency_mhz / 1000, 4),
+            "calibrated_fraction": round(self.cycles.calibrated / total, 4),
+            "attention_utilisation": round(self.attention_utilisation, 4),
+            **operations,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """All points of a configuration; `points` holds every reading of the schedule."""
+
+    config: AcceleratorConfig
+    seed: int
+    points: Sequence[Point]
+
+    def of(self, variant: str) -> dict[tuple[str, float | None], Point]:
+        """The points of a variant by network and sparsity."""
+        chosen = (point for point in self.points if point.variant == variant)
+        return {(point.network, point.sparsity): point for point in chosen}
+
+    def speedups(self, reading: str = DEFAULT_READING) -> dict[tuple[str, float], float]:
+        """cycles(sparse) / cycles(sparse + pruned) by network and sparsity."""
+        sparse, pruned = self.of(SPARSE), self.of(f"{SPARSE}+{reading}")
+        return {key: sparse[key].cycles.total / pruned[key].cycles.total for key in sparse}
+
+    def mean_speedup(self, reading: str = DEFAULT_READING) -> float:
+        """Arithmetic mean over networks and sparsities."""
+        return float(np.mean(list(self.speedups(reading).values())))
+
+
+def count_points() -> int:
+    """Points of a sweep."""
+    return len(NETWORKS) * (1 + len(SPARSITIES) * (1 + len(READINGS)))
+
+
+def run_sweep(
+    config: AcceleratorConfig,
+    *,
+    seed: int = 0,
+    progress: Callable[[int], object] = lambda _: None,
+) -> Sweep:
+    """Evaluate every point; `seed` is that of the synthetic maps.
+
+    `progress` is called with the number of points just finished.
+
+    Raises:
+        UserError: the configuration cannot hold one of the networks.
+    """
+    points = [_point(config, network) for network in NETWORKS.values()]
+    progress(len(points))
+    for network in NETWORKS.values():
+        maps = maps_of(network, seed)
+        for sparsity in SPARSITIES:
+            masks = make_masks(maps.maps, sparsity, MASK_STRATEGY)
+            for reading in (None, *READINGS):
+                points.append(_point(config, network, maps, sparsity, masks, reading))
+                progress(1)
+    return Sweep(config=config, seed=seed, points=points)
+
+
+def _point(
+    config: AcceleratorConfig,
+    network: Network,
+    maps: AttentionMaps | None = None,
+    sparsity: float | None = None,
+    masks: np.ndarray | None = None,
+    reading: str | None = None,
+) -> Point:
+    schedule = NO_PRUNING if reading is None else READINGS[reading]
+    live = None if reading is None else assumed_live(network, maps.maps, masks, schedule)
+    cycles = network_cycles(config, network, masks=masks, schedule=schedule, live=live)
+    macs = 2 * network.head_dim * _kept_entries(network, masks, live)
+    return Point(
+        network=network.name,
+        synthetic=maps is not None and maps.synthetic,
+        sparsity=sparsity,
+        reading=reading,
+        kept_fraction=1.0 if masks is None else 1 - sparsity_of(masks),
+        cycles=cycles,
+        attention_utilisation=macs / (config.macs * cycles.attention.total),
+    )
+
+
+def _kept_entries(network: Network, masks: np.ndarray | None, live: np.ndarray | None) -> int:
+    if live is None:
+        live = np.ones((network.layers, network.tokens), dtype=np.bool_)
+    if masks is None:
+        return network.heads * int((live.sum(axis=-1, dtype=np.int64) ** 2).sum())
+    return sum(
+        np.count_nonzero(mask[:, alive] & alive) for mask, alive in zip(masks, live, strict=True)
+    )
+
+
+# Files -------------------------------------------------------------------------------------------
+
+
+def write(sweep: Sweep, folder: Path) -> list[Path]:
+    """Write sweep.csv, sweep.json and speedup.png, each whole or not at all."""
+    contents = {"sweep.csv": _csv(sweep), "sweep.json": _json(sweep), "speedup.png": _png(sweep)}
+    for name, content in contents.items():
+        with replace_file(folder / name) as file:
+            file.write(content)
+    return [folder / name for name in contents]
+
+
+def _csv(sweep: Sweep) -> bytes:
+    rows = [point.row(sweep.config) for point in sweep.points]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, rows[0], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+def _json(sweep: Sweep) -> bytes:
+    content = {
+        "config": sweep.config.as_dict(),
+        "config_digest": sweep.config.digest(),
+        "seed": sweep.seed,
+        "mask_strategy": MASK_STRATEGY,
+        "calibrated": {name: name in CALIBRATED for name in NetworkCycles().operations()},
+        "default_reading": DEFAULT_READING,
+        "mean_speedup": sweep.mean_speedup(),
+        "paper_speedup": PAPER_SPEEDUP,
+        "mean_speedup_by_reading": {name: sweep.mean_speedup(name) for name in READINGS},
+        "speedups": [
+            {"network": network, "sparsity": sparsity, "speedup": speedup}
+            for (network, sparsity), speedup in sweep.speedups().items()
+        ],
+        "points": [point.row(sweep.config) for point in sweep.points],
+    }
+    return (json.dumps(content, indent=2) + "\n").encode()
+
+
+def _png(sweep: Sweep) -> bytes:
+    speedups = sweep.speedups()
+    figure = Figure(figsize=(8, 4), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    width = 0.8 / len(SPARSITIES)
+    for index, sparsity in enumerate(SPARSITIES):
+        offset = (index - (len(SPARSITIES) - 1) / 2) * width
+        places = np.arange(len(NETWORKS)) + offset
+        heights = [speedups[name, sparsity] for name in NETWORKS]
+        bars = axes.bar(places, heights, width * 0.9, label=f"{sparsity:.0%} sparse")
+        axes.bar_label(bars, fmt="%.2f", fontsize=8, label_type="center", color="white")
+    mean = sweep.mean_speedup()
+    axes.axhline(mean, color="black", linewidth=1, label=f"mean {mean:.2f}x")
+    axes.axhline(
+        PAPER_SPEEDUP,
+        color="black",
+        linewidth=1,
+        linestyle="--",
+        label=f"paper's mean {PAPER_SPEEDUP}x",
+    )
+    source = {point.network: point.source for point in sweep.points if point.sparsity}
+    axes.set_xticks(
+        range(len(NETWORKS)),
+        [f"{name}\n{source[name]} maps" for name in NETWORKS],
+    )
+    axes.set_ylim(1, max(*speedups.values(), PAPER_SPEEDUP) + 0.1)
+    axes.set_ylabel("speed-up by token pruning")
+    axes.set_title("Sparse attention with token pruning over sparse attention alone", fontsize=10)
+    estimated = [name for name in NetworkCycles().operations() if name not in CALIBRATED]
+    axes.set_xlabel(f"not calibrated: {', '.join(estimated)}".replace("_", " "), fontsize=8)
+    axes.legend(fontsize=8, ncols=3, loc="upper center")
+    image = io.BytesIO()
+    figure.savefig(image, format="png", dpi=150, metadata={"Software": None})
+    return image.getvalue()
