@@ -102,6 +102,15 @@ def test_prune_ties_and_order():
         assert prune(importance, keep, tokens)[0].tolist() == [expected]
 
 
+def test_prune_many_ties():
+    """Long enough for a sort that is not stable to show."""
+    importance = torch.randint(3, (2, 197), generator=torch.Generator().manual_seed(9)).float()
+    (survivors,) = prune(importance, 120, torch.arange(197).expand(2, -1))
+    for values, found in zip(importance.tolist(), survivors.tolist(), strict=True):
+        ranked = sorted(range(1, 197), key=lambda j: (-values[j], j))
+        assert found == sorted([0, *ranked[:119]])
+
+
 def test_row_without_live_keys_gives_zeros(toy_network: Network, toy_model: VisionTransformer):
     """Patch 16 keeps itself alone, so it attends to nothing once it is the one pruned."""
     masks = np.zeros(toy_network.mask_shape, dtype=bool)

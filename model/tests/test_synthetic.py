@@ -47,6 +47,14 @@ def test_measured_maps_come_first():
     assert maps_of(DEIT_SMALL).synthetic
 
 
+def mean_reach(maps: np.ndarray) -> np.ndarray:
+    """Mean distance, in patches, from queries to the patches they attend to; one value a layer."""
+    place = np.array([divmod(patch, 14) for patch in range(196)])
+    distance = np.linalg.norm(place[:, None] - place[None], axis=-1)
+    patches = maps[:, :, 1:, 1:]
+    return (patches * distance).sum(axis=(1, 2, 3)) / patches.sum(axis=(1, 2, 3))
+
+
 @pytest.mark.parametrize("sparsity", [0.5, 0.8])
 @pytest.mark.parametrize("heads", [3, 12])
 def test_statistics_of_the_measured_maps(measured: np.ndarray, sparsity: float, heads: int):
@@ -60,6 +68,8 @@ def test_statistics_of_the_measured_maps(measured: np.ndarray, sparsity: float, 
     np.testing.assert_allclose(beats.mean(axis=(1, 2)), real_beats.mean(axis=(1, 2)), rtol=0.1)
     columns, real_columns = masks.sum(axis=2), real.sum(axis=2)
     assert columns.std(axis=-1).mean() == pytest.approx(real_columns.std(axis=-1).mean(), rel=0.1)
+    reach, real_reach = mean_reach(drawn), mean_reach(measured)
+    np.testing.assert_allclose(reach, real_reach, rtol=0.1)
     cls, real_cls = drawn[..., 0], measured[..., 0]
     np.testing.assert_allclose(cls.mean(axis=(1, 2)), real_cls.mean(axis=(1, 2)), rtol=1e-9)
 
