@@ -1,4 +1,7 @@
-"""What the accelerator is given of an attention layer, and the golden run of several layers."""
+"""Attention layers on their own: what the accelerator is given, their golden run and their image.
+
+Here Q, K and V come from memory; in a whole network the QKV layer writes them on chip.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,6 +10,10 @@ import torch
 from torch import Tensor
 
 from model.golden import HeadScales, HeadTrace, attend, select_tokens
+from model.image import Image, ImageBuilder, pack_mask, pack_rows
+from rtl_gen.config import AcceleratorConfig
+from rtl_gen.control.program_format import Opcode, Target
+from rtl_gen.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -58,9 +65,65 @@ def run_layers(tokens: int, layers: Sequence[AttentionLayer]) -> list[LayerTrace
             for h in range(layer.heads)
         ]
         importance = torch.stack([trace.importance for trace in heads]).sum(0)
-        survivors = (
-            live if layer.keep is None else select_tokens(importance, live, layer.keep)
-        )
+        survivors = live if layer.keep is None else select_tokens(importance, live, layer.keep)
         traces.append(LayerTrace(live, heads, importance, survivors))
         live = survivors
     return traces
+
+
+def compile_layers(
+    config: AcceleratorConfig, tokens: int, layers: Sequence[AttentionLayer]
+) -> Image:
+    """An image that runs the attention of `layers` one after the other.
+
+    It stores `layers.i.attention` (tokens, heads * width) of every layer, and `survivors` at the
+    end.
+
+    Raises UserError for what the configuration cannot hold.
+    """
+    _check(config, tokens, layers)
+    builder = ImageBuilder(config)
+    builder.emit(Opcode.SET_TOKENS, count=tokens)
+    for index, layer in enumerate(layers):
+        for head, scales in enumerate(layer.scales):
+            builder.load(Target.QUERY, pack_rows(config, layer.q[head]), barrier=True)
+            builder.load(Target.KEY, pack_rows(config, layer.k[head]), barrier=True)
+            builder.load(Target.VALUE, pack_rows(config, layer.v[head]), barrier=True)
+            builder.load(Target.MASK, pack_mask(config, layer.mask[head]), barrier=True)
+            builder.emit(
+                Opcode.ATTEND,
+                first=head,
+                pitch=layer.heads,
+                accumulate=int(layer.keep is not None),
+                scale_a=scales.score._asdict(),
+                scale_b=scales.output._asdict(),
+            )
+        shape = (tokens, layer.heads * config.width)
+        builder.store(f"layers.{index}.attention", Target.HIDDEN, shape)
+        if layer.keep is not None:
+            builder.emit(Opcode.PRUNE, count=layer.keep)
+    builder.store("survivors", Target.LIVE, (tokens,), 1)
+    return builder.finish()
+
+
+def _check(config: AcceleratorConfig, tokens: int, layers: Sequence[AttentionLayer]) -> None:
+    if not 1 <= tokens <= config.max_tokens:
+        raise UserError(
+            f"{tokens} tokens: this configuration holds 1 to {config.max_tokens} (max_tokens)"
+        )
+    most_heads = min(config.max_heads, config.hidden_rows // config.max_tokens)
+    for index, layer in enumerate(layers):
+        if layer.head_dim > config.width:
+            raise UserError(
+                f"layer {index}: head dimension {layer.head_dim} exceeds the {config.width} "
+                "channels of a lane (width)"
+            )
+        if layer.heads > most_heads:
+            raise UserError(
+                f"layer {index}: {layer.heads} heads exceed the {most_heads} that this "
+                "configuration holds (max_heads, max_dim)"
+            )
+        if layer.tokens != tokens:
+            raise UserError(f"layer {index}: {layer.tokens} tokens, expected {tokens}")
+        if layer.keep is not None and not 1 <= layer.keep <= tokens:
+            raise UserError(f"layer {index}: keep = {layer.keep}, expected 1 to {tokens} tokens")

@@ -1,7 +1,7 @@
 """Top level: the core behind AXI4 for memory and AXI4-Lite for control.
 
     s_axil_*    registers: program address, start, done, error code, counters (registers.py)
-    interrupt   a program is done, until acknowledged
+    irq         a program is done, until acknowledged
     m_axi_*     memory: the program is read ahead, stored rows are written
 
 The host puts an image into memory, writes its address to `program_address` and starts. A program that cannot
@@ -35,7 +35,7 @@ class Accelerator(wiring.Component):
         lite = axi.lite_signature(MAP_ADDRESS_BITS).flip()
         super().__init__(
             {
-                "interrupt": Out(1),
+                "irq": Out(1),
                 **axi.flat_ports("s_axil", lite),
                 **axi.flat_ports("m_axi", axi.read_signature(config)),
                 **axi.flat_ports("m_axi", axi.write_signature(config)),
@@ -76,7 +76,7 @@ class Accelerator(wiring.Component):
             registers.busy.eq(core.busy),
             registers.finished.eq(running & ~core.busy),
             registers.error.eq(core.error),
-            self.interrupt.eq(registers.interrupt),
+            self.irq.eq(registers.irq),
         ]
         for index, name in enumerate(self.COUNTERS):
             counter = Signal(COUNTER_BITS, name=f"count_{name}")

@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,23 +44,27 @@ class SimulationResult:
 
 
 def simulate(
-    component: wiring.Component,
+    design: wiring.Component | str,
     *,
     name: str,
     simulator: str,
     bench: str,
+    models: Sequence[Path] = (),
     parameters: dict[str, Any] | None = None,
     testcase: str | None = None,
     seed: int = 1,
     waves: bool | None = None,
 ) -> SimulationResult:
-    """Run the cocotb tests of the module `bench` on `component` and raise if any fails.
+    """Run the cocotb tests of the module `bench` on `design` and raise if any fails.
 
     Parameters
     ----------
+    design : a component, or the Verilog that `verilog.emit` made of one (emitting a large design
+        takes seconds: keep the text for several runs)
     name : module name of the design and stem of its folders; a Verilog identifier
     simulator : "verilator" or "icarus"
     bench : dotted name of the module that holds the `@cocotb.test` functions
+    models : SystemVerilog files of modules that `design` instantiates
     parameters : JSON-able values that the bench reads with `harness.parameters()`
     testcase : run this cocotb test only
     seed : of cocotb's `random` and of the memories' contents at power-up
@@ -73,7 +78,8 @@ def simulate(
     if waves is None:
         waves = os.environ.get("WAVES", "") not in ("", "0")
     runner = simulators.make_runner(simulator)
-    text = verilog.emit(component, name)
+    emitted = design if isinstance(design, str) else verilog.emit(design, name)
+    text = "\n".join([emitted, *(path.read_text() for path in models)])
     ports = verilog.ports(text, name)
     inputs = [port.name for port in ports if port.direction == "input"]
     outputs = [port.name for port in ports if port.direction == "output"]

@@ -1,7 +1,8 @@
-"""Bench of `System`: an image into memory, start, wait for the interrupt, read counters and results.
+"""Bench of `System`: an image into memory, start, wait for the interrupt, read counters and
+results.
 
-Parameters: `config`; `image` and `memory`, paths of .npy files (memory before and what the program stored);
-`memory_bytes`; `latency`, `rate`, `stall` of the memory; `limit_cycles`.
+Parameters: `config`; `image` and `memory`, paths of .npy files (memory before and what the program
+stored); `memory_bytes`; `latency`, `rate`, `stall` of the memory; `limit_cycles`.
 Reports counters, error code, and wall seconds between start and interrupt.
 """
 
@@ -39,9 +40,9 @@ class Host:
         await self.write("program_address", program_address)
         await self.write("interrupt_enable", 1)
         await self.write("control", 1 << CONTROL_BITS["start"])
-        if not int(self._dut.interrupt.value):
+        if not int(self._dut.irq.value):
             limit = limit_cycles * CLOCK_PERIOD_NS
-            await with_timeout(RisingEdge(self._dut.interrupt), limit, "ns")
+            await with_timeout(RisingEdge(self._dut.irq), limit, "ns")
 
     async def counters(self) -> dict[str, int]:
         return {name: await self.read(name) for name in Accelerator.COUNTERS}
@@ -60,9 +61,7 @@ async def image_runs(dut):
     begin = time.monotonic()
     await host.run(given["program_address"], given["limit_cycles"])
     seconds = time.monotonic() - begin
-    report(
-        error=await host.read("error"), counters=await host.counters(), wall_seconds=seconds
-    )
+    report(error=await host.read("error"), counters=await host.counters(), wall_seconds=seconds)
     stored = given["memory_bytes"] - len(image)
     if stored:
         data = await memory.read(len(image), stored)

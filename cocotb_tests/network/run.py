@@ -2,6 +2,7 @@
 
 import tempfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,17 @@ from cocotb_tests.harness.runner import simulate
 from cocotb_tests.memory_system.simulated_memory import VERILOG
 from cocotb_tests.network.system import System
 from model.image import Image
+from rtl_gen import verilog
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.program_format import ErrorCode
 
 LIMIT_CYCLES = 200_000_000
+
+LEAST_MEMORY = 1 << 20
+"""Bytes of the simulated memory if an image needs no more: images share a build."""
+
+
+NAME = "system"
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,11 @@ class RtlRun:
     """Of the simulation, from start to interrupt."""
 
 
+@cache
+def _system(config: AcceleratorConfig, beats: int) -> str:
+    return verilog.emit(System(config, beats), NAME)
+
+
 def run_image(
     config: AcceleratorConfig,
     image: Image,
@@ -52,13 +65,13 @@ def run_image(
 ) -> RtlRun:
     """Run an image, with the bytes `data` if they are not its own."""
     data = image.data if data is None else data
-    beats = 1 << (-(-image.memory_bytes // config.bus_bytes) - 1).bit_length()
+    size = max(LEAST_MEMORY, 1 << (image.memory_bytes - 1).bit_length())
     with tempfile.TemporaryDirectory() as folder:
         before, after = Path(folder, "before.npy"), Path(folder, "after.npy")
         np.save(before, data)
         result = simulate(
-            System(config, beats),
-            name="system",
+            _system(config, size // config.bus_bytes),
+            name=NAME,
             simulator=simulator,
             bench="cocotb_tests.network.bench_system",
             models=[VERILOG],

@@ -19,23 +19,21 @@ class System(wiring.Component):
 
     Attributes
     ----------
-    s_axil_*, interrupt : the accelerator's
+    s_axil_*, irq : the accelerator's
     memory : control of the memory
     """
 
     def __init__(self, config: AcceleratorConfig, memory_beats: int):
         self._config, self._memory_beats = config, memory_beats
         lite = axi.lite_signature(MAP_ADDRESS_BITS).flip()
-        super().__init__(
-            {"interrupt": Out(1), "memory": In(CONTROL), **axi.flat_ports("s_axil", lite)}
-        )
+        super().__init__({"irq": Out(1), "memory": In(CONTROL), **axi.flat_ports("s_axil", lite)})
 
     def elaborate(self, platform):
         m = Module()
         m.submodules.accelerator = accelerator = Accelerator(self._config)
         m.submodules.memory_model = memory = SimulatedMemory(self._config, self._memory_beats)
         connect(m, flipped(self.memory), memory.control)
-        m.d.comb += self.interrupt.eq(accelerator.interrupt)
+        m.d.comb += self.irq.eq(accelerator.irq)
         for name, kind in axi.flat_ports(
             "s_axil", axi.lite_signature(MAP_ADDRESS_BITS).flip()
         ).items():

@@ -116,7 +116,7 @@ class Registers(wiring.Component):
     program_address : where to start
     busy : a program runs
     finished, error : pulse at a program's end, with its error code or 0
-    interrupt : done and enabled
+    irq : done and enabled
     counters : current value of each counter, by name
     """
 
@@ -138,7 +138,7 @@ class Registers(wiring.Component):
                 "busy": In(1),
                 "finished": In(1),
                 "error": In(ERROR_BITS),
-                "interrupt": Out(1),
+                "irq": Out(1),
                 "counters": In(values),
             }
         )
@@ -146,7 +146,7 @@ class Registers(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         done, error, enable = Signal(), Signal(ERROR_BITS), Signal()
-        m.d.comb += self.interrupt.eq(done & enable)
+        m.d.comb += self.irq.eq(done & enable)
         with m.If(self.finished):
             m.d.sync += [done.eq(1), error.eq(self.error)]
         with m.Elif(self.start | self.clear | self.reset):

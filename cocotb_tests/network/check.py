@@ -1,0 +1,67 @@
+"""Compares what a program stored with the golden model, every value of every live token."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from torch import Tensor
+
+from cocotb_tests.harness.compare import assert_equal
+from cocotb_tests.network.run import RtlRun
+from model.image import Image
+from model.layers import AttentionLayer, LayerTrace
+from rtl_gen.control.program_format import ErrorCode
+
+
+def check_layers(
+    image: Image, layers: Sequence[AttentionLayer], traces: Sequence[LayerTrace], run: RtlRun
+) -> int:
+    """Outputs and survivors of attention layers; returns the number of values compared."""
+    assert run.error == ErrorCode.NONE, f"error code {run.error.name}"
+    compared = 0
+    for tensor in image.stored:
+        actual = image.read(run.memory, tensor)
+        if tensor.name == "survivors":
+            assert_equal(tensor.name, actual, traces[-1].survivors.numpy())
+            continue
+        index = int(tensor.name.split(".")[1])
+        layer, trace = layers[index], traces[index]
+        live = trace.live.numpy()
+        heads = actual.reshape(layer.tokens, layer.heads, -1)[..., : layer.head_dim]
+        expected = np.stack([head.output.numpy() for head in trace.heads], axis=1)
+        assert_equal(tensor.name, heads[live], expected[live])
+        compared += expected[live].size
+    return compared
+
+
+def check_network(image: Image, trace: Mapping[str, Tensor], run: RtlRun) -> int:
+    """Every stored tensor of a whole network's single image; returns the values compared."""
+    assert run.error == ErrorCode.NONE, f"error code {run.error.name}"
+    compared = 0
+    for tensor in image.stored:
+        actual = image.read(run.memory, tensor)
+        expected, live = _golden(tensor.name, trace)
+        if live is not None:
+            actual, expected = actual[live], expected[live]
+        assert_equal(tensor.name, actual, expected)
+        compared += expected.size
+    return compared
+
+
+def _golden(name: str, trace: Mapping[str, Tensor]) -> tuple[np.ndarray, np.ndarray | None]:
+    """The expected tensor, and which of its rows count (None: all)."""
+    parts = name.split(".")
+    if parts[-1].isdigit():
+        tensor = trace[".".join(parts[:-1])][0, int(parts[-1])]
+        return tensor.numpy(), _rows(trace, parts, "live")
+    if parts[0] != "layers":
+        expected = trace[name].numpy()
+        return (expected[0] if name == "embedding" else expected), None
+    if parts[2] in ("importance", "survivors"):
+        return trace[name][0].numpy(), None
+    before_pruning = parts[2] in ("norm1", "attention")
+    rows = _rows(trace, parts, "live" if before_pruning else "survivors")
+    return trace[name][0].numpy(), rows
+
+
+def _rows(trace: Mapping[str, Tensor], parts: Sequence[str], which: str) -> np.ndarray:
+    return trace[f"layers.{parts[1]}.{which}"][0].numpy()

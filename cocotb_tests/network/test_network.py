@@ -1,0 +1,93 @@
+"""Whole networks in RTL against the integer golden model: every tensor that lies in a memory."""
+
+import pytest
+import torch
+
+from cocotb_tests.network.check import check_network
+from cocotb_tests.network.run import MemoryModel, run_image
+from model.integer.compiler import compile_network
+from model.integer.forward import trace
+from model.integer.random_network import random_network, random_patches
+from model.networks import Network
+from rtl_gen.config import PRESETS
+
+# What fills the presets: all their tokens and channels, several layers, classes no multiple of
+# lanes.
+NETWORKS = {
+    "tiny": Network(
+        name="tiny", heads=2, layers=2, head_dim=8, tokens=17, patch_inputs=24, classes=11
+    ),
+    "small": Network(
+        name="small", heads=3, layers=2, head_dim=16, tokens=50, patch_inputs=48, classes=10
+    ),
+}
+
+STALLING = MemoryModel(latency=23, stall=0.3)
+
+
+def random_masks(shape: Network, density: float, seed: int) -> torch.Tensor:
+    """Random entries, CLS row and column kept."""
+    generator = torch.Generator().manual_seed(seed)
+    masks = torch.rand(shape.mask_shape, generator=generator) < density
+    masks[..., 0] = True
+    masks[..., 0, :] = True
+    return masks
+
+
+def run_and_check(preset, shape, simulator, *, density, keep, memory, seed, dump=True):
+    network = random_network(shape, seed)
+    patches = random_patches(shape, 1, seed)
+    masks = random_masks(shape, density, seed)
+    image = compile_network(PRESETS[preset], network, masks, keep, dump=dump)
+    golden = trace(network, patches, masks, keep)
+    run = run_image(
+        PRESETS[preset],
+        image,
+        image.with_patches(patches[0]),
+        simulator=simulator,
+        memory=memory,
+        seed=seed,
+    )
+    return check_network(image, golden, run)
+
+
+@pytest.mark.parametrize(
+    ("density", "keep", "memory"),
+    [
+        pytest.param(1.0, [None, None], MemoryModel(latency=2), id="dense"),
+        pytest.param(0.4, [9, 4], STALLING, id="sparse-pruned-stalls"),
+        pytest.param(0.0, [1, 1], MemoryModel(), id="cls-only"),
+    ],
+)
+def test_tiny_network(simulator, density, keep, memory):
+    shape = NETWORKS["tiny"]
+    compared = run_and_check(
+        "tiny", shape, simulator, density=density, keep=keep, memory=memory, seed=7
+    )
+    assert compared > 2 * shape.tokens * shape.dim
+
+
+def test_small_network(simulator):
+    """Two layers of 50 tokens and 3 heads; on Icarus one layer, which takes as long."""
+    shape = NETWORKS["small"]
+    layers = shape.layers if simulator == "verilator" else 1
+    shape = Network(
+        name="small", heads=3, layers=layers, head_dim=16, tokens=50, patch_inputs=48, classes=10
+    )
+    run_and_check(
+        "small",
+        shape,
+        simulator,
+        density=0.3,
+        keep=[29, 12][:layers],
+        memory=MemoryModel(latency=100, rate=8),
+        seed=3,
+    )
+
+
+def test_one_token(simulator):
+    """A sequence of CLS alone, at the shortest passes that there are."""
+    shape = Network(name="one", heads=1, layers=1, head_dim=8, tokens=1, patch_inputs=8, classes=3)
+    run_and_check(
+        "tiny", shape, simulator, density=1.0, keep=[None], memory=MemoryModel(latency=2), seed=1
+    )
