@@ -1,0 +1,48 @@
+"""On-chip memories, loader and row writer on both simulators."""
+
+import pytest
+from amaranth.hdl import unsigned
+
+from cocotb_tests.harness.runner import simulate
+from rtl_gen.config import get_config
+from rtl_gen.memory.banked import BankedMemory
+from rtl_gen.memory.loader import Loader
+from rtl_gen.memory.row_memory import RowMemory
+from rtl_gen.memory.writer import RowWriter
+
+DEPTH, BITS = 6, 12
+MOVERS = {"loader": Loader, "row_writer": RowWriter}
+
+
+@pytest.mark.parametrize(("banks", "chunks"), [(2, 1), (4, 3)])
+def test_banked_memory(simulator, banks, chunks):
+    simulate(
+        BankedMemory(banks=banks, depth=DEPTH, shape=unsigned(BITS), chunks=chunks),
+        name="banked_memory",
+        simulator=simulator,
+        bench="cocotb_tests.memory.bench_banked",
+        parameters={"banks": banks, "depth": DEPTH, "bits": BITS, "chunks": chunks, "seed": 2},
+    )
+
+
+def test_row_memory(simulator):
+    simulate(
+        RowMemory(depth=DEPTH, shape=unsigned(BITS)),
+        name="row_memory",
+        simulator=simulator,
+        bench="cocotb_tests.memory.bench_row_memory",
+        parameters={"depth": DEPTH, "bits": BITS, "seed": 2},
+    )
+
+
+@pytest.mark.parametrize("preset", ["tiny", "small"])
+@pytest.mark.parametrize("unit", MOVERS)
+def test_mover(simulator, unit, preset):
+    config = get_config(preset)
+    simulate(
+        MOVERS[unit](config),
+        name=f"{unit}_{preset}",
+        simulator=simulator,
+        bench=f"cocotb_tests.memory.bench_{unit}",
+        parameters={"config": config.as_dict(), "seed": 9},
+    )
