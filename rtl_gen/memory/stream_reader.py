@@ -12,13 +12,13 @@ taken, plus the memory's latency (from ARVALID to the transfer on R).
 from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.data import StructLayout
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.command import ADDRESS_BITS
 from rtl_gen.memory import axi
+from rtl_gen.memory.row_memory import RowMemory
 
 
 def beat_address_bits(config: AcceleratorConfig) -> int:
@@ -144,35 +144,37 @@ class StreamReader(wiring.Component):
         """A memory with two registers behind it; returns whether any of them holds a beat."""
         depth = self._config.stream_beats
         shape = unsigned(8 * self._config.bus_bytes)
-        m.submodules.beats = beats = Memory(shape=shape, depth=depth, init=[])
-        write, read = beats.write_port(), beats.read_port()
+        m.submodules.beats = beats = RowMemory(depth=depth, shape=shape)
+        head, tail = Signal(range(depth)), Signal(range(depth))
         level = Signal(range(depth + 1))
         fetched = Signal()
         payload = Signal(shape, reset_less=True)
         output_free = ~self.out.valid | self.out.ready
         buffered = Signal()
         m.d.comb += [
-            write.en.eq(arrive),
-            write.data.eq(self.axi.rdata),
+            beats.write_enable.eq(arrive),
+            beats.write_address.eq(tail),
+            beats.write_data.eq(self.axi.rdata),
             fetch.eq((level != 0) & (~fetched | output_free)),
-            read.en.eq(fetch),
+            beats.read.enable.eq(fetch),
+            beats.read.address.eq(head),
             self.out.payload.eq(payload),
             buffered.eq((level != 0) | fetched | self.out.valid),
         ]
         m.d.sync += level.eq(level + arrive - fetch)
         with m.If(arrive):
-            m.d.sync += write.addr.eq(write.addr + 1)
+            m.d.sync += tail.eq(tail + 1)
         with m.If(fetch):
-            m.d.sync += [read.addr.eq(read.addr + 1), fetched.eq(1)]
+            m.d.sync += [head.eq(head + 1), fetched.eq(1)]
         with m.Elif(output_free):
             m.d.sync += fetched.eq(0)
         with m.If(output_free):
-            m.d.sync += [self.out.valid.eq(fetched), payload.eq(read.data)]
+            m.d.sync += [self.out.valid.eq(fetched), payload.eq(beats.read.data)]
         with m.If(discard):
             m.d.sync += [
                 level.eq(0),
-                write.addr.eq(0),
-                read.addr.eq(0),
+                head.eq(0),
+                tail.eq(0),
                 fetched.eq(0),
                 self.out.valid.eq(0),
             ]

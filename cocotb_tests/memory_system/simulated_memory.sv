@@ -1,0 +1,183 @@
+// AXI4 memory for long simulations: storage, latency, bandwidth and stalls without Python in the loop.
+// simulated_memory.py documents it and wraps it.
+module simulated_memory #(
+    parameter int BEAT_BYTES = 4,
+    parameter int BEATS = 1024
+) (
+    input  logic                    clk,
+    input  logic                    rst,
+    input  logic                    load,
+    input  logic                    dump,
+    input  logic [31:0]             first,
+    input  logic [31:0]             count,
+    input  logic [15:0]             latency,
+    input  logic [7:0]              rate,
+    input  logic [7:0]              stall,
+    input  logic [31:0]             araddr,
+    input  logic [7:0]              arlen,
+    input  logic [2:0]              arsize,
+    input  logic [1:0]              arburst,
+    input  logic                    arvalid,
+    output logic                    arready,
+    output logic [8*BEAT_BYTES-1:0] rdata,
+    output logic [1:0]              rresp,
+    output logic                    rlast,
+    output logic                    rvalid,
+    input  logic                    rready,
+    input  logic [31:0]             awaddr,
+    input  logic [7:0]              awlen,
+    input  logic [2:0]              awsize,
+    input  logic [1:0]              awburst,
+    input  logic                    awvalid,
+    output logic                    awready,
+    input  logic [8*BEAT_BYTES-1:0] wdata,
+    input  logic [BEAT_BYTES-1:0]   wstrb,
+    input  logic                    wlast,
+    input  logic                    wvalid,
+    output logic                    wready,
+    output logic [1:0]              bresp,
+    output logic                    bvalid,
+    input  logic                    bready
+);
+  localparam int OFFSET_BITS = $clog2(BEAT_BYTES);
+  localparam int BURSTS = 64;  // in flight, each direction
+  localparam logic [1:0] INCR = 1, OKAY = 0, DECERR = 3;
+
+  logic [8*BEAT_BYTES-1:0] words[0:BEATS-1];
+  logic [31:0] now;
+  logic [31:0] noise;  // xorshift32, a byte for each channel's stall
+  integer file, done;
+
+  function automatic logic [31:0] scramble(input logic [31:0] x);
+    x = x ^ (x << 13);
+    x = x ^ (x >> 17);
+    return x ^ (x << 5);
+  endfunction
+
+  always @(posedge clk) begin
+    if (load) begin
+      file = $fopen("memory.bin", "rb");
+      done = $fread(words, file, first, count);
+      $fclose(file);
+      if (done != count * BEAT_BYTES) $fatal(1, "memory.bin: %0d bytes instead of %0d beats", done, count);
+    end
+    if (dump) $writememh("memory.hex", words, first, first + count - 1);
+    now <= rst ? 0 : now + 1;
+    noise <= rst ? 32'h2545_f491 : stall == 0 ? noise : scramble(noise);
+  end
+
+  // Tokens of bandwidth: a beat costs BEAT_BYTES, `rate` bytes arrive a cycle, each direction apart.
+  function automatic logic [8:0] refill(input logic [8:0] tokens);
+    return tokens + rate >= 2 * BEAT_BYTES ? 2 * BEAT_BYTES - 1 : tokens + rate;
+  endfunction
+
+  // Reads: a queue of bursts, the oldest is answered beat by beat.
+  logic [31:0] read_beat[0:BURSTS-1], read_due[0:BURSTS-1];
+  logic [7:0] read_len[0:BURSTS-1];
+  logic [$clog2(BURSTS):0] read_head, read_tail;
+  logic [7:0] read_offset;
+  logic [8:0] read_tokens;
+  wire [$clog2(BURSTS)-1:0] read_now = read_head[$clog2(BURSTS)-1:0];
+  wire [31:0] read_place = read_beat[read_now] + read_offset;
+  wire read_goes = read_head != read_tail && now + 1 >= read_due[read_now] && (!rvalid || rready)
+      && noise[7:0] >= stall && refill(read_tokens) >= BEAT_BYTES;
+
+  assign arready = read_tail - read_head != BURSTS && noise[15:8] >= stall;
+
+  always @(posedge clk) begin
+    if (rst) begin
+      {read_head, read_tail, read_offset, read_tokens, rvalid} <= 0;
+    end else begin
+      if (arvalid && arready) begin
+        read_beat[read_tail[$clog2(BURSTS)-1:0]] <= araddr >> OFFSET_BITS;
+        read_len[read_tail[$clog2(BURSTS)-1:0]] <= arlen;
+        read_due[read_tail[$clog2(BURSTS)-1:0]] <= now + latency;
+        read_tail <= read_tail + 1;
+      end
+      read_tokens <= refill(read_tokens) - (read_goes ? BEAT_BYTES : 0);
+      if (rready) rvalid <= 0;
+      if (read_goes) begin
+        rvalid <= 1;
+        rdata <= read_place < BEATS ? words[read_place] : 0;
+        rresp <= read_place < BEATS ? OKAY : DECERR;
+        rlast <= read_offset == read_len[read_now];
+        read_offset <= read_offset == read_len[read_now] ? 0 : read_offset + 1;
+        if (read_offset == read_len[read_now]) read_head <= read_head + 1;
+      end
+    end
+  end
+
+  // Writes: a queue of bursts with two readers, the data and, once its burst is complete, the response.
+  logic [31:0] write_beat[0:BURSTS-1], write_due[0:BURSTS-1];
+  logic [7:0] write_len[0:BURSTS-1];
+  logic write_fails[0:BURSTS-1];
+  logic [$clog2(BURSTS):0] write_tail, data_head, response_head;
+  logic [7:0] write_offset;
+  logic [8:0] write_tokens;
+  wire [$clog2(BURSTS)-1:0] data_now = data_head[$clog2(BURSTS)-1:0];
+  wire [$clog2(BURSTS)-1:0] response_now = response_head[$clog2(BURSTS)-1:0];
+  wire write_queued = data_head != write_tail;
+  wire [31:0] write_base = write_queued ? write_beat[data_now] : awaddr >> OFFSET_BITS;
+  wire [31:0] write_place = write_base + write_offset;
+  wire [7:0] write_last = write_queued ? write_len[data_now] : awlen;
+
+  assign awready = write_tail - response_head != BURSTS && noise[23:16] >= stall;
+  assign wready = (write_queued || (awvalid && awready)) && noise[31:24] >= stall && refill(write_tokens) >= BEAT_BYTES;
+
+  always @(posedge clk) begin
+    if (rst) begin
+      {write_tail, data_head, response_head, write_offset, write_tokens, bvalid} <= 0;
+    end else begin
+      if (awvalid && awready) begin
+        write_beat[write_tail[$clog2(BURSTS)-1:0]] <= awaddr >> OFFSET_BITS;
+        write_len[write_tail[$clog2(BURSTS)-1:0]] <= awlen;
+        write_tail <= write_tail + 1;
+      end
+      write_tokens <= refill(write_tokens) - (wvalid && wready ? BEAT_BYTES : 0);
+      if (wvalid && wready) begin
+        for (int i = 0; i < BEAT_BYTES; i = i + 1)
+          if (wstrb[i] && write_place < BEATS) words[write_place][8*i+:8] <= wdata[8*i+:8];
+        write_fails[data_now] <= write_place >= BEATS;
+        write_due[data_now] <= now + latency;
+        write_offset <= wlast ? 0 : write_offset + 1;
+        if (wlast) data_head <= data_head + 1;
+      end
+      if (bready) bvalid <= 0;
+      if (response_head != data_head && now + 1 >= write_due[response_now] && (!bvalid || bready)
+          && noise[11:4] >= stall) begin
+        bvalid <= 1;
+        bresp <= write_fails[response_now] ? DECERR : OKAY;
+        response_head <= response_head + 1;
+      end
+    end
+  end
+
+  // The manager's side of the protocol.
+  function automatic logic legal(input logic [31:0] address, input logic [7:0] len,
+                                 input logic [2:0] size, input logic [1:0] burst);
+    return burst == INCR && size == OFFSET_BITS && address % BEAT_BYTES == 0
+        && address % 4096 + (len + 1) * BEAT_BYTES <= 4096;
+  endfunction
+
+  logic ar_waited, aw_waited, w_waited;
+  logic [31:0] ar_before, aw_before;
+  logic [8*BEAT_BYTES-1:0] w_before;
+
+  always @(posedge clk) begin
+    ar_waited <= !rst && arvalid && !arready;
+    aw_waited <= !rst && awvalid && !awready;
+    w_waited <= !rst && wvalid && !wready;
+    ar_before <= araddr;
+    aw_before <= awaddr;
+    w_before <= wdata;
+    if (!rst) begin
+      if (arvalid && !legal(araddr, arlen, arsize, arburst)) $fatal(1, "AR: illegal burst at %h", araddr);
+      if (awvalid && !legal(awaddr, awlen, awsize, awburst)) $fatal(1, "AW: illegal burst at %h", awaddr);
+      if (ar_waited && !(arvalid && araddr == ar_before)) $fatal(1, "AR: changed before its transfer");
+      if (aw_waited && !(awvalid && awaddr == aw_before)) $fatal(1, "AW: changed before its transfer");
+      if (w_waited && !(wvalid && wdata == w_before)) $fatal(1, "W: changed before its transfer");
+      if (wvalid && wready && wlast != (write_offset == write_last))
+        $fatal(1, "W: WLAST does not match AWLEN");
+    end
+  end
+endmodule
