@@ -62,8 +62,8 @@ def check(simulator: str, preset: str, tokens: int, latency: int, heads: int, se
     [
         ("tiny", 1, IDEAL_LATENCY),
         ("tiny", 17, 7),
-        ("small", 27, IDEAL_LATENCY),
-        ("small", 9, 100),
+        ("small", 22, IDEAL_LATENCY),
+        ("tiny", 9, 100),
     ],
 )
 def test_counters(simulator, preset, tokens, latency):
