@@ -207,6 +207,30 @@ async def both_directions_at_once(dut):
 
 
 @cocotb.test()
+async def responses_wait(dut):
+    """Accesses that pile up while the host takes no response are all answered, in order."""
+    await start(dut, limit_cycles=LIMIT_CYCLES)
+    driver = Driver(dut)
+    write, read = driver.master.write_if, driver.master.read_if
+    hole = max(register.offset for register in driver.map) + 4
+    good = driver.map["program_address"].offset
+    offsets = [good, hole, good, good, hole]
+    write.b_channel.pause = read.r_channel.pause = True
+    writes = [
+        driver.master.init_write(offset, bytes([i, 0, 0, 0])) for i, offset in enumerate(offsets)
+    ]
+    await ClockCycles(dut.clk, 20)
+    assert int(dut.program_address.value) == 0, "a second write acts before the first response"
+    reads = [driver.master.init_read(offset, 4) for offset in offsets]
+    await ClockCycles(dut.clk, 20)
+    write.b_channel.pause = read.r_channel.pause = False
+    for offset, writing, reading in zip(offsets, writes, reads, strict=True):
+        for access in (writing, reading):
+            await access.wait()
+            assert (access.data.resp == AxiResp.OKAY) == (offset == good)
+
+
+@cocotb.test()
 async def latency(dut):
     """Cycles from the transfers to the response, with a host that is always ready."""
     await start(dut, limit_cycles=LIMIT_CYCLES)

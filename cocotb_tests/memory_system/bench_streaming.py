@@ -135,6 +135,21 @@ async def bandwidth(dut):
 
 
 @cocotb.test()
+async def stalls(dut):
+    """The read data channel pauses as often as asked for."""
+    await start(dut, limit_cycles=LIMIT_CYCLES)
+    driver = Driver(dut)
+    await driver.fill()
+    driver.memory.configure(stall=0.25)
+    sink = StreamSink(dut, "rows", ArrayLayout(8, driver.config.width))
+    rows = 400 // driver.config.row_beats
+    driver.requests.put([driver.request(0, rows)])
+    begin = now()
+    assert_equal("rows", await sink.receive(rows), driver.rows(0, rows))
+    assert 0.65 < 400 / (now() - begin) < 0.8
+
+
+@cocotb.test()
 async def write_rate(dut):
     """Rows leave without a gap; the writer is idle a fixed time after the last of them."""
     await start(dut, limit_cycles=LIMIT_CYCLES)

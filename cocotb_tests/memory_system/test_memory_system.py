@@ -1,4 +1,4 @@
-"""The streaming memory system on both simulators: units against AXI peers, all on a simulated memory."""
+"""The streaming memory system on both simulators: each unit alone, then all together."""
 
 import pytest
 
