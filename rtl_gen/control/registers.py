@@ -19,7 +19,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.control.command import ADDRESS_BITS
+from rtl_gen.control.program_format import ADDRESS_BITS
 from rtl_gen.memory import axi
 
 ID = 0x53564954
