@@ -17,8 +17,8 @@ from rtl_gen.numerics import Scale, round_shift
 class HeadScales:
     """The two requantisation factors of one head.
 
-    score: from q.k to powers of two with `SCORE_FRACTION_BITS` places, 1/sqrt(d) and log2(e) included
-    output: from units of v to units of the output
+    score: from q.k to powers of two with `SCORE_FRACTION_BITS` places, 1/sqrt(d) and log2(e)
+    included output: from units of v to units of the output
     """
 
     score: Scale
@@ -81,7 +81,7 @@ def exponential(distance: Tensor) -> Tensor:
 
 
 def reciprocal(exp_sum: Tensor) -> tuple[Tensor, Tensor]:
-    """(R, n) with 1 / exp_sum ~ R * 2^(1 - RECIPROCAL_BITS - n), n the sum's bit length; R(0) = 0."""
+    """(R, n) with 1 / exp_sum ~ R * 2^(1 - RECIPROCAL_BITS - n), n its bit length; R(0) = 0."""
     length = bit_length(exp_sum)
     numerator = (1 << (length + numerics.RECIPROCAL_BITS - 1)) - 1
     quotient = numerator // exp_sum.clamp(min=1)

@@ -23,11 +23,13 @@ def to_int8(x: Tensor, step: float) -> Tensor:
     return (x / step).round().clamp(-INT8_MAX - 1, INT8_MAX).long()
 
 
-def head_scales(q_step: float, k_step: float, v_step: float, out_step: float, dim: int) -> HeadScales:
+def head_scales(
+    q_step: float, k_step: float, v_step: float, out_step: float, dim: int
+) -> HeadScales:
     """Factors of a head from the steps of its tensors; `dim` is the head dimension.
 
-    Scores are in powers of two with SCORE_FRACTION_BITS places, so the natural exponent's log2(e) and the
-    1 / sqrt(dim) of attention belong to their factor.
+    Scores are in powers of two with SCORE_FRACTION_BITS places, so the natural exponent's log2(e)
+    and the 1 / sqrt(dim) of attention belong to their factor.
     """
     places = 1 << SCORE_FRACTION_BITS
     score = q_step * k_step / math.sqrt(dim) * math.log2(math.e) * places

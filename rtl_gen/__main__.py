@@ -45,7 +45,7 @@ def rtl(
         preset=config,
         overrides=overrides,
         config=choice,
-        counters=accelerator.COUNTERS,
+        registers=accelerator.registers.map.as_list(),
     )
     for path, content in ((folder / f"{TOP}.v", text), (folder / "manifest.json", description)):
         written = verilog.write_if_changed(path, content)

@@ -20,7 +20,7 @@ class AcceleratorConfig:
     lanes: int = 8
     """Rows of the MAC array; token j lives in bank j mod lanes. Power of two, 2 to 16."""
     width: int = 64
-    """int8 multipliers a lane = channels a row = the largest head dimension. Power of two, 8 to 64."""
+    """int8 multipliers a lane = channels of a row = the largest head dimension: 8, 16, 32 or 64."""
     max_tokens: int = 198
     """Most tokens of a network, CLS (and a distillation token) included."""
     max_heads: int = 12

@@ -1,5 +1,5 @@
-"""The one exception that users see: a sentence that says what is wrong, what was expected, what to do."""
+"""The one exception that users see: what is wrong, what was expected, what to do."""
 
 
 class UserError(ValueError):
-    """Bad input from the user. Every command prints its message on one line and exits with status 2."""
+    """Bad input from the user; every command prints it on one line and exits with status 2."""

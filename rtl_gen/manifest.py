@@ -7,14 +7,14 @@
 | `config_digest` | hash of the parameters, `AcceleratorConfig.digest` |
 | `verilog_sha256` | hash of the Verilog's bytes |
 | `ports` | name, direction (seen from the design) and width in bits |
-| `counters` | counter port -> what it counts |
+| `registers` | name, offset, access and description of what the host sees, counters included |
 | `memories` | hierarchical name, depth in words, width and bits; `writable` is false for a table |
 """
 
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rtl_gen import verilog
 from rtl_gen.config import AcceleratorConfig
@@ -27,7 +27,7 @@ def manifest(
     preset: str,
     overrides: Mapping[str, int],
     config: AcceleratorConfig,
-    counters: Mapping[str, str],
+    registers: Sequence[Mapping[str, str | int]],
 ) -> str:
     """JSON text that describes the Verilog `text` of top module `module`."""
     entries = {
@@ -38,7 +38,7 @@ def manifest(
         "config_digest": config.digest(),
         "verilog_sha256": hashlib.sha256(text.encode()).hexdigest(),
         "ports": [dataclasses.asdict(port) for port in verilog.ports(text, module)],
-        "counters": dict(counters),
+        "registers": list(registers),
         "memories": [
             dataclasses.asdict(memory) | {"bits": memory.depth * memory.width}
             for memory in verilog.memories(text, module)

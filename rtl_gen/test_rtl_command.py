@@ -34,11 +34,10 @@ def test_verilog_and_manifest(tmp_path):
     assert manifest["verilog_sha256"] == hashlib.sha256(verilog).hexdigest()
     directions = {port["name"]: port["direction"] for port in manifest["ports"]}
     assert directions["clk"] == "input"
-    assert manifest["counters"]
-    assert all(directions[counter] == "output" for counter in manifest["counters"])
+    assert {"control", "status", "cycles"} <= {entry["name"] for entry in manifest["registers"]}
     assert all(m["bits"] == m["depth"] * m["width"] > 0 for m in manifest["memories"])
     names = " ".join(m["name"] for m in manifest["memories"])
-    assert all(names.count(f"accelerator.kv_memory.bank_{i}.") == 1 for i in range(config.lanes))
+    assert all(names.count(f"accelerator.core.banks.bank_{i}.") == 1 for i in range(config.lanes))
 
     again = run(*options)
     assert again.stdout.count("unchanged") == 2

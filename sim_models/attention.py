@@ -25,8 +25,6 @@ from rtl_gen.attention.row_buffer import RowBuffer
 from rtl_gen.attention.row_interleaver import RowInterleaver
 from rtl_gen.attention.softmax import Softmax
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.control.sequencer import Sequencer
-from rtl_gen.memory.writer import RowWriter
 
 
 @dataclass(frozen=True)
@@ -74,7 +72,7 @@ def attend_cycles(config: AcceleratorConfig, beats: np.ndarray) -> AttentionCycl
         Softmax.normalise_latency(config) + RowBuffer.LATENCY + RowInterleaver.LATENCY,
         RowInterleaver.output_cycles(config),
         Attention.column_latency(config) + OutputUnit.latency(config),
-        RowWriter.row_beats(config),
+        1,
         1 + RowInterleaver.LATENCY,
     )
     work = int(np.sum(beats))
@@ -84,7 +82,7 @@ def attend_cycles(config: AcceleratorConfig, beats: np.ndarray) -> AttentionCycl
         qk=work,
         pv=work,
         stall=last_issue + 1 - first_issue - 2 * work,
-        drain=after_last + Sequencer.START_CYCLES,
+        drain=after_last,
     )
 
 

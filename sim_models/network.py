@@ -15,7 +15,6 @@ from model.golden import select_tokens
 from model.networks import Network
 from model.schedule import NO_PRUNING, LayerTokens, Placement, PruningSchedule
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.control.sequencer import Sequencer
 from rtl_gen.errors import UserError
 from sim_models.attention import AttentionCycles, attend_heads, beats_of
 from sim_models.layer_norm import norm_cycles
@@ -135,7 +134,7 @@ def _layer_cycles(
     qkv = linear_cycles(config, dim, 3 * network.head_dim, tokens.attention, other_beats=mask_beats)
     up = linear_cycles(config, dim, hidden, tokens.projection)
     down = linear_cycles(config, hidden, dim, tokens.projection)
-    prune = Sequencer.START_CYCLES + prune_cycles(config, network.tokens)
+    prune = prune_cycles(config, network.tokens)
     return NetworkCycles(
         qkv=network.heads * qkv,
         attention=attend_heads(config, beats),

@@ -1,1 +1,1 @@
-"""Benches of the memories and of what moves rows between them and the memory port."""
+"""Benches of the on-chip memories."""

@@ -1,17 +1,13 @@
-"""On-chip memories, loader and row writer on both simulators."""
+"""On-chip memories on both simulators."""
 
 import pytest
 from amaranth.hdl import unsigned
 
 from cocotb_tests.harness.runner import simulate
-from rtl_gen.config import get_config
 from rtl_gen.memory.banked import BankedMemory
-from rtl_gen.memory.loader import Loader
 from rtl_gen.memory.row_memory import RowMemory
-from rtl_gen.memory.writer import RowWriter
 
 DEPTH, BITS = 6, 12
-MOVERS = {"loader": Loader, "row_writer": RowWriter}
 
 
 @pytest.mark.parametrize(("banks", "chunks"), [(2, 1), (4, 3)])
@@ -32,17 +28,4 @@ def test_row_memory(simulator):
         simulator=simulator,
         bench="cocotb_tests.memory.bench_row_memory",
         parameters={"depth": DEPTH, "bits": BITS, "seed": 2},
-    )
-
-
-@pytest.mark.parametrize("preset", ["tiny", "small"])
-@pytest.mark.parametrize("unit", MOVERS)
-def test_mover(simulator, unit, preset):
-    config = get_config(preset)
-    simulate(
-        MOVERS[unit](config),
-        name=f"{unit}_{preset}",
-        simulator=simulator,
-        bench=f"cocotb_tests.memory.bench_{unit}",
-        parameters={"config": config.as_dict(), "seed": 9},
     )

@@ -15,7 +15,7 @@ from cocotbext.axi import AxiLiteBus, AxiLiteMaster
 
 from cocotb_tests.harness.bench import CLOCK_PERIOD_NS, parameters, report, start
 from cocotb_tests.memory_system.simulated_memory import MemoryAccess
-from rtl_gen.accelerator_new import Accelerator
+from rtl_gen.accelerator import Accelerator
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.registers import CONTROL_BITS, RegisterMap
 

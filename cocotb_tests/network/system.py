@@ -5,7 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from cocotb_tests.memory_system.simulated_memory import CONTROL, SimulatedMemory
-from rtl_gen.accelerator_new import Accelerator
+from rtl_gen.accelerator import Accelerator
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.registers import MAP_ADDRESS_BITS
 from rtl_gen.memory import axi

@@ -3,8 +3,8 @@
 Operands of one beat arrive together: `row` (width int8, broadcast to all lanes), `scalars` (one
 unsigned 8-bit factor a lane) and `vectors` (width int8 a lane).
 
-* **Lane reduction** (QK^T and linear layers, `scale_lanes` = 0): every lane dots its vector with the
-  row. `dots` are signed, `dot_bits` wide, DOT_LATENCY cycles after the operands.
+* **Lane reduction** (QK^T and linear layers, `scale_lanes` = 0): every lane dots its vector with
+  the row. `dots` are signed, `dot_bits` wide, DOT_LATENCY cycles after the operands.
 * **Column reduction** (PV, `scale_lanes` = 1): every lane scales its vector by its scalar and the
   lanes are summed. `columns` are signed, 16 + log2(lanes) bits, COLUMN_LATENCY cycles after.
 
@@ -67,9 +67,7 @@ class MacArray(wiring.Component):
 
         def product(lane: int, channel: int) -> Signal:
             factor = Signal(signed(9), name=f"factor_{lane}_{channel}")
-            m.d.comb += factor.eq(
-                Mux(self.scale_lanes, self.scalars[lane], self.row[channel])
-            )
+            m.d.comb += factor.eq(Mux(self.scale_lanes, self.scalars[lane], self.row[channel]))
             exact = Signal(signed(PRODUCT_BITS), name=f"product_{lane}_{channel}")
             m.d.comb += exact.eq(factor * self.vectors[lane][channel])
             return register(m, exact, name=f"product_reg_{lane}_{channel}")

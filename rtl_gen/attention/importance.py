@@ -1,9 +1,9 @@
 """Importance of the tokens: probabilities summed over queries and heads, banked like K and V.
 
-Beside every PV beat, each valid lane adds round_shift(exponential * mantissa, length - 1), a probability in
-units of 2^-16, to the sum of its key. One beat a cycle without stalls: sums still under way are
-forwarded, so the same key may come in consecutive beats. A beat is in memory SETTLE = 4 cycles
-after it was presented.
+Beside every PV beat, each valid lane adds round_shift(exponential * mantissa, length - 1), a
+probability in units of 2^-16, to the sum of its key. One beat a cycle without stalls: sums still
+under way are forwarded, so the same key may come in consecutive beats. A beat is in memory SETTLE =
+4 cycles after it was presented.
 
 While no beats come, `sort_address` reads one word of all banks (`sort_data` a cycle later, the
 memory's latch), and `clear` zeroes the word at `clear_address`.

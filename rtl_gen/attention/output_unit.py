@@ -1,9 +1,9 @@
 """Output unit: accumulates a PV row, normalises and requantises it, and queues it for writing.
 
 Column sums of PV beats arrive one a cycle. After a row's last beat its `width` accumulators leave
-`lanes` a cycle through one requantiser, whose factor holds the row's normalisation. The last beats of two
-rows must be at least width / lanes cycles apart, and at most OUTPUT_ROWS rows under way or queued
-(RowInterleaver sees to both).
+`lanes` a cycle through one requantiser, whose factor holds the row's normalisation. The last beats
+of two rows must be at least width / lanes cycles apart, and at most OUTPUT_ROWS rows under way or
+queued (RowInterleaver sees to both).
 """
 
 from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned

@@ -1,10 +1,10 @@
 """Query walker: visits the live tokens in order and fetches their mask rows.
 
-For position 0 .. count - 1 it looks up the token, reads its row of the head's mask and masks it with
-the live tokens. Mask memory words hold `rows_per_word` mask rows, row 0 in the low bits.
+For position 0 .. count - 1 it looks up the token, reads its row of the head's mask and masks it
+with the live tokens. Mask memory words hold `rows_per_word` mask rows, row 0 in the low bits.
 
-The first row is offered LATENCY cycles after `start`; rows follow at one a cycle while `rows.ready` is
-high, which freezes the walker otherwise.
+The first row is offered LATENCY cycles after `start`; rows follow at one a cycle while `rows.ready`
+is high, which freezes the walker otherwise.
 """
 
 from amaranth.hdl import Module, Signal, unsigned
@@ -72,9 +72,7 @@ class QueryWalker(wiring.Component):
         ]
         fetched = Signal()
         fetched_token = Signal(config.token_bits, reset_less=True)
-        rows = Signal(
-            ArrayLayout(unsigned(8 * config.mask_bytes), config.rows_per_mask_word)
-        )
+        rows = Signal(ArrayLayout(unsigned(8 * config.mask_bytes), config.rows_per_mask_word))
         row = self.rows.payload
         m.d.comb += rows.as_value().eq(self.mask.data)
         with m.If(advance):

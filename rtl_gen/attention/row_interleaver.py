@@ -1,9 +1,9 @@
 """Row interleaver: decides which row has the array, QK^T or PV.
 
-With D = row_slots the order is fixed: QK^T of rows 0 .. D - 1, then PV 0, QK^T D, PV 1, ... and at the end
-the last D rows of PV; a head of fewer rows does all QK^T first. A row's beats are taken together. The
-turn waits (the array idles) while the beat whose turn it is is not there, and the last beat of a
-PV row also waits until
+With D = row_slots the order is fixed: QK^T of rows 0 .. D - 1, then PV 0, QK^T D, PV 1, ... and at
+the end the last D rows of PV; a head of fewer rows does all QK^T first. A row's beats are taken
+together. The turn waits (the array idles) while the beat whose turn it is is not there, and the
+last beat of a PV row also waits until
 
 * `width / lanes` cycles after the last beat of the PV row before it, which is how long the output
   unit needs to requantise a row, and

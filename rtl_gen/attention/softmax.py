@@ -1,6 +1,7 @@
 """Softmax of query rows, in three overlapping passes that hide behind the array.
 
-1. Scores (log2 domain, `SCORE_BITS` signed) arrive a beat a cycle, are stored, and their row maximum is
+1. Scores (log2 domain, `SCORE_BITS` signed) arrive a beat a cycle, are stored, and their row
+maximum is
    found.
 2. A second pass over the stored row turns each score into 255 * 2^(score - max): one table look-up
    for the fraction, one rounding shift for the integer part. It streams out and is summed.
@@ -186,9 +187,7 @@ class Softmax(wiring.Component):
         m.submodules.reciprocal = reciprocal = Reciprocal(config.exp_sum_bits)
         m.d.comb += reciprocal.value.eq(exp_sum)
         mantissa, length = reciprocal.mantissa, reciprocal.length
-        product = register(
-            m, mantissa * self.output_scale.multiplier, name="normalise_product"
-        )
+        product = register(m, mantissa * self.output_scale.multiplier, name="normalise_product")
         half = 1 << (numerics.MULTIPLIER_BITS - 1)
         multiplier = register(
             m, (product + half)[numerics.MULTIPLIER_BITS :], name="normalise_multiplier"

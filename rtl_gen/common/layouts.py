@@ -33,7 +33,7 @@ def mask_row_layout(config: AcceleratorConfig) -> StructLayout:
 
 
 def beat_layout(config: AcceleratorConfig) -> StructLayout:
-    """One array cycle of a query row: for each lane whether it works and on which word of its bank."""
+    """One array cycle of a query row: whether each lane works, and on which word of its bank."""
     return StructLayout(
         {
             "valid": unsigned(config.lanes),

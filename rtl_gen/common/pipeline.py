@@ -41,7 +41,5 @@ def reduce_tree(
         pairs = [combine(a, b) for a, b in zip(nodes[::2], nodes[1::2], strict=False)]
         nodes = pairs + nodes[2 * len(pairs) :]
         if level % LEVELS_PER_STAGE == 0 or len(nodes) == 1:
-            nodes = [
-                register(m, node, name=f"{name}_{level}_{i}") for i, node in enumerate(nodes)
-            ]
+            nodes = [register(m, node, name=f"{name}_{level}_{i}") for i, node in enumerate(nodes)]
     return nodes[0]

@@ -1,7 +1,9 @@
-"""Requantisation of several accumulators by one factor: saturate(round_shift(x * multiplier, shift)).
+"""Requantisation of several accumulators by one factor: saturate(round_shift(x * multiplier,
+shift)).
 
 One vector a cycle, LATENCY = 3 cycles, no back-pressure. The factor is
-sampled with its data: the multiplier is unsigned, the shift 1 to 63; rounding is half up; the result saturates to its width.
+sampled with its data: the multiplier is unsigned, the shift 1 to 63; rounding is half up; the
+result saturates to its width.
 """
 
 from amaranth.hdl import Module, Signal, signed

@@ -1,1 +1,1 @@
-"""Command format and the sequencer that executes a program from memory."""
+"""Program format, dispatcher of its commands, and the registers of the host."""

@@ -59,6 +59,8 @@ COUNT_BITS = 24
 
 
 class Opcode(enum.IntEnum, shape=8):
+    """What a command does; see the table above."""
+
     HALT = 0
     SET_TOKENS = 1
     LOAD = 2

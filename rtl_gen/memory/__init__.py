@@ -1,1 +1,1 @@
-"""On-chip memories and the loader that fills them through the memory port."""
+"""On-chip memories, and what moves rows between them and the AXI4 bus."""
