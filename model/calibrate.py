@@ -9,6 +9,8 @@ The float network runs over the calibration images; from what it shows follow
 * free choices inside a head: q and k of a channel share their spread (what one gains in scale the
   other loses), the bias of k centres it (softmax does not see what all keys have in common), and
   the scale of a channel of v moves into the projection;
+* the weights: rounded column by column, each column making up for those before it (GPTQ: Frantar et
+  al., ICLR 2023), with a step a row of least error;
 * the biases: the mean of a layer's outputs over the calibration images is that of the float
   network, which takes care of LayerNorm's offsets, of GELU's zero points and of the mean error of
   rounded weights (bias correction: Nagel et al., ICCV 2019).
@@ -20,11 +22,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import torch
+from timm.data import resolve_model_data_config
 from timm.models.vision_transformer import Block, VisionTransformer
 from torch import Tensor, nn
 from torch.nn import functional
 
 from model.golden import saturate
+from model.images import ImageFolder
 from model.integer.forward import COLOURS, PIXEL_OFFSET
 from model.integer.network import IntegerNetwork, Layer, Linear, Norm, Parameters
 from model.networks import Network
@@ -40,21 +44,33 @@ from rtl_gen.numerics import (
 HEADROOM = 1.5
 """The largest residual and logit seen may grow by so much on other images."""
 
-CLIPPING = [1 - index / 50 for index in range(40)]
+WHITE = 255
+"""The largest value of a pixel."""
+
+CLIPPING = [1 - index / 25 for index in range(20)]
 """Ranges that are tried, as fractions of the largest magnitude."""
 
-ROWS_PER_IMAGE = 24
-"""Token rows of an image that enter the statistics: CLS and random others."""
+STEPS_PER_OCTAVE = 8
+CLIPPED_OCTAVES = 3
+"""Steps of a norm that are tried: down to 2^-3 of the one that clips no sample of any channel."""
 
+DAMPING = 0.1
+"""Of the inputs' mean variance: what is added to each when weights are rounded."""
+
+GELU_LOWS = [-low / 4 for low in range(6, 20, 2)]
+"""Lower ends of a table's inputs that are tried."""
+
+GELU_BINS = 8192
+"""Of the histogram of inputs that decides on a table."""
+
+ROWS_PER_IMAGE = 8
+"""Token rows of an image that enter the statistics: CLS, on which all logits depend, and random
+others."""
+
+PATCHES = "patch_embed.proj"
 WATCHED_INPUTS = ("norm1", "attn.proj", "norm2")
 WATCHED_OUTPUTS = ("attn.qkv", "mlp.fc1")
-"""Of each block; the final norm's input and the classifier's output come on top."""
-
-
-def pixels_of(model: VisionTransformer, images: Tensor) -> Tensor:
-    """uint8 pixels of images (b, 3, h, w) that were normalised for `model`."""
-    mean, std = _normalisation(model)
-    return ((images * std + mean) * 255).round().to(torch.uint8)
+"""Of each block; the patches, the final norm's input and the classifier's output come on top."""
 
 
 @dataclass
@@ -67,6 +83,27 @@ class Samples:
     @property
     def rows(self) -> Tensor:
         return torch.cat(self.parts)
+
+
+def calibrate(
+    network: Network,
+    model: VisionTransformer,
+    folder: ImageFolder,
+    batch_size: int = 16,
+    progress: Callable[[int], object] | None = None,
+) -> IntegerNetwork:
+    """The integer network of a timm model, from all images of a folder.
+
+    `progress` is called with the number of images of every finished batch.
+    """
+
+    def run(images: Tensor) -> None:
+        model(images)
+        if progress is not None:
+            progress(len(images))
+
+    batches = (images for images, _ in folder.batches(model, batch_size))
+    return quantise(network, model, collect(model, run, batches))
 
 
 @torch.inference_mode()
@@ -84,9 +121,11 @@ def collect(
     def watch(name: str, *, output: bool) -> None:
         samples[name] = Samples()
 
-        def hook(_: nn.Module, arguments: tuple[Tensor], result: Tensor) -> None:
+        def hook(module: nn.Module, arguments: tuple[Tensor], result: Tensor) -> None:
             values = result if output else arguments[0]
             samples[name].largest = max(samples[name].largest, values.abs().max().item())
+            if name == PATCHES:
+                values = _patches(module, values)
             if name == "norm":
                 values = values[:, 0]
             elif values.dim() == 3:
@@ -103,6 +142,7 @@ def collect(
             watch(f"blocks.{index}.{part}", output=False)
         for part in WATCHED_OUTPUTS:
             watch(f"blocks.{index}.{part}", output=True)
+    watch(PATCHES, output=False)
     watch("norm", output=False)
     watch("head", output=True)
     try:
@@ -127,16 +167,16 @@ class Activation:
 
 
 def quantise(
-    network: Network, model: VisionTransformer, samples: dict[str, Samples], pixels: Tensor
+    network: Network, model: VisionTransformer, samples: dict[str, Samples]
 ) -> IntegerNetwork:
-    """The integer network from samples of its tensors and pixels (b, 3, h, w) of some images."""
+    """The integer network from samples of its tensors."""
     residual_step = (
         max(s.largest for name, s in samples.items() if "norm" in name)
         * HEADROOM
         / (1 << (RESIDUAL_BITS - 1))
     )
     logit_step = samples["head"].largest * HEADROOM / (1 << (LOGIT_BITS - 1))
-    initial, patch = _embedding(model, pixels, residual_step)
+    initial, patch = _embedding(model, samples[PATCHES].rows, residual_step)
     norm, normed = _norm(model.norm, samples["norm"].rows, model.head.weight)
     parameters = Parameters(
         initial=initial,
@@ -173,7 +213,7 @@ def _layer(
     norm1, normed1 = _norm(block.norm1, norm1_input, attention.qkv.weight)
     heads = _Heads(network, qkv, mixed)
     norm2, normed2 = _norm(block.norm2, norm2_input, mlp.fc1.weight)
-    table = _GeluTable(gelu_input)
+    table = _GeluTable.fit(gelu_input)
     return Layer(
         norm1=norm1,
         qkv=heads.linear(attention.qkv, normed1),
@@ -181,33 +221,34 @@ def _layer(
         projection=_linear(attention.proj.weight, attention.proj.bias, heads.mixed, residual_step),
         norm2=norm2,
         ffn1=_linear(mlp.fc1.weight, mlp.fc1.bias - table.input_offset, normed2, table.input_step),
-        gelu=table.entries,
-        ffn2=_linear(mlp.fc2.weight, mlp.fc2.bias, table.output, residual_step),
+        gelu=table.entries.to(torch.int8),
+        ffn2=_linear(mlp.fc2.weight, mlp.fc2.bias, table.output(gelu_input), residual_step),
     )
 
 
 def _embedding(
-    model: VisionTransformer, pixels: Tensor, residual_step: float
+    model: VisionTransformer, patches: Tensor, residual_step: float
 ) -> tuple[Tensor, Linear]:
     """Initial residual stream, and the patch embedding for pixels less PIXEL_OFFSET."""
-    mean, std = _normalisation(model)
     convolution = model.patch_embed.proj
-    centred = pixels.float() - PIXEL_OFFSET
-    side = convolution.kernel_size
-    integer = functional.unfold(centred, side, stride=side).mT.flatten(0, 1)
-    ones = torch.ones(COLOURS, *side)
-    step = (ones / (255 * std)).flatten()
-    real = integer * step + ((PIXEL_OFFSET / 255 - mean) / std * ones).flatten()
-    linear, bias = _linear_and_bias(
-        convolution.weight.flatten(1),
-        convolution.bias,
-        Activation(step, real, integer),
-        residual_step,
+    config = resolve_model_data_config(model)
+    mean, std = (
+        torch.tensor(config[key]).repeat_interleave(patches.shape[1] // COLOURS)
+        for key in ("mean", "std")
     )
+    integer = ((patches * std + mean) * WHITE).round() - PIXEL_OFFSET
+    x = Activation(1 / (WHITE * std), patches, integer)
+    layer, bias = _without_bias(convolution.weight.flatten(1), convolution.bias, x, residual_step)
     initial = model.pos_embed[0].clone()
     initial[0] += model.cls_token[0, 0]
     initial[1:] += bias
-    return _to_integers(initial / residual_step, RESIDUAL_BITS).to(torch.int16), linear
+    return _to_integers(initial / residual_step, RESIDUAL_BITS).to(torch.int16), layer
+
+
+def _patches(convolution: nn.Conv2d, images: Tensor) -> Tensor:
+    """(b, n - 1, K) of images (b, 3, h, w), in the order of the convolution's weights."""
+    side = convolution.kernel_size
+    return functional.unfold(images, side, stride=side).mT
 
 
 def _norm(norm: nn.LayerNorm, residual: Tensor, weight: Tensor) -> tuple[Norm, Activation]:
@@ -215,18 +256,16 @@ def _norm(norm: nn.LayerNorm, residual: Tensor, weight: Tensor) -> tuple[Norm, A
     dim = residual.shape[1]
     normed = functional.layer_norm(residual, (dim,), eps=norm.eps)
     influence = (weight * norm.weight).square().sum(dim=0)
-    shifts = torch.arange(1 << NORM_CHANNEL_SHIFT_BITS)
-    smallest = normed.abs().amax(dim=0).min().item() / 127
-
-    def errors(step: float) -> Tensor:
-        """(shifts, D) weighted squared errors."""
-        return torch.stack(
-            [_squared_error(normed, step * 2.0**k).sum(dim=0) * influence for k in shifts]
-        )
-
-    steps = [smallest * 2.0 ** (-index / 8) for index in range(24)]
-    step = min(steps, key=lambda step: errors(step).amin(dim=0).sum().item())
-    shift = errors(step).argmin(dim=0)
+    unclipped = normed.abs().amax(dim=0).min().item() / 127
+    octaves = CLIPPED_OCTAVES + (1 << NORM_CHANNEL_SHIFT_BITS)
+    exponents = torch.arange(octaves * STEPS_PER_OCTAVE) / STEPS_PER_OCTAVE - CLIPPED_OCTAVES
+    steps = unclipped * 2.0**exponents
+    errors = torch.stack([_squared_error(normed, step).mean(dim=0) * influence for step in steps])
+    shifts = STEPS_PER_OCTAVE * torch.arange(1 << NORM_CHANNEL_SHIFT_BITS)
+    candidates = range(CLIPPED_OCTAVES * STEPS_PER_OCTAVE, -1, -1)
+    first = min(candidates, key=lambda index: errors[index + shifts].amin(dim=0).sum().item())
+    step = steps[first].item()
+    shift = errors[first + shifts].argmin(dim=0)
     channel_step = step * 2.0**shift
     integer = _to_integers(normed / channel_step, 8)
     scale = Scale.nearest(dim / ((1 << NORM_MEAN_FRACTION_BITS) * step))
@@ -277,62 +316,77 @@ class _Heads:
         return _linear(weight, bias, normed, step)
 
 
+@dataclass(frozen=True)
 class _GeluTable:
-    """GELU between int8 ranges: input = step * (integer + 128) + input_low, output alike."""
+    """GELU from inputs between `low` and `high`, outputs over all of int8."""
 
-    def __init__(self, samples: Tensor):
-        values = samples.flatten()
-        values = values[:: max(1, len(values) // 200_000)]
-        largest = values.max().item()
-        ranges = [
-            (-low / 4, largest * fraction) for low in range(6, 24, 2) for fraction in CLIPPING[::2]
-        ]
-        self._fit(*min(ranges, key=lambda bounds: self._error(values, *bounds)))
-        self.output = Activation(
-            torch.tensor(self._out_step), functional.gelu(samples), self._apply(samples)
-        )
+    low: float
+    high: float
 
-    def _fit(self, low: float, high: float) -> None:
-        inputs = torch.linspace(low, high, 256, dtype=torch.float64)
-        outputs = functional.gelu(inputs)
-        self.input_step = (high - low) / 255
-        self.input_offset = low + 128 * self.input_step
-        self._out_low = outputs.min().item()
-        self._out_step = (outputs.max().item() - self._out_low) / 255
-        self.entries = ((outputs - self._out_low) / self._out_step).round().sub(128).to(torch.int8)
+    @classmethod
+    def fit(cls, samples: Tensor) -> "_GeluTable":
+        """The table of least squared error; inputs outside its range saturate."""
+        counts, edges = torch.histogram(samples.flatten(), GELU_BINS)
+        values = (edges[1:] + edges[:-1]) / 2
+        largest = edges[-1].item()
+        candidates = [cls(low, largest * fraction) for low in GELU_LOWS for fraction in CLIPPING]
+        return min(candidates, key=lambda table: table._error(values) @ counts)
 
-    def _apply(self, values: Tensor) -> Tensor:
-        index = _to_integers((values - self.input_offset) / self.input_step, 8) + 128
-        return self.entries[index].long()
+    @property
+    def input_step(self) -> float:
+        return (self.high - self.low) / 255
 
-    def _error(self, values: Tensor, low: float, high: float) -> float:
-        self._fit(low, high)
-        restored = (self._apply(values) + 128) * self._out_step + self._out_low
-        return (restored - functional.gelu(values)).square().sum().item()
+    @property
+    def input_offset(self) -> float:
+        """The input that integer 0 stands for."""
+        return self.low + 128 * self.input_step
+
+    @property
+    def output_step(self) -> float:
+        return (self._outputs.max() - self._outputs.min()).item() / 255
+
+    @property
+    def entries(self) -> Tensor:
+        """(256,) int8 values."""
+        return ((self._outputs - self._outputs.min()) / self.output_step).round().long() - 128
+
+    @property
+    def _outputs(self) -> Tensor:
+        return functional.gelu(torch.linspace(self.low, self.high, 256))
+
+    def apply(self, values: Tensor) -> Tensor:
+        index = ((values - self.low) / self.input_step).round().long().clamp(0, 255)
+        return self.entries[index]
+
+    def output(self, samples: Tensor) -> Activation:
+        step = torch.tensor(self.output_step)
+        return Activation(step, functional.gelu(samples), self.apply(samples))
+
+    def _error(self, values: Tensor) -> Tensor:
+        restored = (self.apply(values) + 128) * self.output_step + self._outputs.min()
+        return (restored - functional.gelu(values)).square()
 
 
 def _linear(weight: Tensor, bias: Tensor, x: Activation, out_step: float | Tensor) -> Linear:
     """Outputs in units of `out_step` (one number or one a channel)."""
-    layer, real_bias = _linear_and_bias(weight, bias, x, out_step)
+    layer, real_bias = _without_bias(weight, bias, x, out_step)
     scale = layer.multiplier.double() * 2.0 ** -layer.shift.double() * out_step
     return Linear(
         layer.weight, (real_bias / scale).round().to(torch.int32), layer.multiplier, layer.shift
     )
 
 
-def _linear_and_bias(
+def _without_bias(
     weight: Tensor, bias: Tensor, x: Activation, out_step: float | Tensor
 ) -> tuple[Linear, Tensor]:
     """The layer without its bias, and the bias in float."""
     folded = weight * x.step
-    power = x.integer.float().square().mean(dim=0)
-    step = _row_steps(folded, power)
-    integer = _to_integers(folded / step[:, None], 8)
-    bias = (
-        bias
-        + weight @ x.real.mean(dim=0)
-        - (step[:, None] * integer).float() @ x.integer.float().mean(dim=0)
-    )
+    inputs = x.integer.float()
+    mean = inputs.mean(dim=0)
+    covariance = (inputs - mean).T @ (inputs - mean) / len(inputs)
+    step = _row_steps(folded, covariance.diagonal())
+    integer = _round_weights(folded / step[:, None], covariance)
+    bias = bias + weight @ x.real.mean(dim=0) - step * (integer @ mean)
     scales = [Scale.nearest(factor) for factor in (step / out_step).tolist()]
     layer = Linear(
         weight=integer.to(torch.int8),
@@ -341,6 +395,22 @@ def _linear_and_bias(
         shift=torch.tensor([scale.shift for scale in scales], dtype=torch.uint8),
     )
     return layer, bias
+
+
+def _round_weights(weight: Tensor, covariance: Tensor) -> Tensor:
+    """int8 values of weights (M, K), each column making up for the rounding of those before it.
+
+    GPTQ (Frantar et al., ICLR 2023): least error of the outputs for inputs of a covariance (K, K).
+    """
+    damping = DAMPING * covariance.diagonal().mean() * torch.eye(len(covariance))
+    inverse = torch.cholesky_inverse(torch.linalg.cholesky(covariance + damping))
+    factor = torch.linalg.cholesky(inverse, upper=True)
+    weight, rounded = weight.clone(), torch.empty_like(weight)
+    for column in range(weight.shape[1]):
+        rounded[:, column] = weight[:, column].round().clamp(-128, 127)
+        error = (weight[:, column] - rounded[:, column]) / factor[column, column]
+        weight[:, column:] -= error[:, None] * factor[column, column:]
+    return rounded
 
 
 def _row_steps(weight: Tensor, power: Tensor) -> Tensor:
@@ -372,8 +442,3 @@ def _to_integers(x: Tensor, bits: int) -> Tensor:
 
 def _rms(x: Tensor) -> Tensor:
     return x.square().mean(dim=0).sqrt()
-
-
-def _normalisation(model: VisionTransformer) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation (3, 1, 1) of the images that a model expects."""
-    return tuple(torch.tensor(model.pretrained_cfg[key])[:, None, None] for key in ("mean", "std"))

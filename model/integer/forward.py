@@ -139,13 +139,6 @@ def layer_norm(norm: Norm, x: Tensor) -> Tensor:
     return saturate(round_shift(centred * factor, shift), 8)
 
 
-def gelu(tables: Tensor, x: Tensor) -> Tensor:
-    """int8 values (..., C) by tables (G, 256), each of which serves C / G adjacent channels."""
-    groups, entries = tables.shape
-    index = x.unflatten(-1, (groups, -1)) + entries // 2
-    return tables.long().flatten()[index + entries * torch.arange(groups)[:, None]].flatten(-2)
-
-
 def square_root(x: Tensor) -> Tensor:
     """floor(sqrt(x)), exact for 0 <= x < 2^53."""
     root = x.double().sqrt().long()
@@ -184,7 +177,7 @@ def _layer(
     observe("norm2", normed)
     gelu_input = _live_rows(linear(layer.ffn1, normed, 8), live)
     observe("gelu_input", gelu_input)
-    hidden = _live_rows(gelu(layer.gelu, gelu_input), live)
+    hidden = _live_rows(layer.gelu.long()[gelu_input + 128], live)
     observe("hidden", hidden)
     x = _live_rows(_add(x, layer.ffn2, hidden), live)
     observe("x_out", x)

@@ -92,7 +92,7 @@ class Layer:
     projection: Linear
     norm2: Norm
     ffn1: Linear
-    gelu: Tensor  # (G, 256) int8, the value for h at h + 128; each for hidden / G channels
+    gelu: Tensor  # (256,) int8, the value for h at h + 128
     ffn2: Linear
 
     def __post_init__(self):

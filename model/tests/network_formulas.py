@@ -119,12 +119,8 @@ def network(
         middle = x
         normed2 = {j: norm(parameters, f"{at}.norm2", row) for j, row in x.items()}
         gelu_input = {j: linear(parameters, f"{at}.ffn1", row, 8) for j, row in normed2.items()}
-        tables = len(parameters[f"{at}.gelu"])
         hidden = {
-            j: [
-                parameters[f"{at}.gelu"][m * tables // len(row)][value + 128]
-                for m, value in enumerate(row)
-            ]
+            j: [parameters[f"{at}.gelu"][value + 128] for value in row]
             for j, row in gelu_input.items()
         }
         x = {

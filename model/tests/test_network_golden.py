@@ -42,7 +42,7 @@ def random_masks(shape: Network, seed: int, density: float) -> Tensor:
     ],
 )
 def test_network_equals_the_formulas(shape, seed, density, keep):
-    network = random_network(shape, seed, gelu_tables=seed)
+    network = random_network(shape, seed)
     patches = random_patches(shape, 2, seed)
     masks = random_masks(shape, seed, density)
     actual = trace(network, patches, masks, keep)
