@@ -45,9 +45,6 @@ ACCUMULATOR_BITS = 32
 LOGIT_BITS = 16
 """Output of the classifier: signed, one step for all classes."""
 
-GELU_TABLES = 4
-"""GELU tables on chip: a layer's hidden channels may have different ranges."""
-
 SORT_DIGIT_BITS = 4
 """The top-k sorter decides this many bits of the importance a pass."""
 

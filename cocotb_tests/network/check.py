@@ -1,6 +1,7 @@
 """Compares what a program stored with the golden model, every value of every live token."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from torch import Tensor
@@ -11,40 +12,74 @@ from model.image import Image
 from model.layers import AttentionLayer, LayerTrace
 from rtl_gen.control.program_format import ErrorCode
 
+Pair = tuple[str, np.ndarray, np.ndarray]
+"""A tensor's name, what the hardware stored, what the golden model expects."""
 
-def check_layers(
-    image: Image, layers: Sequence[AttentionLayer], traces: Sequence[LayerTrace], run: RtlRun
-) -> int:
-    """Outputs and survivors of attention layers; returns the number of values compared."""
+
+@dataclass(frozen=True)
+class Comparison:
+    """How many values were compared and how many differ."""
+
+    compared: int
+    mismatches: int
+
+
+def compare(pairs: Iterator[Pair]) -> Comparison:
+    """Count values and differences."""
+    compared = mismatches = 0
+    for _, actual, expected in pairs:
+        compared += expected.size
+        mismatches += int((actual != expected).sum())
+    return Comparison(compared, mismatches)
+
+
+def check(pairs: Iterator[Pair], run: RtlRun) -> int:
+    """Fail on the first difference; returns the number of values compared."""
     assert run.error == ErrorCode.NONE, f"error code {run.error.name}"
     compared = 0
+    for name, actual, expected in pairs:
+        assert_equal(name, actual, expected)
+        compared += expected.size
+    return compared
+
+
+def layer_pairs(
+    image: Image, layers: Sequence[AttentionLayer], traces: Sequence[LayerTrace], run: RtlRun
+) -> Iterator[Pair]:
+    """Outputs and survivors of attention layers."""
     for tensor in image.stored:
         actual = image.read(run.memory, tensor)
         if tensor.name == "survivors":
-            assert_equal(tensor.name, actual, traces[-1].survivors.numpy())
+            yield tensor.name, actual, traces[-1].survivors.numpy()
             continue
         index = int(tensor.name.split(".")[1])
         layer, trace = layers[index], traces[index]
         live = trace.live.numpy()
         heads = actual.reshape(layer.tokens, layer.heads, -1)[..., : layer.head_dim]
         expected = np.stack([head.output.numpy() for head in trace.heads], axis=1)
-        assert_equal(tensor.name, heads[live], expected[live])
-        compared += expected[live].size
-    return compared
+        yield tensor.name, heads[live], expected[live]
 
 
-def check_network(image: Image, trace: Mapping[str, Tensor], run: RtlRun) -> int:
-    """Every stored tensor of a whole network's single image; returns the values compared."""
-    assert run.error == ErrorCode.NONE, f"error code {run.error.name}"
-    compared = 0
+def network_pairs(image: Image, trace: Mapping[str, Tensor], run: RtlRun) -> Iterator[Pair]:
+    """Every stored tensor of a whole network's single image."""
     for tensor in image.stored:
         actual = image.read(run.memory, tensor)
         expected, live = _golden(tensor.name, trace)
         if live is not None:
             actual, expected = actual[live], expected[live]
-        assert_equal(tensor.name, actual, expected)
-        compared += expected.size
-    return compared
+        yield tensor.name, actual, expected
+
+
+def check_layers(
+    image: Image, layers: Sequence[AttentionLayer], traces: Sequence[LayerTrace], run: RtlRun
+) -> int:
+    """`check` of `layer_pairs`."""
+    return check(layer_pairs(image, layers, traces, run), run)
+
+
+def check_network(image: Image, trace: Mapping[str, Tensor], run: RtlRun) -> int:
+    """`check` of `network_pairs`."""
+    return check(network_pairs(image, trace, run), run)
 
 
 def _golden(name: str, trace: Mapping[str, Tensor]) -> tuple[np.ndarray, np.ndarray | None]:

@@ -145,7 +145,7 @@ class _Compiler:
         source: Source,
         destination: Destination,
         pitch: int,
-        **fields: int,
+        only_cls: int = 0,
     ) -> None:
         payload, tiles = pack_linear(self.config, layer)
         self.builder.emit(
@@ -156,7 +156,7 @@ class _Compiler:
             pitch=pitch,
             slices=layer.inputs // self.config.width,
             tiles=tiles,
-            **fields,
+            only_cls=only_cls,
         )
 
 
@@ -214,11 +214,5 @@ def _check(config: AcceleratorConfig, network: IntegerNetwork, masks: Tensor) ->
         shape.classes > 4 * config.max_dim
     ):
         raise UserError(f"{shape.classes} classes: this configuration holds {4 * config.max_dim}")
-    tables = len(network.parameters.layers[0].gelu)
-    if tables > numerics.GELU_TABLES or shape.hidden % (tables * config.width):
-        raise UserError(
-            f"{tables} GELU tables for {shape.hidden} hidden channels: expected at most "
-            f"{numerics.GELU_TABLES}, each for a multiple of width = {config.width} channels"
-        )
     if tuple(masks.shape) != shape.mask_shape:
         raise UserError(f"masks of shape {tuple(masks.shape)}: expected {shape.mask_shape}")

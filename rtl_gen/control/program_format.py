@@ -40,7 +40,6 @@ from amaranth.hdl import unsigned
 from amaranth.lib import enum
 from amaranth.lib.data import StructLayout
 
-from rtl_gen import numerics
 from rtl_gen.common.layouts import scale_layout
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.linear.linear import Destination, Source
@@ -87,7 +86,7 @@ class Target(enum.IntEnum, shape=4):
     RESIDUAL = 6
     """int16, 2 * channels / width rows a token."""
     GELU = 7
-    """256 int8 a table, GELU_TABLES tables. LOAD only, from row 0 on."""
+    """256 int8. LOAD only, `first` = 0 and all at once."""
     CHANNEL_SHIFT = 8
     """One byte a channel, width / 2 channels in the lower half of a row. LOAD only."""
     IMPORTANCE = 9
@@ -143,8 +142,7 @@ COMMAND = StructLayout(
         "only_cls": 1,
         "source": Source,
         "destination": Destination,
-        "table": unsigned(2),
-        "reserved": unsigned(4),
+        "reserved": unsigned(6),
         "count": unsigned(COUNT_BITS),
         "first": unsigned(COUNT_BITS),
         "address": unsigned(ADDRESS_BITS),
@@ -180,7 +178,7 @@ def target_ranges(config: AcceleratorConfig) -> dict[Target, TargetRange]:
         Target.ACTIVATION: TargetRange(config.activation_rows, False, True),
         Target.HIDDEN: TargetRange(config.hidden_rows, True, True),
         Target.RESIDUAL: TargetRange(config.residual_rows, True, True),
-        Target.GELU: TargetRange(256 * numerics.GELU_TABLES // config.width, True, False),
+        Target.GELU: TargetRange(-(-256 // config.width), True, False),
         Target.CHANNEL_SHIFT: TargetRange(config.norm_groups, True, False),
         Target.IMPORTANCE: TargetRange(config.bank_depth, False, True),
         Target.LIVE: TargetRange(live_rows, False, True),

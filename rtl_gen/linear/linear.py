@@ -42,8 +42,6 @@ from rtl_gen.memory.row_memory import read_signature
 from rtl_gen.norm.norm_statistics import NormStatistics
 from rtl_gen.pruning.live_tokens import token_read_signature
 
-TABLE_BITS = (numerics.GELU_TABLES - 1).bit_length()
-
 
 class Source(enum.IntEnum, shape=1):
     """Memory that a linear layer reads."""
@@ -61,12 +59,11 @@ class Destination(enum.IntEnum, shape=2):
     RESIDUAL = 3
 
 
-def linear_layout(config: AcceleratorConfig) -> StructLayout:
-    """A layer: `slices` rows of a source token, `tiles` groups of outputs.
+def linear_layout() -> StructLayout:
+    """A layer: `slices` rows of a source token, `tiles` groups of outputs, `pitch` rows of a
+    destination token.
 
-    Results of token t go to row t * `pitch` + `first` of the destination and the rows behind it,
-    through GELU table `table` if they go to the hidden memory. `only_cls` works on the first live
-    token alone.
+    `only_cls` works on the first live token alone.
     """
     return StructLayout(
         {
@@ -76,8 +73,6 @@ def linear_layout(config: AcceleratorConfig) -> StructLayout:
             "slices": unsigned(SLICE_BITS),
             "tiles": unsigned(TILE_BITS),
             "pitch": unsigned(PITCH_BITS),
-            "first": unsigned(destination_bits(config)),
-            "table": unsigned(TABLE_BITS),
         }
     )
 
@@ -105,8 +100,8 @@ class LinearEngine(wiring.Component):
     command : a layer
     go : every other unit is idle: a waiting layer may start
     feeding, rows : the layer's payload
-    gelu_write, gelu_address, gelu_data : fills the tables, entry h + 128 for input h, table by
-    table count, list : the live tokens
+    gelu_write, gelu_address, gelu_data : fills the table, entry h + 128 for input h
+    count, list : the live tokens
     source, source_enable, source_address : which memory gives the row operand, and its read port
     weights, take : the vector operands, to be copied when `take` is high
     running : the array works for this engine
@@ -124,12 +119,12 @@ class LinearEngine(wiring.Component):
         self._config = config
         super().__init__(
             {
-                "command": In(stream.Signature(linear_layout(config))),
+                "command": In(stream.Signature(linear_layout())),
                 "go": In(1),
                 "feeding": Out(1),
                 "rows": In(stream.Signature(unsigned(config.row_bits))),
                 "gelu_write": In(1),
-                "gelu_address": In(TABLE_BITS + 8),
+                "gelu_address": In(8),
                 "gelu_data": In(8),
                 "count": In(config.count_bits),
                 "list": Out(token_read_signature(config)),
@@ -163,7 +158,7 @@ class LinearEngine(wiring.Component):
 
         # One layer runs, the next may wait with its first tile loading.
         waiting = Signal()
-        layer, running = Signal(linear_layout(config)), Signal(linear_layout(config))
+        layer, running = Signal(linear_layout()), Signal(linear_layout())
         draining = Signal(range(self.drain_cycles(config) + 1))
         command = self.command.payload
         accept = self.command.valid & self.command.ready
@@ -182,7 +177,6 @@ class LinearEngine(wiring.Component):
             walker.tiles.eq(layer.tiles),
             walker.slices.eq(layer.slices),
             walker.pitch.eq(layer.pitch),
-            walker.first.eq(layer.first),
             walker.weights_full.eq(buffer.full),
             buffer.take.eq(walker.take),
             self.take.eq(walker.take),
@@ -307,13 +301,11 @@ class LinearEngine(wiring.Component):
         for lane, value in enumerate(results):
             narrow = Signal(signed(8), name=f"narrow_{lane}")
             m.d.comb += narrow.eq(_saturate(value, 8))
-            m.submodules[f"gelu_{lane}"] = table = Memory(
-                shape=8, depth=256 * numerics.GELU_TABLES, init=[]
-            )
+            m.submodules[f"gelu_{lane}"] = table = Memory(shape=8, depth=256, init=[])
             look_up, fill = table.read_port(), table.write_port()
             m.d.comb += [
                 look_up.en.eq(1),
-                look_up.addr.eq(Cat(narrow[:7], ~narrow[7], running.table)),
+                look_up.addr.eq(Cat(narrow[:7], ~narrow[7])),
                 fill.en.eq(self.gelu_write),
                 fill.addr.eq(self.gelu_address),
                 fill.data.eq(self.gelu_data),

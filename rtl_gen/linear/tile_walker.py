@@ -50,7 +50,7 @@ class TileWalker(wiring.Component):
     """
     Attributes
     ----------
-    start, tokens, tiles, slices, pitch, first : begins a walk; only while not `busy`
+    start, tokens, tiles, slices, pitch : begins a walk; only while not `busy`
     busy : steps still enter the pipeline or are in it
     list : read port of the live-token list
     source_enable, source_address : read port of the source memory (latency 1)
@@ -72,7 +72,6 @@ class TileWalker(wiring.Component):
                 "tiles": In(TILE_BITS),
                 "slices": In(SLICE_BITS),
                 "pitch": In(PITCH_BITS),
-                "first": In(destination_bits(config)),
                 "busy": Out(1),
                 "list": Out(token_read_signature(config)),
                 "source_enable": Out(1),
@@ -93,7 +92,6 @@ class TileWalker(wiring.Component):
         span = Signal.like(position)
         tiles, slices = Signal(TILE_BITS), Signal(SLICE_BITS)
         tokens, pitch = Signal(config.count_bits), Signal(PITCH_BITS)
-        first = Signal(destination_bits(config))
         walking, advance = Signal(), Signal()
 
         # Counters.
@@ -111,7 +109,6 @@ class TileWalker(wiring.Component):
                 tiles.eq(self.tiles),
                 slices.eq(self.slices),
                 pitch.eq(self.pitch),
-                first.eq(self.first),
             ]
         with m.Elif(walking & advance):
             m.d.sync += position.eq(Mux(pass_end, 0, position + 1))
@@ -168,7 +165,7 @@ class TileWalker(wiring.Component):
                 row_base.eq(self.list.token * pitch),
                 multiplied_token.eq(self.list.token),
                 self.source_address.eq(source_base + stages[token_stage + 1].slice),
-                addressed_row.eq(row_base + first),
+                addressed_row.eq(row_base),
                 addressed_token.eq(multiplied_token),
                 latched_row.eq(addressed_row),
                 latched_token.eq(addressed_token),

@@ -1,0 +1,228 @@
+"""`python -m cocotb_tests.deit`: one image through a whole DeiT in RTL, compared with the golden
+model.
+
+The network is a calibrated one (`--network`, from `python -m model calibrate`) or, without, a
+seeded random one of the same shape, whose cycles are as real. The program is compiled, runs on
+Verilator behind a simulated AXI4 memory, and every tensor that it stores is compared.
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from PIL import Image as Picture
+from PIL import UnidentifiedImageError
+from rich.console import Console
+from rich.table import Table
+from timm import get_pretrained_cfg
+from timm.data import ImageNetInfo, create_transform, resolve_data_config
+from torch import Tensor
+
+from cocotb_tests.network.check import compare, network_pairs
+from cocotb_tests.network.run import MemoryModel, RtlRun, run_image
+from model.files import replace_file
+from model.integer.accuracy import kept_after_attention
+from model.integer.compiler import compile_network
+from model.integer.forward import patches_of, trace
+from model.integer.network import IntegerNetwork
+from model.integer.random_network import random_network, random_patches
+from model.masks import make_masks
+from model.networks import Network, get_network
+from model.schedule import DEFAULT_SCHEDULE
+from model.synthetic import maps_of
+from model.vitcod_io import read_masks
+from rtl_gen import cli
+from rtl_gen.config import AcceleratorConfig, get_config
+from rtl_gen.control.program_format import ErrorCode
+from rtl_gen.errors import UserError
+
+app = typer.Typer(add_completion=False, help=__doc__)
+console = Console()
+
+
+@app.command()
+def deit(
+    *,
+    model: Annotated[str, typer.Option(help="deit_tiny, deit_small or deit_base.")] = "deit_tiny",
+    sparsity: Annotated[
+        float, typer.Option(help="Fraction of attention entries to drop; 0 for dense.")
+    ] = 0.8,
+    mask_file: Annotated[
+        Path | None, typer.Option("--masks", help="ViTCoD mask file instead of --sparsity.")
+    ] = None,
+    strategy: Annotated[str, typer.Option(help="How masks are made.")] = "vitcod",
+    prune: Annotated[bool, typer.Option(help="Prune tokens by the default schedule.")] = True,
+    network_file: Annotated[
+        Path | None, typer.Option("--network", help="Calibrated network; default: random.")
+    ] = None,
+    image_file: Annotated[
+        Path | None, typer.Option("--image", help="Picture; default: random pixels.")
+    ] = None,
+    config: Annotated[str, typer.Option(help="Preset of the hardware.")] = "default",
+    simulator: Annotated[str, typer.Option(help="verilator or icarus.")] = "verilator",
+    latency: Annotated[int, typer.Option(min=2, help="Of the memory, in cycles.")] = 100,
+    rate: Annotated[int, typer.Option(min=1, help="Bytes a cycle of the memory.")] = 64,
+    dump: Annotated[
+        bool, typer.Option(help="Store and compare every intermediate tensor.")
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Of whatever is random.")] = 0,
+    out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("build/deit"),
+) -> None:
+    """Compile, simulate, compare, report."""
+    network = get_network(model)
+    choice = get_config(config)
+    integers = _network(network, network_file, seed)
+    patches = _patches(network, image_file, seed)
+    masks = _masks(network, sparsity, mask_file, strategy, seed)
+    keep = kept_after_attention(DEFAULT_SCHEDULE, network) if prune else [None] * network.layers
+    keep = [None if tokens == network.tokens else tokens for tokens in keep]
+    image = compile_network(choice, integers, masks, keep, dump=dump)
+    console.print(
+        f"{model}: image of {len(image.data) / 1e6:.1f} MB, seed {seed}; building the simulation "
+        "takes a minute or two the first time"
+    )
+    golden = trace(integers, patches, masks, keep)
+    run = run_image(
+        choice,
+        image,
+        image.with_patches(patches[0]),
+        simulator=simulator,
+        memory=MemoryModel(latency=latency, rate=min(rate, choice.bus_bytes)),
+        seed=seed + 1,
+    )
+    if run.error != ErrorCode.NONE:
+        raise UserError(f"the accelerator stopped with error {run.error.name}")
+    comparison = compare(network_pairs(image, golden, run))
+    result = {
+        "model": model,
+        "network": "random" if network_file is None else str(network_file),
+        "sparsity": sparsity if mask_file is None else None,
+        "masks": None if mask_file is None else str(mask_file),
+        "prune": prune,
+        "config": config,
+        "latency": latency,
+        "rate": min(rate, choice.bus_bytes),
+        "seed": seed,
+        "compared": comparison.compared,
+        "mismatches": comparison.mismatches,
+        **_cycles(choice, network, masks, golden, run),
+        "kept_tokens": [int(golden[f"layers.{i}.survivors"].sum()) for i in range(network.layers)],
+        "top5": golden["logits"][0].topk(min(5, network.classes)).indices.tolist(),
+        "on_chip_kb": round(on_chip_bytes(choice, network) / 1024, 1),
+        "wall_seconds": round(run.wall_seconds, 1),
+        "counters": run.counters,
+    }
+    kind = f"{sparsity:g}" if mask_file is None else mask_file.stem
+    path = out / f"{model}-{kind}-{int(prune)}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replace_file(path) as file:
+        file.write((json.dumps(result, indent=2) + "\n").encode())
+    _show(result, trained=network_file is not None)
+    console.print(str(path))
+    if comparison.mismatches:
+        raise UserError(f"{comparison.mismatches} values differ from the golden model")
+
+
+def mac_bound_cycles(
+    config: AcceleratorConfig, network: Network, masks: Tensor, live: list[Tensor]
+) -> float:
+    """Multiply-accumulates of the network over the multipliers.
+
+    `live` holds each layer's tokens and, last, those that leave the last layer.
+    """
+    macs = network.patch_tokens * network.patch_inputs * network.dim + network.dim * network.classes
+    for index in range(network.layers):
+        entering, leaving = (int(live[index + i].sum()) for i in (0, 1))
+        rows = live[index]
+        entries = int((masks[index] & rows[:, None] & rows).sum())
+        macs += entering * 3 * network.dim**2 + 2 * entries * network.head_dim
+        macs += leaving * network.dim * (network.dim + 2 * network.hidden)
+    return macs / config.macs
+
+
+def on_chip_bytes(config: AcceleratorConfig, network: Network) -> int:
+    """Bytes of the large memories that a network uses; see docs/architecture.md."""
+    tokens = network.tokens
+    activations = tokens * (2 * network.dim + network.dim + network.hidden)
+    head = tokens * (3 * config.width + config.mask_bytes)
+    return activations + head + tokens * 4 * config.lanes
+
+
+def _cycles(
+    config: AcceleratorConfig,
+    network: Network,
+    masks: Tensor,
+    golden: dict[str, Tensor],
+    run: RtlRun,
+) -> dict[str, float]:
+    live = [golden[f"layers.{i}.live"][0] for i in range(network.layers)]
+    live.append(golden[f"layers.{network.layers - 1}.survivors"][0])
+    bound = mac_bound_cycles(config, network, masks, live)
+    cycles = run.counters["cycles"]
+    return {
+        "cycles": cycles,
+        "mac_bound_cycles": round(bound),
+        "ratio": round(cycles / bound, 4),
+        "stall_cycles": run.counters["weight_stalls"],
+        "axi_read_bytes": run.counters["rows_read"] * config.width,
+        "axi_write_bytes": run.counters["rows_written"] * config.width,
+    }
+
+
+def _network(network: Network, file: Path | None, seed: int) -> IntegerNetwork:
+    if file is None:
+        return random_network(network, seed)
+    integers = IntegerNetwork.load(file)
+    if integers.shape != network:
+        raise UserError(f"{file} is a {integers.shape.name}, expected a {network.name}")
+    return integers
+
+
+def _patches(network: Network, file: Path | None, seed: int) -> Tensor:
+    if file is None:
+        return random_patches(network, 1, seed)
+    settings = resolve_data_config(pretrained_cfg=get_pretrained_cfg(network.timm_name).to_dict())
+    try:
+        with Picture.open(file) as picture:
+            normalised = create_transform(**settings)(picture.convert("RGB"))
+    except (OSError, UnidentifiedImageError) as error:
+        raise UserError(f"picture {file} is unreadable: expected a JPEG or PNG file") from error
+    mean, std = (torch.tensor(settings[name])[:, None, None] for name in ("mean", "std"))
+    return patches_of(network, ((normalised * std + mean) * 255).round()[None])
+
+
+def _masks(
+    network: Network, sparsity: float, file: Path | None, strategy: str, seed: int
+) -> Tensor:
+    if file is not None:
+        return torch.from_numpy(read_masks(file, network))
+    if sparsity == 0:
+        return torch.ones(network.mask_shape, dtype=torch.bool)
+    return torch.from_numpy(make_masks(maps_of(network, seed).maps, sparsity, strategy))
+
+
+def _show(result: dict, *, trained: bool) -> None:
+    table = Table("", "", show_header=False)
+    for name in (
+        "mismatches",
+        "compared",
+        "cycles",
+        "mac_bound_cycles",
+        "ratio",
+        "stall_cycles",
+        "axi_read_bytes",
+        "on_chip_kb",
+        "wall_seconds",
+    ):
+        table.add_row(name.replace("_", " "), f"{result[name]:,}")
+    if trained:
+        names = ImageNetInfo()
+        top = [names.index_to_description(index) for index in result["top5"]]
+        table.add_row("top 5", "; ".join(top))
+    console.print(table)
+
+
+if __name__ == "__main__":
+    cli.run(app)
