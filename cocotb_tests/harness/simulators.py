@@ -148,6 +148,17 @@ def with_random_memories(verilog: str) -> str:
     return _EMPTY_MEMORY.sub(_random_contents, verilog)
 
 
+def for_icarus(verilog: str) -> str:
+    """The same design with `always @*` for `always_comb`, woken at time 0.
+
+    Icarus 11 can run `always_comb` blocks without end when a vector is driven by several of them.
+    """
+    verilog = re.sub(
+        r"^module [^;]*;$", r"\g<0>\n  reg woken = 0;\n  initial #0 woken = 1;", verilog, flags=re.M
+    )
+    return verilog.replace("  always_comb begin\n", "  always @* begin\n    if (woken) begin end\n")
+
+
 _EMPTY_MEMORY = re.compile(r"^  reg \[(\d+):0\] (\S+) +\[(\d+):0\];\n(?!  initial begin)", re.M)
 
 
