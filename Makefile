@@ -7,7 +7,7 @@ WORKERS ?= 2
 PYTEST := $(PY) -m pytest -n $(WORKERS) --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint format rtl regression sweep clean
+.PHONY: help venv demo test lint format rtl regression sweep deit image clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -42,6 +42,19 @@ regression: .venv/installed ## co-simulations: [SIM=verilator|icarus] [CONFIG=pr
 
 sweep: .venv/installed ## cycles and speed-up of every model, sparsity and schedule
 	$(PY) -m sim_models sweep
+
+NETWORK_OPTIONS = --model $(or $(MODEL),deit_tiny) --sparsity $(or $(SPARSITY),0.8) \
+	$(if $(filter 0,$(PRUNE)),--no-prune) $(if $(NETWORK),--network "$(NETWORK)") \
+	$(if $(MASKS),--masks "$(MASKS)") $(if $(CONFIG),--config $(CONFIG)) \
+	$(if $(filter 1,$(DUMP)),--dump) $(if $(SEED),--seed $(SEED))
+
+deit: .venv/installed ## a whole network in RTL: [MODEL=] [SPARSITY=] [PRUNE=0] [NETWORK=] [IMAGE=] [DUMP=1]
+	$(PY) -m cocotb_tests.deit $(NETWORK_OPTIONS) $(if $(IMAGE),--image "$(IMAGE)") \
+		$(if $(SIM),--simulator $(SIM)) $(if $(LATENCY),--latency $(LATENCY)) \
+		$(if $(RATE),--rate $(RATE))
+
+image: .venv/installed ## memory image and map of a network: [MODEL=] [SPARSITY=] [PRUNE=0] [NETWORK=]
+	$(PY) -m model image $(NETWORK_OPTIONS)
 
 clean: ## remove what was built; .venv stays
 	rm -rf build

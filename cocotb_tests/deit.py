@@ -10,29 +10,19 @@ import json
 from pathlib import Path
 from typing import Annotated
 
-import torch
 import typer
-from PIL import Image as Picture
-from PIL import UnidentifiedImageError
 from rich.console import Console
 from rich.table import Table
-from timm import get_pretrained_cfg
-from timm.data import ImageNetInfo, create_transform, resolve_data_config
+from timm.data import ImageNetInfo
 from torch import Tensor
 
 from cocotb_tests.network.check import compare, network_pairs
 from cocotb_tests.network.run import MemoryModel, RtlRun, run_image
 from model.files import replace_file
-from model.integer.accuracy import kept_after_attention
+from model.integer.choices import input_patches, integer_network, kept_tokens, network_masks
 from model.integer.compiler import compile_network
-from model.integer.forward import patches_of, trace
-from model.integer.network import IntegerNetwork
-from model.integer.random_network import random_network, random_patches
-from model.masks import make_masks
+from model.integer.forward import trace
 from model.networks import Network, get_network
-from model.schedule import DEFAULT_SCHEDULE
-from model.synthetic import maps_of
-from model.vitcod_io import read_masks
 from rtl_gen import cli
 from rtl_gen.config import AcceleratorConfig, get_config
 from rtl_gen.control.program_format import ErrorCode
@@ -73,11 +63,10 @@ def deit(
     """Compile, simulate, compare, report."""
     network = get_network(model)
     choice = get_config(config)
-    integers = _network(network, network_file, seed)
-    patches = _patches(network, image_file, seed)
-    masks = _masks(network, sparsity, mask_file, strategy, seed)
-    keep = kept_after_attention(DEFAULT_SCHEDULE, network) if prune else [None] * network.layers
-    keep = [None if tokens == network.tokens else tokens for tokens in keep]
+    integers = integer_network(network, network_file, seed)
+    patches = input_patches(network, image_file, seed)
+    masks = network_masks(network, sparsity, mask_file, strategy, seed)
+    keep = kept_tokens(network, prune=prune)
     image = compile_network(choice, integers, masks, keep, dump=dump)
     console.print(
         f"{model}: image of {len(image.data) / 1e6:.1f} MB, seed {seed}; building the simulation "
@@ -169,38 +158,6 @@ def _cycles(
         "axi_read_bytes": run.counters["rows_read"] * config.width,
         "axi_write_bytes": run.counters["rows_written"] * config.width,
     }
-
-
-def _network(network: Network, file: Path | None, seed: int) -> IntegerNetwork:
-    if file is None:
-        return random_network(network, seed)
-    integers = IntegerNetwork.load(file)
-    if integers.shape != network:
-        raise UserError(f"{file} is a {integers.shape.name}, expected a {network.name}")
-    return integers
-
-
-def _patches(network: Network, file: Path | None, seed: int) -> Tensor:
-    if file is None:
-        return random_patches(network, 1, seed)
-    settings = resolve_data_config(pretrained_cfg=get_pretrained_cfg(network.timm_name).to_dict())
-    try:
-        with Picture.open(file) as picture:
-            normalised = create_transform(**settings)(picture.convert("RGB"))
-    except (OSError, UnidentifiedImageError) as error:
-        raise UserError(f"picture {file} is unreadable: expected a JPEG or PNG file") from error
-    mean, std = (torch.tensor(settings[name])[:, None, None] for name in ("mean", "std"))
-    return patches_of(network, ((normalised * std + mean) * 255).round()[None])
-
-
-def _masks(
-    network: Network, sparsity: float, file: Path | None, strategy: str, seed: int
-) -> Tensor:
-    if file is not None:
-        return torch.from_numpy(read_masks(file, network))
-    if sparsity == 0:
-        return torch.ones(network.mask_shape, dtype=torch.bool)
-    return torch.from_numpy(make_masks(maps_of(network, seed).maps, sparsity, strategy))
 
 
 def _show(result: dict, *, trained: bool) -> None:

@@ -1,0 +1,63 @@
+"""What a user chooses of a run: network, masks, pruning and input, from files or from a seed."""
+
+from pathlib import Path
+
+import torch
+from PIL import Image, UnidentifiedImageError
+from timm import get_pretrained_cfg
+from timm.data import create_transform, resolve_data_config
+from torch import Tensor
+
+from model.integer.accuracy import kept_after_attention
+from model.integer.forward import patches_of
+from model.integer.network import IntegerNetwork
+from model.integer.random_network import random_network, random_patches
+from model.masks import make_masks
+from model.networks import Network
+from model.schedule import DEFAULT_SCHEDULE
+from model.synthetic import maps_of
+from model.vitcod_io import read_masks
+from rtl_gen.errors import UserError
+
+
+def integer_network(network: Network, file: Path | None, seed: int) -> IntegerNetwork:
+    """The calibrated network of a file, or a random one of the same shape."""
+    if file is None:
+        return random_network(network, seed)
+    integers = IntegerNetwork.load(file)
+    if integers.shape != network:
+        raise UserError(f"{file} is a {integers.shape.name}, expected a {network.name}")
+    return integers
+
+
+def input_patches(network: Network, file: Path | None, seed: int) -> Tensor:
+    """Patches (1, n - 1, K) of a picture as timm evaluates it, or random ones."""
+    if file is None:
+        return random_patches(network, 1, seed)
+    settings = resolve_data_config(pretrained_cfg=get_pretrained_cfg(network.timm_name).to_dict())
+    try:
+        with Image.open(file) as picture:
+            normalised = create_transform(**settings)(picture.convert("RGB"))
+    except (OSError, UnidentifiedImageError) as error:
+        raise UserError(f"picture {file} is unreadable: expected a JPEG or PNG file") from error
+    mean, std = (torch.tensor(settings[name])[:, None, None] for name in ("mean", "std"))
+    return patches_of(network, ((normalised * std + mean) * 255).round()[None])
+
+
+def network_masks(
+    network: Network, sparsity: float, file: Path | None, strategy: str, seed: int
+) -> Tensor:
+    """Masks of a ViTCoD file, or of the averaged attention maps at a sparsity; 0 is dense."""
+    if file is not None:
+        return torch.from_numpy(read_masks(file, network))
+    if sparsity == 0:
+        return torch.ones(network.mask_shape, dtype=torch.bool)
+    return torch.from_numpy(make_masks(maps_of(network, seed).maps, sparsity, strategy))
+
+
+def kept_tokens(network: Network, *, prune: bool) -> list[int | None]:
+    """Tokens that each layer leaves by the default schedule; None where it drops none."""
+    if not prune:
+        return [None] * network.layers
+    keep = kept_after_attention(DEFAULT_SCHEDULE, network)
+    return [None if tokens == network.tokens else tokens for tokens in keep]
