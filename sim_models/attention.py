@@ -1,4 +1,4 @@
-"""Cycles of masked attention, equal to the `attend_cycles` counter of the RTL with an ideal memory.
+"""Cycles of masked attention, equal to the counter `attention_cycles` of the RTL.
 
 The array's schedule is a recurrence of maxima and sums over the rows (a max-plus system), because
 the row interleaver takes rows in a fixed order: QK^T of rows 0 .. D - 1, PV of row 0, QK^T of
@@ -8,9 +8,9 @@ row D, PV of row 1, ... with D = row_slots. With T_i the beats of row i:
     softmax  takes T_i cycles in its second pass, rows in order, once the row's maximum is known
     PV       issues T_i beats once the row's normalisation has passed the row buffer; its last beat
              keeps width / lanes cycles from that of the row before and needs a free output place
-    writer   takes a row in row_beats cycles, rows in order
+    output   rows are taken as they come: the hidden memory is always ready
 
-All latencies are the constants that the units in rtl_gen state. An ideal memory never stalls.
+All latencies are the constants that the units in rtl_gen state.
 """
 
 from dataclasses import astuple, dataclass
@@ -29,7 +29,7 @@ from rtl_gen.config import AcceleratorConfig
 
 @dataclass(frozen=True)
 class AttentionCycles:
-    """Where the cycles of one or more heads go; `total` is the counter `attend_cycles`."""
+    """Where the cycles of one or more heads go; `total` is the counter `attention_cycles`."""
 
     start: int = 0
     """Before the first beat."""
@@ -72,13 +72,12 @@ def attend_cycles(config: AcceleratorConfig, beats: np.ndarray) -> AttentionCycl
         Softmax.normalise_latency(config) + RowBuffer.LATENCY + RowInterleaver.LATENCY,
         RowInterleaver.output_cycles(config),
         Attention.column_latency(config) + OutputUnit.latency(config),
-        1,
         1 + RowInterleaver.LATENCY,
     )
     work = int(np.sum(beats))
     after_last = last_taken - last_issue - 1 + Attention.IDLE_LATENCY
     return AttentionCycles(
-        start=first_issue,
+        start=first_issue - 1,
         qk=work,
         pv=work,
         stall=last_issue + 1 - first_issue - 2 * work,
@@ -101,10 +100,9 @@ def _schedule(
     second_pass_to_issue,
     output_cycles,
     issue_to_output,
-    write_cycles,
     taken_to_issue,
 ):
-    """(last issue, last row taken by the writer), in cycles after the transfer of the start.
+    """(last issue, last output row), in cycles after the transfer of the start.
 
     The arguments that join two units are latencies between the named events of a row.
     """
@@ -114,7 +112,6 @@ def _schedule(
     free = first_issue
     second_pass_free = 0
     last_pv = -output_cycles
-    writer_free = 0
     qk_row = 0
     for row in range(rows):
         while qk_row < min(rows, row + row_slots):
@@ -127,8 +124,7 @@ def _schedule(
         last = max(last, last_pv + output_cycles)
         if row >= output_rows:
             last = max(last, taken[row - output_rows] + taken_to_issue)
-        taken[row] = max(last + issue_to_output, writer_free) + write_cycles - 1
-        writer_free = taken[row] + 1
+        taken[row] = last + issue_to_output
         last_pv = last
         free = last + 1
     return last_pv, taken[-1]
