@@ -14,6 +14,7 @@ from model.image import Image
 from rtl_gen import verilog
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.program_format import ErrorCode
+from sim_models.memory import MemoryTiming
 
 LIMIT_CYCLES = 200_000_000
 
@@ -25,15 +26,11 @@ NAME = "system"
 
 
 @dataclass(frozen=True)
-class MemoryModel:
+class MemoryModel(MemoryTiming):
     """Behaviour of the simulated memory."""
 
-    latency: int = 100
-    """Cycles from a read address to its first beat."""
-    rate: int | None = None
-    """Bytes a cycle in each direction; None: a beat a cycle."""
     stall: float = 0.0
-    """Probability that a channel pauses in a cycle."""
+    """Probability that a channel pauses in a cycle; the cycle model knows none."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +46,8 @@ class RtlRun:
 
 
 @cache
-def _system(config: AcceleratorConfig, beats: int) -> str:
+def system_verilog(config: AcceleratorConfig, beats: int) -> str:
+    """The accelerator with a memory of `beats` beats."""
     return verilog.emit(System(config, beats), NAME)
 
 
@@ -70,7 +68,7 @@ def run_image(
         before, after = Path(folder, "before.npy"), Path(folder, "after.npy")
         np.save(before, data)
         result = simulate(
-            _system(config, size // config.bus_bytes),
+            system_verilog(config, size // config.bus_bytes),
             name=NAME,
             simulator=simulator,
             bench="cocotb_tests.network.bench_system",

@@ -48,6 +48,8 @@ class StreamReader(wiring.Component):
 
     REQUEST_CYCLES = 3
     """From the transfer of `start` to ARVALID."""
+    BURST_CYCLES = 2
+    """Between two bursts at least: the next one is planned, then issued."""
     DATA_CYCLES = 3
     """From a transfer on R to the offer on `out`: memory, its latch, output register."""
 
