@@ -27,6 +27,8 @@ from rtl_gen import cli
 from rtl_gen.config import AcceleratorConfig, get_config
 from rtl_gen.control.program_format import ErrorCode
 from rtl_gen.errors import UserError
+from sim_models.memory import MemoryTiming
+from sim_models.program import predict_network
 
 app = typer.Typer(add_completion=False, help=__doc__)
 console = Console()
@@ -68,17 +70,19 @@ def deit(
     masks = network_masks(network, sparsity, mask_file, strategy, seed)
     keep = kept_tokens(network, prune=prune)
     image = compile_network(choice, integers, masks, keep, dump=dump)
+    timing = MemoryTiming(latency=latency, rate=min(rate, choice.bus_bytes))
+    golden = trace(integers, patches, masks, keep)
+    predicted = predict_network(choice, image, masks, golden, timing)
     console.print(
         f"{model}: image of {len(image.data) / 1e6:.1f} MB, seed {seed}; building the simulation "
         "takes a minute or two the first time"
     )
-    golden = trace(integers, patches, masks, keep)
     run = run_image(
         choice,
         image,
         image.with_patches(patches[0]),
         simulator=simulator,
-        memory=MemoryModel(latency=latency, rate=min(rate, choice.bus_bytes)),
+        memory=MemoryModel(latency=timing.latency, rate=timing.rate),
         seed=seed + 1,
     )
     if run.error != ErrorCode.NONE:
@@ -92,7 +96,7 @@ def deit(
         "prune": prune,
         "config": config,
         "latency": latency,
-        "rate": min(rate, choice.bus_bytes),
+        "rate": timing.rate,
         "seed": seed,
         "compared": comparison.compared,
         "mismatches": comparison.mismatches,
@@ -102,6 +106,8 @@ def deit(
         "on_chip_kb": round(on_chip_bytes(choice, network) / 1024, 1),
         "wall_seconds": round(run.wall_seconds, 1),
         "counters": run.counters,
+        "cycles_model": predicted["cycles"],
+        "counters_model": predicted,
     }
     kind = f"{sparsity:g}" if mask_file is None else mask_file.stem
     path = out / f"{model}-{kind}-{int(prune)}.json"
@@ -166,6 +172,7 @@ def _show(result: dict, *, trained: bool) -> None:
         "mismatches",
         "compared",
         "cycles",
+        "cycles_model",
         "mac_bound_cycles",
         "ratio",
         "stall_cycles",

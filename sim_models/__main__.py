@@ -44,6 +44,11 @@ def sweep(
     out: Annotated[Path, typer.Option(help="Folder that gets the files.")] = Path("build/sweep"),
 ) -> None:
     """Cycles of DeiT models by sparsity, with and without token pruning (CSV, JSON, PNG)."""
+    print_sweep(config, seed, out)
+
+
+def print_sweep(config: str, seed: int, out: Path) -> Sweep:
+    """Run the sweep, write its files into `out` and print its tables."""
     choice = get_config(config)
     for network in NETWORKS.values():
         check_fit(choice, network)
@@ -62,6 +67,7 @@ def sweep(
     files = write(result, out)
     show(result)
     print("\n".join(map(str, files)))
+    return result
 
 
 def show(result: Sweep) -> None:

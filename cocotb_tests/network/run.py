@@ -18,9 +18,8 @@ from sim_models.memory import MemoryTiming
 
 LIMIT_CYCLES = 200_000_000
 
-LEAST_MEMORY = 1 << 20
-"""Bytes of the simulated memory if an image needs no more: images share a build."""
-
+LEAST_MEMORY = {8: 1 << 20, 16: 1 << 20, 32: 1 << 20, 64: 1 << 27}
+"""Bytes of the simulated memory by `width`, whatever an image needs: images share a build."""
 
 NAME = "system"
 
@@ -63,7 +62,7 @@ def run_image(
 ) -> RtlRun:
     """Run an image, with the bytes `data` if they are not its own."""
     data = image.data if data is None else data
-    size = max(LEAST_MEMORY, 1 << (image.memory_bytes - 1).bit_length())
+    size = max(LEAST_MEMORY[config.width], 1 << (image.memory_bytes - 1).bit_length())
     with tempfile.TemporaryDirectory() as folder:
         before, after = Path(folder, "before.npy"), Path(folder, "after.npy")
         np.save(before, data)

@@ -1,0 +1,126 @@
+"""`python -m cocotb_tests.demo`: the main job, from attention statistics to bit-exact RTL to a DeiT sweep.
+
+1. Verilog of the default preset.
+2. Two consecutive layers of DeiT-Tiny (197 tokens, 3 heads, masks of 80 % sparsity from the averaged attention
+   maps, pruning after each) on Verilator, for several array sizes: every output compared with the golden model, every
+   cycle counter with the cycle model, which predicts before the simulation starts.
+3. The sweep over DeiT-Tiny, Small and Base.
+
+Results: a table and `demo.json`.
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from cocotb_tests.network.check import compare, layer_pairs
+from cocotb_tests.network.run import MemoryModel, run_image
+from model.files import replace_file
+from model.layers import compile_layers, run_layers
+from model.networks import DEIT_TINY
+from model.sample_layers import sample_layers
+from rtl_gen import cli
+from rtl_gen.__main__ import rtl
+from rtl_gen.config import get_config
+from rtl_gen.control.program_format import ErrorCode
+from rtl_gen.errors import UserError
+from sim_models.__main__ import print_sweep
+from sim_models.memory import MemoryTiming
+from sim_models.program import predict_layers
+
+PRESETS = ("default", "half", "double")
+SPARSITY = 0.8
+
+app = typer.Typer(add_completion=False, help=__doc__)
+console = Console()
+
+
+@app.command()
+def demo(
+    *,
+    seed: Annotated[int, typer.Option(min=0, help="Of Q, K, V and the synthetic maps.")] = 0,
+    out: Annotated[Path, typer.Option(help="Folder of demo.json.")] = Path("build/demo"),
+) -> None:
+    """RTL, co-simulation of two real layers on Verilator, and the sweep."""
+    rtl("default")
+    layers = sample_layers(sparsity=SPARSITY, seed=seed)
+    traces = run_layers(DEIT_TINY.tokens, layers)
+    timing = MemoryTiming()
+    memory = MemoryModel(latency=timing.latency)
+    runs = {}
+    for preset in PRESETS:
+        config = get_config(preset)
+        image = compile_layers(config, DEIT_TINY.tokens, layers)
+        predicted = predict_layers(config, image, layers, traces, timing)
+        console.print(f"{preset}: {config.macs} MACs, building and running on Verilator")
+        run = run_image(config, image, simulator="verilator", memory=memory, seed=seed + 1)
+        if run.error != ErrorCode.NONE:
+            raise UserError(f"{preset}: the accelerator stopped with error {run.error.name}")
+        comparison = compare(layer_pairs(image, layers, traces, run))
+        beats = run.counters["qk_beats"] + run.counters["pv_beats"]
+        useful = _useful_macs(layers, traces)
+        runs[preset] = {
+            "macs": config.macs,
+            "compared": comparison.compared,
+            "mismatches": comparison.mismatches,
+            "cycles_rtl": run.counters["cycles"],
+            "cycles_model": predicted["cycles"],
+            "counters_rtl": run.counters,
+            "counters_model": predicted,
+            "attention_utilisation": useful / (config.macs * run.counters["attention_cycles"]),
+            "beat_utilisation": useful / (config.macs * beats),
+        }
+    result = print_sweep("default", seed, Path("build/sweep"))
+    summary = {
+        "mismatches": sum(run["mismatches"] for run in runs.values()),
+        "cycles_rtl": runs["default"]["cycles_rtl"],
+        "cycles_model": runs["default"]["cycles_model"],
+        "mean_speedup": result.mean_speedup(),
+        "survivors": [int(trace.survivors.sum()) for trace in traces],
+        "sparsity": SPARSITY,
+        "seed": seed,
+        "presets": runs,
+    }
+    _show(summary)
+    out.mkdir(parents=True, exist_ok=True)
+    with replace_file(out / "demo.json") as file:
+        file.write((json.dumps(summary, indent=2) + "\n").encode())
+    console.print(str(out / "demo.json"))
+    wrong = [name for name, run in runs.items() if run["counters_rtl"] != run["counters_model"]]
+    if summary["mismatches"] or wrong:
+        raise UserError(
+            f"{summary['mismatches']} values differ from the golden model; counters differ from "
+            f"the cycle model for {', '.join(wrong) or 'no preset'}"
+        )
+
+
+def _useful_macs(layers, traces) -> int:
+    """Multiply-accumulates of kept entries in QK^T and PV."""
+    return sum(
+        2 * layer.head_dim * int(trace.kept_entries(layer.mask).sum())
+        for layer, trace in zip(layers, traces, strict=True)
+    )
+
+
+def _show(summary: dict) -> None:
+    table = Table(title="DeiT-Tiny layers 3 and 4, 80 % sparse, pruned, in RTL")
+    columns = ("preset", "MACs", "values", "mismatches", "cycles RTL", "model", "attention busy")
+    for column in columns:
+        table.add_column(column, justify="left" if column == "preset" else "right")
+    for name, run in summary["presets"].items():
+        table.add_row(
+            name,
+            *(f"{run[key]:,}" for key in ("macs", "compared", "mismatches")),
+            *(f"{run[key]:,}" for key in ("cycles_rtl", "cycles_model")),
+            f"{run['attention_utilisation']:.1%}",
+        )
+    console.print(table)
+    console.print(f"mean speed-up of pruning over the sweep: {summary['mean_speedup']:.3f}x")
+
+
+if __name__ == "__main__":
+    cli.run(app)
