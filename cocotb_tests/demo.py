@@ -1,9 +1,9 @@
-"""`python -m cocotb_tests.demo`: the main job, from attention statistics to bit-exact RTL to a DeiT sweep.
+"""`python -m cocotb_tests.demo`: attention statistics to bit-exact RTL to a sweep over DeiT models.
 
 1. Verilog of the default preset.
-2. Two consecutive layers of DeiT-Tiny (197 tokens, 3 heads, masks of 80 % sparsity from the averaged attention
-   maps, pruning after each) on Verilator, for several array sizes: every output compared with the golden model, every
-   cycle counter with the cycle model, which predicts before the simulation starts.
+2. Two consecutive layers of DeiT-Tiny (197 tokens, 3 heads, masks of 80 % sparsity from the
+   averaged attention maps, pruning after each) on Verilator, for several array sizes: every output
+   is compared with the golden model, every counter with the cycle model's prediction.
 3. The sweep over DeiT-Tiny, Small and Base.
 
 Results: a table and `demo.json`.
