@@ -1,8 +1,11 @@
-"""`python -m model`: attention maps, masks, polarisation, schedules and the float reference."""
+"""`python -m model`: attention maps, masks, polarisation, schedules, float and integer networks."""
 
+import dataclasses
 import hashlib
 import shlex
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -13,8 +16,11 @@ from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 from rich.table import Table
 
 from model.attention_maps import AttentionMaps, average_attention, load_attention_maps
+from model.calibrate import calibrate
 from model.files import replace_file
 from model.images import ImageFolder
+from model.integer.accuracy import compare
+from model.integer.network import IntegerNetwork
 from model.masks import STRATEGIES, make_masks, row_beats, sparsity_of
 from model.networks import NETWORKS, Network, get_network, load_model
 from model.polarisation import polarise
@@ -42,6 +48,8 @@ Out = Annotated[Path, typer.Option(help="File to write.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of the random numbers.")]
 Lanes = Annotated[int, typer.Option(min=1, help="Banks that the beats are counted for.")]
 MaskFile = Annotated[Path, typer.Argument(help="ViTCoD mask file, .npy.")]
+Masks = Annotated[Path | None, typer.Option("--masks", help="ViTCoD mask file; default: dense.")]
+Reading = Annotated[str, typer.Option(help=f"Pruning: none or one of {', '.join(READINGS)}.")]
 
 console = Console()
 messages = Console(stderr=True)
@@ -62,20 +70,8 @@ def attention_maps(
     folder = ImageFolder(data, limit)
     with replace_file(out) as file:
         loaded = load_model(network, weights)
-        with Progress(
-            *Progress.get_default_columns()[:-1],
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=messages,
-        ) as progress:
-            task = progress.add_task("images", total=len(folder))
-            maps = average_attention(
-                network,
-                loaded,
-                folder,
-                batch_size,
-                lambda images: progress.advance(task, images),
-            )
+        with progress_over(len(folder)) as advance:
+            maps = average_attention(network, loaded, folder, batch_size, advance)
         command = ["python", "-m", "model", "attention-maps", "--model", network.name]
         if weights is not None:
             command += ["--weights", weights.name]
@@ -88,9 +84,7 @@ def attention_maps(
             "command": shlex.join(command),
             "images": len(folder) - len(folder.unreadable),
             "images_sha256": folder.digest(),
-            "weights_sha256": None
-            if weights is None
-            else hashlib.sha256(weights.read_bytes()).hexdigest(),
+            "weights_sha256": file_sha256(weights),
         }
         AttentionMaps(maps, metadata).write(file)
     _report_unreadable(folder)
@@ -197,12 +191,8 @@ def accuracy(
     weights: Weights = None,
     data: Data,
     limit: Limit = None,
-    mask_file: Annotated[
-        Path | None, typer.Option("--masks", help="ViTCoD mask file; default: dense.")
-    ] = None,
-    reading: Annotated[
-        str, typer.Option(help=f"Pruning: none or one of {', '.join(READINGS)}.")
-    ] = "none",
+    mask_file: Masks = None,
+    reading: Reading = "none",
     batch_size: Batch = 32,
 ) -> None:
     """Top-1 accuracy of the float network with masks and pruning."""
@@ -216,6 +206,62 @@ def accuracy(
     top1 = reference.accuracy(folder, batch_size)
     _report_unreadable(folder)
     print(f"top-1 {top1:.2%} of {len(folder) - len(folder.unreadable)} images")
+
+
+@app.command("calibrate")
+def calibrate_command(
+    *,
+    model: ModelName = "deit_tiny",
+    weights: Weights = None,
+    data: Data,
+    images: Annotated[int, typer.Option(help="Images to use, evenly spread.")] = 500,
+    batch_size: Batch = 16,
+    out: Out,
+) -> None:
+    """Quantise a network to the accelerator's integers, with ranges from an image folder."""
+    network = get_network(model)
+    folder = ImageFolder(data, images)
+    loaded = load_model(network, weights)
+    with replace_file(out) as file, progress_over(len(folder)) as advance:
+        integer = calibrate(network, loaded, folder, batch_size, advance)
+        metadata = {
+            "images": len(folder) - len(folder.unreadable),
+            "images_sha256": folder.digest(),
+            "weights_sha256": file_sha256(weights),
+        }
+        file.write(dataclasses.replace(integer, metadata=metadata).to_bytes())
+    _report_unreadable(folder)
+    print(f"{out}: {network.name} in integers, from {metadata['images']} images")
+
+
+@app.command()
+def integer_accuracy(
+    file: Annotated[Path, typer.Argument(help="Integer network written by calibrate.")],
+    *,
+    weights: Weights = None,
+    data: Data,
+    limit: Limit = None,
+    mask_file: Masks = None,
+    reading: Reading = "none",
+    batch_size: Batch = 8,
+) -> None:
+    """Top-1 accuracy in integers beside that of the float network, on the same images."""
+    integer = IntegerNetwork.load(file)
+    network = get_network(integer.shape.name)
+    pruning = NO_PRUNING if reading == "none" else _reading(reading)
+    kept = None if mask_file is None else read_masks(mask_file, network)
+    folder = ImageFolder(data, limit)
+    reference = FloatReference(
+        network=network, model=load_model(network, weights), masks=kept, schedule=pruning
+    )
+    with progress_over(len(folder)) as advance:
+        result = compare(integer, reference, folder, batch_size, advance)
+    _report_unreadable(folder)
+    print(
+        f"top-1 {result.integer_top1:.2%} in integers, {result.float_top1:.2%} in float, "
+        f"{len(result.labels)} images: {result.lost} lost, {result.won} won; "
+        f"same class {result.agreement:.2%}, logits {result.sqnr:.1f} dB"
+    )
 
 
 @synthetic.command("maps")
@@ -247,6 +293,23 @@ def synthetic_qkv_command(
     with replace_file(out) as file:
         np.savez_compressed(file, q=q, k=k, v=v)
     print(f"{out}: q, k, v {q.shape}, synthetic")
+
+
+@contextmanager
+def progress_over(images: int) -> Iterator[Callable[[int], object]]:
+    """A progress bar on standard error, and what advances it by a number of images."""
+    with Progress(
+        *Progress.get_default_columns()[:-1],
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=messages,
+    ) as progress:
+        task = progress.add_task("images", total=images)
+        yield lambda done: progress.advance(task, done)
+
+
+def file_sha256(path: Path | None) -> str | None:
+    return None if path is None else hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _reading(name: str) -> PruningSchedule:

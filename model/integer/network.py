@@ -146,13 +146,15 @@ class IntegerNetwork:
         """SHA-256 over header and tensors."""
         return _digest(json.dumps(self.header(), sort_keys=True), self.tensors())
 
-    def save(self, path: Path) -> None:
-        """Write the network; the same network gives the same bytes."""
+    def to_bytes(self) -> bytes:
+        """The network as a file; the same network gives the same bytes."""
         text = json.dumps(self.header(), sort_keys=True)
         tensors = self.tensors()
-        contents = {"header": text, "sha256": _digest(text, tensors)}
+        return safetensors.torch.save(tensors, {"header": text, "sha256": _digest(text, tensors)})
+
+    def save(self, path: Path) -> None:
         with replace_file(path) as file:
-            file.write(safetensors.torch.save(tensors, contents))
+            file.write(self.to_bytes())
 
     @classmethod
     def load(cls, path: Path) -> "IntegerNetwork":
