@@ -20,6 +20,8 @@ from model.calibrate import calibrate
 from model.files import replace_file
 from model.images import ImageFolder
 from model.integer.accuracy import compare
+from model.integer.choices import integer_network, kept_tokens, network_masks
+from model.integer.compiler import compile_network
 from model.integer.network import IntegerNetwork
 from model.masks import STRATEGIES, make_masks, row_beats, sparsity_of
 from model.networks import NETWORKS, Network, get_network, load_model
@@ -262,6 +264,38 @@ def integer_accuracy(
         f"{len(result.labels)} images: {result.lost} lost, {result.won} won; "
         f"same class {result.agreement:.2%}, logits {result.sqnr:.1f} dB"
     )
+
+
+@app.command("image")
+def image_command(
+    *,
+    model: ModelName = "deit_tiny",
+    sparsity: Annotated[float, typer.Option(help="Fraction of attention to drop.")] = 0.8,
+    mask_file: Masks = None,
+    prune: Annotated[bool, typer.Option(help="Prune tokens by the default schedule.")] = True,
+    network_file: Annotated[
+        Path | None, typer.Option("--network", help="Calibrated network; default: random.")
+    ] = None,
+    config: Annotated[str, typer.Option(help="Preset of the hardware.")] = "default",
+    dump: Annotated[bool, typer.Option(help="Also store every intermediate tensor.")] = False,
+    seed: Seed = 0,
+    out: Annotated[Path, typer.Option(help="Folder of the files.")] = Path("build/image"),
+) -> None:
+    """The memory image of a whole network and its JSON map, for a host or a simulation."""
+    network = get_network(model)
+    image = compile_network(
+        get_config(config),
+        integer_network(network, network_file, seed),
+        network_masks(network, sparsity, mask_file, "vitcod", seed),
+        kept_tokens(network, prune=prune),
+        dump=dump,
+    )
+    kind = f"{sparsity:g}" if mask_file is None else mask_file.stem
+    path = out / f"{model}-{kind}-{int(prune)}.bin"
+    with replace_file(path) as file:
+        file.write(image.data.tobytes())
+    image.write_map(path.with_suffix(".json"))
+    print(f"{path}: {len(image.data):,} bytes, {len(image.commands)} commands, seed {seed}")
 
 
 @synthetic.command("maps")
