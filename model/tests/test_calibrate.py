@@ -1,0 +1,128 @@
+"""Calibration: the integers follow the float network, and every user error is one sentence."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from timm.models.vision_transformer import VisionTransformer
+
+from model.__main__ import app
+from model.calibrate import calibrate
+from model.images import ImageFolder
+from model.integer.accuracy import Comparison, compare, kept_after_attention
+from model.integer.network import IntegerNetwork
+from model.masks import make_masks
+from model.networks import DEIT_TINY, Network
+from model.reference import FloatReference
+from model.schedule import NO_PRUNING, READINGS, PruningSchedule
+from rtl_gen.cli import run
+from rtl_gen.errors import UserError
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch):
+    """Run the command line in this process and return its exit status."""
+
+    def call(*words: object) -> int:
+        monkeypatch.setattr(sys, "argv", ["model", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            run(app)
+        return ended.value.code or 0
+
+    return call
+
+
+@pytest.fixture
+def small_images_model(toy_model: VisionTransformer) -> VisionTransformer:
+    """The toy model, which says that it wants images of 32 x 32 pixels."""
+    toy_model.pretrained_cfg = {"input_size": (3, 32, 32)}
+    return toy_model
+
+
+def toy_masks(network: Network):
+    generator = torch.Generator().manual_seed(3)
+    maps = torch.rand(network.mask_shape, generator=generator, dtype=torch.float64)
+    return make_masks((maps / maps.sum(-1, keepdim=True)).numpy(), 0.4)
+
+
+def test_integers_follow_float(
+    toy_network: Network, small_images_model: VisionTransformer, image_folder: Path
+):
+    folder = ImageFolder(image_folder)
+    done = []
+    integer = calibrate(toy_network, small_images_model, folder, batch_size=3, progress=done.append)
+    assert done == [3, 3, 1]
+    assert integer.shape == toy_network
+    for masks, schedule in (
+        (None, NO_PRUNING),
+        (toy_masks(toy_network), NO_PRUNING),
+        (None, PruningSchedule(start=0.1, end=0.5, first_layer=2)),
+    ):
+        reference = FloatReference(
+            network=toy_network, model=small_images_model, masks=masks, schedule=schedule
+        )
+        result = compare(integer, reference, folder, batch_size=4)
+        assert result.actual.shape == result.expected.shape == (7, toy_network.classes)
+        assert result.sqnr > 15
+
+
+def test_calibration_is_repeatable(
+    toy_network: Network, small_images_model: VisionTransformer, image_folder: Path
+):
+    first, second = (
+        calibrate(toy_network, small_images_model, ImageFolder(image_folder), batch_size=7)
+        for _ in range(2)
+    )
+    assert first.digest() == second.digest()
+
+
+def test_comparison_counts_images():
+    labels = torch.tensor([0, 1, 2, 2])
+    expected = torch.eye(3)[[0, 1, 2, 0]]
+    actual = torch.eye(3)[[0, 2, 2, 2]]
+    result = Comparison(labels, expected, actual)
+    assert (result.float_top1, result.integer_top1) == (0.75, 0.75)
+    assert (result.lost, result.won, result.agreement) == (1, 1, 0.5)
+    assert result.sqnr == pytest.approx(0.0)
+
+
+def test_only_schedules_that_hardware_runs():
+    default = kept_after_attention(READINGS["original-after-attention"], DEIT_TINY)
+    assert default == [197] * 3 + [177, 171, 163, 152, 138, 120, 95, 63, 21]
+    for reading in ("original-before-layer", "original-after-ffn"):
+        with pytest.raises(UserError, match="the hardware prunes after_attention"):
+            kept_after_attention(READINGS[reading], DEIT_TINY)
+
+
+def test_user_errors(command, tmp_path: Path, image_folder: Path, capsys: pytest.CaptureFixture):
+    out = tmp_path / "network"
+    bad = tmp_path / "bad.safetensors"
+    bad.write_bytes(b"no weights")
+    for words, message in (
+        (("calibrate", "--data", tmp_path / "nowhere", "--out", out), "is unreadable"),
+        (("calibrate", "--data", image_folder, "--images", 0, "--out", out), "at least one image"),
+        (("calibrate", "--data", image_folder, "--weights", bad, "--out", out), "is unreadable"),
+        (("calibrate", "--model", "vgg", "--data", image_folder, "--out", out), "unknown model"),
+        (("integer-accuracy", out, "--data", image_folder), "no integer network"),
+        (("integer-accuracy", bad, "--data", image_folder), "is unreadable"),
+    ):
+        assert command(*words) == 2
+        error = capsys.readouterr().err
+        assert error.startswith("error: ")
+        assert message in error
+        assert error.count("\n") == 1
+        assert not out.exists()
+
+
+def test_real_network(
+    command, real_weights: Path, real_images: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+):
+    """DeiT-Tiny, calibrated on a few images, on others: a coarse guard of the whole flow."""
+    file = tmp_path / "deit_tiny"
+    source = ("--weights", real_weights, "--data", real_images)
+    assert command("calibrate", *source, "--images", 24, "--out", file) == 0
+    assert IntegerNetwork.load(file).metadata["images"] == 24
+    assert command("integer-accuracy", file, *source, "--limit", 7) == 0
+    decibels = capsys.readouterr().out.rsplit("logits ", 1)[1].split()[0]
+    assert float(decibels) > 15
