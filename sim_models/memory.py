@@ -26,6 +26,8 @@ from rtl_gen.memory.row_writer import RowWriter
 from rtl_gen.memory.stream_reader import StreamReader
 
 LATENCY_MIN = 2
+STALL_STEPS = 256
+"""Steps of a stall's probability."""
 
 ISSUE_CYCLES = StreamReader.REQUEST_CYCLES - 1
 """From the transfer of a request to the issue of its first burst."""
@@ -46,6 +48,8 @@ class MemoryTiming:
     """Cycles from a read address to its first beat."""
     rate: int | None = None
     """Bytes a cycle in each direction; None: a beat a cycle."""
+    stall: float = 0.0
+    """Probability that a channel pauses in a cycle: lowers the bandwidth to its mean."""
 
     def bytes_a_cycle(self, config: AcceleratorConfig) -> int:
         """`rate`, as far as the port can use it; raises UserError for an impossible memory."""
@@ -53,6 +57,8 @@ class MemoryTiming:
             raise UserError(
                 f"memory latency {self.latency}: expected at least {LATENCY_MIN} cycles"
             )
+        if not 0 <= self.stall < 1:
+            raise UserError(f"memory stall {self.stall}: expected a fraction from 0 to below 1")
         if self.rate is None:
             return config.bus_bytes
         if self.rate < 1:
@@ -126,9 +132,14 @@ def row_writer(config: AcceleratorConfig, timing: MemoryTiming) -> Writer:
 
 
 def _channel(config: AcceleratorConfig, timing: MemoryTiming) -> Channel:
+    # A mean rate is no whole number of bytes: count in smaller units.
+    units = STALL_STEPS if timing.stall else 1
+    beat = units * config.bus_bytes
+    unstalled = round(beat * (1 - timing.stall))
     state = np.zeros(1, CHANNEL_STATE)
-    state["tokens"] = 2 * config.bus_bytes
-    return Channel(state, timing.latency, timing.bytes_a_cycle(config), config.bus_bytes)
+    state["tokens"] = 2 * beat
+    rate = min(units * timing.bytes_a_cycle(config), unstalled)
+    return Channel(state, timing.latency, rate, beat)
 
 
 @njit(cache=True)

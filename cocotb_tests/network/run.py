@@ -24,12 +24,8 @@ LEAST_MEMORY = {8: 1 << 20, 16: 1 << 20, 32: 1 << 20, 64: 1 << 27}
 NAME = "system"
 
 
-@dataclass(frozen=True)
-class MemoryModel(MemoryTiming):
-    """Behaviour of the simulated memory."""
-
-    stall: float = 0.0
-    """Probability that a channel pauses in a cycle; the cycle model knows none."""
+MemoryModel = MemoryTiming
+"""Behaviour of the simulated memory."""
 
 
 @dataclass(frozen=True)
