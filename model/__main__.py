@@ -31,7 +31,7 @@ from model.schedule import NO_PRUNING, READINGS, PruningSchedule
 from model.synthetic import maps_of, qkv_from_attention, synthetic_maps
 from model.vitcod_io import read_masks, write_masks
 from rtl_gen.cli import run
-from rtl_gen.config import DEFAULT
+from rtl_gen.config import DEFAULT, get_config
 from rtl_gen.errors import UserError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
