@@ -70,7 +70,8 @@ class Accelerator(wiring.Component):
         connect(m, packer.rows, core.rows)
         connect(m, core.stored, writer.rows)
 
-        running = register(m, core.busy, name="running", reset_less=False)
+        # A soft reset ends a program, but does not finish it.
+        running = register(m, core.busy & ~registers.reset, name="running", reset_less=False)
         m.d.comb += [
             core.start.eq(registers.start),
             core.program_address.eq(registers.program_address),

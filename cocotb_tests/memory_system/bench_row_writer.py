@@ -110,3 +110,32 @@ async def refused_row(dut):
     await ClockCycles(dut.clk, 2)
     dut.clear.value = 0
     assert not int(dut.error.value)
+
+
+@cocotb.test()
+async def clear_with_rows_in_flight(dut):
+    """They are written, their refusals don't show, and the next row waits for their responses."""
+    await start(dut, limit_cycles=LIMIT_CYCLES)
+    driver = Driver(dut)
+    width = driver.config.width
+    driver.ram.b_channel.pause = True
+    kept = bytes(driver.expected[width : 2 * width])
+    driver.ram.refused = range(width, 2 * width)
+    for place in (0, 1, 2):
+        driver.write(place)
+    await driver.rows.send([])
+    await ClockCycles(dut.clk, 10)
+    dut.clear.value = 1
+    await RisingEdge(dut.clk)
+    dut.clear.value = 0
+    driver.write(3)
+    await ClockCycles(dut.clk, 10)
+    assert driver.waiting == 3
+    driver.ram.b_channel.pause = False
+    await driver.idle()
+    driver.expected[width : 2 * width] = kept
+    assert driver.ram.read(0, SIZE) == bytes(driver.expected)
+    assert not int(dut.error.value)
+    driver.write(1)
+    await driver.idle()
+    assert int(dut.error.value)

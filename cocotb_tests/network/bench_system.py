@@ -11,13 +11,13 @@ import time
 import cocotb
 import numpy as np
 from cocotb.triggers import RisingEdge, with_timeout
-from cocotbext.axi import AxiLiteBus, AxiLiteMaster
+from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiResp
 
 from cocotb_tests.harness.bench import CLOCK_PERIOD_NS, parameters, report, start
 from cocotb_tests.memory_system.simulated_memory import MemoryAccess
 from rtl_gen.accelerator import Accelerator
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.control.registers import CONTROL_BITS, RegisterMap
+from rtl_gen.control.registers import CONTROL_BITS, WORD_BYTES, RegisterMap
 
 REGISTERS = RegisterMap(Accelerator.COUNTERS)
 
@@ -31,6 +31,11 @@ class Host:
 
     async def write(self, register: str, value: int) -> None:
         await self._bus.write_dword(REGISTERS[register].offset, value)
+
+    async def try_write(self, register: str, value: int) -> AxiResp:
+        """Write, whatever the answer."""
+        data = value.to_bytes(WORD_BYTES, "little")
+        return (await self._bus.write(REGISTERS[register].offset, data)).resp
 
     async def read(self, register: str) -> int:
         return await self._bus.read_dword(REGISTERS[register].offset)

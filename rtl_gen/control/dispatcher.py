@@ -67,7 +67,7 @@ class Dispatcher(wiring.Component):
     ----------
     start, program_address : runs a program; only while not busy
     busy, done, error : done and error stay until the next start
-    clear : the units forget what they were doing
+    clear : at a program's end: the units and the stream forget what they were doing
     fetch, rows : the program stream
     read_failed, write_failed : errors of the memory port
     all_idle : no unit is busy, nothing is on its way to memory
@@ -222,6 +222,7 @@ class Dispatcher(wiring.Component):
                 with m.Elif((rows_left == 0) & (self.linear_feeding | self.loader_rows.ready)):
                     stop(ErrorCode.ENDED_EARLY)
             with m.Case(State.HALT), m.If(self.all_idle):
+                m.d.comb += self.clear.eq(1)
                 m.d.sync += [self.busy.eq(0), self.done.eq(1)]
                 m.d.sync += state.eq(State.IDLE)
         with m.If(self.busy & self.write_failed):
@@ -292,12 +293,15 @@ class Dispatcher(wiring.Component):
         }
 
     def _header_error(self, header):
-        digest = int(self._config.digest(), 16)
+        config = self._config
+        digest = int(config.digest(), 16)
+        row_address_bits = (config.width - 1).bit_length()
         return _first_error(
             {
                 ErrorCode.BAD_MAGIC: header.magic != MAGIC,
                 ErrorCode.BAD_VERSION: header.version != VERSION,
                 ErrorCode.BAD_CONFIG: header.digest != digest,
+                ErrorCode.COUNT_OUT_OF_RANGE: header.rows[ADDRESS_BITS - row_address_bits :].any(),
             }
         )
 

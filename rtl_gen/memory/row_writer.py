@@ -28,7 +28,8 @@ class RowWriter(wiring.Component):
     rows : rows to write
     idle : every row that was taken is in memory: all responses are in
     error : a response was not OKAY; stays until `clear`
-    clear : drops the error
+    clear : drops the error. Rows that were taken are still written, but what is refused of them no
+        longer shows; `rows` waits until their responses are in
     axi : write channels
     """
 
@@ -57,10 +58,14 @@ class RowWriter(wiring.Component):
         row_address = Signal(ADDRESS_BITS - byte_bits, reset_less=True)
         in_flight = Signal(range(self.ROWS_IN_FLIGHT + 1))
         take = Signal()
+        discard, clearing = Signal(), Signal()
         address_free = ~bus.awvalid | bus.awready
         data_free = ~bus.wvalid | (bus.wready & bus.wlast)
         m.d.comb += [
-            self.rows.ready.eq(address_free & data_free & (in_flight != self.ROWS_IN_FLIGHT)),
+            discard.eq(self.clear | clearing),
+            self.rows.ready.eq(
+                address_free & data_free & (in_flight != self.ROWS_IN_FLIGHT) & ~discard
+            ),
             take.eq(self.rows.valid & self.rows.ready),
             self.idle.eq(in_flight == 0),
             bus.awaddr.eq(row_address << byte_bits),
@@ -88,9 +93,12 @@ class RowWriter(wiring.Component):
                 bus.awvalid.eq(1),
                 bus.wvalid.eq(1),
             ]
-        m.d.sync += in_flight.eq(in_flight + take - bus.bvalid)
-        with m.If(bus.bvalid & (bus.bresp != axi.Response.OKAY)):
-            m.d.sync += self.error.eq(1)
-        with m.Elif(self.clear):
+        m.d.sync += [
+            in_flight.eq(in_flight + take - bus.bvalid),
+            clearing.eq(discard & (in_flight != 0)),
+        ]
+        with m.If(discard):
             m.d.sync += self.error.eq(0)
+        with m.Elif(bus.bvalid & (bus.bresp != axi.Response.OKAY)):
+            m.d.sync += self.error.eq(1)
         return m

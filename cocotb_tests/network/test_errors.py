@@ -1,0 +1,286 @@
+"""Every way to stop a program early, and that the accelerator works after each, on both simulators.
+
+A whole network of one layer tells whether anything was left behind: its logits depend on every
+unit. It runs after the first program of every error code and after those that had got far.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import torch
+
+from cocotb_tests.harness.runner import simulate
+from cocotb_tests.harness.streams import pack
+from cocotb_tests.memory_system.simulated_memory import VERILOG
+from cocotb_tests.network.run import LEAST_MEMORY, NAME, system_verilog
+from model.integer.compiler import compile_network
+from model.integer.forward import forward
+from model.integer.random_network import random_network, random_patches
+from model.networks import Network
+from rtl_gen.config import get_config
+from rtl_gen.control.program_format import (
+    ADDRESS_BITS,
+    COMMAND,
+    COUNT_BITS,
+    HEADER,
+    MAGIC,
+    VERSION,
+    ErrorCode,
+    Opcode,
+    Target,
+    record_rows,
+    target_ranges,
+)
+from rtl_gen.linear.weight_buffer import parameter_rows
+
+LATENCY = 5
+STALL = 0.1
+LIMIT_CYCLES = 20_000
+
+CONFIG = get_config("tiny")
+RECORD = record_rows(CONFIG) * CONFIG.width
+MEMORY_END = LEAST_MEMORY[CONFIG.width]
+RANGES = target_ranges(CONFIG)
+
+SET_TOKENS = {"opcode": Opcode.SET_TOKENS, "count": 2}
+HALT = {"opcode": Opcode.HALT}
+LINEAR = {"opcode": Opcode.LINEAR, "slices": 1, "tiles": 2}
+NORM = {"opcode": Opcode.NORM, "dim": CONFIG.norm_channels}
+
+
+class Program(NamedTuple):
+    """A program and how it ends. Addresses of STOREs are those of memory."""
+
+    name: str
+    error: ErrorCode
+    data: bytes
+    recovers: bool = False
+    """The good program follows in any case."""
+    address: int | None = None
+    """Where it must lie; None: anywhere."""
+
+
+def record(layout, fields: Mapping[str, int]) -> bytes:
+    """A header or command, legal or not."""
+    return pack(layout, fields).to_bytes(RECORD, "little")
+
+
+def build(*commands: Mapping[str, int] | bytes, **header: int) -> bytes:
+    """A program of commands and payloads; `header` overrides the fields of its header."""
+    body = b"".join(c if isinstance(c, bytes) else record(COMMAND, c) for c in commands)
+    right = {
+        "magic": MAGIC,
+        "version": VERSION,
+        "digest": int(CONFIG.digest(), 16),
+        "rows": len(body) // CONFIG.width,
+    }
+    return record(HEADER, right | header) + body
+
+
+def rows(count: int) -> bytes:
+    return bytes(range(1, CONFIG.width + 1)) * count
+
+
+def load(target: int, count: int, **fields: int) -> dict[str, int]:
+    return {"opcode": Opcode.LOAD, "target": target, "count": count, "barrier": 1} | fields
+
+
+def store(target: int, count: int, **fields: int) -> dict[str, int]:
+    free = {"address": MEMORY_END // 2}
+    return {"opcode": Opcode.STORE, "target": target, "count": count} | free | fields
+
+
+def bad_headers() -> Iterator[Program]:
+    digest = int(CONFIG.digest(), 16)
+    yield Program("zeros", ErrorCode.BAD_MAGIC, bytes(RECORD))
+    yield Program("another magic", ErrorCode.BAD_MAGIC, build(HALT, magic=MAGIC ^ 1 << 31))
+    yield Program("next version", ErrorCode.BAD_VERSION, build(HALT, version=VERSION + 1))
+    for bit in (0, 63):
+        data = build(HALT, digest=digest ^ 1 << bit)
+        yield Program(f"digest bit {bit}", ErrorCode.BAD_CONFIG, data)
+    other = int(get_config("small").digest(), 16)
+    yield Program("another preset", ErrorCode.BAD_CONFIG, build(HALT, digest=other))
+    beyond = (1 << ADDRESS_BITS) // CONFIG.width
+    for count in (beyond, (1 << 32) - 1):
+        data = build(HALT, rows=count)
+        yield Program(f"{count} rows", ErrorCode.COUNT_OUT_OF_RANGE, data)
+
+
+def bad_opcodes() -> Iterator[Program]:
+    for opcode in (max(Opcode) + 1, 255):
+        data = build(SET_TOKENS, {"opcode": opcode}, HALT)
+        yield Program(f"opcode {opcode}", ErrorCode.ILLEGAL_OPCODE, data)
+
+
+def bad_fields() -> Iterator[Program]:
+    """What no opcode takes, before anything that depends on how many there are."""
+    unknown = [max(Target) + 1, 15]
+    commands = {
+        **{
+            f"{name} of target {int(target)}": (transfer(target, 1), rows(1))
+            for name, transfer, refused in (
+                ("load", load, [t for t, r in RANGES.items() if not r.loads]),
+                ("store", store, [t for t, r in RANGES.items() if not r.stores]),
+            )
+            for target in refused + unknown
+        },
+        "load of nothing": (load(Target.KEY, 0),),
+        "store of nothing": (store(Target.KEY, 0),),
+        "no slices": (LINEAR | {"slices": 0},),
+        "no tiles": (LINEAR | {"tiles": 0},),
+        "too many slices": (LINEAR | {"slices": 4 * CONFIG.max_dim // CONFIG.width + 1},),
+        "too many tiles": (LINEAR | {"tiles": 4 * CONFIG.max_dim // CONFIG.lanes + 1},),
+        "norm of nothing": (NORM | {"dim": 0},),
+        "norm of part of a row": (NORM | {"dim": CONFIG.norm_channels + 1},),
+        "norm of too much": (NORM | {"dim": CONFIG.max_dim + CONFIG.norm_channels},),
+    }
+    for name, parts in commands.items():
+        yield Program(name, ErrorCode.ILLEGAL_FIELD, build(SET_TOKENS, *parts, HALT))
+
+
+def bad_counts() -> Iterator[Program]:
+    beyond = CONFIG.max_tokens + 1
+    commands = {
+        f"{opcode.name} {count}": {"opcode": opcode, "count": count}
+        for opcode in (Opcode.SET_TOKENS, Opcode.PRUNE)
+        for count in (0, beyond)
+    }
+    for target, allowed in RANGES.items():
+        transfers = [load] * allowed.loads + [store] * allowed.stores
+        for transfer in transfers:
+            name = f"{transfer.__name__} beyond {target.name}"
+            commands[name] = transfer(target, allowed.rows + 1)
+            commands[f"{name}, from its end"] = transfer(target, 1, first=allowed.rows)
+    last = (1 << COUNT_BITS) - 1
+    commands["largest count and first"] = load(Target.HIDDEN, last, first=last)
+    for name, command in commands.items():
+        data = build(SET_TOKENS, command, HALT)
+        yield Program(name, ErrorCode.COUNT_OUT_OF_RANGE, data)
+
+
+def other_refusals() -> Iterator[Program]:
+    for offset in (1, CONFIG.width // 2):
+        command = store(Target.KEY, 1, address=MEMORY_END // 2 + offset)
+        data = build(SET_TOKENS, command, HALT)
+        yield Program(f"store to {offset} behind a row", ErrorCode.NOT_ALIGNED, data)
+    needy = [LINEAR, NORM, {"opcode": Opcode.ATTEND}, {"opcode": Opcode.PRUNE, "count": 1}]
+    for command in needy:
+        data = build(command, HALT)
+        yield Program(f"{command['opcode'].name} first", ErrorCode.NO_TOKENS, data)
+
+
+def short_programs() -> Iterator[Program]:
+    """The stream ends in every kind of place; units are at work when it does."""
+    tile = parameter_rows(CONFIG) + CONFIG.lanes
+    parts = {
+        "nothing": [],
+        "in a command": [SET_TOKENS, rows(1)],
+        "behind a command": [SET_TOKENS],
+        "behind an attention": [SET_TOKENS, {"opcode": Opcode.ATTEND, "accumulate": 1}],
+        "before a payload": [SET_TOKENS, load(Target.HIDDEN, 3)],
+        "in a payload": [SET_TOKENS, load(Target.HIDDEN, 3), rows(2)],
+        "in a table": [SET_TOKENS, load(Target.GELU, 2), rows(1)],
+        "before a layer": [SET_TOKENS, LINEAR],
+        "in parameters": [SET_TOKENS, LINEAR, rows(1)],
+        "between tiles": [SET_TOKENS, LINEAR, rows(tile)],
+        "in a tile": [SET_TOKENS, LINEAR, rows(2 * tile - 1)],
+    }
+    far = {"behind an attention", "in a table", "between tiles", "in a tile"}
+    for name, commands in parts.items():
+        yield Program(f"end: {name}", ErrorCode.ENDED_EARLY, build(*commands), name in far)
+
+
+def memory_errors() -> Iterator[Program]:
+    read, write = ErrorCode.READ_FAILED, ErrorCode.WRITE_FAILED
+    yield Program("program beyond memory", read, b"", address=MEMORY_END)
+    data = build(SET_TOKENS, load(Target.HIDDEN, 3), rows(3), HALT)
+    yield Program("payload beyond memory", read, data, True, MEMORY_END - 3 * RECORD)
+    for count in (1, CONFIG.max_tokens):
+        command = store(Target.KEY, count, address=MEMORY_END - CONFIG.width * (count // 2))
+        data = build(SET_TOKENS, command, HALT)
+        yield Program(f"store {count} beyond memory", write, data, recovers=True)
+
+
+def legal_programs() -> Iterator[Program]:
+    """The largest that each command takes, and rows behind the end."""
+    loads = [
+        part
+        for target, allowed in RANGES.items()
+        if allowed.loads
+        for part in (load(target, allowed.rows), rows(allowed.rows))
+    ]
+    stores = [store(target, allowed.rows) for target, allowed in RANGES.items() if allowed.stores]
+    all_tokens = {"opcode": Opcode.SET_TOKENS, "count": CONFIG.max_tokens}
+    prune = {"opcode": Opcode.PRUNE, "count": CONFIG.max_tokens}
+    none = ErrorCode.NONE
+    yield Program("halt", none, build(HALT))
+    yield Program("largest", none, build(*loads, *stores, all_tokens, prune, HALT), recovers=True)
+    yield Program("rows behind the end", none, build(HALT, rows(40)), recovers=True)
+
+
+def all_programs() -> list[Program]:
+    kinds = (
+        bad_headers,
+        bad_opcodes,
+        bad_fields,
+        bad_counts,
+        other_refusals,
+        short_programs,
+        memory_errors,
+        legal_programs,
+    )
+    return [program for kind in kinds for program in kind()]
+
+
+@pytest.mark.parametrize("testcase", ["refuses_and_goes_on", "start_while_busy", "soft_reset"])
+def test_errors(simulator, testcase, tmp_path):
+    shape = Network(name="one", heads=1, layers=1, head_dim=8, tokens=4, patch_inputs=8, classes=3)
+    network, patches = random_network(shape, 4), random_patches(shape, 1, 4)
+    masks = torch.ones(shape.mask_shape, dtype=torch.bool)
+    good = compile_network(CONFIG, network, masks, keep=[2])
+    logits = forward(network, patches, masks, [2])[0].numpy().astype("<i2").tobytes()
+    (result,) = good.stored
+
+    memory = np.zeros(MEMORY_END, np.uint8)
+    memory[: len(good.data)] = good.with_patches(patches[0])
+    end, known, programs = good.memory_bytes, set(), []
+    for program in all_programs():
+        address = end if program.address is None else program.address
+        data = np.frombuffer(program.data, np.uint8)[: MEMORY_END - address]
+        memory[address : address + len(data)] = data
+        end += len(data) if program.address is None else 0
+        recovers = program.recovers or program.error not in known
+        known.add(program.error)
+        programs.append(
+            {
+                "name": program.name,
+                "address": address,
+                "error": program.error,
+                "recovers": recovers,
+            }
+        )
+    assert known == set(ErrorCode)
+    np.save(tmp_path / "memory.npy", memory)
+    simulate(
+        system_verilog(CONFIG, MEMORY_END // CONFIG.bus_bytes),
+        name=NAME,
+        simulator=simulator,
+        bench="cocotb_tests.network.bench_errors",
+        models=[VERILOG],
+        testcase=testcase,
+        parameters={
+            "config": CONFIG.as_dict(),
+            "image": str(tmp_path / "memory.npy"),
+            "programs": programs,
+            "good": {
+                "address": 0,
+                "result": result.address,
+                "bytes": list(logits.ljust(result.rows * CONFIG.width, b"\0")),
+            },
+            "latency": LATENCY,
+            "stall": STALL,
+            "limit_cycles": LIMIT_CYCLES,
+        },
+    )
