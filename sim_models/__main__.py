@@ -13,7 +13,8 @@ from model.schedule import READINGS
 from rtl_gen import cli
 from rtl_gen.config import PRESETS, get_config
 from rtl_gen.errors import UserError
-from sim_models.network import CALIBRATED, NetworkCycles, check_fit
+from sim_models.memory import DEFAULT_MEMORY, MemoryTiming
+from sim_models.network import check_fit
 from sim_models.sweep import (
     DEFAULT_READING,
     DENSE,
@@ -40,16 +41,23 @@ def main() -> None:
 def sweep(
     *,
     config: Annotated[str, typer.Option(help=f"One of {', '.join(PRESETS)}.")] = "default",
+    latency: Annotated[
+        int, typer.Option(help="Memory's cycles from an address to its first beat.")
+    ] = DEFAULT_MEMORY.latency,
+    rate: Annotated[
+        int | None, typer.Option(help="Memory's bytes a cycle.", show_default="the port's width")
+    ] = DEFAULT_MEMORY.rate,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the synthetic attention maps.")] = 0,
     out: Annotated[Path, typer.Option(help="Folder that gets the files.")] = Path("build/sweep"),
 ) -> None:
     """Cycles of DeiT models by sparsity, with and without token pruning (CSV, JSON, PNG)."""
-    print_sweep(config, seed, out)
+    print_sweep(config, seed, out, MemoryTiming(latency, rate))
 
 
-def print_sweep(config: str, seed: int, out: Path) -> Sweep:
+def print_sweep(config: str, seed: int, out: Path, memory: MemoryTiming = DEFAULT_MEMORY) -> Sweep:
     """Run the sweep, write its files into `out` and print its tables."""
     choice = get_config(config)
+    memory.bytes_a_cycle(choice)
     for network in NETWORKS.values():
         check_fit(choice, network)
     try:
@@ -62,7 +70,10 @@ def print_sweep(config: str, seed: int, out: Path) -> Sweep:
     with Progress(*columns, console=messages) as progress:
         task = progress.add_task("points", total=count_points())
         result = run_sweep(
-            choice, seed=seed, progress=lambda points: progress.advance(task, points)
+            choice,
+            memory=memory,
+            seed=seed,
+            progress=lambda points: progress.advance(task, points),
         )
     files = write(result, out)
     show(result)
@@ -76,12 +87,11 @@ def show(result: Sweep) -> None:
 
 
 def _points_table(result: Sweep) -> Table:
-    estimated = [name for name in NetworkCycles().operations() if name not in CALIBRATED]
     table = Table(
-        title=f"Cycles of one image at {result.config.macs} MACs, totals not calibrated",
-        caption=f"* synthetic attention maps. Equal to the RTL: {', '.join(sorted(CALIBRATED))}; "
-        f"not calibrated: {', '.join(estimated)}. Attention busy: useful multiply-accumulates / "
-        "(MACs x cycles), without pruning.".replace("_", " "),
+        title=f"Cycles of one image at {result.config.macs} MACs, from start to done",
+        caption=f"* synthetic attention maps. Memory: latency {result.memory.latency} cycles, "
+        f"{result.memory.bytes_a_cycle(result.config)} bytes a cycle. Attention busy: useful "
+        "multiply-accumulates / (MACs x cycles), without pruning.",
     )
     table.add_column("model")
     for name in ("sparsity", "cycles", "with pruning", "speed-up", "attention busy"):
@@ -106,7 +116,7 @@ def _points_table(result: Sweep) -> Table:
 
 def _readings_table(result: Sweep) -> Table:
     table = Table(
-        title="Mean speed-up by reading of the schedule, not calibrated",
+        title="Mean speed-up by reading of the schedule",
         caption=f"paper: {PAPER_SPEEDUP}x; default: {DEFAULT_READING}",
     )
     table.add_column("ratio is of ... - tokens go")

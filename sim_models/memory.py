@@ -66,6 +66,9 @@ class MemoryTiming:
         return min(self.rate, config.bus_bytes)
 
 
+DEFAULT_MEMORY = MemoryTiming()
+
+
 class Channel(NamedTuple):
     """A data channel of the port: what its memory grants."""
 

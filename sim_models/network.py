@@ -1,11 +1,11 @@
-"""Cycles of a whole network by operation.
+"""Cycles of a whole network by operation, equal to the RTL's from start to done.
 
-Heads run one after the other: the QKV linear layer of a head, then its attention. Softmax, GELU,
-residual additions and requantisation ride along with the array. Only the CLS row goes through the
-last norm and the classifier. What `CALIBRATED` does not name is estimated from the architecture.
+`network_commands` lists what the compiler of networks emits (model/integer/compiler.py), without
+the data, which do not matter; sim_models/program.py runs it. Unlike the compiler it can also prune
+in another place of a layer, which is another place for the same command.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 
 import numpy as np
@@ -14,50 +14,41 @@ import torch
 from model.golden import select_tokens
 from model.networks import Network
 from model.schedule import NO_PRUNING, LayerTokens, Placement, PruningSchedule
+from rtl_gen import numerics
 from rtl_gen.config import AcceleratorConfig
+from rtl_gen.control.program_format import Opcode, Target
 from rtl_gen.errors import UserError
-from sim_models.attention import AttentionCycles, attend_heads, beats_of
-from sim_models.layer_norm import norm_cycles
-from sim_models.linear import linear_cycles
-from sim_models.pruning import prune_cycles
-
-CALIBRATED = frozenset({"attention", "pruning", "layer_norm"})
-"""Operations whose cycles equal the counters or the benches of the RTL units."""
-
-IMAGE_CHANNEL_BYTES = 1
-POSITION_CHANNEL_BYTES = 2
+from sim_models.attention import AttentionCycles, attend_cycles, beats_of
+from sim_models.memory import DEFAULT_MEMORY, MemoryTiming
+from sim_models.program import program_cycles
 
 
 @dataclass(frozen=True)
 class NetworkCycles:
-    """Where the cycles of a layer or of a network go."""
+    """Where the cycles of a network go. An operation's are those in which its unit is busy."""
 
     patch_embedding: int = 0
     qkv: int = 0
     attention: AttentionCycles = field(default_factory=AttentionCycles)
     pruning: int = 0
+    """Selections, and the list of all tokens at the start."""
     projection: int = 0
     ffn: int = 0
     layer_norm: int = 0
     classifier: int = 0
+    between: int = 0
+    """No unit is at work: start, inputs, what a command needs before it can begin, logits."""
+    counters: Mapping[str, int] = field(default_factory=dict, compare=False)
+    """What the counters of the accelerator read."""
 
     def operations(self) -> dict[str, int]:
         """Cycles by operation."""
-        values = {item.name: getattr(self, item.name) for item in fields(self)}
-        return {**values, "attention": self.attention.total}
+        names = [item.name for item in fields(self) if item.name != "counters"]
+        return {**{name: getattr(self, name) for name in names}, "attention": self.attention.total}
 
     @property
     def total(self) -> int:
         return sum(self.operations().values())
-
-    @property
-    def calibrated(self) -> int:
-        """Cycles of the operations that are exact against the RTL."""
-        return sum(cycles for name, cycles in self.operations().items() if name in CALIBRATED)
-
-    def __add__(self, other: "NetworkCycles") -> "NetworkCycles":
-        names = [item.name for item in fields(self)]
-        return NetworkCycles(**{name: getattr(self, name) + getattr(other, name) for name in names})
 
 
 def assumed_live(
@@ -94,6 +85,7 @@ def network_cycles(
     masks: np.ndarray | None = None,
     schedule: PruningSchedule = NO_PRUNING,
     live: np.ndarray | None = None,
+    memory: MemoryTiming = DEFAULT_MEMORY,
 ) -> NetworkCycles:
     """Cycles of one image.
 
@@ -102,66 +94,90 @@ def network_cycles(
         image or from `assumed_live`; None for all
 
     Raises:
-        UserError: the configuration cannot hold the network, or `live` does not fit the schedule.
+        UserError: the configuration cannot hold the network, `live` does not fit the schedule, or
+            a memory that cannot be.
     """
     check_fit(config, network)
-    layer_tokens = schedule.layer_tokens(network)
     if live is None:
         live = np.ones((network.layers, network.tokens), dtype=np.bool_)
-    _check_live(live, layer_tokens)
+    _check_live(live, schedule.layer_tokens(network))
     dense = np.ones((network.heads, network.tokens, network.tokens), dtype=np.bool_)
-    total = _input_cycles(config, network) + _output_cycles(config, network)
-    entering = network.tokens
-    for layer, tokens in enumerate(layer_tokens):
-        mask = dense if masks is None else masks[layer]
-        beats = beats_of(mask, live[layer], config.lanes)
-        prunes = tokens.leaving < entering
-        total += _layer_cycles(config, network, tokens, beats, prunes=prunes)
-        entering = tokens.leaving
-    return total
-
-
-def _layer_cycles(
-    config: AcceleratorConfig,
-    network: Network,
-    tokens: LayerTokens,
-    beats: np.ndarray,
-    *,
-    prunes: bool,
-) -> NetworkCycles:
-    dim, hidden = network.dim, network.hidden
-    mask_beats = _beats(config, network.tokens * config.mask_bytes)
-    qkv = linear_cycles(config, dim, 3 * network.head_dim, tokens.attention, other_beats=mask_beats)
-    up = linear_cycles(config, dim, hidden, tokens.projection)
-    down = linear_cycles(config, hidden, dim, tokens.projection)
-    prune = prune_cycles(config, network.tokens)
+    beats = [
+        head
+        for layer in range(network.layers)
+        for head in beats_of(dense if masks is None else masks[layer], live[layer], config.lanes)
+    ]
+    operations, commands = zip(*network_commands(config, network, schedule), strict=True)
+    program = program_cycles(config, commands, beats, memory)
+    busy = dict.fromkeys(operations, 0)
+    for operation, cycles in zip(operations, program.ends - program.starts, strict=True):
+        busy[operation] += int(cycles)
+    busy.pop(_TRANSFER)
+    total = program.counters["cycles"]
     return NetworkCycles(
-        qkv=network.heads * qkv,
-        attention=attend_heads(config, beats),
-        pruning=prune if prunes else 0,
-        projection=linear_cycles(config, dim, dim, tokens.projection),
-        ffn=up + down,
-        layer_norm=norm_cycles(config, tokens.attention, dim)
-        + norm_cycles(config, tokens.projection, dim),
+        **busy | {"attention": sum((attend_cycles(config, b) for b in beats), AttentionCycles())},
+        between=total - sum(busy.values()),
+        counters=program.counters,
     )
 
 
-def _input_cycles(config: AcceleratorConfig, network: Network) -> NetworkCycles:
-    patches = network.patch_tokens * network.patch_inputs * IMAGE_CHANNEL_BYTES
-    positions = network.tokens * network.dim * POSITION_CHANNEL_BYTES
-    linear = linear_cycles(config, network.patch_inputs, network.dim, network.patch_tokens)
-    return NetworkCycles(patch_embedding=_beats(config, patches + positions) + linear)
+_TRANSFER = "transfer"
+"""Commands that are no operation: their cycles are hidden behind others or lie in between."""
 
 
-def _output_cycles(config: AcceleratorConfig, network: Network) -> NetworkCycles:
-    return NetworkCycles(
-        layer_norm=norm_cycles(config, 1, network.dim),
-        classifier=linear_cycles(config, network.dim, network.classes, 1),
-    )
+def network_commands(
+    config: AcceleratorConfig, network: Network, schedule: PruningSchedule = NO_PRUNING
+) -> Iterator[tuple[str, dict]]:
+    """(operation, fields that matter to time) of every command; fields by name as in COMMAND."""
+    tokens, dim = network.tokens, network.dim
 
+    def linear(inputs: int, outputs: int, only_cls: int = 0) -> dict:
+        slices, tiles = inputs // config.width, -(-outputs // config.lanes)
+        fields = {"slices": slices, "tiles": tiles, "only_cls": only_cls}
+        return {"opcode": Opcode.LINEAR, **fields}
 
-def _beats(config: AcceleratorConfig, size: int) -> int:
-    return -(-size // config.bus_bytes)
+    def load(target: Target, size: int, barrier: int = 0) -> tuple[str, dict]:
+        rows = -(-size // config.width)
+        fields = {"target": target, "count": rows, "barrier": barrier}
+        return _TRANSFER, {"opcode": Opcode.LOAD, **fields}
+
+    def norm(only_cls: int = 0) -> tuple[str, dict]:
+        return "layer_norm", {"opcode": Opcode.NORM, "dim": dim, "only_cls": only_cls}
+
+    channel_shifts = load(Target.CHANNEL_SHIFT, dim // config.norm_channels * config.width)
+    yield "pruning", {"opcode": Opcode.SET_TOKENS, "count": tokens}
+    yield load(Target.RESIDUAL, tokens * dim * numerics.RESIDUAL_BITS // 8, barrier=1)
+    yield load(Target.HIDDEN, tokens * network.patch_inputs, barrier=1)
+    yield channel_shifts
+    yield "patch_embedding", linear(network.patch_inputs, dim)
+    entering = tokens
+    for layer in schedule.layer_tokens(network):
+        prune = "pruning", {"opcode": Opcode.PRUNE, "count": layer.leaving}
+        place = schedule.placement if layer.leaving < entering else None
+        entering = layer.leaving
+        if place is Placement.BEFORE_LAYER:
+            yield prune
+        yield norm()
+        for _ in range(network.heads):
+            yield "qkv", linear(dim, 3 * network.head_dim)
+            yield load(Target.MASK, tokens * config.mask_bytes)
+            yield "attention", {"opcode": Opcode.ATTEND}
+        if place is Placement.AFTER_ATTENTION:
+            yield prune
+        yield "projection", linear(dim, dim)
+        yield load(Target.GELU, 256)
+        yield channel_shifts
+        yield norm()
+        yield "ffn", linear(dim, network.hidden)
+        yield "ffn", linear(network.hidden, dim)
+        yield channel_shifts
+        if place is Placement.AFTER_FFN:
+            yield prune
+    yield norm(only_cls=1)
+    yield "classifier", linear(dim, network.classes, only_cls=1)
+    logit_rows = -(-network.classes * numerics.LOGIT_BITS // config.row_bits)
+    yield _TRANSFER, {"opcode": Opcode.STORE, "target": Target.HIDDEN, "count": logit_rows}
+    yield _TRANSFER, {"opcode": Opcode.HALT}
 
 
 def _importance(maps: np.ndarray, mask: np.ndarray | None, live: np.ndarray) -> np.ndarray:
@@ -195,6 +211,11 @@ def check_fit(config: AcceleratorConfig, network: Network) -> None:
                 f"{network.name} needs {name} = {needed}, this configuration has {available}: "
                 "choose a larger preset"
             )
+    if network.head_dim < config.width:
+        raise UserError(
+            f"{network.name} has heads of {network.head_dim} channels: whole networks need as many "
+            f"as the width of the configuration, {config.width}"
+        )
 
 
 def _check_live(live: np.ndarray, layer_tokens: Sequence[LayerTokens]) -> None:

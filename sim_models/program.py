@@ -48,8 +48,8 @@ from sim_models.memory import (
 )
 from sim_models.pruning import fill_cycles, prune_cycles
 
-RECORD, LOAD, LINEAR, STORE, HALT = range(5)
-"""What a step does besides taking a record: nothing or let a unit work for `cycles`, or as named."""
+UNIT, LOAD, LINEAR, STORE, HALT = range(5)
+"""What a step does behind its record: a unit works for `cycles`, or as named."""
 
 # Numba wants plain globals.
 CHECK_CYCLES = Dispatcher.CHECK_CYCLES

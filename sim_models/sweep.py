@@ -1,13 +1,14 @@
 """The sweep: DeiT models x attention sparsity x with and without token pruning, and its files.
 
 Masks follow ViTCoD's rule from averaged attention maps, measured for DeiT-Tiny and synthetic
-(resampled from Tiny's) for the others; surviving tokens are those of `assumed_live`. Speed-up is
-cycles(sparse) / cycles(sparse + pruned), both with the same masks.
+(resampled from Tiny's) for the others; surviving tokens are those of `assumed_live`. Cycles are the
+RTL's from start to done. Speed-up is cycles(sparse) / cycles(sparse + pruned), both with the same
+masks.
 
 `write` makes three files:
 
-    sweep.csv     a line a point; cycles by operation, those not calibrated say so in their name
-    sweep.json    the same, with configuration, seed, calibrated flags, readings and utilisation
+    sweep.csv     a line a point; cycles by operation
+    sweep.json    the same, with configuration, memory, seed, readings and utilisation
     speedup.png   speed-up of the twelve points, their mean and the paper's
 """
 
@@ -29,7 +30,8 @@ from model.networks import NETWORKS, Network
 from model.schedule import NO_PRUNING, READINGS
 from model.synthetic import maps_of
 from rtl_gen.config import AcceleratorConfig
-from sim_models.network import CALIBRATED, NetworkCycles, assumed_live, network_cycles
+from sim_models.memory import DEFAULT_MEMORY, MemoryTiming
+from sim_models.network import NetworkCycles, assumed_live, network_cycles
 
 SPARSITIES = (0.5, 0.6, 0.7, 0.8)
 PAPER_SPEEDUP = 1.31
@@ -66,10 +68,7 @@ class Point:
 
     def row(self, config: AcceleratorConfig) -> dict[str, str | int | float | None]:
         """A line of the files."""
-        operations = {
-            f"{name}_cycles" + ("" if name in CALIBRATED else "_not_calibrated"): cycles
-            for name, cycles in self.cycles.operations().items()
-        }
+        operations = {f"{name}_cycles": cycles for name, cycles in self.cycles.operations().items()}
         total = self.cycles.total
         return {
             "network": self.network,
@@ -77,10 +76,10 @@ class Point:
             "variant": self.variant,
             "sparsity": self.sparsity,
             "kept_fraction": round(self.kept_fraction, 6),
-            "total_cycles_not_calibrated": total,
-            "milliseconds_not_calibrated": round(total / config.frequency_mhz / 1000, 4),
-            "calibrated_fraction": round(self.cycles.calibrated / total, 4),
+            "total_cycles": total,
+            "milliseconds": round(total / config.frequency_mhz / 1000, 4),
             "attention_utilisation": round(self.attention_utilisation, 4),
+            "weight_stalls": self.cycles.counters["weight_stalls"],
             **operations,
         }
 
@@ -90,6 +89,7 @@ class Sweep:
     """All points of a configuration; `points` holds every reading of the schedule."""
 
     config: AcceleratorConfig
+    memory: MemoryTiming
     seed: int
     points: Sequence[Point]
 
@@ -116,6 +116,7 @@ def count_points() -> int:
 def run_sweep(
     config: AcceleratorConfig,
     *,
+    memory: MemoryTiming = DEFAULT_MEMORY,
     seed: int = 0,
     progress: Callable[[int], object] = lambda _: None,
 ) -> Sweep:
@@ -124,22 +125,23 @@ def run_sweep(
     `progress` is called with the number of points just finished.
 
     Raises:
-        UserError: the configuration cannot hold one of the networks.
+        UserError: the configuration cannot hold one of the networks, or a memory that cannot be.
     """
-    points = [_point(config, network) for network in NETWORKS.values()]
+    points = [_point(config, memory, network) for network in NETWORKS.values()]
     progress(len(points))
     for network in NETWORKS.values():
         maps = maps_of(network, seed)
         for sparsity in SPARSITIES:
             masks = make_masks(maps.maps, sparsity, MASK_STRATEGY)
             for reading in (None, *READINGS):
-                points.append(_point(config, network, maps, sparsity, masks, reading))
+                points.append(_point(config, memory, network, maps, sparsity, masks, reading))
                 progress(1)
-    return Sweep(config=config, seed=seed, points=points)
+    return Sweep(config=config, memory=memory, seed=seed, points=points)
 
 
 def _point(
     config: AcceleratorConfig,
+    memory: MemoryTiming,
     network: Network,
     maps: AttentionMaps | None = None,
     sparsity: float | None = None,
@@ -148,7 +150,9 @@ def _point(
 ) -> Point:
     schedule = NO_PRUNING if reading is None else READINGS[reading]
     live = None if reading is None else assumed_live(network, maps.maps, masks, schedule)
-    cycles = network_cycles(config, network, masks=masks, schedule=schedule, live=live)
+    cycles = network_cycles(
+        config, network, masks=masks, schedule=schedule, live=live, memory=memory
+    )
     macs = 2 * network.head_dim * _kept_entries(network, masks, live)
     return Point(
         network=network.name,
@@ -196,9 +200,12 @@ def _json(sweep: Sweep) -> bytes:
     content = {
         "config": sweep.config.as_dict(),
         "config_digest": sweep.config.digest(),
+        "memory": {
+            "latency": sweep.memory.latency,
+            "rate": sweep.memory.bytes_a_cycle(sweep.config),
+        },
         "seed": sweep.seed,
         "mask_strategy": MASK_STRATEGY,
-        "calibrated": {name: name in CALIBRATED for name in NetworkCycles().operations()},
         "default_reading": DEFAULT_READING,
         "mean_speedup": sweep.mean_speedup(),
         "paper_speedup": PAPER_SPEEDUP,
@@ -241,8 +248,6 @@ def _png(sweep: Sweep) -> bytes:
     axes.set_ylim(1, max(*speedups.values(), PAPER_SPEEDUP) + 0.1)
     axes.set_ylabel("speed-up by token pruning")
     axes.set_title("Sparse attention with token pruning over sparse attention alone", fontsize=10)
-    estimated = [name for name in NetworkCycles().operations() if name not in CALIBRATED]
-    axes.set_xlabel(f"not calibrated: {', '.join(estimated)}".replace("_", " "), fontsize=8)
     axes.legend(fontsize=8, ncols=3, loc="upper center")
     image = io.BytesIO()
     figure.savefig(image, format="png", dpi=150, metadata={"Software": None})
