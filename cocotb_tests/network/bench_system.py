@@ -29,6 +29,13 @@ class Host:
         self._bus = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axil"), dut.clk, dut.rst)
         self._dut = dut
 
+    @property
+    def channels(self) -> list:
+        """For pauses."""
+        write, read = self._bus.write_if, self._bus.read_if
+        sends = [write.aw_channel, write.w_channel, read.ar_channel]
+        return [*sends, write.b_channel, read.r_channel]
+
     async def write(self, register: str, value: int) -> None:
         await self._bus.write_dword(REGISTERS[register].offset, value)
 
