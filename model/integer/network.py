@@ -28,6 +28,9 @@ from rtl_gen.errors import UserError
 from rtl_gen.numerics import MULTIPLIER_BITS, NORM_CHANNEL_SHIFT_BITS, SHIFT_BITS, Scale
 
 FORMAT_VERSION = 1
+HEADER = "integer_network"
+"""Key of the file's only metadata entry: with several, safetensors would order them at random."""
+
 ACC_BITS = 32
 """Accumulator of a linear layer: signed."""
 
@@ -144,13 +147,12 @@ class IntegerNetwork:
 
     def digest(self) -> str:
         """SHA-256 over header and tensors."""
-        return _digest(json.dumps(self.header(), sort_keys=True), self.tensors())
+        return _digest(self.header(), self.tensors())
 
     def to_bytes(self) -> bytes:
         """The network as a file; the same network gives the same bytes."""
-        text = json.dumps(self.header(), sort_keys=True)
-        tensors = self.tensors()
-        return safetensors.torch.save(tensors, {"header": text, "sha256": _digest(text, tensors)})
+        header = json.dumps(self.header() | {"sha256": self.digest()}, sort_keys=True)
+        return safetensors.torch.save(self.tensors(), {HEADER: header})
 
     def save(self, path: Path) -> None:
         with replace_file(path) as file:
@@ -174,15 +176,16 @@ class IntegerNetwork:
             raise UserError(
                 f"integer network {path} is unreadable ({error}): {expected}"
             ) from error
-        if "header" not in contents:
+        if HEADER not in contents:
             raise UserError(f"{path} is no integer network: {expected}")
-        header = json.loads(contents["header"])
+        header = json.loads(contents[HEADER])
+        sha256 = header.pop("sha256")
         if header["version"] != FORMAT_VERSION:
             raise UserError(
                 f"integer network {path} has format version {header['version']}: expected "
                 f"{FORMAT_VERSION}, calibrate it again"
             )
-        if contents.get("sha256") != _digest(contents["header"], tensors):
+        if sha256 != _digest(header, tensors):
             raise UserError(f"integer network {path} is damaged: its SHA-256 does not fit")
         return cls(
             shape=Network(**header["shape"]),
@@ -225,8 +228,8 @@ def _restore(name: str, kind: Any, tensors: Mapping[str, Tensor]) -> Any:
     )
 
 
-def _digest(header: str, tensors: Mapping[str, Tensor]) -> str:
-    digest = hashlib.sha256(header.encode())
+def _digest(header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
     for name, tensor in sorted(tensors.items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.numpy().tobytes())
