@@ -29,7 +29,7 @@ class AcceleratorConfig:
     """Most channels of a token; a multiple of `width`. The FFN hides four times as many."""
     bus_bytes: int = 64
     """Bytes a cycle of the memory port. Power of two, from `lanes` to `width`."""
-    row_slots: int = 8
+    row_slots: int = 16
     """Query rows in flight between QK^T and PV, which hides the softmax latency. Power of two."""
     stream_beats: int = 128
     """Beats that the program stream is read ahead; more than the memory's latency. Power of two."""
@@ -46,6 +46,8 @@ class AcceleratorConfig:
         _power_of_two("row_slots", self.row_slots, 2, 32)
         _power_of_two("bus_bytes", self.bus_bytes, self.lanes, self.width)
         _power_of_two("stream_beats", self.stream_beats, 16, 1024)
+        if 2 * self.lanes > self.width:
+            raise UserError(f"lanes = {self.lanes}: expected at most half of width = {self.width}")
         if self.max_tokens > 1024:
             raise UserError(f"max_tokens = {self.max_tokens}: expected at most 1024")
         if self.max_tokens < 2 * self.lanes:
@@ -90,6 +92,11 @@ class AcceleratorConfig:
     def chunks(self) -> int:
         """Parts of a row that are written separately: `lanes` bytes each."""
         return self.width // self.lanes
+
+    @property
+    def output_columns(self) -> int:
+        """Columns of a finished PV row that are requantised a cycle."""
+        return 2 * self.lanes
 
     @property
     def norm_channels(self) -> int:
@@ -223,7 +230,7 @@ PRESETS: dict[str, AcceleratorConfig] = {
     "double": dataclasses.replace(DEFAULT, lanes=16),
     "large": dataclasses.replace(DEFAULT, max_tokens=577, max_heads=16),
     "small": AcceleratorConfig(
-        lanes=4, width=16, max_tokens=50, max_heads=3, max_dim=48, bus_bytes=16
+        lanes=4, width=16, max_tokens=50, max_heads=3, max_dim=48, bus_bytes=16, row_slots=8
     ),
     "tiny": AcceleratorConfig(
         lanes=2, width=8, max_tokens=17, max_heads=2, max_dim=16, bus_bytes=4, row_slots=4

@@ -1,7 +1,7 @@
 """Bench of `OutputUnit`. Parameters: configuration, seed.
 
-The driver keeps the interleaver's promises: last beats at least width / lanes cycles apart and at
-most OUTPUT_ROWS rows under way.
+The driver keeps the interleaver's promises: last beats at least width / output_columns cycles apart
+and at most OUTPUT_ROWS rows under way.
 """
 
 import random

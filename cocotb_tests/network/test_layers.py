@@ -27,9 +27,10 @@ from rtl_gen.numerics import Scale
 CONFIGS = {
     "tiny": get_config("tiny"),
     "small": get_config("small"),
-    # As many lanes as channels, one beat a row of memory, a power of two of tokens, two row slots.
+    # Half as many lanes as channels, one beat a row of memory, a power of two of tokens, two row
+    # slots.
     "square": AcceleratorConfig(
-        lanes=8, width=8, max_tokens=16, max_heads=2, max_dim=16, bus_bytes=8, row_slots=2
+        lanes=4, width=8, max_tokens=16, max_heads=2, max_dim=16, bus_bytes=8, row_slots=2
     ),
     # Four beats a row, and mask rows as long as a word of the mask memory.
     "narrow": AcceleratorConfig(
@@ -143,7 +144,7 @@ CASES = [
     ("small", one_token, IDEAL),
     ("small", extremes, IDEAL),
     ("small", empty_rows, SLOW),
-    ("square", cascade, STALLING),
+    ("broad", cascade, STALLING),
     ("narrow", cascade, SLOW),
 ]
 

@@ -1,9 +1,9 @@
 """Output unit: accumulates a PV row, normalises and requantises it, and queues it for writing.
 
 Column sums of PV beats arrive one a cycle. After a row's last beat its `width` accumulators leave
-`lanes` a cycle through one requantiser, whose factor holds the row's normalisation. The last beats
-of two rows must be at least width / lanes cycles apart, and at most OUTPUT_ROWS rows under way or
-queued (RowInterleaver sees to both).
+`output_columns` a cycle through one requantiser, whose factor holds the row's normalisation. The
+last beats of two rows must be at least width / output_columns cycles apart, and at most OUTPUT_ROWS
+rows under way or queued (RowInterleaver sees to both).
 """
 
 from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
@@ -55,13 +55,14 @@ class OutputUnit(wiring.Component):
     @classmethod
     def latency(cls, config: AcceleratorConfig) -> int:
         """Accumulate, hold, requantise all groups, collect, queue."""
-        groups = config.width // config.lanes
+        groups = config.width // config.output_columns
         return 2 + (groups - 1) + Requantizer.LATENCY + 1 + cls.QUEUE_LATENCY
 
     def elaborate(self, platform):
         m = Module()
         config = self._config
-        lanes, groups = config.lanes, config.width // config.lanes
+        columns = config.output_columns
+        groups = config.width // columns
 
         sums = Signal(ArrayLayout(signed(config.pv_bits), config.width), reset_less=True)
         for channel in range(config.width):
@@ -72,17 +73,17 @@ class OutputUnit(wiring.Component):
         complete = delay(m, self.valid & self.last, 1, name="complete", reset_less=False)
         complete_row = delay(m, self.row, 1, name="complete_row")
 
-        # `held` shifts out `lanes` columns a cycle.
+        # `held` shifts out `output_columns` columns a cycle.
         held = Signal(len(sums.as_value()), reset_less=True)
         held_row = Signal(normalised_row_layout(config), reset_less=True)
         left = Signal(range(groups + 1))
         with m.If(complete):
             m.d.sync += [held.eq(sums), held_row.eq(complete_row), left.eq(groups)]
         with m.Elif(left != 0):
-            m.d.sync += [held.eq(held >> (lanes * config.pv_bits)), left.eq(left - 1)]
+            m.d.sync += [held.eq(held >> (columns * config.pv_bits)), left.eq(left - 1)]
 
         m.submodules.requantizer = requantizer = Requantizer(
-            elements=lanes, input_bits=config.pv_bits, output_bits=8
+            elements=columns, input_bits=config.pv_bits, output_bits=8
         )
         m.d.comb += [
             requantizer.values.as_value().eq(held),
@@ -95,7 +96,7 @@ class OutputUnit(wiring.Component):
         token = delay(m, held_row.token, latency + 1, name="token")
         collected = Signal(config.row_bits, reset_less=True)
         with m.If(collect):
-            m.d.sync += collected.eq(Cat(collected, requantizer.results)[8 * lanes :])
+            m.d.sync += collected.eq(Cat(collected, requantizer.results)[8 * columns :])
 
         m.submodules.queue = queue = SyncFIFOBuffered(
             width=len(self.rows.payload.as_value()), depth=RowInterleaver.OUTPUT_ROWS

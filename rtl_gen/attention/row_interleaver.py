@@ -5,8 +5,8 @@ the end the last D rows of PV; a head of fewer rows does all QK^T first. A row's
 together. The turn waits (the array idles) while the beat whose turn it is is not there, and the
 last beat of a PV row also waits until
 
-* `width / lanes` cycles after the last beat of the PV row before it, which is how long the output
-  unit needs to requantise a row, and
+* `width / output_columns` cycles after the last beat of the PV row before it, which is how long the
+  output unit needs to requantise a row, and
 * one of OUTPUT_ROWS places for finished rows is free.
 
 A beat taken in one cycle is in `issue` in the next (LATENCY = 1).
@@ -57,7 +57,7 @@ class RowInterleaver(wiring.Component):
     @staticmethod
     def output_cycles(config: AcceleratorConfig) -> int:
         """Cycles of the output unit a row."""
-        return config.width // config.lanes
+        return config.width // config.output_columns
 
     def elaborate(self, platform):
         m = Module()
