@@ -28,6 +28,9 @@ MemoryModel = MemoryTiming
 """Behaviour of the simulated memory."""
 
 
+DEFAULT_MEMORY = MemoryModel()
+
+
 @dataclass(frozen=True)
 class RtlRun:
     """What the accelerator left behind."""
@@ -52,7 +55,7 @@ def run_image(
     data: np.ndarray | None = None,
     *,
     simulator: str,
-    memory: MemoryModel = MemoryModel(),
+    memory: MemoryModel = DEFAULT_MEMORY,
     seed: int = 1,
     program_address: int = 0,
 ) -> RtlRun:
