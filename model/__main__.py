@@ -198,13 +198,8 @@ def accuracy(
     batch_size: Batch = 32,
 ) -> None:
     """Top-1 accuracy of the float network with masks and pruning."""
-    network = get_network(model)
-    pruning = NO_PRUNING if reading == "none" else _reading(reading)
-    kept = None if mask_file is None else read_masks(mask_file, network)
     folder = ImageFolder(data, limit)
-    reference = FloatReference(
-        network=network, model=load_model(network, weights), masks=kept, schedule=pruning
-    )
+    reference = _reference(get_network(model), weights, mask_file, reading)
     top1 = reference.accuracy(folder, batch_size)
     _report_unreadable(folder)
     print(f"top-1 {top1:.2%} of {len(folder) - len(folder.unreadable)} images")
@@ -217,23 +212,26 @@ def calibrate_command(
     weights: Weights = None,
     data: Data,
     images: Annotated[int, typer.Option(help="Images to use, evenly spread.")] = 500,
+    mask_file: Masks = None,
+    reading: Reading = "none",
     batch_size: Batch = 16,
     out: Out,
 ) -> None:
     """Quantise a network to the accelerator's integers, with ranges from an image folder."""
-    network = get_network(model)
     folder = ImageFolder(data, images)
-    loaded = load_model(network, weights)
+    reference = _reference(get_network(model), weights, mask_file, reading)
     with replace_file(out) as file, progress_over(len(folder)) as advance:
-        integer = calibrate(network, loaded, folder, batch_size, advance)
+        integer = calibrate(reference, folder, batch_size, advance)
         metadata = {
             "images": len(folder) - len(folder.unreadable),
             "images_sha256": folder.digest(),
             "weights_sha256": file_sha256(weights),
+            "masks_sha256": file_sha256(mask_file),
+            "pruning": reading,
         }
         file.write(dataclasses.replace(integer, metadata=metadata).to_bytes())
     _report_unreadable(folder)
-    print(f"{out}: {network.name} in integers, from {metadata['images']} images")
+    print(f"{out}: {integer.shape.name} in integers, from {metadata['images']} images")
 
 
 @app.command()
@@ -249,13 +247,8 @@ def integer_accuracy(
 ) -> None:
     """Top-1 accuracy in integers beside that of the float network, on the same images."""
     integer = IntegerNetwork.load(file)
-    network = get_network(integer.shape.name)
-    pruning = NO_PRUNING if reading == "none" else _reading(reading)
-    kept = None if mask_file is None else read_masks(mask_file, network)
     folder = ImageFolder(data, limit)
-    reference = FloatReference(
-        network=network, model=load_model(network, weights), masks=kept, schedule=pruning
-    )
+    reference = _reference(get_network(integer.shape.name), weights, mask_file, reading)
     with progress_over(len(folder)) as advance:
         result = compare(integer, reference, folder, batch_size, advance)
     _report_unreadable(folder)
@@ -327,6 +320,15 @@ def synthetic_qkv_command(
     with replace_file(out) as file:
         np.savez_compressed(file, q=q, k=k, v=v)
     print(f"{out}: q, k, v {q.shape}, synthetic")
+
+
+def _reference(
+    network: Network, weights: Path | None, mask_file: Path | None, reading: str
+) -> FloatReference:
+    pruning = NO_PRUNING if reading == "none" else _reading(reading)
+    kept = None if mask_file is None else read_masks(mask_file, network)
+    model = load_model(network, weights)
+    return FloatReference(network=network, model=model, masks=kept, schedule=pruning)
 
 
 @contextmanager

@@ -33,6 +33,7 @@ from model.integer.forward import COLOURS, PIXEL_OFFSET
 from model.integer.network import IntegerNetwork, Layer, Linear, Norm, Parameters
 from model.networks import Network
 from model.quantise import head_scales
+from model.reference import FloatReference
 from rtl_gen.numerics import (
     LOGIT_BITS,
     NORM_CHANNEL_SHIFT_BITS,
@@ -86,24 +87,25 @@ class Samples:
 
 
 def calibrate(
-    network: Network,
-    model: VisionTransformer,
+    reference: FloatReference,
     folder: ImageFolder,
     batch_size: int = 16,
     progress: Callable[[int], object] | None = None,
 ) -> IntegerNetwork:
-    """The integer network of a timm model, from all images of a folder.
+    """The integer network of a float one, from all images of a folder.
 
+    Masks and pruning of the reference shape the ranges, since they change what activations do.
     `progress` is called with the number of images of every finished batch.
     """
 
     def run(images: Tensor) -> None:
-        model(images)
+        reference.forward(images)
         if progress is not None:
             progress(len(images))
 
-    batches = (images for images, _ in folder.batches(model, batch_size))
-    return quantise(network, model, collect(model, run, batches))
+    batches = (images for images, _ in folder.batches(reference.model, batch_size))
+    samples = collect(reference.model, run, batches)
+    return quantise(reference.network, reference.model, samples)
 
 
 @torch.inference_mode()
