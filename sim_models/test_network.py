@@ -1,17 +1,20 @@
-"""Cycles of whole networks: hand-counted layers, survivors, bounds and user errors."""
+"""Cycles of whole networks: the compiler's commands, survivors, bounds and user errors."""
 
 import dataclasses
 
 import numpy as np
 import pytest
+import torch
 
-from model.networks import DEIT_BASE, DEIT_TINY
-from model.schedule import DEFAULT_SCHEDULE, READINGS
+from model.integer.compiler import compile_network
+from model.integer.random_network import random_network
+from model.networks import DEIT_BASE, DEIT_TINY, Network
+from model.schedule import DEFAULT_SCHEDULE, READINGS, LayerTokens, PruningSchedule
 from rtl_gen.config import get_config
+from rtl_gen.control.program_format import Opcode
 from rtl_gen.errors import UserError
-from rtl_gen.linear.linear import LinearEngine
-from sim_models.linear import linear_cycles
-from sim_models.network import CALIBRATED, NetworkCycles, assumed_live, network_cycles
+from sim_models.memory import MemoryTiming
+from sim_models.network import assumed_live, network_commands, network_cycles
 
 DEFAULT = get_config("default")
 TINY_MAC_BOUND = 2_449_000
@@ -25,27 +28,66 @@ def maps() -> np.ndarray:
     return maps / maps.sum(axis=-1, keepdims=True)
 
 
-def test_linear_layer_streams_tokens_through_every_tile():
-    around = 8 + LinearEngine.drain_cycles(DEFAULT)
-    assert linear_cycles(DEFAULT, 192, 768, 197) == 3 * 96 * 197 + around
-    assert linear_cycles(DEFAULT, 192, 1000, 1) == 3 * 125 * 8 + around
-    assert linear_cycles(DEFAULT, 192, 8, 8, other_beats=5) == 3 * 8 + 5 + around
+@pytest.mark.parametrize("keep", [[None, None], [9, 4], [None, 3]])
+def test_commands_are_those_of_the_compiler(monkeypatch, keep):
+    shape = Network(
+        name="tiny", heads=2, layers=2, head_dim=8, tokens=17, patch_inputs=24, classes=11
+    )
+    config = get_config("tiny")
+    network = random_network(shape, 1)
+    image = compile_network(config, network, torch.ones(shape.mask_shape, dtype=torch.bool), keep)
+    leaving = []
+    for count in keep:
+        before = leaving[-1] if leaving else shape.tokens
+        leaving.append(before if count is None else count)
+    entering = [shape.tokens, *leaving[:-1]]
+    layers = [LayerTokens(*tokens) for tokens in zip(entering, leaving, leaving, strict=True)]
+    monkeypatch.setattr(PruningSchedule, "layer_tokens", lambda *_: layers)
+    commands = [command for _, command in network_commands(config, shape, DEFAULT_SCHEDULE)]
+    compiled = [
+        {name: emitted.get(name, 0) for name in expected}
+        for expected, emitted in zip(commands, image.commands, strict=True)
+    ]
+    assert compiled == commands
+
+
+def test_selection_stands_where_the_schedule_says():
+    around = {}
+    for name, schedule in READINGS.items():
+        commands = list(network_commands(DEFAULT, DEIT_TINY, schedule))
+        places = [i for i, (_, c) in enumerate(commands) if c["opcode"] == Opcode.PRUNE]
+        assert len(places) == 9
+        around[name] = {(commands[i - 1][0], commands[i + 1][0]) for i in places}
+    for meaning in ("original", "remaining"):
+        assert around[f"{meaning}-after-attention"] == {("attention", "projection")}
+        for placement in ("before-layer", "after-ffn"):
+            assert around[f"{meaning}-{placement}"] == {("transfer", "layer_norm")}
 
 
 def test_dense_tiny_is_close_to_its_mac_bound():
     cycles = network_cycles(DEFAULT, DEIT_TINY)
     assert TINY_MAC_BOUND < cycles.total < 1.05 * TINY_MAC_BOUND
-    assert cycles.total == sum(cycles.operations().values())
-    assert cycles.operations().keys() > CALIBRATED
+    assert cycles.total == sum(cycles.operations().values()) == cycles.counters["cycles"]
+    assert cycles.counters["attention_cycles"] == cycles.attention.total
+    linear = cycles.patch_embedding + cycles.qkv + cycles.projection + cycles.ffn
+    assert cycles.counters["linear_cycles"] == linear + cycles.classifier
 
 
 def test_layers_add_up():
     few, some, many = (
-        network_cycles(DEFAULT, dataclasses.replace(DEIT_TINY, layers=layers))
+        network_cycles(DEFAULT, dataclasses.replace(DEIT_TINY, layers=layers)).operations()
         for layers in (4, 8, 12)
     )
-    assert few + many == some + some
-    assert (many + NetworkCycles()).total == many.total
+    for name in few:
+        assert few[name] + many[name] == some[name] + some[name]
+
+
+def test_slow_memory_costs_cycles():
+    cycles = [
+        network_cycles(DEFAULT, DEIT_TINY, memory=MemoryTiming(rate=rate)) for rate in (64, 16, 1)
+    ]
+    assert cycles[0].total < cycles[1].total < cycles[2].total
+    assert cycles[2].total > cycles[2].counters["rows_read"] * DEFAULT.width
 
 
 @pytest.mark.parametrize("reading", READINGS)
@@ -75,6 +117,9 @@ def test_survivors_have_the_largest_column_sums():
 def test_network_beyond_the_configuration_is_refused():
     with pytest.raises(UserError, match="max_heads = 12"):
         network_cycles(get_config("default", max_heads=6), DEIT_BASE)
+    narrow = dataclasses.replace(DEIT_TINY, head_dim=32, heads=6)
+    with pytest.raises(UserError, match="heads of 32 channels"):
+        network_cycles(DEFAULT, narrow)
 
 
 def test_live_tokens_that_do_not_fit_the_schedule_are_refused():

@@ -11,6 +11,7 @@ from model.networks import DEIT_TINY
 from model.schedule import READINGS
 from rtl_gen.config import get_config
 from sim_models import sweep
+from sim_models.network import NetworkCycles
 
 
 @pytest.fixture(scope="module")
@@ -35,22 +36,21 @@ def test_speedup_is_the_ratio_of_both_runs(tiny_sweep, tmp_path):
     for entry in summary["speedups"]:
         key = str(entry["sparsity"])
         sparse, pruned = rows["sparse", key], rows[f"sparse+{summary['default_reading']}", key]
-        total = "total_cycles_not_calibrated"
+        total = "total_cycles"
         assert entry["speedup"] == int(sparse[total]) / int(pruned[total])
         speedups.append(entry["speedup"])
     assert summary["mean_speedup"] == pytest.approx(sum(speedups) / 2)
     assert summary["mean_speedup_by_reading"].keys() == READINGS.keys()
 
 
-def test_estimates_are_marked(tiny_sweep, tmp_path):
+def test_operations_add_up(tiny_sweep, tmp_path):
     sweep.write(tiny_sweep, tmp_path)
     summary = json.loads((tmp_path / "sweep.json").read_text())
+    assert summary["memory"] == {"latency": 100, "rate": 64}
+    operations = [f"{name}_cycles" for name in NetworkCycles().operations()]
     for point in summary["points"]:
         assert point["attention_maps"] == (None if point["variant"] == "dense" else "measured")
-        cycles = 0
-        for name, calibrated in summary["calibrated"].items():
-            cycles += point[f"{name}_cycles{'' if calibrated else '_not_calibrated'}"]
-        assert cycles == point["total_cycles_not_calibrated"]
+        assert sum(point[name] for name in operations) == point["total_cycles"]
 
 
 def test_figure_is_the_same_each_time(tiny_sweep, tmp_path):
@@ -64,6 +64,8 @@ def test_figure_is_the_same_each_time(tiny_sweep, tmp_path):
     [
         (["--config", "tiny"], "error: deit_tiny needs max_tokens = 197"),
         (["--config", "huge"], "error: unknown preset 'huge'"),
+        (["--latency", "1"], "error: memory latency 1: expected at least 2"),
+        (["--rate", "0"], "error: memory rate 0: expected at least 1"),
         (["--out", __file__], "error: cannot write to"),
     ],
 )
