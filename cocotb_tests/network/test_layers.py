@@ -29,7 +29,7 @@ CONFIGS = {
     "small": get_config("small"),
     # Half as many lanes as channels, one beat a row of memory, a power of two of tokens, two row
     # slots.
-    "square": AcceleratorConfig(
+    "broad": AcceleratorConfig(
         lanes=4, width=8, max_tokens=16, max_heads=2, max_dim=16, bus_bytes=8, row_slots=2
     ),
     # Four beats a row, and mask rows as long as a word of the mask memory.
@@ -155,8 +155,10 @@ CASES = [
     ids=[f"{preset}-{case.__name__}" for preset, case, _ in CASES],
 )
 def test_layers(simulator, preset, case, memory):
+    """All layers of a case; of `small` on Icarus the first two, which takes as long."""
     config = CONFIGS[preset]
-    run_and_check(config, case(config), simulator, memory)
+    count = 2 if (simulator, preset) == ("icarus", "small") else None
+    run_and_check(config, case(config)[:count], simulator, memory)
 
 
 @pytest.mark.parametrize("sparsity", [0.5, 0.8])
