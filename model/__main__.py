@@ -19,7 +19,7 @@ from model.attention_maps import AttentionMaps, average_attention, load_attentio
 from model.calibrate import calibrate
 from model.files import replace_file
 from model.images import ImageFolder
-from model.integer.accuracy import compare
+from model.integer.accuracy import compare, kept_after_attention
 from model.integer.choices import integer_network, kept_tokens, network_masks
 from model.integer.compiler import compile_network
 from model.integer.network import IntegerNetwork
@@ -249,6 +249,7 @@ def integer_accuracy(
     integer = IntegerNetwork.load(file)
     folder = ImageFolder(data, limit)
     reference = _reference(get_network(integer.shape.name), weights, mask_file, reading)
+    kept_after_attention(reference.schedule, reference.network)
     with progress_over(len(folder)) as advance:
         result = compare(integer, reference, folder, batch_size, advance)
     _report_unreadable(folder)
