@@ -44,7 +44,7 @@ class AttentionCycles:
 
     @property
     def total(self) -> int:
-        return sum(astuple(self))
+        return self.start + self.qk + self.pv + self.stall + self.drain
 
     def __add__(self, other: "AttentionCycles") -> "AttentionCycles":
         pairs = zip(astuple(self), astuple(other), strict=True)
