@@ -1,5 +1,6 @@
-"""`python -m sim_models`: the cycle model's sweep over models, sparsities and schedules."""
+"""`python -m sim_models`: sweeps of the cycle model, and its comparison with a peer's."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -8,11 +9,13 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress
 from rich.table import Table
 
+from model.files import replace_file
 from model.networks import NETWORKS
 from model.schedule import READINGS
 from rtl_gen import cli
 from rtl_gen.config import PRESETS, get_config
 from rtl_gen.errors import UserError
+from sim_models.compare import comparison, comparison_table
 from sim_models.memory import DEFAULT_MEMORY, MemoryTiming
 from sim_models.network import check_fit
 from sim_models.sweep import (
@@ -52,6 +55,25 @@ def sweep(
 ) -> None:
     """Cycles of DeiT models by sparsity, with and without token pruning (CSV, JSON, PNG)."""
     print_sweep(config, seed, out, MemoryTiming(latency, rate))
+
+
+@app.command("compare-vitcod")
+def compare_vitcod(
+    mask: Annotated[Path, typer.Argument(help="Mask file: .npy, bool, True = dropped.")],
+    *,
+    model: Annotated[
+        str | None, typer.Option(help="The mask must be of this model; default: any shape.")
+    ] = None,
+    config: Annotated[str, typer.Option(help=f"One of {', '.join(PRESETS)}.")] = "default",
+    out: Annotated[Path | None, typer.Option(help="JSON file of the result.")] = None,
+) -> None:
+    """Our cycles for a mask beside those of ViTCoD's published simulator."""
+    result = comparison(mask, model, get_config(config))
+    console.print(comparison_table(result))
+    if out is not None:
+        with replace_file(out) as file:
+            file.write((json.dumps(result, indent=2) + "\n").encode())
+        print(out)
 
 
 def print_sweep(config: str, seed: int, out: Path, memory: MemoryTiming = DEFAULT_MEMORY) -> Sweep:
