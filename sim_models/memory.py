@@ -28,6 +28,7 @@ from rtl_gen.memory.stream_reader import StreamReader
 LATENCY_MIN = 2
 STALL_STEPS = 256
 """Steps of a stall's probability."""
+NOISE_SEED = 1
 
 ISSUE_CYCLES = StreamReader.REQUEST_CYCLES - 1
 """From the transfer of a request to the issue of its first burst."""
@@ -49,7 +50,8 @@ class MemoryTiming:
     rate: int | None = None
     """Bytes a cycle in each direction; None: a beat a cycle."""
     stall: float = 0.0
-    """Probability that a channel pauses in a cycle: lowers the bandwidth to its mean."""
+    """Probability that a channel pauses in a cycle. The pauses are a sample of their own, so that
+    only long programs take about as many cycles as in another run."""
 
     def bytes_a_cycle(self, config: AcceleratorConfig) -> int:
         """`rate`, as far as the port can use it; raises UserError for an impossible memory."""
@@ -76,10 +78,12 @@ class Channel(NamedTuple):
     latency: int
     rate: int
     beat_bytes: int
+    stall: int
+    """In STALL_STEPS."""
 
 
-CHANNEL_STATE = np.dtype([("last", np.int64), ("tokens", np.int64)])
-"""Cycle of the last beat, and the tokens left behind it."""
+CHANNEL_STATE = np.dtype([("last", np.int64), ("tokens", np.int64), ("noise", np.int64)])
+"""Cycle of the last beat, the tokens left behind it, and where the random pauses are."""
 
 
 class Stream(NamedTuple):
@@ -135,14 +139,12 @@ def row_writer(config: AcceleratorConfig, timing: MemoryTiming) -> Writer:
 
 
 def _channel(config: AcceleratorConfig, timing: MemoryTiming) -> Channel:
-    # A mean rate is no whole number of bytes: count in smaller units.
-    units = STALL_STEPS if timing.stall else 1
-    beat = units * config.bus_bytes
-    unstalled = round(beat * (1 - timing.stall))
     state = np.zeros(1, CHANNEL_STATE)
-    state["tokens"] = 2 * beat
-    rate = min(units * timing.bytes_a_cycle(config), unstalled)
-    return Channel(state, timing.latency, rate, beat)
+    state["tokens"] = 2 * config.bus_bytes
+    state["noise"] = NOISE_SEED
+    rate = timing.bytes_a_cycle(config)
+    stall = round(STALL_STEPS * timing.stall)
+    return Channel(state, timing.latency, rate, config.bus_bytes, stall)
 
 
 @njit(cache=True)
@@ -180,9 +182,11 @@ def write_row(writer, offered):
     slot = writer.rows[0] % len(writer.responses)
     before = (writer.rows[0] - 1) % len(writer.responses)
     taken = max(offered, channel.state[0].last, writer.responses[slot] + 1)
+    address_passed = _after_pauses(channel, taken + WRITER_LATENCY)
     for _ in range(writer.row_beats):
-        last = _pass_beat(channel, taken + WRITER_LATENCY)
-    writer.responses[slot] = max(last + channel.latency, writer.responses[before] + 1)
+        last = _pass_beat(channel, address_passed)
+    response = max(last + channel.latency, writer.responses[before] + 1)
+    writer.responses[slot] = _after_pauses(channel, response)
     writer.rows[0] += 1
     return taken
 
@@ -205,6 +209,7 @@ def _issue_burst(stream):
     if state.burst_end > depth:
         gives_room = stream.fetched[(state.burst_end - 1) % depth]
         state.issue = max(state.issue, gives_room + 1)
+    state.issue = _after_pauses(stream.channel, state.issue)
     state.due = state.issue + AR_CYCLES + stream.channel.latency
     state.issue += BURST_CYCLES
 
@@ -215,7 +220,24 @@ def _pass_beat(channel, earliest):
     state = channel.state[0]
     missing = channel.beat_bytes - state.tokens
     cycle = max(earliest, state.last + max(1, -(-missing // channel.rate)))
+    cycle = _after_pauses(channel, cycle)
     earned = (cycle - state.last) * channel.rate
     state.tokens = min(state.tokens + earned, 2 * channel.beat_bytes - 1) - channel.beat_bytes
     state.last = cycle
+    return cycle
+
+
+@njit(cache=True)
+def _after_pauses(channel, cycle):
+    """`cycle`, or later by the channel's random pauses.
+
+    Noise: the linear congruential generator of Numerical Recipes, of which the high bits are used.
+    """
+    if channel.stall:
+        state = channel.state[0]
+        stalled = True
+        while stalled:
+            state.noise = (1664525 * state.noise + 1013904223) % 2**32
+            stalled = state.noise * STALL_STEPS // 2**32 < channel.stall
+            cycle += stalled
     return cycle
