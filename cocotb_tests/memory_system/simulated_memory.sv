@@ -46,6 +46,7 @@ module simulated_memory #(
   logic [8*BEAT_BYTES-1:0] words[0:BEATS-1];
   logic [31:0] now;
   logic [31:0] noise;  // xorshift32, a byte for each channel's stall
+  logic was_reset = 0;  // before, everything is random
   integer file, done;
 
   function automatic logic [31:0] scramble(input logic [31:0] x);
@@ -55,13 +56,13 @@ module simulated_memory #(
   endfunction
 
   always @(posedge clk) begin
-    if (load) begin
+    if (was_reset && load) begin
       file = $fopen("memory.bin", "rb");
       done = $fread(words, file, first, count);
       $fclose(file);
       if (done != count * BEAT_BYTES) $fatal(1, "memory.bin: %0d bytes instead of %0d beats", done, count);
     end
-    if (dump) $writememh("memory.hex", words, first, first + count - 1);
+    if (was_reset && dump) $writememh("memory.hex", words, first, first + count - 1);
     now <= rst ? 0 : now + 1;
     noise <= rst ? 32'h2545_f491 : stall == 0 ? noise : scramble(noise);
   end
@@ -164,13 +165,14 @@ module simulated_memory #(
   logic [8*BEAT_BYTES-1:0] w_before;
 
   always @(posedge clk) begin
+    if (rst) was_reset <= 1;
     ar_waited <= !rst && arvalid && !arready;
     aw_waited <= !rst && awvalid && !awready;
     w_waited <= !rst && wvalid && !wready;
     ar_before <= araddr;
     aw_before <= awaddr;
     w_before <= wdata;
-    if (!rst) begin
+    if (was_reset && !rst) begin
       if (arvalid && !legal(araddr, arlen, arsize, arburst)) $fatal(1, "AR: illegal burst at %h", araddr);
       if (awvalid && !legal(awaddr, awlen, awsize, awburst)) $fatal(1, "AW: illegal burst at %h", awaddr);
       if (ar_waited && !(arvalid && araddr == ar_before)) $fatal(1, "AR: changed before its transfer");
