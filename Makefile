@@ -7,7 +7,7 @@ WORKERS ?= 2
 PYTEST := $(PY) -m pytest -n $(WORKERS) --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint format rtl regression sweep deit image clean
+.PHONY: help venv demo test lint format rtl synth regression sweep calibrate bench deit image clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -36,12 +36,22 @@ format: .venv/installed ## apply the formatter and the linter's safe fixes
 rtl: .venv/installed ## Verilog and manifest: [CONFIG=preset]
 	$(PY) -m rtl_gen rtl --config $(or $(CONFIG),default)
 
+synth: .venv/installed ## cells and clock frequency on an ECP5: [CONFIG=preset] [UNIT=name]
+	$(PY) -m rtl_gen synth --config $(or $(CONFIG),small) $(if $(UNIT),--unit $(UNIT))
+
 regression: .venv/installed ## co-simulations: [SIM=verilator|icarus] [CONFIG=preset] [TEST=expression] [WAVES=1]
 	$(PYTEST) cocotb_tests $(if $(SIM),--sim $(SIM)) $(if $(CONFIG),--preset $(CONFIG)) \
 		$(if $(TEST),-k "$(TEST)") $(if $(WAVES),-rP)
 
 sweep: .venv/installed ## cycles and speed-up of every model, sparsity and schedule
 	$(PY) -m sim_models sweep
+
+calibrate: .venv/installed ## error of the cycle model against the RTL: [SEED=] [CONFIGS=4] [CASES=18]
+	$(PY) -m cocotb_tests.calibrate $(if $(SEED),--seed $(SEED)) \
+		$(if $(CONFIGS),--configs $(CONFIGS)) $(if $(CASES),--cases $(CASES))
+
+bench: .venv/installed ## seconds of the cycle model beside those of the RTL simulation
+	$(PY) -m cocotb_tests.speed
 
 NETWORK_OPTIONS = --model $(or $(MODEL),deit_tiny) --sparsity $(or $(SPARSITY),0.8) \
 	$(if $(filter 0,$(PRUNE)),--no-prune) $(if $(NETWORK),--network "$(NETWORK)") \

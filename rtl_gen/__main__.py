@@ -1,5 +1,6 @@
-"""`python -m rtl_gen`: write the Verilog of an accelerator, or list the presets."""
+"""`python -m rtl_gen`: write the Verilog of an accelerator, synthesize it, or list the presets."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,8 @@ from rtl_gen.accelerator import Accelerator
 from rtl_gen.config import PRESETS, get_config
 from rtl_gen.errors import UserError
 from rtl_gen.manifest import manifest
+from rtl_gen.synthesis.flow import Placement, show, synthesize
+from rtl_gen.synthesis.units import find, units
 
 TOP = "accelerator"
 
@@ -32,11 +35,7 @@ def rtl(
     """Write accelerator.v and manifest.json of one configuration."""
     overrides = _parse_overrides(set_ or [])
     choice = get_config(config, **overrides)
-    folder = out / "-".join([config, *(f"{name}{value}" for name, value in overrides.items())])
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"cannot write to {folder}: {error.strerror}") from error
+    folder = _make_folder(out, config, overrides)
     accelerator = Accelerator(choice)
     text = verilog.emit(accelerator, TOP)
     description = manifest(
@@ -53,12 +52,75 @@ def rtl(
 
 
 @app.command()
+def synth(
+    *,
+    config: Annotated[str, typer.Option(help="Name of the preset.")] = "small",
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Replace one choice; may be repeated."),
+    ] = None,
+    unit: Annotated[
+        str | None, typer.Option(help="Only this unit, such as attention or attention.softmax.")
+    ] = None,
+    place: Annotated[
+        bool, typer.Option(help="Place and route what fits the device, for its clock frequency.")
+    ] = True,
+    target: Annotated[int, typer.Option(min=1, help="MHz that the placement aims at.")] = 100,
+    speed_grade: Annotated[int, typer.Option(min=6, max=8, help="6 is the slowest.")] = 6,
+    seed: Annotated[int, typer.Option(min=1, help="Of the placement.")] = 1,
+    out: Annotated[Path, typer.Option(help="Folder that gets one folder a configuration.")] = Path(
+        "build/synth"
+    ),
+) -> None:
+    """Cells of every unit on a LFE5U-85F, and the clock frequency if all of it fits."""
+    overrides = _parse_overrides(set_ or [])
+    choice = get_config(config, **overrides)
+    console = Console()
+    with console.status("writing the Verilog") as status:
+        text = verilog.emit(Accelerator(choice), TOP)
+        chosen = [find(text, TOP, unit)] if unit else units(text, TOP)
+        folder = _make_folder(out, config, overrides)
+        folder /= unit or "."
+        folder.mkdir(exist_ok=True)
+        result = synthesize(
+            text,
+            chosen,
+            chosen[0].module if unit else TOP,
+            folder=folder,
+            placement=Placement(target_mhz=target, speed_grade=speed_grade, seed=seed)
+            if place
+            else None,
+            progress=status.update,
+        )
+    identity = {
+        "preset": config,
+        "overrides": overrides,
+        "config_digest": choice.digest(),
+        "unit": unit,
+    }
+    path = folder / "synth.json"
+    verilog.write_if_changed(path, json.dumps(identity | result, indent=2) + "\n")
+    show(console, result)
+    console.print(str(path))
+
+
+@app.command()
 def presets() -> None:
     """List the presets and their choices."""
     table = Table("preset", *(name.replace("_", " ") for name in PRESETS["default"].as_dict()))
     for name, preset in PRESETS.items():
         table.add_row(name, *map(str, preset.as_dict().values()))
     Console().print(table)
+
+
+def _make_folder(out: Path, preset: str, overrides: dict[str, int]) -> Path:
+    """The folder of one configuration."""
+    folder = out / "-".join([preset, *(f"{name}{value}" for name, value in overrides.items())])
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot write to {folder}: {error.strerror}") from error
+    return folder
 
 
 def _parse_overrides(settings: list[str]) -> dict[str, int]:

@@ -93,22 +93,36 @@ def emit(component: wiring.Component, name: str) -> str:
 
 def ports(text: str, name: str) -> list[Port]:
     """The ports of module `name` in the Verilog `text` that `emit` wrote, in order of name."""
-    body = re.search(rf"^module {re.escape(name)}\(.*?^endmodule", text, re.M | re.S)
-    if body is None:
+    bodies = _bodies(text)
+    if name not in bodies:
         raise ValueError(f"no module {name} in the Verilog")
-    found = re.findall(r"^  (input|output)(?: signed)? (?:\[(\d+):0\] )?(\S+);", body[0], re.M)
+    declaration = r"^  (input|output)(?: signed)? (?:\[(\d+):0\] )?(\S+) ?;"
+    found = re.findall(declaration, bodies[name], re.M)
     return sorted(
-        (Port(port, direction, int(high or 0) + 1) for direction, high, port in found),
+        (Port(_plain(port), direction, int(high or 0) + 1) for direction, high, port in found),
         key=lambda port: port.name,
     )
 
 
+def instances(text: str) -> dict[str, dict[str, str]]:
+    """For every module of the Verilog `text` that `emit` wrote: its submodules, module by instance.
+
+    Names are plain, without the backslash of an escaped one.
+    """
+    bodies = _bodies(text)
+    return {
+        module: {
+            _plain(instance): _plain(child)
+            for child, instance in re.findall(r"^  (\S+) +(\S+) +\($", body, re.M)
+            if _plain(child) in bodies
+        }
+        for module, body in bodies.items()
+    }
+
+
 def memories(text: str, top: str) -> list[Memory]:
     """All memories below module `top` in the Verilog `text` that `emit` wrote, by hierarchy."""
-    bodies = {
-        _plain(module[1]): module[0]
-        for module in re.finditer(r"^module (\S+?) ?\(.*?^endmodule", text, re.M | re.S)
-    }
+    bodies, children = _bodies(text), instances(text)
 
     def below(module: str, path: str) -> Iterator[Memory]:
         body = bodies[module]
@@ -120,11 +134,17 @@ def memories(text: str, top: str) -> list[Memory]:
                 width=int(high) + 1,
                 writable=re.search(write, body, re.M) is not None,
             )
-        for child, instance in re.findall(r"^  (\S+) +(\S+) +\($", body, re.M):
-            if _plain(child) in bodies:
-                yield from below(_plain(child), f"{path}.{_plain(instance)}")
+        for instance, child in children[module].items():
+            yield from below(child, f"{path}.{instance}")
 
     return sorted(below(top, top), key=lambda memory: memory.name)
+
+
+def _bodies(text: str) -> dict[str, str]:
+    return {
+        _plain(module[1]): module[0]
+        for module in re.finditer(r"^module (\S+?) ?\(.*?^endmodule", text, re.M | re.S)
+    }
 
 
 def _plain(identifier: str) -> str:

@@ -1,0 +1,147 @@
+"""Synthesis: units by name, the wrapper, cells of a small unit through Yosys, nextpnr's report."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from amaranth.hdl import Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from rtl_gen import verilog
+from rtl_gen.accelerator import Accelerator
+from rtl_gen.config import get_config
+from rtl_gen.errors import UserError
+from rtl_gen.memory.row_memory import RowMemory
+from rtl_gen.synthesis import nextpnr, scan_wrapper, yosys
+from rtl_gen.synthesis.flow import Placement, synthesize
+from rtl_gen.synthesis.resources import Resources, shortage
+from rtl_gen.synthesis.units import Unit, find, units
+
+
+class MultiplyAccumulate(wiring.Component):
+    """Accumulates 8 x 8 bit products."""
+
+    a: In(8)
+    b: In(8)
+    total: Out(20)
+
+    def elaborate(self, platform):
+        m = Module()
+        product = Signal(16)
+        m.d.sync += [product.eq(self.a * self.b), self.total.eq(self.total + product)]
+        return m
+
+
+@pytest.fixture(scope="module")
+def tiny() -> str:
+    return verilog.emit(Accelerator(get_config("tiny")), "accelerator")
+
+
+def test_units_cover_the_design(tiny):
+    named = {unit.name: unit for unit in units(tiny, "accelerator")}
+    core = {"array", "attention", "banks", "dispatcher", "hidden", "linear", "live_tokens", "topk"}
+    assert core | {"packer", "reader", "registers", "writer", "core_rest", "top_rest"} <= set(named)
+    whole = verilog.instances(tiny)
+    counted = [module for unit in named.values() for module in (unit.module, *unit.without)]
+    assert set(whole["accelerator"].values()) <= set(counted)
+    assert set(whole["accelerator.core"].values()) <= set(counted)
+
+
+def test_unit_inside_a_unit(tiny):
+    unit = find(tiny, "accelerator", "attention.softmax.reciprocal")
+    assert unit.module.startswith("accelerator.core.attention.softmax.reciprocal")
+    with pytest.raises(UserError, match=r"unknown unit 'attenti': expected one of .*attention"):
+        find(tiny, "accelerator", "attenti")
+    with pytest.raises(
+        UserError, match=r"unknown unit 'sofa' of attention: expected one of .*soft"
+    ):
+        find(tiny, "accelerator", "attention.sofa")
+
+
+def test_cells_placement_and_critical_path(tmp_path):
+    text = verilog.emit(MultiplyAccumulate(), "mac")
+    messages = []
+    result = synthesize(
+        text,
+        [Unit("mac", "mac")],
+        "mac",
+        folder=tmp_path,
+        placement=Placement(),
+        progress=messages.append,
+    )
+    used = result["units"]["mac"]
+    assert used["multipliers"] == 1
+    assert used["block_rams"] == 0
+    assert used["flip_flops"] == 16 + 20
+    assert result["total"] == used
+    placed = result["placed"]
+    assert placed["cells"]["MULT18X18D"] == 1
+    assert 50 < placed["frequency_mhz"] < 600
+    assert placed["from_register"].startswith("design.")
+    assert placed["logic_ns"] + placed["routing_ns"] == pytest.approx(
+        1000 / placed["frequency_mhz"], abs=0.05
+    )
+    assert messages[0] == "mapping mac (1 of 1)"
+
+
+@pytest.mark.parametrize("chunks", [1, 4])
+def test_row_memories_are_block_rams_alone(chunks):
+    text = verilog.emit(RowMemory(depth=512, shape=72, chunks=chunks), "memory")
+    used = Resources.from_cells(yosys.synthesize(text, "memory"))
+    assert used == Resources(block_rams=2)
+
+
+def test_wrapper_connects_every_bit():
+    ports = [
+        verilog.Port("clk", "input", 1),
+        verilog.Port("a", "input", 3),
+        verilog.Port("b", "input", 5),
+        verilog.Port("c", "output", 7),
+    ]
+    text = scan_wrapper.wrapper("unit", ports)
+    for connection in (".clk(clk)", r".\a (scan[0 +: 3])", r".\b (scan[3 +: 5])"):
+        assert connection in text
+    assert r".\c (results[0 +: 7])" in text
+    assert "reg [7:0] scan;" in text
+    assert "reg [6:0] signature;" in text
+    assert ".rst(" not in text
+
+
+def test_shortage_names_what_is_missing():
+    used = Resources(multipliers=157) + Resources(block_rams=208)
+    assert shortage(used) == {"multipliers": (157, 156)}
+
+
+def test_signal_name():
+    assert nextpnr.signal_name("design.core.total_TRELLIS_FF_Q_3") == "design.core.total"
+
+
+def test_failure_of_yosys_shows_its_log():
+    with pytest.raises(RuntimeError, match=r"Yosys failed on top:[\s\S]*syntax error"):
+        yosys.synthesize("module top(;", "top")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--config", "huge"], "unknown preset 'huge'"),
+        (["--unit", "soft"], "unknown unit 'soft'"),
+        (["--speed-grade", "9"], "Invalid value"),
+    ],
+)
+def test_bad_input_is_one_line(tmp_path, arguments, message):
+    options = ["--config", "tiny", "--out", str(tmp_path), *arguments]
+    result = subprocess.run(
+        [sys.executable, "-m", "rtl_gen", "synth", *options],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 2
+    assert message in result.stderr
+    assert result.stderr.startswith("error: ")
+    assert result.stderr.count("\n") == 1
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,52 @@
+"""Yosys: from Verilog to the cells of an ECP5.
+
+Yosys (the `pyosys` package) runs in a process of its own, because it ends the process on an error.
+The flow is `synth_ecp5` as it comes: flattened, ABC9, carry chains, block and distributed RAM.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+_RUN = """
+import sys
+from pyosys import libyosys
+design = libyosys.Design()
+for command in sys.argv[1:]:
+    libyosys.run_pass(command, design)
+"""
+
+
+def synthesize(
+    verilog: str, top: str, *, without: Sequence[str] = (), netlist: Path | None = None
+) -> dict[str, int]:
+    """Number of mapped cells of each type in module `top` of the text `verilog`.
+
+    The modules `without` are left out, as if they stood elsewhere on the device. `netlist` gets the
+    mapped design for nextpnr. Raises RuntimeError with the log of Yosys if that fails.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "design.sv").write_text(verilog)
+        output = f"-json {netlist.resolve()}" if netlist else ""
+        commands = (
+            "read_verilog -sv -noassert design.sv",
+            *(f"blackbox {module}" for module in without),
+            f"synth_ecp5 -top {top} {output}",
+            "tee -q -o cells.json stat -json",
+        )
+        yosys = subprocess.run(
+            [sys.executable, "-c", _RUN, *commands],
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if yosys.returncode:
+            raise RuntimeError(f"Yosys failed on {top}:\n{yosys.stdout[-4000:]}")
+        statistics = json.loads((folder / "cells.json").read_text())
+    return statistics["design"]["num_cells_by_type"]
