@@ -2,7 +2,7 @@
 
 One row, or some of its chunks, is written a cycle, into one bank. Read data follows its address by
 LATENCY = 1 cycle, the memory's own latch; the operand registers of the array come behind it.
-Reading a word in the cycle in which it is written gives the old value.
+Reading a word in the cycle in which it is written gives anything.
 """
 
 from amaranth.hdl import Module

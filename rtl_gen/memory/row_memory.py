@@ -1,7 +1,8 @@
 """A memory of one row a word: one write port, one read port that can hold its output.
 
 Read data follows an enabled address by one cycle (the memory's latch) and stays until the next
-enabled read. The words lie in a Verilog module of their own, see sram.py.
+enabled read. A word must not be read in the cycle in which it is written. The words lie in a
+Verilog module of their own, see sram.py.
 """
 
 from amaranth.hdl import ClockSignal, Instance, Module, Shape, Value

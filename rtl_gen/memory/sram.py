@@ -3,6 +3,10 @@
 Such a module is what a memory compiler or an FPGA's block RAM stands behind; its name says its
 size, so that a flow can replace it. The behavioural text is added to the Verilog of every design
 that uses it.
+
+Reading a word in the cycle in which any part of it is written gives anything: block RAM promises
+nothing then, and no unit relies on it. In simulation the word is X (Verilator: random); synthesis
+takes the attribute `no_rw_check`, without which Yosys builds a bypass around the memory.
 """
 
 import re
@@ -40,11 +44,16 @@ module {sram_name(depth, width, chunks)}(
   input [{address}:0] read_address,
   output reg [{width - 1}:0] read_data
 );
+  (* no_rw_check *)
   reg [{width - 1}:0] words [{depth - 1}:0];
   always @(posedge clk) begin
 {writes}
     if (read_enable)
       read_data <= words[read_address];
+`ifndef SYNTHESIS
+    if (read_enable && |write_enable && read_address == write_address)
+      read_data <= {width}'bx;
+`endif
   end
 endmodule
 """
