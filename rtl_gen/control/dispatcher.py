@@ -67,7 +67,8 @@ class Dispatcher(wiring.Component):
     ----------
     start, program_address : runs a program; only while not busy
     busy, done, error : done and error stay until the next start
-    clear : at a program's end: the units and the stream forget what they were doing
+    clear : high for the cycle after a program's last: the units and the stream forget what they
+        were doing
     fetch, rows : the program stream
     read_failed, write_failed : errors of the memory port
     all_idle : no unit is busy, nothing is on its way to memory
@@ -145,10 +146,9 @@ class Dispatcher(wiring.Component):
         may_start = self.all_idle | ~waits
         command_error = Signal(ErrorCode)
         header_error = Signal(ErrorCode)
-        m.d.comb += [
-            command_error.eq(self._command_error(command)),
-            header_error.eq(self._header_error(header)),
-        ]
+        # A command is complete a cycle before its check.
+        m.d.sync += [command_error.eq(self._command_error(command)), self.clear.eq(0)]
+        m.d.comb += header_error.eq(self._header_error(header))
         failure = Signal(ErrorCode)
 
         def stop(error):
@@ -222,8 +222,7 @@ class Dispatcher(wiring.Component):
                 with m.Elif((rows_left == 0) & (self.linear_feeding | self.loader_rows.ready)):
                     stop(ErrorCode.ENDED_EARLY)
             with m.Case(State.HALT), m.If(self.all_idle):
-                m.d.comb += self.clear.eq(1)
-                m.d.sync += [self.busy.eq(0), self.done.eq(1)]
+                m.d.sync += [self.busy.eq(0), self.done.eq(1), self.clear.eq(1)]
                 m.d.sync += state.eq(State.IDLE)
         with m.If(self.busy & self.write_failed):
             stop(ErrorCode.WRITE_FAILED)
@@ -234,9 +233,9 @@ class Dispatcher(wiring.Component):
                 self.error.eq(failure),
                 self.busy.eq(0),
                 self.done.eq(1),
+                self.clear.eq(1),
                 state.eq(State.IDLE),
             ]
-            m.d.comb += self.clear.eq(1)
         self._payload(m, state == State.PAYLOAD, take_record)
         return m
 
