@@ -1,0 +1,279 @@
+"""`python -m cocotb_tests.calibrate`: the error of the cycle model against the RTL, case by case.
+
+Cases are drawn from a seed. All predictions are made and written before the first simulation
+starts. The command fails if a case on an ideal or fixed-latency memory is off in any counter, or
+one on a randomly stalling memory by more than 1 % of its cycles: what is predicted for that is the
+mean bandwidth which the stalls leave.
+
+Writes `predictions.json` first, then `report.json`, into the folder of `--out`.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from cocotb_tests.calibration_cases import Case, draw_cases, draw_configs, quick_configs
+from cocotb_tests.network.run import run_image
+from model.files import replace_file
+from rtl_gen import cli
+from rtl_gen.accelerator import Accelerator
+from rtl_gen.config import AcceleratorConfig
+from rtl_gen.control.program_format import ErrorCode
+from rtl_gen.errors import UserError
+from sim_models.program import program_cycles
+
+STALL_TOLERANCE = 0.01
+QUICK_CASES = 9
+
+app = typer.Typer(add_completion=False, help=__doc__)
+console = Console()
+messages = Console(stderr=True)
+
+Counters = dict[str, int]
+
+
+@dataclass(frozen=True)
+class Result:
+    """A case's prediction beside what the RTL counted."""
+
+    case: dict
+    """What identifies it, see `describe`."""
+    model: Counters
+    rtl: Counters
+
+    @property
+    def error(self) -> float:
+        """Of the cycles, relative, with its sign."""
+        return self.model["cycles"] / self.rtl["cycles"] - 1
+
+    @property
+    def off(self) -> dict[str, int]:
+        """Model minus RTL of the counters that differ."""
+        return {
+            name: self.model[name] - value
+            for name, value in self.rtl.items()
+            if self.model[name] != value
+        }
+
+    @property
+    def passed(self) -> bool:
+        if self.case["stall"]:
+            off = abs(self.model["cycles"] - self.rtl["cycles"])
+            return off <= STALL_TOLERANCE * self.rtl["cycles"]
+        return not self.off
+
+
+@app.command()
+def calibrate(
+    *,
+    seed: Annotated[int, typer.Option(min=0, help="Draws the cases.")] = 0,
+    configs: Annotated[
+        int, typer.Option(min=1, help="Configurations; each is a build of a minute or so.")
+    ] = 4,
+    cases: Annotated[int, typer.Option(min=1, help="Cases of each configuration.")] = 18,
+    quick: Annotated[bool, typer.Option(help="One small configuration, a few cases.")] = False,
+    simulator: Annotated[str, typer.Option(help="verilator or icarus.")] = "verilator",
+    workers: Annotated[int, typer.Option(min=1, help="Configurations that run at a time.")] = min(
+        2, os.cpu_count() or 1
+    ),
+    out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("build/calibration"),
+) -> None:
+    """Predict, simulate, compare."""
+    chosen = quick_configs() if quick else draw_configs(seed, configs)
+    results = run_calibration(
+        chosen,
+        seed=seed,
+        cases=min(cases, QUICK_CASES) if quick else cases,
+        simulator=simulator,
+        workers=workers,
+        out=out,
+    )
+    console.print(cases_table(results), counters_table(results), sep="\n")
+    print(out / "report.json")
+    failed = [result for result in results if not result.passed]
+    if failed:
+        first = failed[0]
+        raise UserError(
+            f"{len(failed)} of {len(results)} cases are off, the first is {first.case['name']} of "
+            f"{first.case['config']} with {first.off} (model minus RTL): see {out / 'report.json'}"
+        )
+
+
+def run_calibration(
+    configs: Sequence[AcceleratorConfig],
+    *,
+    seed: int,
+    cases: int,
+    simulator: str,
+    workers: int,
+    out: Path,
+) -> list[Result]:
+    """Predict all cases, run them on the RTL and write both files into `out`."""
+    drawn = [list(draw_cases(config, seed, cases)) for config in configs]
+    predictions = [[predict(case) for case in group] for group in drawn]
+    _write(
+        out / "predictions.json",
+        [
+            {**describe(case), "counters": counters}
+            for group, predicted in zip(drawn, predictions, strict=True)
+            for case, counters in zip(group, predicted, strict=True)
+        ],
+    )
+    results = list(_simulate_all(drawn, predictions, simulator, workers))
+    _write(out / "report.json", report(results, seed))
+    return results
+
+
+def predict(case: Case) -> Counters:
+    return program_cycles(case.config, case.image.commands, case.beats, case.memory).counters
+
+
+def describe(case: Case) -> dict:
+    config, memory = case.config, case.memory
+    return {
+        "name": f"{case.kind}-{case.name}",
+        "kind": case.kind,
+        "config": f"{config.lanes}x{config.width}-bus{config.bus_bytes}",
+        "tokens": case.image.commands[0]["count"],
+        "latency": memory.latency,
+        "rate": memory.bytes_a_cycle(config),
+        "stall": memory.stall,
+        "configuration": config.as_dict(),
+    }
+
+
+def report(results: Sequence[Result], seed: int) -> dict:
+    """Everything, ready for JSON."""
+    fixed = [result for result in results if not result.case["stall"]]
+    stalling = [result for result in results if result.case["stall"]]
+    return {
+        "seed": seed,
+        "cases": len(results),
+        "failed": sum(not result.passed for result in results),
+        "fixed_memory": _summary(fixed),
+        "random_stall": {**_summary(stalling), "tolerance": STALL_TOLERANCE},
+        "by_counter": by_counter(fixed),
+        "results": [
+            {
+                **result.case,
+                "cycles_rtl": result.rtl["cycles"],
+                "cycles_model": result.model["cycles"],
+                "error": result.error,
+                "passed": result.passed,
+                "rtl": result.rtl,
+                "model": result.model,
+            }
+            for result in results
+        ],
+    }
+
+
+def by_counter(results: Sequence[Result]) -> dict[str, dict[str, int]]:
+    """RTL and model summed over cases, and the largest error of a case, by counter."""
+    return {
+        name: {
+            "rtl": sum(result.rtl[name] for result in results),
+            "model": sum(result.model[name] for result in results),
+            "largest_error": max((abs(result.off.get(name, 0)) for result in results), default=0),
+        }
+        for name in Accelerator.COUNTERS
+    }
+
+
+def cases_table(results: Sequence[Result]) -> Table:
+    """A line a case."""
+    table = Table(title="Cycle model against RTL", caption="rate in bytes a cycle")
+    for name in ("configuration", "case"):
+        table.add_column(name)
+    for name in ("tokens", "latency", "rate", "stall", "cycles RTL", "cycles model", "error"):
+        table.add_column(name, justify="right")
+    for result in results:
+        case = result.case
+        table.add_row(
+            case["config"],
+            case["name"],
+            *(f"{case[name]:g}" for name in ("tokens", "latency", "rate", "stall")),
+            *(f"{counters['cycles']:,}" for counters in (result.rtl, result.model)),
+            f"{result.error:.2%}" if result.off else "0",
+            style=None if result.passed else "red",
+        )
+    return table
+
+
+def counters_table(results: Sequence[Result]) -> Table:
+    """A line a counter, over the cases without random stalls."""
+    fixed = [result for result in results if not result.case["stall"]]
+    table = Table(title=f"By counter, {len(fixed)} cases on ideal or fixed-latency memory")
+    table.add_column("counter")
+    for name in ("RTL", "model", "largest error"):
+        table.add_column(name, justify="right")
+    for name, values in by_counter(fixed).items():
+        table.add_row(name.replace("_", " "), *(f"{value:,}" for value in values.values()))
+    return table
+
+
+def _summary(results: Sequence[Result]) -> dict[str, float]:
+    return {
+        "cases": len(results),
+        "cycles_rtl": sum(result.rtl["cycles"] for result in results),
+        "cycles_model": sum(result.model["cycles"] for result in results),
+        "largest_relative_error": max((abs(result.error) for result in results), default=0.0),
+    }
+
+
+def _simulate_all(
+    drawn: Sequence[Sequence[Case]],
+    predictions: Sequence[Sequence[Counters]],
+    simulator: str,
+    workers: int,
+) -> Iterator[Result]:
+    """Results in the order of the cases; a configuration's cases run one after the other."""
+    with (
+        Progress(console=messages) as progress,
+        ProcessPoolExecutor(min(workers, len(drawn))) as pool,
+    ):
+        bar = progress.add_task("simulations", total=sum(map(len, drawn)))
+        futures = {pool.submit(_simulate_group, group, simulator): group for group in drawn}
+        for future in as_completed(futures):
+            future.result()
+            progress.advance(bar, len(futures[future]))
+    yield from _results(drawn, predictions, futures)
+
+
+def _results(
+    drawn: Sequence[Sequence[Case]],
+    predictions: Sequence[Sequence[Counters]],
+    futures: Sequence[Future],
+) -> Iterator[Result]:
+    for group, predicted, future in zip(drawn, predictions, futures, strict=True):
+        for case, model, rtl in zip(group, predicted, future.result(), strict=True):
+            yield Result(describe(case), model, rtl)
+
+
+def _simulate_group(group: Sequence[Case], simulator: str) -> list[Counters]:
+    return [_simulate(case, simulator) for case in group]
+
+
+def _simulate(case: Case, simulator: str) -> Counters:
+    run = run_image(case.config, case.image, case.data, simulator=simulator, memory=case.memory)
+    if run.error != ErrorCode.NONE:
+        raise UserError(f"{describe(case)}: the accelerator stopped with {run.error.name}")
+    return run.counters
+
+
+def _write(path: Path, content: object) -> None:
+    with replace_file(path) as file:
+        file.write((json.dumps(content, indent=2) + "\n").encode())
+
+
+if __name__ == "__main__":
+    cli.run(app)

@@ -1,0 +1,172 @@
+"""`python -m cocotb_tests.speed`: how fast the cycle model is, beside the RTL simulations.
+
+RTL seconds are those of the runs of `python -m cocotb_tests.deit` found in the folder of `--runs`;
+without any, a small network is simulated. Each is compared with the model's time for the same
+network. Numbers depend on the machine and on what else it does (then seconds of the processor tell
+more than those of the clock); nothing here fails because of them.
+"""
+
+import json
+import platform
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from cocotb_tests.calibrate import predict
+from cocotb_tests.calibration_cases import draw_cases, quick_configs
+from cocotb_tests.network.run import run_image
+from model.files import replace_file
+from model.masks import make_masks
+from model.networks import DEIT_BASE, NETWORKS, Network, get_network
+from model.schedule import DEFAULT_SCHEDULE, NO_PRUNING
+from model.synthetic import maps_of
+from rtl_gen import cli
+from rtl_gen.config import get_config
+from rtl_gen.errors import UserError
+from sim_models.network import assumed_live, network_cycles
+from sim_models.sweep import MASK_STRATEGY, SPARSITIES
+
+REPEATS = 3
+
+app = typer.Typer(add_completion=False, help=__doc__)
+console = Console()
+
+
+class Seconds(NamedTuple):
+    """What something took."""
+
+    wall: float
+    cpu: float
+
+
+@app.command()
+def speed(
+    *,
+    runs: Annotated[Path, typer.Option(help="Folder of whole-network RTL runs.")] = Path(
+        "build/deit"
+    ),
+    out: Annotated[Path, typer.Option(help="JSON file of the result.")] = Path(
+        "build/bench/bench.json"
+    ),
+) -> None:
+    """Time the model, print and write seconds and ratios."""
+    model_run(get_network("deit_tiny"), 0.8, prune=True)()  # compiles the model
+    base = fastest(model_run(DEIT_BASE, 0.8, prune=True))
+    sweep = timed(sweep_points)
+    rtl = recorded_runs(runs) or [small_run()]
+    result = {
+        "machine": platform.processor() or platform.machine(),
+        "deit_base_seconds": base._asdict(),
+        "sweep_24_points_seconds": sweep._asdict(),
+        "rtl": rtl,
+    }
+    with replace_file(out) as file:
+        file.write((json.dumps(result, indent=2) + "\n").encode())
+    console.print(table(result))
+    print(out)
+
+
+def model_run(network: Network, sparsity: float, *, prune: bool) -> Callable[[], Any]:
+    """The model of one image; the masks and the survivors are ready."""
+    maps = maps_of(network).maps
+    masks = None if sparsity == 0 else make_masks(maps, sparsity, MASK_STRATEGY)
+    schedule = DEFAULT_SCHEDULE if prune else NO_PRUNING
+    live = assumed_live(network, maps, masks, schedule) if prune else None
+    config = get_config("default")
+    return lambda: network_cycles(config, network, masks=masks, schedule=schedule, live=live)
+
+
+def sweep_points() -> None:
+    """3 networks x 4 sparsities x with and without pruning, masks included."""
+    config = get_config("default")
+    for network in NETWORKS.values():
+        maps = maps_of(network).maps
+        for sparsity in SPARSITIES:
+            masks = make_masks(maps, sparsity, MASK_STRATEGY)
+            live = assumed_live(network, maps, masks, DEFAULT_SCHEDULE)
+            network_cycles(config, network, masks=masks)
+            network_cycles(config, network, masks=masks, schedule=DEFAULT_SCHEDULE, live=live)
+
+
+def recorded_runs(folder: Path) -> list[dict]:
+    """Whole-network RTL runs with the model's time for the same network."""
+    results = []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            run = json.loads(path.read_text())
+            network, sparsity = get_network(run["model"]), run["sparsity"]
+            seconds, prune = run["wall_seconds"], run["prune"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(
+                f"{path} is no result of a whole-network run ({error!r}): remove it or name "
+                "another folder with --runs"
+            ) from error
+        if sparsity is not None:
+            model = fastest(model_run(network, sparsity, prune=prune))
+            results.append(ratio(path.stem, run["cycles"], seconds, model))
+    return results
+
+
+def small_run() -> dict:
+    """A small network in RTL."""
+    case = next(draw_cases(quick_configs()[0], 0, 1))
+    predict(case)
+    model = fastest(lambda: predict(case))
+    run = run_image(case.config, case.image, case.data, simulator="verilator", memory=case.memory)
+    return ratio("small network", run.counters["cycles"], run.wall_seconds, model)
+
+
+def ratio(name: str, cycles: int, rtl_seconds: float, model: Seconds) -> dict:
+    return {
+        "run": name,
+        "cycles": cycles,
+        "rtl_seconds": rtl_seconds,
+        "model_seconds": model.wall,
+        "model_cpu_seconds": model.cpu,
+        "times_faster": rtl_seconds / model.wall,
+        "times_faster_cpu": rtl_seconds / model.cpu,
+    }
+
+
+def timed(action: Callable[[], Any]) -> Seconds:
+    wall, cpu = time.perf_counter(), time.process_time()
+    action()
+    return Seconds(time.perf_counter() - wall, time.process_time() - cpu)
+
+
+def fastest(action: Callable[[], Any]) -> Seconds:
+    return min(timed(action) for _ in range(REPEATS))
+
+
+def table(result: dict) -> Table:
+    """Seconds of model and RTL."""
+    table = Table(title="Speed of the cycle model")
+    table.add_column("run")
+    for name in ("cycles", "RTL s", "model s", "CPU s", "times faster", "by CPU s"):
+        table.add_column(name, justify="right")
+    for name, key in (
+        ("DeiT-Base, 80 %, pruned", "deit_base_seconds"),
+        ("sweep of 24 points, with masks", "sweep_24_points_seconds"),
+    ):
+        seconds = result[key]
+        table.add_row(name, "", "", f"{seconds['wall']:.3f}", f"{seconds['cpu']:.3f}", "", "")
+    for run in result["rtl"]:
+        table.add_row(
+            run["run"],
+            f"{run['cycles']:,}",
+            f"{run['rtl_seconds']:.2f}",
+            f"{run['model_seconds']:.4f}",
+            f"{run['model_cpu_seconds']:.4f}",
+            f"{run['times_faster']:,.0f}",
+            f"{run['times_faster_cpu']:,.0f}",
+        )
+    return table
+
+
+if __name__ == "__main__":
+    cli.run(app)
