@@ -5,30 +5,18 @@ hardware; then come commands, each followed by its payload in the order of use, 
 ahead is all the prefetching there is. Header and commands are 32 bytes, little-endian, the first
 field in the low bits, padded to whole rows.
 
-| opcode     | what it does                                             | payload
-       |
-| HALT       | ends the program                                         | -
-       |
-| SET_TOKENS | tokens 0 .. count - 1 are live, importance sums are 0    | -
-       |
-| LOAD       | fills `target` from its row `first` on                   | count rows
-       |
-| LINEAR     | a linear layer over the live tokens (or CLS alone)       | parameters and weights,
-see       |
-|            |                                                          |
-rtl_gen/linear/weight_buffer.py   |
-| NORM       | LayerNorm of the residual memory into the activations    | -
-       |
-| ATTEND     | a head, with Q, K, V and mask on chip, into HIDDEN row   | -
-       |
-|            | token * pitch + first; `accumulate`: importance sums     |
-       |
-| PRUNE      | the `count` most important live tokens stay, sums are 0  | -
-       |
-| STORE      | count rows of `target`, from its row `first` on, go to   | -
-       |
-|            | memory at `address` (whole rows)                         |
-       |
+| opcode     | what it does                                               | payload     |
+| HALT       | ends the program                                           | -           |
+| SET_TOKENS | tokens 0 .. count - 1 are live, importance sums are 0      | -           |
+| LOAD       | fills `target` from its row `first` on                     | count rows  |
+| LINEAR     | a linear layer over the live tokens (or CLS alone)         | see         |
+|            |                                                            | WeightBuffer|
+| NORM       | LayerNorm of the residual memory into the activations      | -           |
+| ATTEND     | a head, with Q, K, V and mask on chip, into hidden row     | -           |
+|            | token * pitch + first; `accumulate`: importance sums       |             |
+| PRUNE      | the `count` most important live tokens stay, sums are 0    | -           |
+| STORE      | count rows of `target`, from its row `first` on, go to     | -           |
+|            | memory at `address` (whole rows)                           |             |
 
 Commands run in order. All but two wait until the units are idle: the payload of a LINEAR loads
 while the command before it still runs, and a LOAD waits only with `barrier`.
