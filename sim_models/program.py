@@ -235,14 +235,12 @@ def _run(sizes: Sizes, stream: Stream, writer: Writer, program_rows, steps, resu
     request(stream, now, program_rows)
     now += 1
 
-    others_idle = loader_idle = linear_idle = linear_started = last_take = 0
+    others_idle = loader_idle = linear_idle = last_take = 0
     for index in range(len(steps)):
         step, result = steps[index], results[index]
         start = _take_record(sizes, stream, now) + 1 + CHECK_CYCLES
         if step.waits:
             start = max(start, others_idle, loader_idle, linear_idle, written(writer))
-        if step.kind == LINEAR:
-            start = max(start, linear_started + 1)
         # What follows counts from the cycle in which the unit first is at work.
         start += 1
         now = start
@@ -256,6 +254,7 @@ def _run(sizes: Sizes, stream: Stream, writer: Writer, program_rows, steps, resu
             now = loader_idle + 1
             result.start, result.end = start, loader_idle
         elif step.kind == LINEAR:
+            # Accepted later if a layer waits already, but its payload waits for that one's passes.
             linear_started = max(start, linear_idle, others_idle)
             now, last_take, result.stalls = _passes(
                 sizes, stream, step, start, linear_started, last_take
