@@ -26,7 +26,8 @@ def synthesize(
     """Number of mapped cells of each type in module `top` of the text `verilog`.
 
     The modules `without` are left out, as if they stood elsewhere on the device. `netlist` gets the
-    mapped design for nextpnr. Raises RuntimeError with the log of Yosys if that fails.
+    mapped design for nextpnr, with the names of its signals; without it they are dropped, because
+    ABC9 stops if two of them collide. Raises RuntimeError with the log of Yosys if that fails.
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -35,6 +36,7 @@ def synthesize(
         commands = (
             "read_verilog -sv -noassert design.sv",
             *(f"blackbox {module}" for module in without),
+            *(() if netlist else ("rename -hide w:*",)),
             f"synth_ecp5 -top {top} {output}",
             "tee -q -o cells.json stat -json",
         )
