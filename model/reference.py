@@ -61,9 +61,15 @@ class FloatReference:
         self, images: Tensor, observe: Callable[[LayerTrace], object] | None = None
     ) -> Tensor:
         """Logits (b, classes) of images (b, 3, h, w); `observe` is called once a layer."""
+        return self.differentiable(images, observe)
+
+    def differentiable(
+        self, images: Tensor, observe: Callable[[LayerTrace], object] | None = None
+    ) -> Tensor:
+        """As `forward`, for training: which tokens survive is a constant to the gradients."""
         model, placement = self.model, self.schedule.placement
         x = model.norm_pre(model.patch_drop(model._pos_embed(model.patch_embed(images))))
-        live = torch.arange(x.shape[1]).expand(x.shape[0], -1)
+        live = torch.arange(x.shape[1], device=x.device).expand(x.shape[0], -1)
         importance = torch.zeros(live.shape)
         tokens = self.schedule.layer_tokens(self.network)
         for layer, (block, count) in enumerate(zip(model.blocks, tokens, strict=True)):
@@ -73,7 +79,7 @@ class FloatReference:
             attention = block.attn
             q, k, v = split_qkv(attention, block.norm1(x))
             probs = probabilities(attention, q, k, self._live_mask(layer, live))
-            importance = probs.sum(dim=(1, 2))
+            importance = probs.detach().sum(dim=(1, 2), dtype=_at_least_float32(probs.dtype))
             if observe is not None:
                 observe(LayerTrace(layer, q, k, v, probs, importance, live))
             mixed = (probs @ v).transpose(1, 2).flatten(2)
@@ -91,7 +97,7 @@ class FloatReference:
         """Mask rows and columns (b, h, n, n) of the live tokens (b, n)."""
         if self.masks is None:
             return None
-        mask = torch.from_numpy(self.masks[layer])
+        mask = torch.from_numpy(self.masks[layer]).to(live.device)
         return mask[:, live[:, :, None], live[:, None, :]].transpose(0, 1)
 
     def accuracy(self, folder: ImageFolder, batch_size: int = 32) -> float:
@@ -125,5 +131,10 @@ def prune(importance: Tensor, keep: int, *tensors: Tensor) -> tuple[Tensor, ...]
     ranked[:, :PROTECTED_TOKENS] = torch.inf
     order = torch.sort(ranked, dim=1, descending=True, stable=True).indices
     survivors = order[:, :keep].sort(dim=1).values
-    rows = torch.arange(len(survivors))[:, None]
+    rows = torch.arange(len(survivors), device=survivors.device)[:, None]
     return tuple(tensor[rows, survivors] for tensor in tensors)
+
+
+def _at_least_float32(dtype: torch.dtype) -> torch.dtype:
+    """Sums of many bfloat16 probabilities would tie where the probabilities do not."""
+    return torch.promote_types(dtype, torch.float32)
