@@ -1,0 +1,171 @@
+"""Attention maps, masks of them, polarisation and pruning schedules."""
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.table import Table
+
+from model.attention_maps import AttentionMaps, average_attention, load_attention_maps
+from model.commands.options import (
+    Batch,
+    Data,
+    Lanes,
+    Limit,
+    MaskFile,
+    ModelName,
+    Out,
+    Weights,
+    console,
+    file_sha256,
+    progress_over,
+    reading_of,
+    report_unreadable,
+)
+from model.files import replace_file
+from model.images import ImageFolder
+from model.masks import STRATEGIES, make_masks, row_beats, sparsity_of
+from model.networks import get_network, load_model
+from model.polarisation import polarise
+from model.schedule import READINGS
+from model.synthetic import maps_of
+from model.vitcod_io import read_masks, write_masks
+from rtl_gen.config import DEFAULT
+from rtl_gen.errors import UserError
+
+app = typer.Typer()
+
+
+@app.command()
+def attention_maps(
+    *,
+    model: ModelName = "deit_tiny",
+    weights: Weights = None,
+    data: Data,
+    out: Out,
+    limit: Limit = None,
+    batch_size: Batch = 16,
+) -> None:
+    """Average the post-softmax attention over an image folder (.npz)."""
+    network = get_network(model)
+    folder = ImageFolder(data, limit)
+    with replace_file(out) as file:
+        loaded = load_model(network, weights)
+        with progress_over(len(folder)) as advance:
+            maps = average_attention(network, loaded, folder, batch_size, advance)
+        command = ["python", "-m", "model", "attention-maps", "--model", network.name]
+        if weights is not None:
+            command += ["--weights", weights.name]
+        command += ["--data", data.resolve().name, "--out", out.name]
+        if limit is not None:
+            command += ["--limit", str(limit)]
+        metadata = {
+            "network": network.name,
+            "synthetic": False,
+            "command": shlex.join(command),
+            "images": len(folder) - len(folder.unreadable),
+            "images_sha256": folder.digest(),
+            "weights_sha256": file_sha256(weights),
+        }
+        AttentionMaps(maps, metadata).write(file)
+    report_unreadable(folder)
+    print(f"{out}: {maps.shape} averaged over {metadata['images']} images")
+
+
+@app.command()
+def masks(
+    *,
+    model: Annotated[str | None, typer.Option(help="A network whose maps are built in.")] = None,
+    maps: Annotated[Path | None, typer.Option(help=".npz written by attention-maps.")] = None,
+    sparsity: Annotated[float, typer.Option(help="Fraction to drop, 0.8 for 80 %.")],
+    strategy: Annotated[str, typer.Option(help=f"One of {', '.join(STRATEGIES)}.")] = "vitcod",
+    out: Out,
+) -> None:
+    """Make masks of a wanted sparsity and write them as a ViTCoD mask file (.npy)."""
+    if (model is None) == (maps is None):
+        raise UserError("name the attention maps with either --model or --maps")
+    if out.suffix != ".npy":
+        raise UserError(f"--out {out}: expected a name that ends in .npy")
+    source = load_attention_maps(maps) if model is None else maps_of(get_network(model))
+    kept = make_masks(source.maps, sparsity, strategy)
+    write_masks(out, kept)
+    label = "synthetic maps" if source.synthetic else "measured maps"
+    print(
+        f"{out}: {kept.shape} from {label} of {source.metadata['network']}, {strategy}, "
+        f"sparsity {sparsity_of(kept):.6f}"
+    )
+
+
+@app.command()
+def inspect_mask(
+    file: MaskFile,
+    model: Annotated[str | None, typer.Option(help="Check the shape for a network.")] = None,
+    lanes: Lanes = DEFAULT.lanes,
+) -> None:
+    """Sparsity, beats and polarisation of every layer of a ViTCoD mask file."""
+    kept = read_masks(file, None if model is None else get_network(model))
+    polarised = polarise(kept)
+    table = Table(
+        title=f"{file.name}: {kept.shape}, sparsity {sparsity_of(kept):.4f}",
+        caption=f"Beats, busy lanes of {lanes}; polarised: globals a head, density of both parts",
+    )
+    for column in (
+        "layer",
+        "sparsity",
+        "kept/row",
+        "beats/row",
+        "busy",
+        "globals",
+        "dense",
+        "sparse",
+    ):
+        table.add_column(column, justify="right")
+    for layer, mask in enumerate(kept):
+        beats = row_beats(mask, lanes)
+        dense = np.average(polarised.dense_density[layer], weights=polarised.globals[layer])
+        sparse = _weighted(
+            polarised.sparse_density[layer], mask.shape[-1] - polarised.globals[layer]
+        )
+        table.add_row(
+            str(layer),
+            f"{sparsity_of(mask):.3f}",
+            f"{mask.sum(axis=-1).mean():.1f}",
+            f"{beats.mean():.2f}",
+            f"{mask.sum() / (beats.sum() * lanes):.1%}",
+            f"{polarised.globals[layer].mean():.1f}",
+            f"{dense:.1%}",
+            f"{sparse:.1%}",
+        )
+    console.print(table)
+
+
+@app.command("polarise")
+def polarise_command(file: MaskFile, out: Out) -> None:
+    """Write the polarised column order of every head (.npz: order, globals)."""
+    polarised = polarise(read_masks(file))
+    with replace_file(out) as target:
+        np.savez_compressed(target, order=polarised.order, globals=polarised.globals)
+    print(f"{out}: order {polarised.order.shape}, {polarised.globals.mean():.1f} globals a head")
+
+
+@app.command()
+def schedule(
+    model: ModelName = "deit_tiny",
+    reading: Annotated[str, typer.Option(help=f"One of {', '.join(READINGS)}.")] = next(
+        iter(READINGS)
+    ),
+) -> None:
+    """Tokens (CLS included) that each part of each layer works on."""
+    network = get_network(model)
+    table = Table(title=f"{network.name}, {reading}")
+    for column in ("layer", "QKV and attention", "projection and FFN", "leaving"):
+        table.add_column(column, justify="right")
+    for layer, tokens in enumerate(reading_of(reading).layer_tokens(network)):
+        table.add_row(str(layer), *(str(count) for count in tokens))
+    console.print(table)
+
+
+def _weighted(values: np.ndarray, weights: np.ndarray) -> float:
+    return float(np.average(values, weights=weights)) if weights.any() else 0.0

@@ -1,0 +1,121 @@
+"""Integer networks: calibration, accuracy and memory images."""
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from model.calibrate import calibrate
+from model.commands.options import (
+    Batch,
+    Data,
+    Limit,
+    Masks,
+    ModelName,
+    Out,
+    Reading,
+    Seed,
+    Weights,
+    file_sha256,
+    progress_over,
+    reference_of,
+    report_unreadable,
+)
+from model.files import replace_file
+from model.images import ImageFolder
+from model.integer.accuracy import compare, kept_after_attention
+from model.integer.choices import integer_network, kept_tokens, network_masks
+from model.integer.compiler import compile_network
+from model.integer.network import IntegerNetwork
+from model.networks import get_network
+from rtl_gen.config import get_config
+
+app = typer.Typer()
+
+
+@app.command("calibrate")
+def calibrate_command(
+    *,
+    model: ModelName = "deit_tiny",
+    weights: Weights = None,
+    data: Data,
+    images: Annotated[int, typer.Option(help="Images to use, evenly spread.")] = 500,
+    mask_file: Masks = None,
+    reading: Reading = "none",
+    batch_size: Batch = 16,
+    out: Out,
+) -> None:
+    """Quantise a network to the accelerator's integers, with ranges from an image folder."""
+    folder = ImageFolder(data, images)
+    reference = reference_of(get_network(model), weights, mask_file, reading)
+    with replace_file(out) as file, progress_over(len(folder)) as advance:
+        integer = calibrate(reference, folder, batch_size, advance)
+        metadata = {
+            "images": len(folder) - len(folder.unreadable),
+            "images_sha256": folder.digest(),
+            "weights_sha256": file_sha256(weights),
+            "masks_sha256": file_sha256(mask_file),
+            "pruning": reading,
+        }
+        file.write(dataclasses.replace(integer, metadata=metadata).to_bytes())
+    report_unreadable(folder)
+    print(f"{out}: {integer.shape.name} in integers, from {metadata['images']} images")
+
+
+@app.command()
+def integer_accuracy(
+    file: Annotated[Path, typer.Argument(help="Integer network written by calibrate.")],
+    *,
+    weights: Weights = None,
+    data: Data,
+    limit: Limit = None,
+    mask_file: Masks = None,
+    reading: Reading = "none",
+    batch_size: Batch = 8,
+) -> None:
+    """Top-1 accuracy in integers beside that of the float network, on the same images."""
+    integer = IntegerNetwork.load(file)
+    folder = ImageFolder(data, limit)
+    reference = reference_of(get_network(integer.shape.name), weights, mask_file, reading)
+    kept_after_attention(reference.schedule, reference.network)
+    with progress_over(len(folder)) as advance:
+        result = compare(integer, reference, folder, batch_size, advance)
+    report_unreadable(folder)
+    print(
+        f"top-1 {result.integer_top1:.2%} in integers, {result.float_top1:.2%} in float, "
+        f"{len(result.labels)} images: {result.lost} lost, {result.won} won; "
+        f"same class {result.agreement:.2%}, logits {result.sqnr:.1f} dB"
+    )
+
+
+@app.command("image")
+def image_command(
+    *,
+    model: ModelName = "deit_tiny",
+    sparsity: Annotated[float, typer.Option(help="Fraction of attention to drop.")] = 0.8,
+    mask_file: Masks = None,
+    prune: Annotated[bool, typer.Option(help="Prune tokens by the default schedule.")] = True,
+    network_file: Annotated[
+        Path | None, typer.Option("--network", help="Calibrated network; default: random.")
+    ] = None,
+    config: Annotated[str, typer.Option(help="Preset of the hardware.")] = "default",
+    dump: Annotated[bool, typer.Option(help="Also store every intermediate tensor.")] = False,
+    seed: Seed = 0,
+    out: Annotated[Path, typer.Option(help="Folder of the files.")] = Path("build/image"),
+) -> None:
+    """The memory image of a whole network and its JSON map, for a host or a simulation."""
+    network = get_network(model)
+    image = compile_network(
+        get_config(config),
+        integer_network(network, network_file, seed),
+        network_masks(network, sparsity, mask_file, "vitcod", seed),
+        kept_tokens(network, prune=prune),
+        dump=dump,
+    )
+    kind = f"{sparsity:g}" if mask_file is None else mask_file.stem
+    path = out / f"{model}-{kind}-{int(prune)}.bin"
+    with replace_file(path) as file:
+        file.write(image.data.tobytes())
+    image.write_map(path.with_suffix(".json"))
+    print(f"{path}: {len(image.data):,} bytes, {len(image.commands)} commands, seed {seed}")

@@ -1,0 +1,76 @@
+"""What the commands share: options, the progress bar, warnings and the network that they run."""
+
+import hashlib
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
+
+from model.images import ImageFolder
+from model.networks import NETWORKS, Network, load_model
+from model.reference import FloatReference
+from model.schedule import NO_PRUNING, READINGS, PruningSchedule
+from model.vitcod_io import read_masks
+from rtl_gen.errors import UserError
+
+ModelName = Annotated[str, typer.Option("--model", help=f"One of {', '.join(NETWORKS)}.")]
+Weights = Annotated[
+    Path | None,
+    typer.Option(help="safetensors or torch state dict; default: timm's pretrained, by internet."),
+]
+Data = Annotated[Path, typer.Option(help="Image folder: class folders by wnid or class number.")]
+Limit = Annotated[int | None, typer.Option(help="Use so many images, evenly spread.")]
+Batch = Annotated[int, typer.Option("--batch-size", min=1, help="Images a step.")]
+Out = Annotated[Path, typer.Option(help="File to write.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of the random numbers.")]
+Lanes = Annotated[int, typer.Option(min=1, help="Banks that the beats are counted for.")]
+MaskFile = Annotated[Path, typer.Argument(help="ViTCoD mask file, .npy.")]
+Masks = Annotated[Path | None, typer.Option("--masks", help="ViTCoD mask file; default: dense.")]
+Reading = Annotated[str, typer.Option(help=f"Pruning: none or one of {', '.join(READINGS)}.")]
+
+console = Console()
+messages = Console(stderr=True)
+
+
+def reference_of(
+    network: Network, weights: Path | None, mask_file: Path | None, reading: str
+) -> FloatReference:
+    pruning = NO_PRUNING if reading == "none" else reading_of(reading)
+    kept = None if mask_file is None else read_masks(mask_file, network)
+    model = load_model(network, weights)
+    return FloatReference(network=network, model=model, masks=kept, schedule=pruning)
+
+
+@contextmanager
+def progress_over(images: int) -> Iterator[Callable[[int], object]]:
+    """A progress bar on standard error, and what advances it by a number of images."""
+    with Progress(
+        *Progress.get_default_columns()[:-1],
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=messages,
+    ) as progress:
+        task = progress.add_task("images", total=images)
+        yield lambda done: progress.advance(task, done)
+
+
+def file_sha256(path: Path | None) -> str | None:
+    return None if path is None else hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def reading_of(name: str) -> PruningSchedule:
+    if name not in READINGS:
+        raise UserError(f"unknown reading {name!r}: expected one of {', '.join(READINGS)}")
+    return READINGS[name]
+
+
+def report_unreadable(folder: ImageFolder) -> None:
+    if folder.unreadable:
+        names = ", ".join(str(path) for path in folder.unreadable)
+        count = f"{len(folder.unreadable)} of {len(folder)}"
+        print(f"warning: {count} images are unreadable and left out: {names}", file=sys.stderr)
