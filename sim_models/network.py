@@ -1,11 +1,9 @@
 """Cycles of a whole network by operation, equal to the RTL's from start to done.
 
-`network_commands` lists what the compiler of networks emits (model/integer/compiler.py), without
-the data, which do not matter; sim_models/program.py runs it. Unlike the compiler it can also prune
-in another place of a layer, which is another place for the same command.
+sim_models/commands.py lists the commands of a network, sim_models/program.py runs them.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 
 import numpy as np
@@ -14,13 +12,12 @@ import torch
 from model.golden import select_tokens
 from model.networks import Network
 from model.schedule import NO_PRUNING, LayerTokens, Placement, PruningSchedule
-from rtl_gen import numerics
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.control.program_format import Opcode, Target
 from rtl_gen.errors import UserError
 from sim_models.attention import AttentionCycles, attend_cycles, beats_of
+from sim_models.commands import TRANSFER, Command, network_commands
 from sim_models.memory import DEFAULT_MEMORY, MemoryTiming
-from sim_models.program import program_cycles
+from sim_models.program import ProgramCycles, program_cycles
 
 
 @dataclass(frozen=True)
@@ -78,7 +75,17 @@ def assumed_live(
     return np.stack(lives)
 
 
-def network_cycles(
+@dataclass(frozen=True)
+class NetworkRun:
+    """The program of one image and when each of its commands ran."""
+
+    commands: Sequence[Command]
+    beats: Sequence[np.ndarray]
+    """Beats (rows,) of every head's attention, in the order of the program."""
+    program: ProgramCycles
+
+
+def run_network(
     config: AcceleratorConfig,
     network: Network,
     *,
@@ -86,8 +93,8 @@ def network_cycles(
     schedule: PruningSchedule = NO_PRUNING,
     live: np.ndarray | None = None,
     memory: MemoryTiming = DEFAULT_MEMORY,
-) -> NetworkCycles:
-    """Cycles of one image.
+) -> NetworkRun:
+    """Run the program of one image.
 
     masks: kept entries, bool (layers, heads, n, n); None for dense attention
     live: tokens live in the attention of every layer, bool (layers, n), from the golden run of an
@@ -107,77 +114,33 @@ def network_cycles(
         for layer in range(network.layers)
         for head in beats_of(dense if masks is None else masks[layer], live[layer], config.lanes)
     ]
-    operations, commands = zip(*network_commands(config, network, schedule), strict=True)
-    program = program_cycles(config, commands, beats, memory)
-    busy = dict.fromkeys(operations, 0)
-    for operation, cycles in zip(operations, program.ends - program.starts, strict=True):
-        busy[operation] += int(cycles)
-    busy.pop(_TRANSFER)
-    total = program.counters["cycles"]
+    commands = list(network_commands(config, network, schedule))
+    program = program_cycles(config, [command.fields for command in commands], beats, memory)
+    return NetworkRun(commands, beats, program)
+
+
+def network_cycles(
+    config: AcceleratorConfig,
+    network: Network,
+    *,
+    masks: np.ndarray | None = None,
+    schedule: PruningSchedule = NO_PRUNING,
+    live: np.ndarray | None = None,
+    memory: MemoryTiming = DEFAULT_MEMORY,
+) -> NetworkCycles:
+    """Cycles of one image by operation; arguments and errors are those of `run_network`."""
+    run = run_network(config, network, masks=masks, schedule=schedule, live=live, memory=memory)
+    busy = dict.fromkeys((command.operation for command in run.commands), 0)
+    durations = run.program.ends - run.program.starts
+    for command, cycles in zip(run.commands, durations, strict=True):
+        busy[command.operation] += int(cycles)
+    busy.pop(TRANSFER)
+    attention = sum((attend_cycles(config, rows) for rows in run.beats), AttentionCycles())
     return NetworkCycles(
-        **busy | {"attention": sum((attend_cycles(config, b) for b in beats), AttentionCycles())},
-        between=total - sum(busy.values()),
-        counters=program.counters,
+        **busy | {"attention": attention},
+        between=run.program.counters["cycles"] - sum(busy.values()),
+        counters=run.program.counters,
     )
-
-
-_TRANSFER = "transfer"
-"""Commands that are no operation: their cycles are hidden behind others or lie in between."""
-
-
-def network_commands(
-    config: AcceleratorConfig, network: Network, schedule: PruningSchedule = NO_PRUNING
-) -> Iterator[tuple[str, dict]]:
-    """(operation, fields that matter to time) of every command; fields by name as in COMMAND."""
-    tokens, dim = network.tokens, network.dim
-
-    def linear(inputs: int, outputs: int, only_cls: int = 0) -> dict:
-        slices, tiles = inputs // config.width, -(-outputs // config.lanes)
-        fields = {"slices": slices, "tiles": tiles, "only_cls": only_cls}
-        return {"opcode": Opcode.LINEAR, **fields}
-
-    def load(target: Target, size: int, barrier: int = 0) -> tuple[str, dict]:
-        rows = -(-size // config.width)
-        fields = {"target": target, "count": rows, "barrier": barrier}
-        return _TRANSFER, {"opcode": Opcode.LOAD, **fields}
-
-    def norm(only_cls: int = 0) -> tuple[str, dict]:
-        return "layer_norm", {"opcode": Opcode.NORM, "dim": dim, "only_cls": only_cls}
-
-    channel_shifts = load(Target.CHANNEL_SHIFT, dim // config.norm_channels * config.width)
-    yield "pruning", {"opcode": Opcode.SET_TOKENS, "count": tokens}
-    yield load(Target.RESIDUAL, tokens * dim * numerics.RESIDUAL_BITS // 8, barrier=1)
-    yield load(Target.HIDDEN, tokens * network.patch_inputs, barrier=1)
-    yield channel_shifts
-    yield "patch_embedding", linear(network.patch_inputs, dim)
-    entering = tokens
-    for layer in schedule.layer_tokens(network):
-        prune = "pruning", {"opcode": Opcode.PRUNE, "count": layer.leaving}
-        place = schedule.placement if layer.leaving < entering else None
-        entering = layer.leaving
-        if place is Placement.BEFORE_LAYER:
-            yield prune
-        yield norm()
-        for _ in range(network.heads):
-            yield "qkv", linear(dim, 3 * network.head_dim)
-            yield load(Target.MASK, tokens * config.mask_bytes)
-            yield "attention", {"opcode": Opcode.ATTEND}
-        if place is Placement.AFTER_ATTENTION:
-            yield prune
-        yield "projection", linear(dim, dim)
-        yield load(Target.GELU, 256)
-        yield channel_shifts
-        yield norm()
-        yield "ffn", linear(dim, network.hidden)
-        yield "ffn", linear(network.hidden, dim)
-        yield channel_shifts
-        if place is Placement.AFTER_FFN:
-            yield prune
-    yield norm(only_cls=1)
-    yield "classifier", linear(dim, network.classes, only_cls=1)
-    logit_rows = -(-network.classes * numerics.LOGIT_BITS // config.row_bits)
-    yield _TRANSFER, {"opcode": Opcode.STORE, "target": Target.HIDDEN, "count": logit_rows}
-    yield _TRANSFER, {"opcode": Opcode.HALT}
 
 
 def _importance(maps: np.ndarray, mask: np.ndarray | None, live: np.ndarray) -> np.ndarray:

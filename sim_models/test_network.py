@@ -13,8 +13,9 @@ from model.schedule import DEFAULT_SCHEDULE, READINGS, LayerTokens, PruningSched
 from rtl_gen.config import get_config
 from rtl_gen.control.program_format import Opcode
 from rtl_gen.errors import UserError
+from sim_models.commands import network_commands
 from sim_models.memory import MemoryTiming
-from sim_models.network import assumed_live, network_commands, network_cycles
+from sim_models.network import assumed_live, network_cycles
 
 DEFAULT = get_config("default")
 TINY_MAC_BOUND = 2_449_000
@@ -43,7 +44,7 @@ def test_commands_are_those_of_the_compiler(monkeypatch, keep):
     entering = [shape.tokens, *leaving[:-1]]
     layers = [LayerTokens(*tokens) for tokens in zip(entering, leaving, leaving, strict=True)]
     monkeypatch.setattr(PruningSchedule, "layer_tokens", lambda *_: layers)
-    commands = [command for _, command in network_commands(config, shape, DEFAULT_SCHEDULE)]
+    commands = [command.fields for command in network_commands(config, shape, DEFAULT_SCHEDULE)]
     compiled = [
         {name: emitted.get(name, 0) for name in expected}
         for expected, emitted in zip(commands, image.commands, strict=True)
@@ -55,9 +56,9 @@ def test_selection_stands_where_the_schedule_says():
     around = {}
     for name, schedule in READINGS.items():
         commands = list(network_commands(DEFAULT, DEIT_TINY, schedule))
-        places = [i for i, (_, c) in enumerate(commands) if c["opcode"] == Opcode.PRUNE]
+        places = [i for i, c in enumerate(commands) if c.fields["opcode"] == Opcode.PRUNE]
         assert len(places) == 9
-        around[name] = {(commands[i - 1][0], commands[i + 1][0]) for i in places}
+        around[name] = {(commands[i - 1].operation, commands[i + 1].operation) for i in places}
     for meaning in ("original", "remaining"):
         assert around[f"{meaning}-after-attention"] == {("attention", "projection")}
         for placement in ("before-layer", "after-ffn"):
