@@ -33,6 +33,7 @@ from rtl_gen.control.program_format import (
     record_rows,
     target_ranges,
 )
+from rtl_gen.linear.linear import Destination, Source
 from rtl_gen.linear.weight_buffer import parameter_rows
 
 LATENCY = 5
@@ -132,6 +133,7 @@ def bad_fields() -> Iterator[Program]:
         "no tiles": (LINEAR | {"tiles": 0},),
         "too many slices": (LINEAR | {"slices": 4 * CONFIG.max_dim // CONFIG.width + 1},),
         "too many tiles": (LINEAR | {"tiles": 4 * CONFIG.max_dim // CONFIG.lanes + 1},),
+        "more than q, k and v": (LINEAR | {"tiles": 3 * CONFIG.chunks + 1},),
         "norm of nothing": (NORM | {"dim": 0},),
         "norm of part of a row": (NORM | {"dim": CONFIG.norm_channels + 1},),
         "norm of too much": (NORM | {"dim": CONFIG.max_dim + CONFIG.norm_channels},),
@@ -158,6 +160,46 @@ def bad_counts() -> Iterator[Program]:
     for name, command in commands.items():
         data = build(SET_TOKENS, command, HALT)
         yield Program(name, ErrorCode.COUNT_OUT_OF_RANGE, data)
+
+
+def layers(destination: int, pitch: int, tiles: int, **fields: int) -> tuple:
+    """A LINEAR over the hidden memory, with any payload."""
+    command = LINEAR | {"source": Source.HIDDEN, "destination": destination, "tiles": tiles}
+    payload = rows(tiles * (parameter_rows(CONFIG) + CONFIG.lanes))
+    return (command | {"pitch": pitch} | fields, payload)
+
+
+def row_limits() -> Iterator[tuple[str, int, tuple, tuple]]:
+    """Tokens, the command that reaches the last row of a memory, and one that goes beyond.
+
+    17 tokens have 136 hidden, 34 activation and 68 residual rows; a row is written in 4 parts of
+    int8 channels, 2 of int16.
+    """
+    assert (CONFIG.max_tokens, CONFIG.hidden_rows, CONFIG.chunks) == (17, 136, 4)
+    hidden, logits, residual = Destination.HIDDEN, Destination.LOGITS, Destination.RESIDUAL
+    attend = {"opcode": Opcode.ATTEND, "pitch": 8}
+    yield "head", 17, (attend | {"first": 7},), (attend | {"first": 8},)
+    yield "head of 16", 16, (attend | {"first": 15},), (attend | {"first": 16},)
+    yield "far head", 1, (attend | {"first": 135},), (attend | {"first": 1 << COUNT_BITS - 1},)
+    yield "hidden pitch", 17, layers(hidden, 8, 32), layers(hidden, 9, 1)
+    yield "hidden part", 16, layers(hidden, 9, 4), layers(hidden, 9, 5)
+    yield "logits", 16, layers(logits, 9, 2), layers(logits, 9, 3)
+    yield "residual", 17, layers(residual, 4, 8), layers(residual, 4, 9)
+    yield "one token", 17, layers(hidden, 200, 32, only_cls=1), layers(hidden, 200, 1)
+    from_activation = LINEAR | {"source": Source.ACTIVATION, "tiles": 1}
+    payload = rows(parameter_rows(CONFIG) + 2 * CONFIG.lanes)
+    yield (
+        "slices",
+        17,
+        (from_activation | {"slices": 2}, payload),
+        (from_activation | {"slices": 3},),
+    )
+
+
+def bad_rows() -> Iterator[Program]:
+    for name, count, _, bad in row_limits():
+        data = build(SET_TOKENS | {"count": count}, *bad, HALT)
+        yield Program(f"beyond: {name}", ErrorCode.COUNT_OUT_OF_RANGE, data)
 
 
 def other_refusals() -> Iterator[Program]:
@@ -217,6 +259,8 @@ def legal_programs() -> Iterator[Program]:
     none = ErrorCode.NONE
     yield Program("halt", none, build(HALT))
     yield Program("largest", none, build(*loads, *stores, all_tokens, prune, HALT), recovers=True)
+    for name, count, good, _ in row_limits():
+        yield Program(f"last row: {name}", none, build(SET_TOKENS | {"count": count}, *good, HALT))
     yield Program("rows behind the end", none, build(HALT, rows(40)), recovers=True)
 
 
@@ -226,6 +270,7 @@ def all_programs() -> list[Program]:
         bad_opcodes,
         bad_fields,
         bad_counts,
+        bad_rows,
         other_refusals,
         short_programs,
         memory_errors,

@@ -31,7 +31,8 @@ from rtl_gen.control.program_format import (
     record_rows,
     target_ranges,
 )
-from rtl_gen.linear.linear import linear_layout
+from rtl_gen.control.range_check import RangeCheck
+from rtl_gen.linear.linear import Destination, linear_layout
 from rtl_gen.memory.row_loader import transfer_layout
 from rtl_gen.memory.row_storer import store_layout
 from rtl_gen.norm.layer_norm import norm_command_layout
@@ -78,7 +79,7 @@ class Dispatcher(wiring.Component):
     loader_rows, loader_idle, linear_rows, linear_feeding : payload
     """
 
-    CHECK_CYCLES = 2
+    CHECK_CYCLES = RangeCheck.LATENCY
 
     def __init__(self, config: AcceleratorConfig):
         self._config = config
@@ -148,7 +149,13 @@ class Dispatcher(wiring.Component):
         header_error = Signal(ErrorCode)
         # A command is complete a cycle before its check.
         m.d.sync += [command_error.eq(self._command_error(command)), self.clear.eq(0)]
-        m.d.comb += header_error.eq(self._header_error(header))
+        m.submodules.range_check = range_check = RangeCheck(config)
+        last_token = Signal(config.token_bits, reset_less=True)
+        m.d.comb += [
+            header_error.eq(self._header_error(header)),
+            range_check.command.eq(command),
+            range_check.last_token.eq(last_token),
+        ]
         failure = Signal(ErrorCode)
 
         def stop(error):
@@ -208,10 +215,16 @@ class Dispatcher(wiring.Component):
                     m.d.sync += state.eq(State.DISPATCH)
             with m.Case(State.DISPATCH):
                 for opcode, unit in units.items():
-                    m.d.comb += unit.valid.eq(may_start & (command.opcode == opcode))
-                with m.If(may_start & unit_ready):
+                    chosen = command.opcode == opcode
+                    m.d.comb += unit.valid.eq(may_start & chosen & ~range_check.beyond)
+                with m.If(range_check.beyond):
+                    stop(ErrorCode.COUNT_OUT_OF_RANGE)
+                with m.Elif(may_start & unit_ready):
                     with m.If(command.opcode == Opcode.SET_TOKENS):
-                        m.d.sync += self.tokens.eq(command.count)
+                        m.d.sync += [
+                            self.tokens.eq(command.count),
+                            last_token.eq(command.count - 1),
+                        ]
                     with m.If(command.opcode.matches(Opcode.LOAD, Opcode.LINEAR)):
                         m.d.sync += state.eq(State.PAYLOAD)
                     with m.Else():
@@ -326,6 +339,7 @@ class Dispatcher(wiring.Component):
             | (command.slices > 4 * config.max_dim // config.width)
             | (command.tiles == 0)
             | (command.tiles > 4 * config.max_dim // config.lanes)
+            | ((command.destination == Destination.QKV) & (command.tiles > 3 * config.chunks))
         )
         bad_norm = (opcode == Opcode.NORM) & (
             (command.dim == 0) | (command.dim > config.max_dim) | command.dim[:channel_bits].any()

@@ -95,9 +95,9 @@ class ErrorCode(enum.IntEnum, shape=4):
     """A program for another configuration of the hardware."""
     ILLEGAL_OPCODE = 4
     ILLEGAL_FIELD = 5
-    """A target that the opcode cannot reach, or a size of 0."""
+    """A target that the opcode cannot reach, a size of 0 or one that no memory holds."""
     COUNT_OUT_OF_RANGE = 6
-    """More tokens or rows than there are."""
+    """More tokens or rows than there are, or a row behind the last of a memory."""
     NOT_ALIGNED = 7
     """A STORE address within a row."""
     NO_TOKENS = 8
