@@ -15,6 +15,9 @@ from rtl_gen.errors import UserError
 
 SUFFIXES = frozenset({".jpeg", ".jpg", ".png", ".webp"})
 
+UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+"""What Pillow raises for a file that is no picture, or a broken one."""
+
 
 @dataclass
 class ImageFolder:
@@ -82,7 +85,7 @@ class ImageFolder:
                 try:
                     with Image.open(path) as image:
                         images.append(transform(image.convert("RGB")))
-                except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+                except UNREADABLE:
                     self.unreadable.append(path)
                 else:
                     labels.append(label)
