@@ -18,10 +18,10 @@ from rtl_gen.errors import UserError
 from sim_models.compare import comparison, comparison_table
 from sim_models.memory import DEFAULT_MEMORY, MemoryTiming
 from sim_models.network import check_fit
+from sim_models.paper import PAPER_SPEEDUP
 from sim_models.sweep import (
     DEFAULT_READING,
     DENSE,
-    PAPER_SPEEDUP,
     SPARSE,
     Point,
     Sweep,

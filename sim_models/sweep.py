@@ -20,8 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+import pandas as pd
 
 from model.attention_maps import AttentionMaps
 from model.files import replace_file
@@ -30,12 +29,12 @@ from model.networks import NETWORKS, Network
 from model.schedule import NO_PRUNING, READINGS
 from model.synthetic import maps_of
 from rtl_gen.config import AcceleratorConfig
+from sim_models.figures.speedup import draw_speedup
+from sim_models.figures.style import render
+from sim_models.macs import kept_entries
 from sim_models.memory import DEFAULT_MEMORY, MemoryTiming
 from sim_models.network import NetworkCycles, assumed_live, network_cycles
-
-SPARSITIES = (0.5, 0.6, 0.7, 0.8)
-PAPER_SPEEDUP = 1.31
-"""End to end, mean over the same twelve points."""
+from sim_models.paper import PAPER_SPEEDUP, SPARSITIES
 
 DEFAULT_READING = next(iter(READINGS))
 DENSE, SPARSE = "dense", "sparse"
@@ -153,7 +152,8 @@ def _point(
     cycles = network_cycles(
         config, network, masks=masks, schedule=schedule, live=live, memory=memory
     )
-    macs = 2 * network.head_dim * _kept_entries(network, masks, live)
+    everything = np.ones((network.layers, network.tokens), dtype=np.bool_)
+    entries = kept_entries(network, masks, everything if live is None else live)
     return Point(
         network=network.name,
         synthetic=maps is not None and maps.synthetic,
@@ -161,17 +161,10 @@ def _point(
         reading=reading,
         kept_fraction=1.0 if masks is None else 1 - sparsity_of(masks),
         cycles=cycles,
-        attention_utilisation=macs / (config.macs * cycles.attention.total),
-    )
-
-
-def _kept_entries(network: Network, masks: np.ndarray | None, live: np.ndarray | None) -> int:
-    if live is None:
-        live = np.ones((network.layers, network.tokens), dtype=np.bool_)
-    if masks is None:
-        return network.heads * int((live.sum(axis=-1, dtype=np.int64) ** 2).sum())
-    return sum(
-        np.count_nonzero(mask[:, alive] & alive) for mask, alive in zip(masks, live, strict=True)
+        attention_utilisation=2
+        * network.head_dim
+        * entries
+        / (config.macs * cycles.attention.total),
     )
 
 
@@ -220,35 +213,14 @@ def _json(sweep: Sweep) -> bytes:
 
 
 def _png(sweep: Sweep) -> bytes:
-    speedups = sweep.speedups()
-    figure = Figure(figsize=(8, 4), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots()
-    width = 0.8 / len(SPARSITIES)
-    for index, sparsity in enumerate(SPARSITIES):
-        offset = (index - (len(SPARSITIES) - 1) / 2) * width
-        places = np.arange(len(NETWORKS)) + offset
-        heights = [speedups[name, sparsity] for name in NETWORKS]
-        bars = axes.bar(places, heights, width * 0.9, label=f"{sparsity:.0%} sparse")
-        axes.bar_label(bars, fmt="%.2f", fontsize=8, label_type="center", color="white")
-    mean = sweep.mean_speedup()
-    axes.axhline(mean, color="black", linewidth=1, label=f"mean {mean:.2f}x")
-    axes.axhline(
-        PAPER_SPEEDUP,
-        color="black",
-        linewidth=1,
-        linestyle="--",
-        label=f"paper's mean {PAPER_SPEEDUP}x",
-    )
-    source = {point.network: point.source for point in sweep.points if point.sparsity}
-    axes.set_xticks(
-        range(len(NETWORKS)),
-        [f"{name}\n{source[name]} maps" for name in NETWORKS],
-    )
-    axes.set_ylim(1, max(*speedups.values(), PAPER_SPEEDUP) + 0.1)
-    axes.set_ylabel("speed-up by token pruning")
-    axes.set_title("Sparse attention with token pruning over sparse attention alone", fontsize=10)
-    axes.legend(fontsize=8, ncols=3, loc="upper center")
-    image = io.BytesIO()
-    figure.savefig(image, format="png", dpi=150, metadata={"Software": None})
-    return image.getvalue()
+    sparse = sweep.of(SPARSE)
+    rows = [
+        {
+            "network": network,
+            "attention_maps": sparse[network, sparsity].source,
+            "sparsity": sparsity,
+            "speedup": speedup,
+        }
+        for (network, sparsity), speedup in sweep.speedups().items()
+    ]
+    return render(draw_speedup(pd.DataFrame(rows)), "png")

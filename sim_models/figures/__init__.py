@@ -1,0 +1,1 @@
+"""The figures: what they show, as data frames and as pictures."""

@@ -1,0 +1,80 @@
+"""Speed-up by token pruning on top of sparse attention, beside the paper's mean.
+
+Data, a row a network and sparsity:
+
+    network, attention_maps     name; measured or synthetic
+    sparsity                    of attention, a fraction
+    sparse_cycles               of an image, from start to done
+    pruned_cycles               the same with tokens pruned by the default schedule
+    speedup                     sparse_cycles / pruned_cycles, same masks
+"""
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from model.schedule import DEFAULT_SCHEDULE
+from sim_models.figures.style import BLACK, SERIES, new_figure, style
+from sim_models.figures.workload import Progress, Setting, maps, workload
+from sim_models.paper import PAPER_SPEEDUP, SPARSITIES
+
+MEAN_LABEL = "mean {:.3f}x"
+PAPER_LABEL = f"the paper's mean {PAPER_SPEEDUP}x"
+TITLE = "Sparse attention with token pruning over sparse attention alone"
+
+
+def speedup_data(setting: Setting, progress: Progress) -> pd.DataFrame:
+    """Evaluate the paper's grid."""
+    rows = []
+    for network in setting.networks:
+        source = "synthetic" if maps(network, setting.seed).synthetic else "measured"
+        for sparsity in SPARSITIES:
+            sparse, pruned = (
+                workload(network, setting.seed, sparsity, *schedule).cycles(setting).total
+                for schedule in ((), (DEFAULT_SCHEDULE,))
+            )
+            rows.append(
+                {
+                    "network": network.name,
+                    "attention_maps": source,
+                    "sparsity": sparsity,
+                    "sparse_cycles": sparse,
+                    "pruned_cycles": pruned,
+                    "speedup": sparse / pruned,
+                }
+            )
+            progress(2)
+    return pd.DataFrame(rows)
+
+
+@style()
+def draw_speedup(data: pd.DataFrame) -> Figure:
+    """Bars by network and sparsity; needs the columns `network` to `sparsity` and `speedup`."""
+    figure = new_figure(8, 4.2)
+    axes = figure.subplots()
+    networks = list(dict.fromkeys(data["network"]))
+    groups = list(data.groupby("sparsity"))
+    width = 0.8 / len(groups)
+    for index, (sparsity, group) in enumerate(groups):
+        heights = group.set_index("network")["speedup"].reindex(networks)
+        places = np.arange(len(networks)) + (index - (len(groups) - 1) / 2) * width
+        bars = axes.bar(
+            places, heights, 0.92 * width, color=SERIES[index], label=f"{sparsity:.0%} sparse"
+        )
+        axes.bar_label(bars, fmt="%.2fx", fontsize=9, padding=2)
+    mean = data["speedup"].mean()
+    for value, dashes, label in (
+        (mean, "-", MEAN_LABEL.format(mean)),
+        (PAPER_SPEEDUP, "--", PAPER_LABEL),
+    ):
+        axes.axhline(value, color=BLACK, linewidth=1.2, linestyle=dashes, label=label)
+    sources = data.drop_duplicates("network").set_index("network")["attention_maps"]
+    axes.set_xticks(
+        range(len(networks)), [f"{name}\n({sources[name]} attention maps)" for name in networks]
+    )
+    axes.set_ylim(1, max(data["speedup"].max(), PAPER_SPEEDUP) + 0.05)
+    axes.grid(axis="y")
+    axes.set_ylabel("speed-up, cycles / cycles")
+    axes.set_title(TITLE, fontsize=11)
+    figure.legend(loc="outside lower center", ncols=3)
+    return figure

@@ -1,0 +1,88 @@
+"""How every figure looks, and its files: the same data give the same bytes.
+
+Colours are those of Okabe and Ito (Color Universal Design, 2008), which people with any kind of
+colour vision can tell apart.
+"""
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+BLACK, GREY = "#000000", "#bbbbbb"
+ORANGE, SKY, GREEN, YELLOW = "#e69f00", "#56b4e9", "#009e73", "#f0e442"
+BLUE, VERMILION, PURPLE = "#0072b2", "#d55e00", "#cc79a7"
+
+
+class Look(NamedTuple):
+    """Label and colour of one operation."""
+
+    label: str
+    colour: str
+
+
+OPERATIONS: dict[str, Look] = {
+    "patch_embedding": Look("patch embedding", YELLOW),
+    "qkv": Look("QKV", SKY),
+    "attention": Look("QKᵀ, softmax, PV", VERMILION),
+    "pruning": Look("token selection", BLACK),
+    "projection": Look("projection", GREEN),
+    "ffn": Look("FFN", BLUE),
+    "layer_norm": Look("LayerNorm", PURPLE),
+    "classifier": Look("classifier", ORANGE),
+    "between": Look("start, loads, drains", GREY),
+}
+"""By name of NetworkCycles' field, in the order of legends and stacks."""
+
+SERIES = (BLUE, SKY, GREEN, ORANGE, VERMILION, PURPLE, BLACK)
+"""Colours of lines and bars that are no operations."""
+
+FORMATS = ("png", "svg")
+
+_PARAMETERS = {
+    "font.family": "DejaVu Sans",
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.prop_cycle": mpl.cycler(color=SERIES),
+    "grid.color": "#dddddd",
+    "legend.frameon": False,
+    "svg.hashsalt": "sparse-vit-accelerator",
+}
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """The figures' settings, whatever the user's own are."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(_PARAMETERS)
+        yield
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure of a size in inches."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def operation_legend(figure: Figure, axes: Axes, columns: int) -> None:
+    """A legend of the operations that `axes` shows, above the figure."""
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=columns)
+
+
+def render(figure: Figure, kind: str) -> bytes:
+    """The file of a figure; `kind` is one of FORMATS."""
+    metadata = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
+    buffer = io.BytesIO()
+    with style():
+        figure.savefig(buffer, format=kind, dpi=150, metadata=metadata)
+    return buffer.getvalue()
