@@ -29,9 +29,9 @@ from torch.nn import functional
 
 from model.golden import saturate
 from model.images import ImageFolder
-from model.integer.forward import COLOURS, PIXEL_OFFSET
+from model.integer.forward import PIXEL_OFFSET
 from model.integer.network import IntegerNetwork, Layer, Linear, Norm, Parameters
-from model.networks import Network
+from model.networks import COLOURS, Network
 from model.quantise import head_scales
 from model.reference import FloatReference
 from rtl_gen.numerics import (
@@ -91,11 +91,13 @@ def calibrate(
     folder: ImageFolder,
     batch_size: int = 16,
     progress: Callable[[int], object] | None = None,
+    seed: int = 0,
 ) -> IntegerNetwork:
     """The integer network of a float one, from all images of a folder.
 
     Masks and pruning of the reference shape the ranges, since they change what activations do.
-    `progress` is called with the number of images of every finished batch.
+    `progress` is called with the number of images of every finished batch, `seed` chooses the
+    token rows that enter the statistics.
     """
 
     def run(images: Tensor) -> None:
@@ -104,7 +106,7 @@ def calibrate(
             progress(len(images))
 
     batches = (images for images, _ in folder.batches(reference.model, batch_size))
-    samples = collect(reference.model, run, batches)
+    samples = collect(reference.model, run, batches, seed)
     return quantise(reference.network, reference.model, samples)
 
 

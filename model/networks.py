@@ -1,16 +1,34 @@
-"""The supported networks (DeiT, Touvron et al. 2021) and loading of their weights through timm."""
+"""The supported networks and loading of their weights through timm.
+
+DeiT (Touvron et al. 2021) of three sizes, and `vit_digits`: the same structure, small enough for
+the preset `small`, trained on handwritten digits by `python -m model train-small`. Its weights and
+attention maps come with the project.
+"""
 
 from dataclasses import dataclass
+from importlib import resources
+from math import isqrt
 from pathlib import Path
 from typing import Any
 
 import timm
 import torch
 from huggingface_hub.utils import logging as hub_logging
-from timm.models import load_state_dict
+from timm.data import IMAGENET_INCEPTION_MEAN, IMAGENET_INCEPTION_STD
+from timm.models import (
+    build_model_with_cfg,
+    generate_default_cfgs,
+    load_state_dict,
+    register_model,
+)
 from timm.models.vision_transformer import VisionTransformer
 
 from rtl_gen.errors import UserError
+
+ASSETS = Path(str(resources.files("model") / "assets"))
+"""What comes with the project: weights (.safetensors) and averaged attention maps (.npz)."""
+
+COLOURS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,8 +66,18 @@ class Network:
         return self.layers, self.heads, self.tokens, self.tokens
 
     @property
+    def patch_size(self) -> int:
+        """Pixels of a patch's side."""
+        return isqrt(self.patch_inputs // COLOURS)
+
+    @property
+    def image_size(self) -> int:
+        """Pixels of an image's side."""
+        return self.patch_size * isqrt(self.patch_tokens)
+
+    @property
     def timm_name(self) -> str:
-        return f"{self.name}_patch16_224"
+        return f"{self.name}_patch{self.patch_size}_{self.image_size}"
 
 
 DEIT_TINY = Network(name="deit_tiny", heads=3)
@@ -57,14 +85,55 @@ DEIT_SMALL = Network(name="deit_small", heads=6)
 DEIT_BASE = Network(name="deit_base", heads=12)
 
 NETWORKS: dict[str, Network] = {net.name: net for net in (DEIT_TINY, DEIT_SMALL, DEIT_BASE)}
+"""The networks that accelerators are compared by."""
+
+VIT_DIGITS = Network(
+    name="vit_digits", heads=3, layers=4, head_dim=16, tokens=50, patch_inputs=48, classes=10
+)
+
+ALL_NETWORKS: dict[str, Network] = {**NETWORKS, VIT_DIGITS.name: VIT_DIGITS}
+
+default_cfgs = generate_default_cfgs(
+    {
+        VIT_DIGITS.timm_name: {
+            "file": str(ASSETS / f"{VIT_DIGITS.name}.safetensors"),
+            "num_classes": VIT_DIGITS.classes,
+            "input_size": (COLOURS, VIT_DIGITS.image_size, VIT_DIGITS.image_size),
+            "crop_pct": 1.0,
+            "interpolation": "bicubic",
+            "fixed_input_size": True,
+            "mean": IMAGENET_INCEPTION_MEAN,
+            "std": IMAGENET_INCEPTION_STD,
+            "first_conv": "patch_embed.proj",
+            "classifier": "head",
+        }
+    }
+)
+
+
+@register_model
+def vit_digits_patch4_28(*, pretrained: bool = False, **options: Any) -> VisionTransformer:
+    """The entry point by which timm creates `VIT_DIGITS`."""
+    shape = {
+        "img_size": VIT_DIGITS.image_size,
+        "patch_size": VIT_DIGITS.patch_size,
+        "embed_dim": VIT_DIGITS.dim,
+        "depth": VIT_DIGITS.layers,
+        "num_heads": VIT_DIGITS.heads,
+        "mlp_ratio": VIT_DIGITS.mlp_ratio,
+        "num_classes": VIT_DIGITS.classes,
+    }
+    return build_model_with_cfg(
+        VisionTransformer, VIT_DIGITS.timm_name, pretrained, **(shape | options)
+    )
 
 
 def get_network(name: str) -> Network:
     """The network `name`; timm's name for it is understood too."""
-    for network in NETWORKS.values():
+    for network in ALL_NETWORKS.values():
         if name in (network.name, network.timm_name):
             return network
-    raise UserError(f"unknown model {name!r}: expected one of {', '.join(NETWORKS)}")
+    raise UserError(f"unknown model {name!r}: expected one of {', '.join(ALL_NETWORKS)}")
 
 
 def load_model(network: Network, weights: Path | None = None) -> VisionTransformer:

@@ -11,7 +11,8 @@ t = 0 .. steps over the pruned layers:
     fraction_of_remaining   kept_t = floor(kept_(t-1) * (1 - r_t) + 1/2)
 
 Patches are counted; CLS stays always and comes on top. Rounding to the nearest gives the default's
-176 170 162 151 137 119 94 62 20 of 196. Token pruning by cumulative attention: SpAtten (HPCA 2021).
+176 170 162 151 137 119 94 62 20 of 196. Layers are those of DeiT; `fitted` moves the first pruned
+layer of a network of another depth in proportion. Token pruning by cumulative attention: SpAtten (HPCA 2021).
 """
 
 import math
@@ -19,7 +20,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NamedTuple
 
-from model.networks import Network
+from model.networks import DEIT_TINY, Network
 from rtl_gen.errors import UserError
 from rtl_gen.numerics import PROTECTED_TOKENS
 
@@ -108,6 +109,10 @@ class PruningSchedule:
                 f"end = {self.end} is below start = {self.start}: dropped tokens never come back, "
                 "expected a ratio of the original tokens that does not fall"
             )
+
+    def fitted(self, network: Network) -> "PruningSchedule":
+        """The schedule with the same fraction of layers left whole, rounded down, as in DeiT."""
+        return replace(self, first_layer=self.first_layer * network.layers // DEIT_TINY.layers)
 
     def ratios(self, network: Network) -> list[float]:
         """The ratio of every pruned layer."""

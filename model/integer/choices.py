@@ -56,8 +56,8 @@ def network_masks(
 
 
 def kept_tokens(network: Network, *, prune: bool) -> list[int | None]:
-    """Tokens that each layer leaves by the default schedule; None where it drops none."""
+    """Tokens that each layer leaves by the fitted default schedule; None where it drops none."""
     if not prune:
         return [None] * network.layers
-    keep = kept_after_attention(DEFAULT_SCHEDULE, network)
+    keep = kept_after_attention(DEFAULT_SCHEDULE.fitted(network), network)
     return [None if tokens == network.tokens else tokens for tokens in keep]

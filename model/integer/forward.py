@@ -32,7 +32,7 @@ from torch import Tensor
 
 from model.golden import attend, reciprocal, requantise, saturate, select_tokens
 from model.integer.network import IntegerNetwork, Layer, Linear, Norm
-from model.networks import Network
+from model.networks import COLOURS, Network
 from rtl_gen.numerics import (
     LOGIT_BITS,
     MULTIPLIER_BITS,
@@ -44,7 +44,6 @@ from rtl_gen.numerics import (
 
 Observer = Callable[[str, Tensor], object]
 
-COLOURS = 3
 PIXEL_OFFSET = 128
 """A patch entry is the pixel (0 to 255) less this; images are normalised by the weights."""
 
