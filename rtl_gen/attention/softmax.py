@@ -24,7 +24,7 @@ from amaranth.lib.wiring import In, Out
 
 from rtl_gen import numerics
 from rtl_gen.common.layouts import scale_layout
-from rtl_gen.common.pipeline import delay, reduce_tree, register, tree_latency
+from rtl_gen.common.pipeline import delay, maximum_tree, reduce_tree, register, tree_latency
 from rtl_gen.common.queue import Queue
 from rtl_gen.common.reciprocal import Reciprocal
 from rtl_gen.config import AcceleratorConfig
@@ -116,7 +116,7 @@ class Softmax(wiring.Component):
 
         lowest = -(1 << (numerics.SCORE_BITS - 1))
         candidates = [Mux(self.lane_valid[i], self.scores[i], lowest) for i in range(lanes)]
-        beat_max = reduce_tree(m, candidates, _larger, name="beat_max")
+        beat_max = maximum_tree(m, candidates, name="beat_max")
         tree = tree_latency(lanes)
         max_valid = delay(m, self.valid, tree, name="max_valid", reset_less=False)
         max_last = delay(m, self.last, tree, name="max_last")

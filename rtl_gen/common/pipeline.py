@@ -4,8 +4,10 @@ Data registers have no reset (`reset_less`): a valid flag that travels beside th
 """
 
 from collections.abc import Callable, Sequence
+from functools import reduce
+from operator import and_, or_
 
-from amaranth.hdl import Module, Signal, Value
+from amaranth.hdl import Const, Module, Mux, Signal, Value
 
 LEVELS_PER_STAGE = 3
 """Two-input operators between two registers of a tree."""
@@ -43,3 +45,30 @@ def reduce_tree(
         if level % LEVELS_PER_STAGE == 0 or len(nodes) == 1:
             nodes = [register(m, node, name=f"{name}_{level}_{i}") for i, node in enumerate(nodes)]
     return nodes[0]
+
+
+def maximum_tree(m: Module, values: Sequence[Value], *, name: str) -> Value:
+    """The largest of `values`, which have one shape, in tree_latency(len(values)) cycles.
+
+    A comparison with its multiplexer is too slow to be chained: all pairs of a stage's group are
+    compared at once, and the value that loses to none is selected.
+    """
+    nodes, stage, group = list(values), 0, 1 << LEVELS_PER_STAGE
+    while len(nodes) > 1:
+        stage += 1
+        nodes = [
+            register(m, _largest(nodes[first : first + group]), name=f"{name}_{stage}_{first}")
+            for first in range(0, len(nodes), group)
+        ]
+    return nodes[0]
+
+
+def _largest(values: Sequence[Value]) -> Value:
+    """Combinational; among equals the first wins."""
+    indices = range(len(values))
+    leads = {(i, j): values[i] >= values[j] for j in indices for i in range(j)}
+    wins = [
+        reduce(and_, (leads[i, j] if i < j else ~leads[j, i] for j in indices if j != i), Const(1))
+        for i in indices
+    ]
+    return reduce(or_, (Mux(win, value, 0) for win, value in zip(wins, values, strict=True)))

@@ -7,7 +7,7 @@ One value a cycle, LATENCY = 18 cycles: one to find n, one to left-align S, one 
 back-pressure.
 """
 
-from amaranth.hdl import Const, Module, Mux, Signal
+from amaranth.hdl import Const, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -58,12 +58,13 @@ class Reciprocal(wiring.Component):
 
         for step in range(1, numerics.RECIPROCAL_BITS + 1):
             doubled = Signal(bits + 1, name=f"doubled_{step}")
-            fits = Signal(name=f"fits_{step}")
-            m.d.comb += [doubled.eq((remainder << 1) | 1), fits.eq(doubled >= divisor)]
+            difference = Signal(signed(bits + 2), name=f"difference_{step}")
+            fits = ~difference[-1]
+            m.d.comb += [doubled.eq((remainder << 1) | 1), difference.eq(doubled - divisor)]
             next_remainder = Signal(bits, name=f"remainder_{step}", reset_less=True)
             next_quotient = Signal(step, name=f"quotient_{step}", reset_less=True)
             m.d.sync += [
-                next_remainder.eq(doubled - Mux(fits, divisor, 0)),
+                next_remainder.eq(Mux(fits, difference, doubled)),
                 next_quotient.eq((quotient << 1) | fits),
             ]
             divisor = register(m, divisor, name=f"divisor_{step}")

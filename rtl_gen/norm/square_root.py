@@ -7,7 +7,7 @@ Arithmetic Algorithms, chapter 9).
 One value a cycle, latency(bits) cycles, no back-pressure.
 """
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -42,12 +42,15 @@ class SquareRoot(wiring.Component):
         remainder, root = Const(0, 0), Const(0, 0)
         for stage in range(1, self._root_bits + 1):
             extended = Signal(stage + 2, name=f"extended_{stage}")
-            subtrahend = Cat(Const(1, 2), root)
-            fits = Signal(name=f"fits_{stage}")
-            m.d.comb += [extended.eq(Cat(pending[-2:], remainder)), fits.eq(extended >= subtrahend)]
+            difference = Signal(signed(stage + 3), name=f"difference_{stage}")
+            fits = ~difference[-1]
+            m.d.comb += [
+                extended.eq(Cat(pending[-2:], remainder)),
+                difference.eq(extended - Cat(Const(1, 2), root)),
+            ]
             # A remainder is at most twice its root.
             next_remainder = Signal(stage + 1, name=f"remainder_{stage}", reset_less=True)
-            m.d.sync += next_remainder.eq(extended - Mux(fits, subtrahend, 0))
+            m.d.sync += next_remainder.eq(Mux(fits, difference, extended))
             remainder, root = next_remainder, register(m, Cat(fits, root), name=f"root_{stage}")
             pending = register(m, pending[:-2], name=f"pending_{stage}")
         m.d.comb += self.root.eq(root)

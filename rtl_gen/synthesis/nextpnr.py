@@ -61,7 +61,7 @@ def place_and_route(
     arguments = [*flags, *(str(part) for option in options.items() for part in option)]
     # The tool sees the folder that it runs in, and not all of the others.
     with (
-        log.open("w") as copy,
+        log.open("w", buffering=1) as copy,
         subprocess.Popen(
             [sys.executable, "-c", _RUN, *arguments],
             cwd=folder,

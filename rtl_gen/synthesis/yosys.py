@@ -5,6 +5,7 @@ The flow is `synth_ecp5` as it comes: flattened, ABC9, carry chains, block and d
 """
 
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -26,17 +27,15 @@ def synthesize(
     """Number of mapped cells of each type in module `top` of the text `verilog`.
 
     The modules `without` are left out, as if they stood elsewhere on the device. `netlist` gets the
-    mapped design for nextpnr, with the names of its signals; without it they are dropped, because
-    ABC9 stops if two of them collide. Raises RuntimeError with the log of Yosys if that fails.
+    mapped design for nextpnr. Raises RuntimeError with the log of Yosys if that fails.
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "design.sv").write_text(verilog)
+        (folder / "design.sv").write_text(_without_brackets(verilog))
         output = f"-json {netlist.resolve()}" if netlist else ""
         commands = (
             "read_verilog -sv -noassert design.sv",
             *(f"blackbox {module}" for module in without),
-            *(() if netlist else ("rename -hide w:*",)),
             f"synth_ecp5 -top {top} {output}",
             "tee -q -o cells.json stat -json",
         )
@@ -52,3 +51,12 @@ def synthesize(
             raise RuntimeError(f"Yosys failed on {top}:\n{yosys.stdout[-4000:]}")
         statistics = json.loads((folder / "cells.json").read_text())
     return statistics["design"]["num_cells_by_type"]
+
+
+def _without_brackets(verilog: str) -> str:
+    """Names with dots: ABC9 takes signal `a[0][1]` for bit 1 of signal `a[0]`."""
+    return re.sub(
+        r"\\\S+",
+        lambda name: name[0].replace("][", ".").replace("[", ".").replace("]", ""),
+        verilog,
+    )
