@@ -1,0 +1,226 @@
+"""Fine-tuning of sparse, pruned networks."""
+
+import dataclasses
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import torch
+import typer
+from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from model.commands.options import (
+    Data,
+    Limit,
+    Masks,
+    ModelName,
+    Reading,
+    Seed,
+    Weights,
+    console,
+    file_sha256,
+    messages,
+    progress_over,
+    reading_of,
+)
+from model.files import replace_file
+from model.finetune.crops import crops_of
+from model.finetune.evaluation import evaluate
+from model.finetune.recipe import Augmentation, Recipe
+from model.finetune.run import Run
+from model.finetune.trainer import Trainer
+from model.images import ImageFolder
+from model.integer.choices import network_masks
+from model.masks import STRATEGIES, sparsity_of
+from model.networks import get_network, load_model
+from model.reference import FloatReference
+from model.schedule import READINGS
+from rtl_gen.errors import UserError
+
+app = typer.Typer()
+
+DEFAULT = Recipe()
+DEFAULT_READING = next(iter(READINGS))
+
+
+@app.command()
+def finetune(
+    *,
+    model: ModelName = "deit_tiny",
+    weights: Weights = None,
+    start: Annotated[
+        Path | None, typer.Option(help="Weights to start from; default: the dense network's.")
+    ] = None,
+    data: Data,
+    limit: Limit = None,
+    evaluate_on: Annotated[
+        Path | None, typer.Option("--eval", help="Labelled images: accuracy before and after.")
+    ] = None,
+    sparsity: Annotated[float, typer.Option(help="Fraction of attention to drop.")] = 0.8,
+    strategy: Annotated[
+        str, typer.Option(help=f"Of the masks: one of {', '.join(STRATEGIES)}.")
+    ] = "layer_threshold",
+    mask_file: Masks = None,
+    reading: Reading = DEFAULT_READING,
+    steps: Annotated[int, typer.Option(help="Steps of the whole run.")] = DEFAULT.steps,
+    batch_size: Annotated[int, typer.Option(help="Images a step.")] = DEFAULT.batch_size,
+    learning_rate: Annotated[float, typer.Option(help="Peak.")] = DEFAULT.learning_rate,
+    weight_decay: Annotated[float, typer.Option(help="AdamW's.")] = DEFAULT.weight_decay,
+    prune_share: Annotated[
+        float, typer.Option(help="Fraction of the steps in which tokens are pruned.")
+    ] = DEFAULT.prune_share,
+    hidden_weight: Annotated[
+        float, typer.Option(help="Of the loss of the tokens between layers.")
+    ] = DEFAULT.hidden_weight,
+    augmentation: Annotated[
+        Augmentation, typer.Option(help="crop, or full: DeiT's recipe.")
+    ] = DEFAULT.augmentation,
+    bf16: Annotated[
+        bool, typer.Option(help="Mixed precision; slow on a CPU without bfloat16.")
+    ] = DEFAULT.bf16,
+    seed: Seed = DEFAULT.seed,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...")] = "cpu",
+    workers: Annotated[int, typer.Option(min=0, help="Processes that read images.")] = 0,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads of PyTorch.")] = None,
+    checkpoint_every: Annotated[int, typer.Option(min=1, help="Steps.")] = 50,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Ignore a checkpoint.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder; default: build/finetune/<model>-<masks>.")
+    ] = None,
+) -> None:
+    """Recover accuracy with the masks fixed and pruning active, by distillation; no labels needed.
+
+    A run that was stopped continues from its folder's checkpoint.
+    """
+    recipe = Recipe(
+        steps=steps,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        weight_decay=weight_decay,
+        prune_share=prune_share,
+        hidden_weight=hidden_weight,
+        augmentation=augmentation,
+        bf16=bf16,
+        seed=seed,
+    )
+    network, schedule = get_network(model), reading_of(reading)
+    masks = network_masks(network, sparsity, mask_file, strategy, seed).numpy()
+    folder = ImageFolder(data, limit)
+    labelled = None if evaluate_on is None else ImageFolder(evaluate_on)
+    kind = f"{sparsity:g}-{strategy}" if mask_file is None else mask_file.stem
+    target = out or Path("build/finetune") / f"{network.name}-{kind}"
+    if threads is not None:
+        torch.set_num_threads(threads)
+    trainer = Trainer(
+        network=network,
+        teacher=load_model(network, weights),
+        start=None if start is None else load_model(network, start),
+        masks=masks,
+        schedule=schedule,
+        recipe=recipe,
+        device=_device(device),
+    )
+    run = Run(
+        trainer=trainer,
+        crops=crops_of(folder, trainer.teacher, recipe),
+        folder=target,
+        settings={
+            "network": network.name,
+            "weights_sha256": file_sha256(weights),
+            "start_sha256": file_sha256(start),
+            "masks_sha256": hashlib.sha256(masks.tobytes()).hexdigest(),
+            "reading": reading,
+            "images_sha256": _names_sha256(folder),
+            **dataclasses.asdict(recipe),
+        },
+        checkpoint_every=checkpoint_every,
+        workers=workers,
+    )
+    done = 0 if fresh else run.resume()
+    print(
+        f"{network.name}, sparsity {sparsity_of(masks):.4f}, {len(folder)} images, "
+        f"steps {done} to {recipe.steps}, seed {seed}"
+    )
+    started = time.monotonic()
+    with _progress_of(done, recipe.steps) as progress:
+        run.train(progress)
+    seconds = time.monotonic() - started
+    if run.unreadable:
+        print(f"warning: {run.unreadable} times a picture was unreadable", file=sys.stderr)
+    accuracies = None
+    if labelled is not None:
+        accuracies = _evaluate(trainer, labelled)
+        console.print(_table(accuracies))
+    report = {
+        "settings": run.settings,
+        "sparsity": sparsity_of(masks),
+        "steps": recipe.steps - done,
+        "seconds": round(seconds, 1),
+        "threads": torch.get_num_threads(),
+        "device": device,
+        "evaluation": None if accuracies is None else accuracies.to_dict("records"),
+    }
+    with replace_file(target / "report.json") as file:
+        file.write(json.dumps(report, indent=2).encode() + b"\n")
+    print(f"{target}: network.safetensors, masks.npy, curve.png, report.json; {seconds:.0f} s")
+
+
+def _evaluate(trainer: Trainer, folder: ImageFolder) -> pd.DataFrame:
+    """The dense network, and the sparse one without and with pruning, before and after."""
+    networks = {"dense": FloatReference(network=trainer.network, model=trainer.teacher)}
+    for moment, model in (("before", trainer.teacher), ("after", trainer.average.module)):
+        for pruned in (False, True):
+            name = f"sparse{' + pruned' if pruned else ''}, {moment}"
+            networks[name] = trainer.reference(model, pruned=pruned)
+    with progress_over(len(folder), "evaluation") as advance:
+        return evaluate(networks, folder, 32, trainer.device, advance)
+
+
+def _table(accuracies: pd.DataFrame) -> Table:
+    images = accuracies["images"].iloc[0]
+    table = Table(title=f"Top-1 of {images} images", caption="Drop: points, ± standard error")
+    table.add_column("network")
+    for column in ("top-1 %", "drop"):
+        table.add_column(column, justify="right")
+    for row in accuracies.itertuples():
+        drop = f"{row.drop:.2f} ± {row.drop_standard_error:.2f}"
+        table.add_row(row.network, f"{row.top1:.2f}", drop)
+    return table
+
+
+@contextmanager
+def _progress_of(done: int, steps: int) -> Iterator[Callable[[float], None]]:
+    """A progress bar of the steps on standard error; it is given the loss of every step."""
+    with Progress(
+        *Progress.get_default_columns()[:-1],
+        MofNCompleteColumn(),
+        TextColumn("loss {task.fields[loss]:.4f}"),
+        TimeRemainingColumn(),
+        console=messages,
+    ) as progress:
+        task = progress.add_task("steps", total=steps, completed=done, loss=float("nan"))
+        yield lambda loss: progress.update(task, advance=1, loss=loss)
+
+
+def _device(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(
+            f"device {name!r} is not available here: expected cpu, or cuda with a GPU"
+        ) from error
+    return device
+
+
+def _names_sha256(folder: ImageFolder) -> str:
+    """Over the names alone: a training set may be large."""
+    names = "\n".join(path.relative_to(folder.root).as_posix() for path, _ in folder.files)
+    return hashlib.sha256(names.encode()).hexdigest()

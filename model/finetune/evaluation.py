@@ -1,0 +1,43 @@
+"""Accuracy before and after fine-tuning: every network once over the same labelled images."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pandas as pd
+import torch
+
+from model.images import ImageFolder
+from model.reference import FloatReference
+
+
+def evaluate(
+    networks: Mapping[str, FloatReference],
+    folder: ImageFolder,
+    batch_size: int,
+    device: torch.device,
+    progress: Callable[[int], object],
+) -> pd.DataFrame:
+    """A row a network; the first one is what drops are counted from.
+
+    Columns: network, images, top1 (percent), drop (points of top-1), drop_standard_error (of the
+    mean of the differences image by image). Models are on the device. `progress` is called with
+    the number of images of every finished batch.
+    """
+    hits: dict[str, list[bool]] = {name: [] for name in networks}
+    model = next(iter(networks.values())).model
+    for images, labels in folder.batches(model, batch_size):
+        moved = images.to(device)
+        for name, reference in networks.items():
+            hits[name] += (reference.forward(moved).argmax(dim=1).cpu() == labels).tolist()
+        progress(len(images))
+    correct = pd.DataFrame(hits).astype(int)
+    lost = correct.rsub(correct.iloc[:, 0], axis=0)
+    return pd.DataFrame(
+        {
+            "network": correct.columns,
+            "images": len(correct),
+            "top1": 100 * correct.mean().to_numpy(),
+            "drop": 100 * lost.mean().to_numpy(),
+            "drop_standard_error": 100 * lost.std().to_numpy() / np.sqrt(len(correct)),
+        }
+    )
