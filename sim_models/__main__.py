@@ -16,6 +16,7 @@ from rtl_gen import cli
 from rtl_gen.config import PRESETS, get_config
 from rtl_gen.errors import UserError
 from sim_models.compare import comparison, comparison_table
+from sim_models.figures.command import figures
 from sim_models.memory import DEFAULT_MEMORY, MemoryTiming
 from sim_models.network import check_fit
 from sim_models.paper import PAPER_SPEEDUP
@@ -55,6 +56,9 @@ def sweep(
 ) -> None:
     """Cycles of DeiT models by sparsity, with and without token pruning (CSV, JSON, PNG)."""
     print_sweep(config, seed, out, MemoryTiming(latency, rate))
+
+
+app.command()(figures)
 
 
 @app.command("compare-vitcod")

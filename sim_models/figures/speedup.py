@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from model.schedule import DEFAULT_SCHEDULE
 from sim_models.figures.style import BLACK, SERIES, new_figure, style
+from sim_models.figures.tables import Column, TextTable, text_table
 from sim_models.figures.workload import Progress, Setting, maps, workload
 from sim_models.paper import PAPER_SPEEDUP, SPARSITIES
 
@@ -78,3 +79,24 @@ def draw_speedup(data: pd.DataFrame) -> Figure:
     axes.set_title(TITLE, fontsize=11)
     figure.legend(loc="outside lower center", ncols=3)
     return figure
+
+
+def speedup_table(data: pd.DataFrame) -> TextTable:
+    """A line a point, and the mean."""
+    mean = pd.DataFrame([{"network": "mean", "speedup": data["speedup"].mean()}])
+    shown = pd.concat([data, mean], ignore_index=True)
+    counts = dict.fromkeys(("sparse_cycles", "pruned_cycles"), "Int64")
+    return text_table(
+        "speedup",
+        TITLE,
+        shown.astype(counts),
+        [
+            Column("network", "model"),
+            Column("attention_maps", "attention maps"),
+            Column("sparsity", "sparsity", "{:.0%}"),
+            Column("sparse_cycles", "cycles, sparse", "{:,}"),
+            Column("pruned_cycles", "with pruning", "{:,}"),
+            Column("speedup", "speed-up", "{:.3f}x"),
+        ],
+        f"Cycles of one image from start to done. The paper's mean is {PAPER_SPEEDUP}x.",
+    )

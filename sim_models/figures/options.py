@@ -1,0 +1,64 @@
+"""What the commands of figures and of the report share."""
+
+from collections.abc import Iterable
+from typing import Annotated
+
+import pandas as pd
+import typer
+from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress
+
+from model.networks import NETWORKS, get_network
+from rtl_gen.config import PRESETS, get_config
+from sim_models.figures.catalogue import FIGURES
+from sim_models.figures.workload import Setting
+from sim_models.memory import MemoryTiming
+from sim_models.network import check_fit
+
+ConfigOption = Annotated[str, typer.Option(help=f"One of {', '.join(PRESETS)}.")]
+ModelOption = Annotated[
+    str, typer.Option(help=f"Shown in timeline and pareto: one of {', '.join(NETWORKS)}.")
+]
+LatencyOption = Annotated[
+    int, typer.Option(help="Memory's cycles from an address to its first beat.")
+]
+RateOption = Annotated[
+    int | None, typer.Option(help="Memory's bytes a cycle.", show_default="the port's width")
+]
+SeedOption = Annotated[int, typer.Option(min=0, help="Seed of the synthetic attention maps.")]
+
+_messages = Console(stderr=True)
+
+
+def make_setting(config: str, model: str, latency: int, rate: int | None, seed: int) -> Setting:
+    """The options as one object.
+
+    Raises:
+        UserError: an unknown preset or model, a memory that cannot be, or a preset too small for
+            the networks.
+    """
+    setting = Setting(
+        config=get_config(config),
+        memory=MemoryTiming(latency, rate),
+        seed=seed,
+        network=get_network(model),
+    )
+    setting.memory.bytes_a_cycle(setting.config)
+    for network in setting.networks:
+        check_fit(setting.config, network)
+    return setting
+
+
+def evaluate(setting: Setting, names: Iterable[str]) -> dict[str, pd.DataFrame]:
+    """The data of the figures `names`, with a progress bar for each."""
+    result = {}
+    columns = (*Progress.get_default_columns()[:-1], MofNCompleteColumn())
+    with Progress(*columns, console=_messages) as progress:
+        tasks = {
+            name: progress.add_task(name, total=FIGURES[name].points(setting)) for name in names
+        }
+        for name, task in tasks.items():
+            result[name] = FIGURES[name].data(
+                setting, lambda points, task=task: progress.advance(task, points)
+            )
+    return result

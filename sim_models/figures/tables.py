@@ -1,0 +1,58 @@
+"""Tables of results as text, for the terminal and for pages."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import pandas as pd
+from rich.table import Table
+
+
+class Column(NamedTuple):
+    """How a column of a data frame is shown."""
+
+    key: str
+    header: str
+    format: str = "{}"
+    """Of a cell, such as {:,}; text stands left, numbers right."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextTable:
+    """Cells ready to print; a missing value is an empty cell."""
+
+    name: str
+    title: str
+    caption: str = ""
+    headers: tuple[str, ...]
+    numeric: tuple[bool, ...]
+    """Whether a column holds numbers."""
+    rows: tuple[tuple[str, ...], ...]
+
+
+def text_table(
+    name: str, title: str, data: pd.DataFrame, columns: Sequence[Column], caption: str = ""
+) -> TextTable:
+    """The `columns` of `data`, a line a row."""
+    cells = [
+        ["" if pd.isna(value) else column.format.format(value) for value in data[column.key]]
+        for column in columns
+    ]
+    return TextTable(
+        name=name,
+        title=title,
+        caption=caption,
+        headers=tuple(column.header for column in columns),
+        numeric=tuple(pd.api.types.is_numeric_dtype(data[column.key]) for column in columns),
+        rows=tuple(zip(*cells, strict=True)),
+    )
+
+
+def terminal_table(table: TextTable) -> Table:
+    """The table as rich prints it."""
+    shown = Table(title=table.title, caption=table.caption or None)
+    for header, numeric in zip(table.headers, table.numeric, strict=True):
+        shown.add_column(header, justify="right" if numeric else "left")
+    for row in table.rows:
+        shown.add_row(*row)
+    return shown
