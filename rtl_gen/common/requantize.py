@@ -4,6 +4,9 @@ shift)).
 One vector a cycle, LATENCY = 3 cycles, no back-pressure. The factor is
 sampled with its data: the multiplier is unsigned, the shift 1 to 63; rounding is half up; the
 result saturates to its width.
+
+The shift leaves one bit below the result, which rounds it behind a register:
+round_shift(p, s) = ((p >> (s - 1)) + 1) >> 1.
 """
 
 from amaranth.hdl import Module, Signal, signed
@@ -12,6 +15,8 @@ from amaranth.lib.data import ArrayLayout
 from amaranth.lib.wiring import In, Out
 
 from rtl_gen import numerics
+from rtl_gen.common.pipeline import register
+from rtl_gen.common.saturate import saturate_half
 
 
 class Requantizer(wiring.Component):
@@ -44,23 +49,14 @@ class Requantizer(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         product_bits = self._input_bits + numerics.MULTIPLIER_BITS
-        highest = (1 << (self._output_bits - 1)) - 1
         # A shift of product_bits or more rounds every product to zero, so it is cut there.
-        shift = Signal(range(product_bits + 1), reset_less=True)
-        half = Signal(product_bits, reset_less=True)
+        half_shift = Signal(range(product_bits), reset_less=True)
         with m.If(self.shift > product_bits):
-            m.d.sync += [shift.eq(product_bits), half.eq(1 << (product_bits - 1))]
+            m.d.sync += half_shift.eq(product_bits - 1)
         with m.Else():
-            m.d.sync += [shift.eq(self.shift), half.eq((1 << self.shift) >> 1)]
+            m.d.sync += half_shift.eq(self.shift - 1)
         for i in range(self._elements):
-            product = Signal(signed(product_bits), name=f"product_{i}", reset_less=True)
-            m.d.sync += product.eq(self.values[i] * self.multiplier)
-            rounded = Signal(signed(product_bits + 1), name=f"rounded_{i}", reset_less=True)
-            m.d.sync += rounded.eq((product + half) >> shift)
-            with m.If(rounded > highest):
-                m.d.sync += self.results[i].eq(highest)
-            with m.Elif(rounded < -highest - 1):
-                m.d.sync += self.results[i].eq(-highest - 1)
-            with m.Else():
-                m.d.sync += self.results[i].eq(rounded)
+            product = register(m, self.values[i] * self.multiplier, name=f"product_{i}")
+            halves = register(m, product >> half_shift, name=f"halves_{i}")
+            m.d.sync += self.results[i].eq(saturate_half(halves, self._output_bits))
         return m

@@ -35,6 +35,7 @@ from rtl_gen.array.mac_array import MacArray, dots_layout
 from rtl_gen.common.layouts import row_layout
 from rtl_gen.common.pipeline import delay, register
 from rtl_gen.common.requantize import Requantizer
+from rtl_gen.common.saturate import saturate
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.linear.tile_walker import PITCH_BITS, TileWalker, destination_bits
 from rtl_gen.linear.weight_buffer import SLICE_BITS, TILE_BITS, WeightBuffer, channel_layout
@@ -300,7 +301,7 @@ class LinearEngine(wiring.Component):
         bytes_ = Signal(ArrayLayout(8, config.lanes))
         for lane, value in enumerate(results):
             narrow = Signal(signed(8), name=f"narrow_{lane}")
-            m.d.comb += narrow.eq(_saturate(value, 8))
+            m.d.comb += narrow.eq(saturate(value, 8))
             m.submodules[f"gelu_{lane}"] = table = Memory(shape=8, depth=256, init=[])
             look_up, fill = table.read_port(), table.write_port()
             m.d.comb += [
@@ -313,7 +314,7 @@ class LinearEngine(wiring.Component):
             activated = register(m, look_up.data, name=f"activated_{lane}")
             late = register(m, value, name=f"late_{lane}")
             added = Signal(signed(numerics.RESIDUAL_BITS), name=f"added_{lane}", reset_less=True)
-            m.d.sync += added.eq(_saturate(late + part[lane], numerics.RESIDUAL_BITS))
+            m.d.sync += added.eq(saturate(late + part[lane], numerics.RESIDUAL_BITS))
             latest = register(m, late, name=f"latest_{lane}")
             late_narrow = delay(m, narrow, self.STORE_CYCLES, name=f"late_narrow_{lane}")
             m.d.comb += [
@@ -343,9 +344,3 @@ class LinearEngine(wiring.Component):
             result.first.eq(tile == 0),
         ]
         return m
-
-
-def _saturate(value, bits: int):
-    """`value` cut to the range of `bits` signed bits."""
-    highest = (1 << (bits - 1)) - 1
-    return Mux(value > highest, highest, Mux(value < -highest - 1, -highest - 1, value))

@@ -20,7 +20,7 @@ from amaranth.lib.wiring import In, Out
 from rtl_gen import numerics
 from rtl_gen.common.layouts import scale_layout
 from rtl_gen.common.pipeline import delay, register
-from rtl_gen.common.saturate import saturate
+from rtl_gen.common.saturate import saturate, saturate_half
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.memory.row_memory import RowMemory, read_signature
 from rtl_gen.norm.norm_factor import DEVIATION_BITS, NormFactor, norm_factor_layout
@@ -206,7 +206,7 @@ class LayerNorm(wiring.Component):
             m.d.sync += cut.eq(saturate(shifted, CUT_BITS))
             halves = register(m, cut >> shifts[i], name=f"halves_{i}")
             result = Signal(signed(RESULT_BITS), name=f"result_{i}", reset_less=True)
-            m.d.sync += result.eq(saturate((halves + 1) >> 1, RESULT_BITS))
+            m.d.sync += result.eq(saturate_half(halves, RESULT_BITS))
             m.d.comb += self.activations.data[i].eq(result)
 
     def _channel_shifts(self, m: Module, group: Signal) -> View:
