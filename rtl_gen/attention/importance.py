@@ -65,13 +65,12 @@ class Importance(wiring.Component):
             word = self.words[lane]
 
             product = register(m, self.exponentials[lane] * self.mantissa, name=f"product_{lane}")
-            probability = Signal(
-                numerics.PROBABILITY_FRACTION_BITS + 1, name=f"probability_{lane}", reset_less=True
-            )
+            halves = Signal(numerics.PROBABILITY_FRACTION_BITS + 2, name=f"halves_{lane}")
             with m.Switch(shift):
                 for value in range(lowest, self._config.exp_sum_bits):
                     with m.Case(value):
-                        m.d.sync += probability.eq(numerics.round_shift(product, value))
+                        m.d.comb += halves.eq(product >> (value - 1))
+            probability = register(m, (halves + 1) >> 1, name=f"probability_{lane}")
 
             m.d.comb += [
                 read.en.eq(1),

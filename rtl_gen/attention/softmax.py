@@ -235,14 +235,13 @@ class Softmax(wiring.Component):
         valid = delay(m, stored.valid, 3, name=f"exp_lane_valid_{lane}")
 
         base_shift = numerics.EXP_TABLE_BITS - numerics.EXP_BITS
-        result = Signal(numerics.EXP_BITS, name=f"exp_{lane}", reset_less=True)
-        m.d.sync += result.eq(0)
+        halves = Signal(numerics.EXP_BITS + 1, name=f"halves_{lane}")
         with m.Switch(exponent):
             for value in range(numerics.EXP_BITS + 1):
                 with m.Case(value):
-                    rounded = numerics.round_shift(entry, base_shift + value)
-                    m.d.sync += result.eq(Mux(valid, rounded, 0))
-        return result
+                    m.d.comb += halves.eq(entry >> (base_shift + value - 1))
+        rounded = ((halves + 1) >> 1)[: numerics.EXP_BITS]
+        return register(m, Mux(valid, rounded, 0), name=f"exp_{lane}")
 
 
 def slot_address_bits(config: AcceleratorConfig) -> int:
