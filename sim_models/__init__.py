@@ -13,12 +13,24 @@ import numba
 _ROOT = Path(__file__).parents[1]
 
 
-def _source_digest() -> str:
+def source_digest(*patterns: str) -> str:
+    """Hash of the project's files that match the patterns, tests aside."""
     digest = hashlib.sha256()
-    for folder in ("rtl_gen", "sim_models"):
-        for path in sorted((_ROOT / folder).rglob("*.py")):
-            digest.update(path.read_bytes())
+    for pattern in patterns:
+        for path in sorted(_ROOT.glob(pattern)):
+            if not path.name.startswith("test_"):
+                digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
 
 
-numba.config.CACHE_DIR = str(_ROOT / "build" / "numba" / _source_digest())
+_MODEL_SOURCES = ("rtl_gen/**/*.py", "sim_models/*.py")
+
+
+def code_digest() -> str:
+    """Version of all that the result of a sweep's point depends on."""
+    return source_digest(
+        *_MODEL_SOURCES, "sim_models/sweeps/point.py", "model/*.py", "model/assets/*.npz"
+    )
+
+
+numba.config.CACHE_DIR = str(_ROOT / "build" / "numba" / source_digest(*_MODEL_SOURCES))

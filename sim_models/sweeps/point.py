@@ -1,0 +1,145 @@
+"""A point of a sweep, and what the cycle model says about it."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from model.attention_maps import AttentionMaps
+from model.masks import make_masks, sparsity_of
+from model.networks import get_network
+from model.schedule import NO_PRUNING, PruningSchedule
+from model.synthetic import maps_of
+from model.vitcod_io import read_masks
+from rtl_gen.config import AcceleratorConfig
+from rtl_gen.errors import UserError
+from sim_models.activity import network_activity
+from sim_models.macs import kept_entries, network_macs
+from sim_models.memory import MemoryTiming
+from sim_models.network import NetworkCycles, assumed_live, network_cycles
+from sim_models.on_chip import on_chip_bytes
+
+DENSE = "dense"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskSource:
+    """Where masks come from: a strategy with its sparsity, or a ViTCoD file with its hash."""
+
+    name: str
+    """A strategy, or the path of a file."""
+    sparsity: float | None = None
+    sha256: str | None = None
+
+    @classmethod
+    def of_file(cls, path: str) -> "MaskSource":
+        return cls(name=path, sha256=file_digest(path))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """One network on one machine; everything that its row depends on."""
+
+    network: str
+    masks: MaskSource | None
+    """None: dense attention."""
+    schedule: PruningSchedule
+    config: AcceleratorConfig
+    memory: MemoryTiming
+    seed: int
+    """Of the synthetic attention maps."""
+
+    @property
+    def pruned(self) -> bool:
+        return self.schedule != NO_PRUNING
+
+    def key(self) -> str:
+        """Hash of all of it."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:24]
+
+    def dense(self) -> "Point":
+        """The same machine and network without masks and pruning."""
+        return replace(self, masks=None, schedule=NO_PRUNING)
+
+    def sparse(self) -> "Point":
+        """The same machine, network and masks without pruning."""
+        return replace(self, schedule=NO_PRUNING)
+
+
+def evaluate(point: Point) -> dict[str, Any]:
+    """Cycles, traffic and activity of one image, as numbers that JSON can hold.
+
+    A pure function of the point and, where it names one, of the mask file.
+    """
+    network = get_network(point.network)
+    masks = None if point.masks is None else _masks(point.network, point.masks, point.seed)
+    if point.pruned:
+        maps = _maps(point.network, point.seed).maps
+        live = assumed_live(network, maps, masks, point.schedule)
+    else:
+        live = np.ones((network.layers, network.tokens), dtype=np.bool_)
+    cycles = network_cycles(
+        point.config,
+        network,
+        masks=masks,
+        schedule=point.schedule,
+        live=live,
+        memory=point.memory,
+    )
+    layer_tokens = point.schedule.layer_tokens(network)
+    macs = network_macs(network, layer_tokens, int(kept_entries(network, masks, live)))
+    busy = point.config.macs * np.array([cycles.total, cycles.attention.total])
+    activity = network_activity(point.config, network, layer_tokens, cycles.counters)
+    uses_maps = (point.masks is not None and point.masks.sha256 is None) or point.pruned
+    synthetic = uses_maps and _maps(point.network, point.seed).synthetic
+    return {
+        "results": {
+            "attention_maps": ("synthetic" if synthetic else "measured") if uses_maps else None,
+            "kept_fraction": 1.0 if masks is None else round(float(1 - sparsity_of(masks)), 6),
+            "tokens_left": layer_tokens[-1].leaving,
+            "total_cycles": cycles.total,
+            **_cycle_columns(cycles),
+            "macs": sum(macs.values()),
+            "array_utilisation": round(float(sum(macs.values()) / busy[0]), 6),
+            "attention_utilisation": round(float(macs["attention"] / busy[1]), 6),
+            "axi_read_bytes": activity.read_bytes,
+            "axi_written_bytes": activity.written_bytes,
+            "on_chip_kb": round(on_chip_bytes(point.config, network) / 1024, 3),
+            "built_kb": round(on_chip_bytes(point.config) / 1024, 3),
+        },
+        "activity": asdict(activity),
+    }
+
+
+def _cycle_columns(cycles: NetworkCycles) -> dict[str, int]:
+    """Of every operation, of every unit by its counter, and those lost to waiting."""
+    units = ("linear", "attention", "norm", "prune", "load", "store")
+    return {
+        **{f"{name}_cycles": value for name, value in cycles.operations().items()},
+        **{f"unit_{name}_cycles": cycles.counters[f"{name}_cycles"] for name in units},
+        "weight_stalls": cycles.counters["weight_stalls"],
+        "attention_stalls": cycles.attention.stall,
+    }
+
+
+def file_digest(path: str) -> str:
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+@lru_cache(maxsize=1)
+def _maps(network: str, seed: int) -> AttentionMaps:
+    return maps_of(get_network(network), seed)
+
+
+@lru_cache(maxsize=2)
+def _masks(network: str, source: MaskSource, seed: int) -> np.ndarray:
+    if source.sha256 is None:
+        return make_masks(_maps(network, seed).maps, source.sparsity, source.name)
+    masks = read_masks(Path(source.name), get_network(network))
+    if file_digest(source.name) != source.sha256:
+        raise UserError(f"mask file {source.name} changed since the sweep began: run it again")
+    return masks

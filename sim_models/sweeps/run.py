@@ -1,0 +1,145 @@
+"""A sweep from points to rows.
+
+Every point's dense and sparse baselines are evaluated too, once each, whether or not the grid holds
+them. Columns of a row: what identifies the point, what `evaluate` found, and
+
+    milliseconds             of an image at the configuration's frequency
+    energy_*_uj              see energy.py
+    speedup_over_dense       cycles of the same machine and network without masks and pruning / own
+    speedup_over_sparse      cycles with the same masks, without pruning / own
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import BrokenExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from model.networks import get_network
+from rtl_gen.config import PRESETS, AcceleratorConfig
+from rtl_gen.errors import UserError
+from sim_models import code_digest
+from sim_models.sweeps.energy import EnergyTable
+from sim_models.sweeps.finished import FinishedPoints
+from sim_models.sweeps.point import DENSE, Point, evaluate
+from sim_models.sweeps.spec import pruning_label
+from sim_models.sweeps.workers import worker_pool
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepResult:
+    """Rows of a grid, in its order."""
+
+    rows: pd.DataFrame
+    energy: EnergyTable
+    evaluated: int
+    """Points that this run evaluated."""
+    reused: int
+    """Points that were finished before it, baselines included."""
+
+
+def run_points(
+    points: Sequence[Point],
+    energy: EnergyTable,
+    finished: Path,
+    *,
+    scheduler: str | None = None,
+    processes: int | None = None,
+    progress: Callable[[int, int], object] = lambda _done, _all: None,
+) -> SweepResult:
+    """Evaluate what `finished` does not hold yet; `progress` gets points done and points in all.
+
+    Raises:
+        UserError: files or workers that cannot be used, a mask file that changed, a lost worker.
+    """
+    wanted = {point.key(): point for point in with_baselines(points)}
+    with FinishedPoints(finished, code_digest()) as store:
+        missing = [point for key, point in wanted.items() if key not in store.results]
+        done = len(wanted) - len(missing)
+        progress(done, len(wanted))
+        if missing:
+            with worker_pool(scheduler, processes) as pool:
+                tasks = [pool.submit(evaluate_batch, batch) for batch in _batches(missing)]
+                try:
+                    for task in as_completed(tasks):
+                        store.add(task.result())
+                        done = len(wanted.keys() & store.results.keys())
+                        progress(done, len(wanted))
+                except BrokenExecutor as error:
+                    raise UserError(
+                        "a worker process ended: finished points are kept, run the sweep again"
+                    ) from error
+        rows = [_row(point, store.results, energy) for point in points]
+    return SweepResult(
+        rows=pd.DataFrame(rows),
+        energy=energy,
+        evaluated=len(missing),
+        reused=len(wanted) - len(missing),
+    )
+
+
+def with_baselines(points: Sequence[Point]) -> list[Point]:
+    """The points, and those that their speed-ups refer to, each once."""
+    return list(
+        dict.fromkeys(p for point in points for p in (point, point.sparse(), point.dense()))
+    )
+
+
+def evaluate_batch(points: Sequence[Point]) -> dict[str, Any]:
+    """Results by key."""
+    return {point.key(): evaluate(point) for point in points}
+
+
+def _batches(points: Sequence[Point]) -> list[list[Point]]:
+    """Points that share maps and masks, those of large networks first: the last ones are short."""
+    batches: dict[tuple, list[Point]] = {}
+    for point in points:
+        batches.setdefault((point.network, point.seed, point.masks), []).append(point)
+    return sorted(batches.values(), key=lambda batch: -get_network(batch[0].network).heads)
+
+
+def _row(point: Point, results: Mapping[str, Any], energy: EnergyTable) -> dict[str, Any]:
+    own = results[point.key()]
+    found, activity = own["results"], own["activity"]
+    cycles = found["total_cycles"]
+    microjoules = energy.microjoules(point.config, activity)
+    dense, sparse = (
+        results[base.key()]["results"]["total_cycles"] for base in (point.dense(), point.sparse())
+    )
+    return {
+        **_identification(point),
+        **found,
+        "milliseconds": round(cycles / point.config.frequency_mhz / 1000, 6),
+        **{f"energy_{name}_uj": value for name, value in microjoules.items()},
+        "speedup_over_dense": round(dense / cycles, 6),
+        "speedup_over_sparse": round(sparse / cycles, 6),
+    }
+
+
+def _identification(point: Point) -> dict[str, Any]:
+    masks, config, memory = point.masks, point.config, point.memory
+    return {
+        "network": point.network,
+        "masks": DENSE if masks is None else masks.name,
+        "sparsity": 0.0 if masks is None else masks.sparsity,
+        "pruning": pruning_label(point.schedule, get_network(point.network)),
+        "hardware": hardware_label(config),
+        **config.as_dict(),
+        "memory_latency": memory.latency,
+        "memory_rate": memory.bytes_a_cycle(config),
+        "seed": point.seed,
+    }
+
+
+def hardware_label(config: AcceleratorConfig) -> str:
+    """A preset's name, or the nearest preset and what differs from it."""
+
+    def changes(preset: str) -> dict[str, int]:
+        base = PRESETS[preset].as_dict()
+        return {name: value for name, value in config.as_dict().items() if value != base[name]}
+
+    nearest = min(PRESETS, key=lambda preset: len(changes(preset)))
+    changed = [f"{name}={value}" for name, value in changes(nearest).items()]
+    return " ".join([nearest, *changed])

@@ -1,0 +1,221 @@
+"""The specification of a sweep: lists of choices, whose product is the grid.
+
+Every key takes a list or a single value. See docs/sweeps.md.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from itertools import product
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PlainValidator,
+    ValidationError,
+    create_model,
+    field_validator,
+)
+
+from model.masks import STRATEGIES
+from model.networks import ALL_NETWORKS, NETWORKS, Network
+from model.schedule import (
+    DEFAULT_SCHEDULE,
+    NO_PRUNING,
+    READINGS,
+    Interpolation,
+    Meaning,
+    Placement,
+    PruningSchedule,
+)
+from model.vitcod_io import read_masks
+from rtl_gen.config import PRESETS, AcceleratorConfig, get_config
+from rtl_gen.errors import UserError
+from sim_models.memory import DEFAULT_MEMORY, MemoryTiming
+from sim_models.network import check_fit
+from sim_models.sweeps.point import MaskSource, Point
+from sim_models.sweeps.yaml_file import StrictModel, choose, first_message
+
+UNPRUNED = "none"
+
+
+def _as_list(value: Any) -> Any:
+    return value if isinstance(value, list) else [value]
+
+
+def _one_of(kind: str, known) -> BeforeValidator:
+    return BeforeValidator(lambda name: choose(kind, name, list(known)))
+
+
+Whole = Annotated[int, Field(strict=True)]
+Sparsity = Annotated[float, Field(ge=0, lt=1)]
+
+
+def Axis(item: Any) -> Any:  # noqa: N802 - reads as a type
+    """One or more values of type `item`."""
+    return Annotated[list[item], BeforeValidator(_as_list), Field(min_length=1)]
+
+
+class ScheduleAxes(StrictModel):
+    """Schedules of pruning, one for each combination; defaults are the default schedule's.
+
+    Without `first_layer`, a network of another depth than DeiT's leaves the same fraction whole.
+    """
+
+    start: Axis(float) = [DEFAULT_SCHEDULE.start]
+    end: Axis(float) = [DEFAULT_SCHEDULE.end]
+    first_layer: Axis(Whole | None) = [None]
+    interpolation: Axis(Annotated[str, _one_of("interpolation", Interpolation)]) = [
+        DEFAULT_SCHEDULE.interpolation.value
+    ]
+    meaning: Axis(Annotated[str, _one_of("meaning", Meaning)]) = [DEFAULT_SCHEDULE.meaning.value]
+    placement: Axis(Annotated[str, _one_of("placement", Placement)]) = [
+        DEFAULT_SCHEDULE.placement.value
+    ]
+
+    def choices(self) -> Iterator["PruningChoice"]:
+        names = type(self).model_fields
+        for values in product(*(getattr(self, name) for name in names)):
+            given = dict(zip(names, values, strict=True))
+            fits = given["first_layer"] is None
+            if fits:
+                given["first_layer"] = DEFAULT_SCHEDULE.first_layer
+            yield PruningChoice(PruningSchedule(**given), fits)
+
+
+@dataclass(frozen=True)
+class PruningChoice:
+    """A schedule, as it is or fitted to the depth of a network."""
+
+    schedule: PruningSchedule
+    fits: bool
+
+    def of(self, network: Network) -> PruningSchedule:
+        return self.schedule.fitted(network) if self.fits else self.schedule
+
+
+def _choices(choice: Any) -> list[PruningChoice]:
+    if not isinstance(choice, dict):
+        name = choose("reading of the schedule", choice, [UNPRUNED, *READINGS])
+        if name == UNPRUNED:
+            return [PruningChoice(NO_PRUNING, fits=False)]
+        return [PruningChoice(READINGS[name], fits=True)]
+    try:
+        return list(ScheduleAxes.model_validate(choice).choices())
+    except ValidationError as error:
+        place = ".".join(map(str, error.errors()[0]["loc"]))
+        raise ValueError(": ".join(filter(None, (place, first_message(error))))) from error
+
+
+Overrides = create_model(
+    "Overrides",
+    __base__=StrictModel,
+    **{
+        name: (Axis(Whole), Field(default=[]))
+        for name in [item.name for item in fields(AcceleratorConfig)]
+    },
+)
+"""Values that replace a preset's."""
+
+
+class MemoryAxes(StrictModel):
+    """The memory behind the port."""
+
+    latency: Axis(Whole) = [DEFAULT_MEMORY.latency]
+    """Cycles from an address to its first beat."""
+    rate: Axis(Whole | None) = [DEFAULT_MEMORY.rate]
+    """Bytes a cycle; null: the port's width."""
+
+
+class SweepSpec(StrictModel):
+    """What a sweep evaluates."""
+
+    networks: Axis(Annotated[str, _one_of("network", ALL_NETWORKS)]) = list(NETWORKS)
+    sparsities: Annotated[list[Sparsity], BeforeValidator(_as_list)] = [0.0]
+    """0 is dense attention."""
+    strategies: Axis(Annotated[str, _one_of("strategy", STRATEGIES)]) = [next(iter(STRATEGIES))]
+    mask_files: dict[
+        Annotated[str, _one_of("network", ALL_NETWORKS)],
+        Annotated[list[str], BeforeValidator(_as_list)],
+    ] = {}
+    """ViTCoD mask files by network, beside `sparsities`; relative to the spec."""
+    pruning: Axis(Annotated[list[PruningChoice], PlainValidator(_choices)]) = [_choices(UNPRUNED)]
+    presets: Axis(Annotated[str, _one_of("preset", PRESETS)]) = ["default"]
+    overrides: Overrides = Overrides()
+    memory: MemoryAxes = MemoryAxes()
+    seeds: Axis(Annotated[int, Field(ge=0)]) = [0]
+
+    @field_validator("mask_files")
+    @classmethod
+    def _of_listed_networks(cls, files: dict, info: Any) -> dict:
+        missing = [name for name in files if name not in info.data.get("networks", files)]
+        if missing:
+            raise ValueError(f"{missing[0]} is not among the networks: add it there")
+        return files
+
+    def points(self, folder: Path = Path()) -> list[Point]:
+        """The grid, each point once; mask files are relative to `folder`.
+
+        Raises:
+            UserError: a combination that no hardware can have or no network fits, a mask file that
+                cannot be used, no point at all.
+        """
+        masks = {name: self._masks(name, folder) for name in self.networks}
+        choices = [choice for entry in self.pruning for choice in entry]
+        machines = list(self._machines())
+        memories = [MemoryTiming(*pair) for pair in product(self.memory.latency, self.memory.rate)]
+        for config, memory in product(machines, memories):
+            memory.bytes_a_cycle(config)
+        for network in self.networks:
+            for config in machines:
+                check_fit(config, ALL_NETWORKS[network])
+            for choice in choices:
+                choice.of(ALL_NETWORKS[network]).layer_tokens(ALL_NETWORKS[network])
+        points = [
+            Point(
+                network=network,
+                masks=source,
+                schedule=choice.of(ALL_NETWORKS[network]),
+                config=config,
+                memory=memory,
+                seed=seed,
+            )
+            for network in self.networks
+            for config, memory, seed in product(machines, memories, self.seeds)
+            for source, choice in product(masks[network], choices)
+        ]
+        if not points:
+            raise UserError("the sweep has no points: name sparsities or mask files")
+        return list(dict.fromkeys(points))
+
+    def _machines(self) -> Iterator[AcceleratorConfig]:
+        replaced = {name: values for name, values in self.overrides if values}
+        for preset, values in product(self.presets, product(*replaced.values())):
+            yield get_config(preset, **dict(zip(replaced, values, strict=True)))
+
+    def _masks(self, network: str, folder: Path) -> list[MaskSource | None]:
+        sources: list[MaskSource | None] = []
+        for sparsity, strategy in product(self.sparsities, self.strategies):
+            made = MaskSource(name=strategy, sparsity=sparsity)
+            sources.append(None if sparsity == 0 else made)
+        for name in self.mask_files.get(network, []):
+            path = folder / name
+            read_masks(path, ALL_NETWORKS[network])
+            sources.append(MaskSource.of_file(str(path)))
+        return sources
+
+
+def pruning_label(schedule: PruningSchedule, network: Network) -> str:
+    """`none`, the name of a reading, or what differs from the default."""
+    if schedule == NO_PRUNING:
+        return UNPRUNED
+    for name, reading in READINGS.items():
+        if schedule == reading.fitted(network):
+            return name
+    default = DEFAULT_SCHEDULE.fitted(network)
+    return " ".join(
+        f"{item.name}={getattr(schedule, item.name)}"
+        for item in fields(PruningSchedule)
+        if getattr(schedule, item.name) != getattr(default, item.name)
+    )
