@@ -1,9 +1,10 @@
-"""`python -m cocotb_tests.deit`: one image through a whole DeiT in RTL, compared with the golden
+"""`python -m cocotb_tests.deit`: one image through a whole network in RTL, compared with the golden
 model.
 
-The network is a calibrated one (`--network`, from `python -m model calibrate`) or, without, a
-seeded random one of the same shape, whose cycles are as real. The program is compiled, runs on
-Verilator behind a simulated AXI4 memory, and every tensor that it stores is compared.
+The network is a calibrated one (`--network`, from `python -m model calibrate`; vit_digits comes
+with its own) or else a seeded random one of the same shape, whose cycles are as real. The program
+is compiled, runs on Verilator behind a simulated AXI4 memory, and every tensor that it stores is
+compared.
 """
 
 import json
@@ -19,10 +20,17 @@ from torch import Tensor
 from cocotb_tests.network.check import compare, network_pairs
 from cocotb_tests.network.run import MemoryModel, RtlRun, run_image
 from model.files import replace_file
-from model.integer.choices import input_patches, integer_network, kept_tokens, network_masks
+from model.integer.choices import (
+    input_patches,
+    integer_network,
+    kept_tokens,
+    network_masks,
+    preset_for,
+    shipped_integers,
+)
 from model.integer.compiler import compile_network
 from model.integer.forward import trace
-from model.networks import Network, get_network
+from model.networks import ALL_NETWORKS, VIT_DIGITS, Network, get_network
 from rtl_gen import cli
 from rtl_gen.config import AcceleratorConfig, get_config
 from rtl_gen.control.program_format import ErrorCode
@@ -37,7 +45,7 @@ console = Console()
 @app.command()
 def deit(
     *,
-    model: Annotated[str, typer.Option(help="deit_tiny, deit_small or deit_base.")] = "deit_tiny",
+    model: Annotated[str, typer.Option(help=f"One of {', '.join(ALL_NETWORKS)}.")] = "deit_tiny",
     sparsity: Annotated[
         float, typer.Option(help="Fraction of attention entries to drop; 0 for dense.")
     ] = 0.8,
@@ -47,12 +55,19 @@ def deit(
     strategy: Annotated[str, typer.Option(help="How masks are made.")] = "vitcod",
     prune: Annotated[bool, typer.Option(help="Prune tokens by the default schedule.")] = True,
     network_file: Annotated[
-        Path | None, typer.Option("--network", help="Calibrated network; default: random.")
+        Path | None,
+        typer.Option("--network", help="Calibrated network; default: the project's own or random."),
     ] = None,
-    image_file: Annotated[
-        Path | None, typer.Option("--image", help="Picture; default: random pixels.")
+    picture: Annotated[
+        str | None,
+        typer.Option(
+            "--image",
+            help="Picture, or digits:17 for a held-back digit; default: random pixels or digits:0.",
+        ),
     ] = None,
-    config: Annotated[str, typer.Option(help="Preset of the hardware.")] = "default",
+    config: Annotated[
+        str | None, typer.Option(help="Preset; default: the first with heads as wide.")
+    ] = None,
     simulator: Annotated[str, typer.Option(help="verilator or icarus.")] = "verilator",
     latency: Annotated[int, typer.Option(min=2, help="Of the memory, in cycles.")] = 100,
     rate: Annotated[int, typer.Option(min=1, help="Bytes a cycle of the memory.")] = 64,
@@ -64,9 +79,11 @@ def deit(
 ) -> None:
     """Compile, simulate, compare, report."""
     network = get_network(model)
+    config = config or preset_for(network)
     choice = get_config(config)
+    network_file = network_file or shipped_integers(network)
     integers = integer_network(network, network_file, seed)
-    patches = input_patches(network, image_file, seed)
+    patches = input_patches(network, picture, seed)
     masks = network_masks(network, sparsity, mask_file, strategy, seed)
     keep = kept_tokens(network, prune=prune)
     image = compile_network(choice, integers, masks, keep, dump=dump)
@@ -114,7 +131,7 @@ def deit(
     path.parent.mkdir(parents=True, exist_ok=True)
     with replace_file(path) as file:
         file.write((json.dumps(result, indent=2) + "\n").encode())
-    _show(result, trained=network_file is not None)
+    _show(result, network, trained=network_file is not None)
     console.print(str(path))
     if comparison.mismatches:
         raise UserError(f"{comparison.mismatches} values differ from the golden model")
@@ -166,7 +183,7 @@ def _cycles(
     }
 
 
-def _show(result: dict, *, trained: bool) -> None:
+def _show(result: dict, network: Network, *, trained: bool) -> None:
     table = Table("", "", show_header=False)
     for name in (
         "mismatches",
@@ -182,8 +199,8 @@ def _show(result: dict, *, trained: bool) -> None:
     ):
         table.add_row(name.replace("_", " "), f"{result[name]:,}")
     if trained:
-        names = ImageNetInfo()
-        top = [names.index_to_description(index) for index in result["top5"]]
+        name = str if network == VIT_DIGITS else ImageNetInfo().index_to_description
+        top = [name(index) for index in result["top5"]]
         table.add_row("top 5", "; ".join(top))
     console.print(table)
 

@@ -13,7 +13,6 @@ import json
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -24,7 +23,7 @@ from torch import Tensor
 
 from model.images import ImageFolder
 from model.masks import check_maps
-from model.networks import NETWORKS, Network
+from model.networks import ALL_NETWORKS, ASSETS, Network
 from model.reference import FloatReference, LayerTrace
 from rtl_gen.errors import UserError
 
@@ -33,8 +32,6 @@ LEVELS_PER_OCTAVE = 2048
 
 SMALLEST = 2.0**-30
 """Averages below this are stored as this."""
-
-_ASSETS = resources.files("model") / "assets"
 
 
 @dataclass(frozen=True)
@@ -99,14 +96,19 @@ def capture_qkv(
     )
 
 
+def asset(name: str) -> Path:
+    """Where the project's own maps of a network are, if it has any."""
+    return ASSETS / f"{name}.npz"
+
+
 def load_attention_maps(source: str | Path) -> AttentionMaps:
     """The project's own maps of a network, or those in a .npz file.
 
     Raises:
         UserError: neither such an asset nor such a file, or a file of another kind.
     """
-    if str(source) in NETWORKS:
-        path = Path(str(_ASSETS / f"{source}.npz"))
+    if str(source) in ALL_NETWORKS:
+        path = asset(str(source))
         if not path.is_file():
             raise UserError(
                 f"no measured attention maps of {source} come with the project: "
@@ -116,7 +118,7 @@ def load_attention_maps(source: str | Path) -> AttentionMaps:
         path = Path(source)
     if not path.is_file():
         raise UserError(
-            f"no attention maps {path}: expected a .npz file or one of {', '.join(NETWORKS)}"
+            f"no attention maps {path}: expected a .npz file or one of {', '.join(ALL_NETWORKS)}"
         )
     try:
         levels, metadata = _read_members(path)

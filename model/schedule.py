@@ -12,7 +12,8 @@ t = 0 .. steps over the pruned layers:
 
 Patches are counted; CLS stays always and comes on top. Rounding to the nearest gives the default's
 176 170 162 151 137 119 94 62 20 of 196. Layers are those of DeiT; `fitted` moves the first pruned
-layer of a network of another depth in proportion. Token pruning by cumulative attention: SpAtten (HPCA 2021).
+layer of a network of another depth in proportion. Token pruning by cumulative attention: SpAtten
+(HPCA 2021).
 """
 
 import math

@@ -27,7 +27,7 @@ deviations that DeiT-Tiny's layers 3 to 11 have.
 
 import numpy as np
 
-from model.attention_maps import SMALLEST, AttentionMaps, load_attention_maps
+from model.attention_maps import SMALLEST, AttentionMaps, asset, load_attention_maps
 from model.networks import DEIT_TINY, Network
 from rtl_gen.errors import UserError
 from rtl_gen.numerics import PROTECTED_TOKENS
@@ -60,7 +60,7 @@ def synthetic_maps(network: Network, seed: int = 0) -> AttentionMaps:
 
 def maps_of(network: Network, seed: int = 0) -> AttentionMaps:
     """The measured maps where the project has them, else synthetic ones."""
-    if network == DEIT_TINY:
+    if asset(network.name).is_file():
         return load_attention_maps(network.name)
     return synthetic_maps(network, seed)
 

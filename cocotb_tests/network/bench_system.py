@@ -1,9 +1,10 @@
 """Bench of `System`: an image into memory, start, wait for the interrupt, read counters and
-results.
+results; the same for each further image, without a reset.
 
-Parameters: `config`; `image` and `memory`, paths of .npy files (memory before and what the program
-stored); `memory_bytes`; `latency`, `rate`, `stall` of the memory; `limit_cycles`.
-Reports counters, error code, and wall seconds between start and interrupt.
+Parameters: `config`; `images` and `memory`, paths of .npy files (memory before each start, and what
+each run's program stored, a row a run); `memory_bytes`; `latency`, `rate`, `stall` of the memory;
+`limit_cycles` of a run.
+Reports `runs`: of each counters, error code, and wall seconds between start and interrupt.
 """
 
 import time
@@ -61,20 +62,28 @@ class Host:
 
 
 @cocotb.test()
-async def image_runs(dut):
+async def images_run(dut):
     given = parameters()
     config = AcceleratorConfig(**given["config"])
-    await start(dut, limit_cycles=2 * given["limit_cycles"])
+    images = np.load(given["images"])
+    await start(dut, limit_cycles=2 * len(images) * given["limit_cycles"])
     memory = MemoryAccess(dut, "memory", config)
     memory.configure(latency=given["latency"], rate=given["rate"], stall=given["stall"])
-    image = np.load(given["image"])
-    await memory.write(0, image.tobytes())
     host = Host(dut)
-    begin = time.monotonic()
-    await host.run(given["program_address"], given["limit_cycles"])
-    seconds = time.monotonic() - begin
-    report(error=await host.read("error"), counters=await host.counters(), wall_seconds=seconds)
-    stored = given["memory_bytes"] - len(image)
-    if stored:
-        data = await memory.read(len(image), stored)
-        np.save(given["memory"], np.frombuffer(data, np.uint8))
+    size = images.shape[1]
+    runs, stored = [], np.zeros((len(images), given["memory_bytes"] - size), np.uint8)
+    for image, results in zip(images, stored, strict=True):
+        await memory.write(0, image.tobytes())
+        begin = time.monotonic()
+        await host.run(given["program_address"], given["limit_cycles"])
+        runs.append(
+            {
+                "wall_seconds": time.monotonic() - begin,
+                "error": await host.read("error"),
+                "counters": await host.counters(),
+            }
+        )
+        if len(results):
+            results[:] = np.frombuffer(await memory.read(size, len(results)), np.uint8)
+    np.save(given["memory"], stored)
+    report(runs=runs)

@@ -61,6 +61,29 @@ def run_image(
 ) -> RtlRun:
     """Run an image, with the bytes `data` if they are not its own."""
     data = image.data if data is None else data
+    (run,) = run_images(
+        config,
+        image,
+        data[None],
+        simulator=simulator,
+        memory=memory,
+        seed=seed,
+        program_address=program_address,
+    )
+    return run
+
+
+def run_images(
+    config: AcceleratorConfig,
+    image: Image,
+    data: np.ndarray,
+    *,
+    simulator: str,
+    memory: MemoryModel = DEFAULT_MEMORY,
+    seed: int = 1,
+    program_address: int = 0,
+) -> list[RtlRun]:
+    """Run an image several times in one simulation, with the bytes `data` (runs, bytes)."""
     size = max(LEAST_MEMORY[config.width], 1 << (image.memory_bytes - 1).bit_length())
     with tempfile.TemporaryDirectory() as folder:
         before, after = Path(folder, "before.npy"), Path(folder, "after.npy")
@@ -73,7 +96,7 @@ def run_image(
             models=[VERILOG],
             parameters={
                 "config": config.as_dict(),
-                "image": str(before),
+                "images": str(before),
                 "memory": str(after),
                 "memory_bytes": image.memory_bytes,
                 "program_address": program_address,
@@ -84,11 +107,13 @@ def run_image(
             },
             seed=seed,
         )
-        stored = np.load(after) if after.exists() else np.zeros(0, np.uint8)
-    values = result.values
-    return RtlRun(
-        memory=np.concatenate([data, stored]),
-        counters=values["counters"],
-        error=ErrorCode(values["error"]),
-        wall_seconds=values["wall_seconds"],
-    )
+        stored = np.load(after)
+    return [
+        RtlRun(
+            memory=np.concatenate([before, after]),
+            counters=run["counters"],
+            error=ErrorCode(run["error"]),
+            wall_seconds=run["wall_seconds"],
+        )
+        for run, before, after in zip(result.values["runs"], data, stored, strict=True)
+    ]

@@ -8,20 +8,37 @@ from timm import get_pretrained_cfg
 from timm.data import create_transform, resolve_data_config
 from torch import Tensor
 
+from model.digits.data import held_back_digit
 from model.integer.accuracy import kept_after_attention
 from model.integer.forward import patches_of
 from model.integer.network import IntegerNetwork
 from model.integer.random_network import random_network, random_patches
 from model.masks import make_masks
-from model.networks import Network
+from model.networks import ASSETS, VIT_DIGITS, Network
 from model.schedule import DEFAULT_SCHEDULE
 from model.synthetic import maps_of
 from model.vitcod_io import read_masks
+from rtl_gen.config import PRESETS
 from rtl_gen.errors import UserError
+
+DIGIT = "digits:"
+"""Before the number of a held-back digit, in place of a picture's file name."""
+
+
+def shipped_integers(network: Network) -> Path | None:
+    """The calibrated network that comes with the project."""
+    path = ASSETS / f"{network.name}-int8.safetensors"
+    return path if path.is_file() else None
+
+
+def preset_for(network: Network) -> str:
+    """The first preset whose lanes are as wide as the network's heads."""
+    return next(name for name, config in PRESETS.items() if config.width == network.head_dim)
 
 
 def integer_network(network: Network, file: Path | None, seed: int) -> IntegerNetwork:
-    """The calibrated network of a file, or a random one of the same shape."""
+    """The calibrated network of a file, else the project's own, else a random one."""
+    file = file or shipped_integers(network)
     if file is None:
         return random_network(network, seed)
     integers = IntegerNetwork.load(file)
@@ -30,18 +47,38 @@ def integer_network(network: Network, file: Path | None, seed: int) -> IntegerNe
     return integers
 
 
-def input_patches(network: Network, file: Path | None, seed: int) -> Tensor:
-    """Patches (1, n - 1, K) of a picture as timm evaluates it, or random ones."""
-    if file is None:
+def input_patches(network: Network, source: str | None, seed: int) -> Tensor:
+    """Patches (1, n - 1, K) of a picture as timm evaluates it, or random ones.
+
+    `source` is a file or, after `DIGIT`, the number of a held-back digit, by default of the first
+    one if that is what the network is for.
+    """
+    if source is None and network == VIT_DIGITS:
+        source = f"{DIGIT}0"
+    if source is None:
         return random_patches(network, 1, seed)
+    return picture_patches(network, _open_picture(source))
+
+
+def picture_patches(network: Network, picture: Image.Image) -> Tensor:
+    """Patches (1, n - 1, K) of a picture as timm evaluates it."""
     settings = resolve_data_config(pretrained_cfg=get_pretrained_cfg(network.timm_name).to_dict())
-    try:
-        with Image.open(file) as picture:
-            normalised = create_transform(**settings)(picture.convert("RGB"))
-    except (OSError, UnidentifiedImageError) as error:
-        raise UserError(f"picture {file} is unreadable: expected a JPEG or PNG file") from error
+    normalised = create_transform(**settings)(picture.convert("RGB"))
     mean, std = (torch.tensor(settings[name])[:, None, None] for name in ("mean", "std"))
     return patches_of(network, ((normalised * std + mean) * 255).round()[None])
+
+
+def _open_picture(source: str) -> Image.Image:
+    if source.startswith(DIGIT):
+        number = source.removeprefix(DIGIT)
+        if not number.isdecimal():
+            raise UserError(f"picture {source}: expected {DIGIT}17 or alike, or an image file")
+        return held_back_digit(int(number))[0]
+    try:
+        with Image.open(source) as picture:
+            return picture.convert("RGB")
+    except (OSError, UnidentifiedImageError) as error:
+        raise UserError(f"picture {source} is unreadable: expected a JPEG or PNG file") from error
 
 
 def network_masks(

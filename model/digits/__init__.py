@@ -1,0 +1,1 @@
+"""Handwritten digits: the data and the training of `vit_digits`."""
