@@ -14,14 +14,17 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sim_models.figures.style import BLACK, OPERATIONS, new_figure, operation_legend, style
+from sim_models.figures.style import OPERATIONS, WHITE, new_figure, operation_legend, style, text_on
 from sim_models.figures.tables import Column, TextTable, text_table
 from sim_models.figures.workload import Progress, Setting, variants
 from sim_models.macs import FLOPS_PER_MAC
 
 TITLE = "FLOPs and latency by operation"
 SHARES = {"flops_share": "FLOPs", "cycles_share": "latency"}
-LABELLED_SHARE = 0.045
+FLOPS_NOTE = (
+    "FLOPs: two for each multiply-accumulate of a matrix product. Attention: QKᵀ, softmax and PV."
+)
+LABELLED_SHARE = 0.04
 """Smaller parts of a bar carry no number."""
 
 
@@ -92,16 +95,15 @@ def _draw_variant(axes: Axes, data: pd.DataFrame, whole: pd.DataFrame) -> None:
                 percent = 100 * parts.loc[operation, share]
                 label = look.label if not index and not offset else None
                 bar = axes.barh(
-                    place, percent, 0.9, left, color=look.colour, label=label, edgecolor="white"
+                    place, percent, 0.9, left, color=look.colour, label=label, edgecolor=WHITE
                 )
                 if percent >= 100 * LABELLED_SHARE:
-                    dark = look.colour in _DARK
                     axes.bar_label(
                         bar,
                         [f"{percent:.1f}"],
                         label_type="center",
                         fontsize=8.5,
-                        color="white" if dark else BLACK,
+                        color=text_on(look.colour),
                     )
                 left += percent
             total = whole.loc[(network, group["variant"].iloc[0])]
@@ -114,39 +116,47 @@ def _draw_variant(axes: Axes, data: pd.DataFrame, whole: pd.DataFrame) -> None:
     axes.spines["left"].set_visible(False)
 
 
-_DARK = {OPERATIONS[name].colour for name in ("ffn", "attention", "projection", "pruning")}
-
-
 def breakdown_table(data: pd.DataFrame) -> TextTable:
-    """A line an operation of a network and variant."""
+    """Shares by operation, a line a network and operation, FLOPs beside latency."""
+    chosen = list(dict.fromkeys(data["variant"]))
+    networks = list(dict.fromkeys(data["network"]))
+    keys = [(network, operation) for network in networks for operation in OPERATIONS]
+    shares = data.pivot_table(
+        index=["network", "operation"], columns="variant", values=list(SHARES)
+    ).reindex(keys)
+    labels = [OPERATIONS[operation].label for _, operation in keys]
+    shown = pd.DataFrame({"network": [key[0] for key in keys], "operation": labels})
+    columns = [Column("network", "model"), Column("operation", "operation")]
+    for variant in chosen:
+        for share, name in SHARES.items():
+            shown[f"{variant} {share}"] = shares[share, variant].to_numpy()
+            columns.append(Column(f"{variant} {share}", f"{variant}: {name}", "{:.1%}"))
+    return text_table("breakdown", TITLE, shown, columns, FLOPS_NOTE)
+
+
+def utilisation_table(data: pd.DataFrame) -> TextTable:
+    """Absolute numbers and the array's utilisation, a line a network, variant and operation."""
     shown = data.assign(operation=[OPERATIONS[name].label for name in data["operation"]])
-    whole = totals(data).reset_index()
-    sums = whole.assign(operation="total", flops_share=1.0, cycles_share=1.0)
-    order = [*dict.fromkeys(shown["operation"]), "total"]
-    both = pd.concat([shown, sums], ignore_index=True)
-    networks, chosen = (list(dict.fromkeys(data[key])) for key in ("network", "variant"))
-    rank = [
-        (networks.index(row.network), chosen.index(row.variant), order.index(row.operation))
-        for row in both.itertuples()
+    shown["utilisation"] = shown["utilisation"].where(shown["flops"] > 0)
+    whole = totals(data).reset_index().assign(operation="total")
+    keys = ["network", "variant"]
+    parts = [
+        part
+        for key, group in shown.groupby(keys, sort=False)
+        for part in (group, whole[(whole[keys] == key).all(axis=1)])
     ]
-    both = both.assign(rank=rank).sort_values("rank")
-    without_macs = (both["flops"] == 0) | (both["operation"] == "total")
-    both["utilisation"] = both["utilisation"].mask(without_macs)
     return text_table(
-        "breakdown",
-        TITLE,
-        both,
+        "utilisation",
+        "Utilisation of the array",
+        pd.concat(parts, ignore_index=True),
         [
             Column("network", "model"),
             Column("variant", "variant"),
             Column("operation", "operation"),
             Column("flops", "FLOPs", "{:,}"),
-            Column("flops_share", "share", "{:.1%}"),
             Column("cycles", "cycles", "{:,}"),
-            Column("cycles_share", "share", "{:.1%}"),
             Column("milliseconds", "ms", "{:.3f}"),
             Column("utilisation", "array busy", "{:.1%}"),
         ],
-        "FLOPs: two for each multiply-accumulate of a matrix product. Array busy: useful "
-        "multiply-accumulates / (multipliers x cycles).",
+        "Array busy: useful multiply-accumulates / (multipliers x cycles).",
     )

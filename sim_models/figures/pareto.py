@@ -92,10 +92,11 @@ def draw_pareto(data: pd.DataFrame) -> Figure:
         100 * front["attention_kept"], front["cycles"] / 1e6, color=BLACK, label="Pareto front"
     )
     by_kept.set_xlabel("averaged attention kept, %")
-    for axes, title in ((by_keep, "sparsity"), (by_sparsity, "final ratio"), (by_kept, None)):
+    by_keep.legend(title="sparsity")
+    by_sparsity.legend(title="ratio dropped by the last layer", loc="lower left", ncols=3)
+    by_kept.legend(handles=by_kept.lines[-1:])
+    for axes in (by_keep, by_sparsity, by_kept):
         axes.grid()
-        handles, labels = axes.get_legend_handles_labels()
-        axes.legend(handles[-1:], labels[-1:]) if title is None else axes.legend(title=title)
     figure.suptitle(f"{data['network'].iloc[0]}, masks x pruning schedules", fontsize=11)
     return figure
 

@@ -14,7 +14,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from model.schedule import DEFAULT_SCHEDULE
-from sim_models.figures.style import BLACK, SERIES, new_figure, style
+from sim_models.figures.style import BLACK, SERIES, new_figure, style, text_on
 from sim_models.figures.tables import Column, TextTable, text_table
 from sim_models.figures.workload import Progress, Setting, maps, workload
 from sim_models.paper import PAPER_SPEEDUP, SPARSITIES
@@ -62,7 +62,9 @@ def draw_speedup(data: pd.DataFrame) -> Figure:
         bars = axes.bar(
             places, heights, 0.92 * width, color=SERIES[index], label=f"{sparsity:.0%} sparse"
         )
-        axes.bar_label(bars, fmt="%.2fx", fontsize=9, padding=2)
+        axes.bar_label(
+            bars, fmt="%.3fx", fontsize=8.5, label_type="center", color=text_on(SERIES[index])
+        )
     mean = data["speedup"].mean()
     for value, dashes, label in (
         (mean, "-", MEAN_LABEL.format(mean)),

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-BLACK, GREY = "#000000", "#bbbbbb"
+BLACK, GREY, WHITE = "#000000", "#bbbbbb", "#ffffff"
 ORANGE, SKY, GREEN, YELLOW = "#e69f00", "#56b4e9", "#009e73", "#f0e442"
 BLUE, VERMILION, PURPLE = "#0072b2", "#d55e00", "#cc79a7"
 
@@ -29,13 +29,13 @@ class Look(NamedTuple):
 OPERATIONS: dict[str, Look] = {
     "patch_embedding": Look("patch embedding", YELLOW),
     "qkv": Look("QKV", SKY),
-    "attention": Look("QKᵀ, softmax, PV", VERMILION),
+    "attention": Look("attention", VERMILION),
     "pruning": Look("token selection", BLACK),
     "projection": Look("projection", GREEN),
     "ffn": Look("FFN", BLUE),
     "layer_norm": Look("LayerNorm", PURPLE),
     "classifier": Look("classifier", ORANGE),
-    "between": Look("start, loads, drains", GREY),
+    "between": Look("loads, drains", GREY),
 }
 """By name of NetworkCycles' field, in the order of legends and stacks."""
 
@@ -71,6 +71,12 @@ def new_figure(width: float, height: float) -> Figure:
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
+
+
+def text_on(colour: str) -> str:
+    """Black or white, whichever is easier to read on `colour` (luma of ITU-R BT.601)."""
+    red, green, blue = mpl.colors.to_rgb(colour)
+    return BLACK if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else WHITE
 
 
 def operation_legend(figure: Figure, axes: Axes, columns: int) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import pandas as pd
+from rich import box
 from rich.table import Table
 
 
@@ -50,9 +51,15 @@ def text_table(
 
 def terminal_table(table: TextTable) -> Table:
     """The table as rich prints it."""
-    shown = Table(title=table.title, caption=table.caption or None)
+    shown = Table(
+        title=table.title,
+        caption=table.caption or None,
+        box=box.SIMPLE_HEAD,
+        collapse_padding=True,
+        pad_edge=False,
+    )
     for header, numeric in zip(table.headers, table.numeric, strict=True):
-        shown.add_column(header, justify="right" if numeric else "left")
+        shown.add_column(header, justify="right" if numeric else "left", no_wrap=not numeric)
     for row in table.rows:
         shown.add_row(*row)
     return shown

@@ -3,7 +3,7 @@
 Data, a row a segment; those of a variant follow each other without gap or overlap:
 
     network, variant        variant: dense, or sparse and pruned
-    stage                   input, layer 1 to layer 12, output
+    stage                   input, layer 0 to layer 11, output
     tokens                  live in the attention of the layer; empty for input and output
     operation               a key of style.OPERATIONS; "between": no unit but the loader is busy
     start, end              first cycle of the segment and first behind it
@@ -41,7 +41,7 @@ def _segments(work: Workload, setting: Setting) -> Iterator[dict]:
     stage, tokens = INPUT, None
     for command, start, end in zip(run.commands, run.program.starts, run.program.ends, strict=True):
         if command.layer is not None:
-            stage, tokens = f"layer {command.layer + 1}", int(live[command.layer])
+            stage, tokens = f"layer {command.layer}", int(live[command.layer])
         elif stage != INPUT:
             stage, tokens = OUTPUT, None
         if command.operation == TRANSFER:
@@ -113,17 +113,21 @@ def _bars(
     axes.tick_params(axis="y", length=0)
 
 
+TABLE_COLUMNS = ("qkv", "attention", "projection", "ffn")
+"""Operations with a column of their own in the table."""
+
+
 def timeline_table(data: pd.DataFrame) -> TextTable:
     """Cycles by stage and operation of the last variant, beside the total of the first."""
     first, last = data["variant"].iloc[0], data["variant"].iloc[-1]
     stages = by_stage(data)
     chosen = stages[stages["variant"] == last]
-    order = list(dict.fromkeys(chosen["stage"]))
     cycles = chosen.pivot_table(
-        index="stage", columns="operation", values="cycles", aggfunc="sum", fill_value=0
-    ).reindex(order)
-    operations = [name for name in OPERATIONS if name in cycles]
-    cycles["total"] = cycles.sum(axis=1)
+        index="stage", columns="operation", values="cycles", aggfunc="sum", fill_value=0, sort=False
+    )
+    total = cycles.sum(axis=1)
+    cycles["other"] = total - cycles[list(TABLE_COLUMNS)].sum(axis=1)
+    cycles["total"] = total
     cycles["tokens"] = chosen.groupby("stage")["tokens"].first()
     cycles["before"] = stages[stages["variant"] == first].groupby("stage")["cycles"].sum()
     sums = cycles.sum()
@@ -135,7 +139,8 @@ def timeline_table(data: pd.DataFrame) -> TextTable:
         [
             Column("stage", "stage"),
             Column("tokens", "tokens"),
-            *(Column(name, OPERATIONS[name].label, "{:,}") for name in operations),
+            *(Column(name, OPERATIONS[name].label, "{:,}") for name in TABLE_COLUMNS),
+            Column("other", "other", "{:,}"),
             Column("total", "total", "{:,}"),
             Column("before", first, "{:,}"),
         ],

@@ -1,0 +1,45 @@
+"""`python -m sim_models report`: one self-contained HTML page."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from model.files import replace_file
+from model.networks import DEIT_TINY
+from sim_models.figures.options import (
+    ConfigOption,
+    LatencyOption,
+    ModelOption,
+    RateOption,
+    SeedOption,
+    evaluate,
+    make_setting,
+)
+from sim_models.memory import DEFAULT_MEMORY
+from sim_models.report.page import render_report
+from sim_models.report.plots import PLOTS
+from sim_models.report.rtl_runs import find_evidence
+
+
+def report(
+    *,
+    config: ConfigOption = "default",
+    model: ModelOption = DEIT_TINY.name,
+    latency: LatencyOption = DEFAULT_MEMORY.latency,
+    rate: RateOption = DEFAULT_MEMORY.rate,
+    seed: SeedOption = 0,
+    runs: Annotated[Path, typer.Option(help="Folder of RTL runs.")] = Path("build/deit"),
+    calibration: Annotated[Path, typer.Option(help="Report of the calibration.")] = Path(
+        "build/calibration/report.json"
+    ),
+    out: Annotated[Path, typer.Option(help="The page.")] = Path("build/report/report.html"),
+) -> None:
+    """A page of speed-up, breakdown, timeline, Pareto front and RTL runs (HTML)."""
+    setting = make_setting(config, model, latency, rate, seed)
+    evidence = find_evidence(runs, calibration)
+    print(f"preset {config}, memory latency {latency}, seed {seed}")
+    page = render_report(setting, evaluate(setting, PLOTS), evidence)
+    with replace_file(out) as file:
+        file.write(page.encode())
+    print(out)
