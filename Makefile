@@ -7,7 +7,8 @@ WORKERS ?= 2
 PYTEST := $(PY) -m pytest -n $(WORKERS) --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint format rtl synth regression sweep calibrate bench deit image clean
+.PHONY: help venv demo test lint format rtl synth regression sweep calibrate bench deit image \
+	figures report clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -65,6 +66,14 @@ deit: .venv/installed ## a whole network in RTL: [MODEL=] [SPARSITY=] [PRUNE=0] 
 
 image: .venv/installed ## memory image and map of a network: [MODEL=] [SPARSITY=] [PRUNE=0] [NETWORK=]
 	$(PY) -m model image $(NETWORK_OPTIONS)
+
+figures: .venv/installed ## breakdown, speed-up, Pareto and timeline: [FIGURE=name] [MODEL=] [CONFIG=]
+	$(PY) -m sim_models figures $(FIGURE) $(if $(MODEL),--model $(MODEL)) \
+		$(if $(CONFIG),--config $(CONFIG)) $(if $(SEED),--seed $(SEED))
+
+report: .venv/installed ## page of all figures, tables and RTL runs: [MODEL=] [CONFIG=]
+	$(PY) -m sim_models report $(if $(MODEL),--model $(MODEL)) \
+		$(if $(CONFIG),--config $(CONFIG)) $(if $(SEED),--seed $(SEED))
 
 clean: ## remove what was built; .venv stays
 	rm -rf build

@@ -19,6 +19,21 @@ VENV = ROOT / ".venv"
 VENV_PYTHON = VENV / "bin" / "python"
 THIS_PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 
+TOOLS = {
+    "g++": "g++",
+    "make": "make",
+    "perl": "perl",
+    "iverilog": "iverilog",
+    "chromium": "chromium",
+}
+"""Debian's packages by the program that they bring."""
+
+OPTIONAL = {
+    "iverilog": "tests on Icarus Verilog will fail",
+    "chromium": "the test of the report in a browser will be skipped",
+}
+"""What happens without a package that is not required."""
+
 
 def main() -> None:
     """Exit with status 2 and one line if something is missing that cannot be installed."""
@@ -45,18 +60,18 @@ def install_system_packages() -> None:
             for action in (["update"], ["install", "--yes", "--no-install-recommends", *missing]):
                 subprocess.run([*apt_get, "-qq", *action], env=environment, check=False)
             missing = missing_packages()
-    required = [package for package in missing if package != "iverilog"]
+    required = [package for package in missing if package not in OPTIONAL]
     how = f"apt-get install {' '.join(missing)}"
     if required:
         fail(f"missing {', '.join(required)}: install them as root ({how})")
     if missing:
-        print(f"note: tests on Icarus Verilog will fail; install it as root ({how})")
+        lost = "; ".join(OPTIONAL[package] for package in missing)
+        print(f"note: {lost}; install {' and '.join(missing)} as root ({how})")
 
 
 def missing_packages() -> list[str]:
     """Debian's names of the packages that this machine lacks."""
-    tools = {"g++": "g++", "make": "make", "perl": "perl", "iverilog": "iverilog"}
-    missing = [package for tool, package in tools.items() if shutil.which(tool) is None]
+    missing = [package for tool, package in TOOLS.items() if shutil.which(tool) is None]
     if find_spec("ensurepip") is None:
         missing.append(f"{THIS_PYTHON}-venv")
     if not has_shared_library():
