@@ -110,7 +110,7 @@ def finetune(
         bf16=bf16,
         seed=seed,
     )
-    network, schedule = get_network(model), reading_of(reading)
+    network, schedule, place = get_network(model), reading_of(reading), _device(device)
     masks = network_masks(network, sparsity, mask_file, strategy, seed).numpy()
     folder = ImageFolder(data, limit)
     labelled = None if evaluate_on is None else ImageFolder(evaluate_on)
@@ -125,7 +125,7 @@ def finetune(
         masks=masks,
         schedule=schedule,
         recipe=recipe,
-        device=_device(device),
+        device=place,
     )
     run = Run(
         trainer=trainer,

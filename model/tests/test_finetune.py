@@ -1,0 +1,365 @@
+"""Fine-tuning of a toy network: what learns, what stays fixed, and runs that continue."""
+
+import json
+import random
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import safetensors.torch
+import torch
+from timm.models.vision_transformer import VisionTransformer
+
+from model.__main__ import app
+from model.finetune.crops import Crops, batches, crops_of
+from model.finetune.distillation import losses, passage, relative_error
+from model.finetune.evaluation import evaluate
+from model.finetune.recipe import Recipe
+from model.finetune.run import Run
+from model.finetune.trainer import Trainer
+from model.images import ImageFolder
+from model.networks import Network
+from model.reference import FloatReference
+from model.schedule import PruningSchedule
+from model.vitcod_io import read_masks
+from rtl_gen.cli import run
+from rtl_gen.errors import UserError
+
+SCHEDULE = PruningSchedule(start=0.2, end=0.8, first_layer=1)
+RECIPE = Recipe(steps=6, batch_size=4, learning_rate=2e-3, warmup=0.0, bf16=False)
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch):
+    """Run the command line in this process and return its exit status."""
+
+    def call(*words: object) -> int:
+        monkeypatch.setattr(sys, "argv", ["model", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            run(app)
+        return ended.value.code or 0
+
+    return call
+
+
+@pytest.fixture
+def masks(toy_network: Network) -> np.ndarray:
+    kept = np.random.default_rng(3).random(toy_network.mask_shape) < 0.4
+    kept[..., 0] = True
+    return kept
+
+
+@pytest.fixture
+def teacher(toy_model: VisionTransformer) -> VisionTransformer:
+    toy_model.pretrained_cfg = {"input_size": (3, 32, 32)}
+    return toy_model
+
+
+@pytest.fixture
+def images() -> torch.Tensor:
+    return torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(7))
+
+
+@pytest.fixture
+def new_run(toy_network: Network, teacher: VisionTransformer, masks, image_folder, tmp_path):
+    """A run of the toy network into a folder."""
+
+    def make(name: str, recipe: Recipe = RECIPE, **options) -> Run:
+        trainer = Trainer(
+            network=toy_network, teacher=teacher, masks=masks, schedule=SCHEDULE, recipe=recipe
+        )
+        crops = crops_of(ImageFolder(image_folder), teacher, recipe)
+        settings = {"seed": recipe.seed, "steps": recipe.steps}
+        folder = tmp_path / name
+        return Run(trainer=trainer, crops=crops, folder=folder, settings=settings, **options)
+
+    return make
+
+
+def test_steps_lower_the_loss(toy_network, teacher, masks, images):
+    before = {name: value.clone() for name, value in teacher.state_dict().items()}
+    recipe = Recipe(steps=24, batch_size=4, learning_rate=2e-3, bf16=False)
+    trainer = Trainer(
+        network=toy_network, teacher=teacher, masks=masks, schedule=SCHEDULE, recipe=recipe
+    )
+    for _ in range(recipe.steps):
+        trainer.step(images)
+    history = pd.DataFrame([row[1:] for row in trainer.history])
+    for _, rows in history.groupby(0):
+        assert rows[5].iloc[-1] < 0.7 * rows[5].iloc[0]
+    assert history[0].mean() == recipe.prune_share
+    assert history[1].idxmax() == 1
+    assert all(torch.equal(value, before[name]) for name, value in teacher.state_dict().items())
+    averaged = trainer.reference(trainer.average.module, pruned=True)
+    untrained = trainer.reference(teacher, pruned=True)
+    wanted = passage(FloatReference(network=toy_network, model=teacher), images)
+    with torch.no_grad():
+        distances = [losses(passage(r, images), wanted).logits for r in (averaged, untrained)]
+    assert distances[0] < 0.7 * distances[1]
+
+
+@pytest.mark.parametrize("pruned", [False, True])
+def test_masks_stay_fixed(toy_network, teacher, masks, images, pruned):
+    """Dropped entries: exactly no attention, as many survivors as the schedule says."""
+    kept = masks.copy()
+    trainer = Trainer(
+        network=toy_network, teacher=teacher, masks=masks, schedule=SCHEDULE, recipe=RECIPE
+    )
+    for _ in range(3):
+        trainer.step(images)
+    traces = []
+    trainer.reference(trainer.student, pruned=pruned).forward(images, traces.append)
+    expected = [count.attention for count in SCHEDULE.layer_tokens(toy_network)]
+    assert [trace.live.shape[1] for trace in traces] == (expected if pruned else [17] * 4)
+    for trace in traces:
+        for index, live in enumerate(trace.live.numpy()):
+            dropped = ~kept[trace.layer][:, live][:, :, live]
+            found = trace.probabilities[index].numpy()
+            assert (found[dropped] == 0).all()
+            assert (found[~dropped] > 0).all()
+
+
+def test_gradients_flow_through_survivors(toy_network, teacher, masks, images):
+    """The slope along a direction in the weights, from the loss at both sides of it."""
+    student = teacher.double().requires_grad_(True)
+    reference = FloatReference(network=toy_network, model=student, masks=masks, schedule=SCHEDULE)
+    weight = student.blocks[1].attn.qkv.weight
+    direction = torch.randn(weight.shape, generator=torch.Generator().manual_seed(1)).double()
+    images = images.double()
+    reference.differentiable(images).square().mean().backward()
+    slope = (weight.grad * direction).sum().item()
+    sides = []
+    for distance in (1e-6, -2e-6):
+        with torch.no_grad():
+            weight += distance * direction
+        sides.append(reference.forward(images).square().mean().item())
+    assert slope == pytest.approx((sides[0] - sides[1]) / 2e-6, rel=1e-4)
+
+
+def test_rows_that_keep_nothing_have_finite_gradients(toy_network, teacher, masks, images):
+    masks[2:, :, :, :] = False
+    masks[2:, :, :, 5] = True
+    student = teacher.requires_grad_(True)
+    reference = FloatReference(network=toy_network, model=student, masks=masks, schedule=SCHEDULE)
+    traces = []
+    reference.differentiable(images, traces.append).square().mean().backward()
+    assert (traces[-1].probabilities.sum(dim=-1) == 0).any()
+    assert all(torch.isfinite(value.grad).all() for value in student.parameters())
+
+
+def test_losses(toy_network, teacher, masks, images):
+    """Against sums over the survivors, one by one, in NumPy."""
+    dense = FloatReference(network=toy_network, model=teacher)
+    pruned = FloatReference(network=toy_network, model=teacher, masks=masks, schedule=SCHEDULE)
+    with torch.no_grad():
+        wanted, found = passage(dense, images), passage(pruned, images)
+        result = losses(found, wanted)
+    layers = []
+    for tokens, live, base in zip(found.hidden, found.live, wanted.hidden, strict=True):
+        pairs = [
+            (tokens[image, place].numpy(), base[image, token].numpy())
+            for image in range(4)
+            for place, token in enumerate(live[image].tolist())
+        ]
+        squares = np.mean([np.mean((a - b) ** 2) for a, b in pairs])
+        layers.append(squares / np.mean([np.var(b, ddof=1) for _, b in pairs]))
+    assert layers[0] == 0
+    assert result.hidden.item() == pytest.approx(np.mean(layers[1:]), rel=1e-4)
+    p, q = (np.exp(x.logits.double().numpy()) for x in (wanted, found))
+    p, q = (x / x.sum(axis=1, keepdims=True) for x in (p, q))
+    assert result.logits.item() == pytest.approx((p * np.log(p / q)).sum(axis=1).mean(), rel=1e-4)
+    torch.testing.assert_close(teacher.head(wanted.feature), wanted.logits)
+
+
+def test_relative_error():
+    wanted = torch.tensor([[1.0, 3.0], [0.0, 4.0]])
+    assert relative_error(wanted + 2, wanted).item() == pytest.approx(4 / ((2 + 8) / 2))
+
+
+def test_resume_equals_an_uninterrupted_run(new_run):
+    whole = new_run("whole")
+    whole.train(lambda _: None)
+
+    def stop_after(steps: int):
+        def progress(_: float) -> None:
+            if stopped.trainer.done == steps:
+                raise KeyboardInterrupt
+
+        return progress
+
+    stopped = new_run("parts", checkpoint_every=3)
+    with pytest.raises(KeyboardInterrupt):
+        stopped.train(stop_after(5))
+    continued = new_run("parts")
+    assert continued.resume() == 3
+    continued.train(lambda _: None)
+    for name in ("network.safetensors", "checkpoint.safetensors", "curve.csv", "curve.png"):
+        assert (whole.folder / name).read_bytes() == (stopped.folder / name).read_bytes(), name
+    weights = safetensors.torch.load_file(whole.folder / "network.safetensors")
+    assert weights.keys() == whole.trainer.teacher.state_dict().keys()
+    assert np.array_equal(read_masks(whole.folder / "masks.npy"), whole.trainer.masks)
+    curve = pd.read_csv(whole.folder / "curve.csv")
+    assert curve["step"].tolist() == list(range(6))
+    assert curve["loss"].tolist() == pytest.approx([row[-1] for row in whole.trainer.history], 1e-5)
+
+
+def test_seeds_differ(new_run):
+    recipes = (RECIPE, Recipe(**{**vars(RECIPE), "seed": 1}))
+    runs = [new_run(f"seed{recipe.seed}", recipe) for recipe in recipes]
+    for each in runs:
+        each.train(lambda _: None)
+    assert runs[0].trainer.history != runs[1].trainer.history
+
+
+def test_checkpoints_of_other_runs(new_run):
+    first = new_run("run", Recipe(**{**vars(RECIPE), "steps": 1}))
+    first.train(lambda _: None)
+    path = first.folder / "checkpoint.safetensors"
+    with pytest.raises(UserError, match="its steps is 1, this run's 6; choose the same settings"):
+        new_run("run").resume()
+    safetensors.torch.save_file({"x": torch.zeros(1)}, path)
+    with pytest.raises(UserError, match="is no checkpoint"):
+        new_run("run").resume()
+    path.write_text("text")
+    with pytest.raises(UserError, match="is unreadable"):
+        new_run("run").resume()
+
+
+def test_loss_that_is_no_number(toy_network, teacher, masks, images):
+    trainer = Trainer(
+        network=toy_network, teacher=teacher, masks=masks, schedule=SCHEDULE, recipe=RECIPE
+    )
+    with pytest.raises(UserError, match="step 0: the loss is nan"):
+        trainer.step(images * torch.nan)
+
+
+def test_crops_depend_on_their_position_alone(teacher, image_folder):
+    crops = crops_of(ImageFolder(image_folder), teacher, RECIPE)
+    state = random.getstate(), torch.get_rng_state()
+    expected = [crops[position][0] for position in range(24)]
+    assert random.getstate() == state[0]
+    assert torch.equal(torch.get_rng_state(), state[1])
+    assert expected[0].shape == (3, 32, 32)
+    later = [images for images, _ in batches(crops, RECIPE, 4, 0, CPU)]
+    assert torch.equal(torch.cat(later), torch.stack(expected[16:]))
+    parallel = [images for images, _ in batches(crops, RECIPE, 0, 1, CPU)]
+    assert torch.equal(torch.cat(parallel), torch.stack(expected))
+
+
+def test_every_image_once_a_pass(image_folder):
+    folder = ImageFolder(image_folder)
+    crops = Crops(folder, lambda image: hash(image.tobytes()), seed=0)
+    passes = [[crops[place][0] for place in range(start, start + 7)] for start in (0, 7)]
+    assert len(set(passes[0])) == 7
+    assert sorted(passes[0]) == sorted(passes[1])
+    assert passes[0] != passes[1]
+
+
+def test_full_augmentation(teacher, image_folder):
+    """Mixup and CutMix pair the images of a batch, the same way each time."""
+    recipe = Recipe(**{**vars(RECIPE), "augmentation": "full"})
+    crops = crops_of(ImageFolder(image_folder), teacher, recipe)
+    first, again = ([x for x, _ in batches(crops, recipe, 0, 0, CPU)] for _ in range(2))
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+    plain = torch.stack([crops[position][0] for position in range(4)])
+    assert not torch.equal(first[0], plain)
+
+
+def test_unreadable_images_are_replaced(teacher, image_folder):
+    (image_folder / "007" / "0.png").write_bytes(b"no picture")
+    crops = crops_of(ImageFolder(image_folder), teacher, RECIPE)
+    assert sum(crops[position][1] for position in range(7)) == 1
+    for path in image_folder.rglob("*.png"):
+        path.write_bytes(b"no picture")
+    with pytest.raises(UserError, match="none of the 7 images"):
+        crops.check()
+
+
+def test_evaluation(teacher, image_folder):
+    """Of seven images the second network loses two and wins one: drops pair image by image."""
+    folder = ImageFolder(image_folder)
+    labels = torch.tensor([label for _, label in folder.files]) % 10
+
+    class Fixed:
+        model = teacher
+
+        def __init__(self, wrong: list[int]):
+            self._classes = labels.clone()
+            self._classes[wrong] += 1
+
+        def forward(self, _: torch.Tensor) -> torch.Tensor:
+            return torch.nn.functional.one_hot(self._classes, 11)
+
+    networks = {"dense": Fixed([0]), "sparse": Fixed([1, 2])}
+    seen = []
+    result = evaluate(networks, folder, 7, CPU, seen.append)
+    assert seen == [7]
+    assert result["top1"].tolist() == pytest.approx([600 / 7, 500 / 7])
+    assert result["drop"].tolist() == pytest.approx([0, 100 / 7])
+    differences = [-1, 1, 1, 0, 0, 0, 0]
+    error = 100 * np.std(differences, ddof=1) / 7**0.5
+    assert result["drop_standard_error"].tolist() == pytest.approx([0, error])
+
+
+def test_pruning_steps_are_spread():
+    recipe = Recipe(prune_share=0.75)
+    assert [recipe.prunes(step) for step in range(8)] == [False, True, True, True] * 2
+    assert not any(Recipe(prune_share=0.0).prunes(step) for step in range(8))
+    assert all(Recipe(prune_share=1.0).prunes(step) for step in range(8))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"steps": 0}, "steps = 0: expected at least 1"),
+        ({"learning_rate": -1.0}, "learning_rate = -1.0: expected a number above 0"),
+        ({"warmup": 1.0}, "warmup = 1.0"),
+        ({"prune_share": 2.0}, "prune_share = 2.0: expected a fraction"),
+        ({"augmentation": "magic"}, "augmentation = 'magic': expected one of crop, full"),
+        ({"augmentation": "full", "batch_size": 3}, "batch_size = 3: expected an even number"),
+    ],
+)
+def test_bad_recipes(changes: dict, message: str):
+    with pytest.raises(UserError, match=message):
+        Recipe(**changes)
+
+
+def test_settings_of_a_recipe_fit_json():
+    assert json.loads(json.dumps(vars(RECIPE))) == vars(RECIPE)
+
+
+def test_command(command, real_weights: Path, real_images: Path, tmp_path: Path, capsys):
+    """One step of DeiT-Tiny, then bad input: one line, status 2, before any training."""
+    common = ("finetune", "--weights", real_weights, "--data", real_images, "--limit", 2)
+    common += ("--batch-size", 2, "--threads", 1, "--no-bf16", "--out", tmp_path / "out")
+    assert command(*common, "--steps", 1) == 0
+    assert "sparsity 0.8000, 2 images, steps 0 to 1, seed 0" in capsys.readouterr().out
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["settings"]["steps"] == 1
+    assert command(*common, "--steps", 2) == 2
+    assert "is of another run: its steps is 1" in capsys.readouterr().err
+
+
+def test_user_errors(command, image_folder: Path, tmp_path: Path, capsys):
+    (tmp_path / "none").mkdir()
+    torch.save({"x": torch.zeros(1)}, tmp_path / "other.pth")
+    np.save(tmp_path / "small.npy", np.zeros((1, 1, 4, 4), dtype=bool))
+    start = ("finetune", "--out", tmp_path / "out", "--data")
+    for words, message in (
+        ((*start, tmp_path / "none"), "has no images"),
+        ((*start, image_folder, "--weights", tmp_path / "other.pth"), "does not fit deit_tiny"),
+        ((*start, image_folder, "--masks", tmp_path / "small.npy"), "expected (12, 3, 197, 197)"),
+        ((*start, image_folder, "--eval", tmp_path / "none"), "has no images"),
+        ((*start, image_folder, "--steps", 0), "steps = 0: expected at least 1"),
+        ((*start, image_folder, "--device", "abacus"), "device 'abacus' is not available"),
+        ((*start, image_folder, "--augmentation", "magic"), "augmentation"),
+    ):
+        assert command(*words) == 2, words
+        errors = capsys.readouterr().err
+        assert errors.startswith("error: ")
+        assert message in errors
+        assert errors.count("\n") == 1
+    assert not (tmp_path / "out").exists()
