@@ -7,7 +7,7 @@ WORKERS ?= 2
 PYTEST := $(PY) -m pytest -n $(WORKERS) --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint format rtl synth regression sweep calibrate bench deit image \
+.PHONY: help venv demo test lint format rtl synth regression sweep calibrate bench deit image train-small \
 	figures report clean
 
 help: ## list the targets
@@ -74,6 +74,9 @@ figures: .venv/installed ## breakdown, speed-up, Pareto and timeline: [FIGURE=na
 report: .venv/installed ## page of all figures, tables and RTL runs: [MODEL=] [CONFIG=]
 	$(PY) -m sim_models report $(if $(MODEL),--model $(MODEL)) \
 		$(if $(CONFIG),--config $(CONFIG)) $(if $(SEED),--seed $(SEED))
+
+train-small: .venv/installed ## train vit_digits on handwritten digits: [EPOCHS=] [SEED=0]
+	$(PY) -m model train-small $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(SEED),--seed $(SEED))
 
 clean: ## remove what was built; .venv stays
 	rm -rf build
