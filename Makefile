@@ -7,7 +7,7 @@ WORKERS ?= 2
 PYTEST := $(PY) -m pytest -n $(WORKERS) --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint format rtl synth regression sweep calibrate bench deit image train-small \
+.PHONY: help venv demo test lint format rtl synth regression sweep calibrate bench deit image train-small finetune \
 	figures report clean
 
 help: ## list the targets
@@ -77,6 +77,15 @@ report: .venv/installed ## page of all figures, tables and RTL runs: [MODEL=] [C
 
 train-small: .venv/installed ## train vit_digits on handwritten digits: [EPOCHS=] [SEED=0]
 	$(PY) -m model train-small $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(SEED),--seed $(SEED))
+
+finetune: .venv/installed ## recover accuracy with masks and pruning: DATA= [MODEL=] [WEIGHTS=] [SPARSITY=] [STRATEGY=] [MASKS=] [STEPS=] [EVAL=] [DEVICE=]
+	$(PY) -m model finetune $(if $(DATA),--data "$(DATA)") --model $(or $(MODEL),deit_tiny) \
+		$(if $(WEIGHTS),--weights "$(WEIGHTS)") $(if $(START),--start "$(START)") \
+		$(if $(SPARSITY),--sparsity $(SPARSITY)) $(if $(STRATEGY),--strategy $(STRATEGY)) \
+		$(if $(MASKS),--masks "$(MASKS)") $(if $(STEPS),--steps $(STEPS)) \
+		$(if $(BATCH),--batch-size $(BATCH)) $(if $(EVAL),--eval "$(EVAL)") \
+		$(if $(DEVICE),--device $(DEVICE)) $(if $(SEED),--seed $(SEED)) \
+		$(if $(THREADS),--threads $(THREADS)) $(if $(OUT),--out "$(OUT)") $(OPTIONS)
 
 clean: ## remove what was built; .venv stays
 	rm -rf build
