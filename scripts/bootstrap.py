@@ -19,14 +19,8 @@ VENV = ROOT / ".venv"
 VENV_PYTHON = VENV / "bin" / "python"
 THIS_PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 
-TOOLS = {
-    "g++": "g++",
-    "make": "make",
-    "perl": "perl",
-    "iverilog": "iverilog",
-    "chromium": "chromium",
-}
-"""Debian's packages by the program that they bring."""
+PROGRAMS = ("g++", "make", "perl", "iverilog", "chromium")
+"""Debian's packages of the same names bring them."""
 
 OPTIONAL = {
     "iverilog": "tests on Icarus Verilog will fail",
@@ -57,7 +51,9 @@ def install_system_packages() -> None:
         if apt_get:
             print(f"installing {' '.join(missing)} with apt-get", flush=True)
             environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-            for action in (["update"], ["install", "--yes", "--no-install-recommends", *missing]):
+            # One by one: apt-get installs nothing if it does not know one of several packages.
+            install = ["install", "--yes", "--no-install-recommends"]
+            for action in (["update"], *([*install, package] for package in missing)):
                 subprocess.run([*apt_get, "-qq", *action], env=environment, check=False)
             missing = missing_packages()
     required = [package for package in missing if package not in OPTIONAL]
@@ -71,7 +67,7 @@ def install_system_packages() -> None:
 
 def missing_packages() -> list[str]:
     """Debian's names of the packages that this machine lacks."""
-    missing = [package for tool, package in TOOLS.items() if shutil.which(tool) is None]
+    missing = [program for program in PROGRAMS if shutil.which(program) is None]
     if find_spec("ensurepip") is None:
         missing.append(f"{THIS_PYTHON}-venv")
     if not has_shared_library():
