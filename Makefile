@@ -8,7 +8,7 @@ PYTEST := $(PY) -m pytest -n $(WORKERS) --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo test lint format rtl synth regression sweep calibrate bench deit image train-small finetune \
-	figures report clean
+	figures report train-small clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -44,8 +44,9 @@ regression: .venv/installed ## co-simulations: [SIM=verilator|icarus] [CONFIG=pr
 	$(PYTEST) cocotb_tests $(if $(SIM),--sim $(SIM)) $(if $(CONFIG),--preset $(CONFIG)) \
 		$(if $(TEST),-k "$(TEST)") $(if $(WAVES),-rP)
 
-sweep: .venv/installed ## cycles and speed-up of every model, sparsity and schedule
-	$(PY) -m sim_models sweep
+sweep: .venv/installed ## cycles, traffic and energy of a grid: [SPEC=file.yaml] [ENERGY=file.yaml] [SCHEDULER=tcp://...]
+	$(PY) -m sim_models sweep $(if $(SPEC),"$(SPEC)") $(if $(ENERGY),--energy "$(ENERGY)") \
+		$(if $(SCHEDULER),--scheduler $(SCHEDULER)) $(if $(OUT),--out "$(OUT)")
 
 calibrate: .venv/installed ## error of the cycle model against the RTL: [SEED=] [CONFIGS=4] [CASES=18]
 	$(PY) -m cocotb_tests.calibrate $(if $(SEED),--seed $(SEED)) \
