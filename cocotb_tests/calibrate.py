@@ -21,12 +21,17 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from cocotb_tests.calibration_cases import Case, draw_cases, draw_configs, quick_configs
+from cocotb_tests.calibration_cases import (
+    Case,
+    draw_cases,
+    draw_configs,
+    draw_deit_cases,
+    quick_configs,
+)
 from cocotb_tests.network.run import run_image
 from model.files import replace_file
 from rtl_gen import cli
 from rtl_gen.accelerator import Accelerator
-from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.program_format import ErrorCode
 from rtl_gen.errors import UserError
 from sim_models.program import program_cycles
@@ -80,6 +85,7 @@ def calibrate(
         int, typer.Option(min=1, help="Configurations; each is a build of a minute or so.")
     ] = 4,
     cases: Annotated[int, typer.Option(min=1, help="Cases of each configuration.")] = 18,
+    deit: Annotated[bool, typer.Option(help="Whole DeiT-Tiny on the default preset, too.")] = True,
     quick: Annotated[bool, typer.Option(help="One small configuration, a few cases.")] = False,
     simulator: Annotated[str, typer.Option(help="verilator or icarus.")] = "verilator",
     workers: Annotated[int, typer.Option(min=1, help="Configurations that run at a time.")] = min(
@@ -88,15 +94,13 @@ def calibrate(
     out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("build/calibration"),
 ) -> None:
     """Predict, simulate, compare."""
-    chosen = quick_configs() if quick else draw_configs(seed, configs)
-    results = run_calibration(
-        chosen,
-        seed=seed,
-        cases=min(cases, QUICK_CASES) if quick else cases,
-        simulator=simulator,
-        workers=workers,
-        out=out,
-    )
+    if quick:
+        groups = [list(draw_cases(config, seed, QUICK_CASES)) for config in quick_configs()]
+    else:
+        groups = [list(draw_cases(config, seed, cases)) for config in draw_configs(seed, configs)]
+        groups += [list(draw_deit_cases(seed))] * deit
+    messages.print(f"seed {seed}: {sum(map(len, groups))} cases, {len(groups)} configurations")
+    results = run_calibration(groups, seed=seed, simulator=simulator, workers=workers, out=out)
     console.print(cases_table(results), counters_table(results), sep="\n")
     print(out / "report.json")
     failed = [result for result in results if not result.passed]
@@ -109,16 +113,17 @@ def calibrate(
 
 
 def run_calibration(
-    configs: Sequence[AcceleratorConfig],
+    drawn: Sequence[Sequence[Case]],
     *,
     seed: int,
-    cases: int,
     simulator: str,
     workers: int,
     out: Path,
 ) -> list[Result]:
-    """Predict all cases, run them on the RTL and write both files into `out`."""
-    drawn = [list(draw_cases(config, seed, cases)) for config in configs]
+    """Predict all cases, run them on the RTL and write both files into `out`.
+
+    The cases of a group share a configuration.
+    """
     predictions = [[predict(case) for case in group] for group in drawn]
     _write(
         out / "predictions.json",

@@ -6,7 +6,7 @@ memory that it runs from. The same seed draws the same cases.
 """
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,18 +15,20 @@ import torch
 from cocotb_tests.network.run import MemoryModel
 from model.golden import HeadScales
 from model.image import TOKEN_TARGETS, Image, ImageBuilder, pack_mask
+from model.integer.choices import input_patches, integer_network, kept_tokens, network_masks
 from model.integer.compiler import compile_network, pack_linear
 from model.integer.forward import trace
-from model.integer.network import Linear
+from model.integer.network import IntegerNetwork, Linear
 from model.integer.random_network import random_network, random_patches
 from model.layers import AttentionLayer, compile_layers, run_layers
-from model.networks import Network
+from model.networks import Network, get_network
 from rtl_gen.config import AcceleratorConfig, get_config
 from rtl_gen.control.program_format import Opcode, Target, target_ranges
 from rtl_gen.errors import UserError
 from rtl_gen.linear.linear import Destination, Source
 from rtl_gen.numerics import Scale
 from sim_models.attention import beats_of
+from sim_models.paper import MASK_STRATEGY
 
 LANES = (2, 4, 8, 16)
 WIDTHS = (8, 16, 32, 64)
@@ -100,6 +102,52 @@ def draw_cases(config: AcceleratorConfig, seed: int, count: int) -> Iterator[Cas
     for index in range(count):
         kind = kinds[index % len(kinds)]
         yield draw.case(f"{index}", kind)
+
+
+def draw_deit_cases(seed: int) -> Iterator[Case]:
+    """DeiT-Tiny on the default preset: dense, 80 % sparse, and that with pruning."""
+    rng = np.random.default_rng((seed, 2))
+    config, shape = get_config("default"), get_network("deit_tiny")
+    network, patches = integer_network(shape, None, seed), input_patches(shape, None, seed)
+    for name, sparsity, prune in (
+        ("dense", 0.0, False),
+        ("sparse", 0.8, False),
+        ("sparse-pruned", 0.8, True),
+    ):
+        masks = network_masks(shape, sparsity, None, MASK_STRATEGY, seed)
+        keep = kept_tokens(shape, prune=prune)
+        image, data, beats = network_run(config, network, patches, masks, keep)
+        memory = MemoryModel(
+            latency=int(rng.integers(2, 160)), rate=int(rng.integers(12, config.bus_bytes + 1))
+        )
+        yield Case(
+            name=name,
+            kind=shape.name,
+            image=image,
+            data=data,
+            beats=tuple(beats),
+            memory=memory,
+        )
+
+
+def network_run(
+    config: AcceleratorConfig,
+    network: IntegerNetwork,
+    patches: torch.Tensor,
+    masks: torch.Tensor,
+    keep: Sequence[int | None],
+    *,
+    dump: bool = False,
+) -> tuple[Image, np.ndarray, list[np.ndarray]]:
+    """A network's image, its bytes with the first of `patches`, and the beats of its heads."""
+    image = compile_network(config, network, masks, keep, dump=dump)
+    golden = trace(network, patches, masks, keep)
+    beats = [
+        head
+        for index, mask in enumerate(masks.numpy())
+        for head in beats_of(mask, golden[f"layers.{index}.live"][0].numpy(), config.lanes)
+    ]
+    return image, image.with_patches(patches[0]), beats
 
 
 class _Draw:
@@ -310,14 +358,7 @@ class _Draw:
             for _ in range(shape.layers)
         ]
         dump = bool(self.rng.random() < 0.3)
-        image = compile_network(config, network, masks, keep, dump=dump)
-        golden = trace(network, patches, masks, keep)
-        beats = [
-            head
-            for index, mask in enumerate(masks.numpy())
-            for head in beats_of(mask, golden[f"layers.{index}.live"][0].numpy(), config.lanes)
-        ]
-        return image, image.with_patches(patches[0]), beats
+        return network_run(config, network, patches, masks, keep, dump=dump)
 
 
 def _pairs(rng: np.random.Generator) -> list[tuple[int, int]]:
