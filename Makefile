@@ -7,7 +7,7 @@ WORKERS ?= 2
 PYTEST := $(PY) -m pytest -n $(WORKERS) --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint format rtl synth regression sweep calibrate bench deit image train-small finetune \
+.PHONY: help venv demo test lint format rtl synth regression sweep calibrate bench deit image finetune \
 	figures report train-small clean
 
 help: ## list the targets
