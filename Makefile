@@ -68,6 +68,14 @@ deit: .venv/installed ## a whole network in RTL: [MODEL=] [SPARSITY=] [PRUNE=0] 
 image: .venv/installed ## memory image and map of a network: [MODEL=] [SPARSITY=] [PRUNE=0] [NETWORK=]
 	$(PY) -m model image $(NETWORK_OPTIONS)
 
+accuracy: .venv/installed ## drops against the dense network: DATA=folder [MODEL=] [WEIGHTS=] [CALIB=folder]
+	$(PY) -m model accuracy --model $(or $(MODEL),deit_tiny) $(if $(DATA),--data "$(DATA)") \
+		$(if $(WEIGHTS),--weights "$(WEIGHTS)") $(if $(CALIB),--calib "$(CALIB)") \
+		$(if $(STRATEGY),--strategy $(STRATEGY)) $(if $(MASKS),--masks "$(MASKS)") \
+		$(if $(SCHEDULE),--schedule $(SCHEDULE)) $(if $(NETWORK),--network "$(NETWORK)") \
+		$(if $(MAPS),--maps "$(MAPS)") $(if $(filter 0,$(INTEGER)),--no-integer) \
+		$(if $(LIMIT),--limit $(LIMIT)) $(if $(SEED),--seed $(SEED))
+
 figures: .venv/installed ## breakdown, speed-up, Pareto and timeline: [FIGURE=name] [MODEL=] [CONFIG=]
 	$(PY) -m sim_models figures $(FIGURE) $(if $(MODEL),--model $(MODEL)) \
 		$(if $(CONFIG),--config $(CONFIG)) $(if $(SEED),--seed $(SEED))

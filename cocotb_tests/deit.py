@@ -36,6 +36,7 @@ from rtl_gen.config import AcceleratorConfig, get_config
 from rtl_gen.control.program_format import ErrorCode
 from rtl_gen.errors import UserError
 from sim_models.memory import MemoryTiming
+from sim_models.on_chip import on_chip_bytes
 from sim_models.program import predict_network
 
 app = typer.Typer(add_completion=False, help=__doc__)
@@ -152,14 +153,6 @@ def mac_bound_cycles(
         macs += entering * 3 * network.dim**2 + 2 * entries * network.head_dim
         macs += leaving * network.dim * (network.dim + 2 * network.hidden)
     return macs / config.macs
-
-
-def on_chip_bytes(config: AcceleratorConfig, network: Network) -> int:
-    """Bytes of the large memories that a network uses; see docs/architecture.md."""
-    tokens = network.tokens
-    activations = tokens * (2 * network.dim + network.dim + network.hidden)
-    head = tokens * (3 * config.width + config.mask_bytes)
-    return activations + head + tokens * 4 * config.lanes
 
 
 def _cycles(

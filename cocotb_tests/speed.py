@@ -29,7 +29,7 @@ from rtl_gen import cli
 from rtl_gen.config import get_config
 from rtl_gen.errors import UserError
 from sim_models.network import assumed_live, network_cycles
-from sim_models.sweep import MASK_STRATEGY, SPARSITIES
+from sim_models.paper import SPARSITIES
 
 REPEATS = 3
 
@@ -74,7 +74,7 @@ def speed(
 def model_run(network: Network, sparsity: float, *, prune: bool) -> Callable[[], Any]:
     """The model of one image; the masks and the survivors are ready."""
     maps = maps_of(network).maps
-    masks = None if sparsity == 0 else make_masks(maps, sparsity, MASK_STRATEGY)
+    masks = None if sparsity == 0 else make_masks(maps, sparsity)
     schedule = DEFAULT_SCHEDULE if prune else NO_PRUNING
     live = assumed_live(network, maps, masks, schedule) if prune else None
     config = get_config("default")
@@ -87,7 +87,7 @@ def sweep_points() -> None:
     for network in NETWORKS.values():
         maps = maps_of(network).maps
         for sparsity in SPARSITIES:
-            masks = make_masks(maps, sparsity, MASK_STRATEGY)
+            masks = make_masks(maps, sparsity)
             live = assumed_live(network, maps, masks, DEFAULT_SCHEDULE)
             network_cycles(config, network, masks=masks)
             network_cycles(config, network, masks=masks, schedule=DEFAULT_SCHEDULE, live=live)

@@ -13,9 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
-
-import pandas as pd
 
 from model.networks import get_network
 from rtl_gen.config import PRESETS, AcceleratorConfig
@@ -24,7 +23,7 @@ from sim_models import code_digest
 from sim_models.sweeps.energy import EnergyTable
 from sim_models.sweeps.finished import FinishedPoints
 from sim_models.sweeps.point import DENSE, Point, evaluate
-from sim_models.sweeps.spec import pruning_label
+from sim_models.sweeps.spec import UNPRUNED, pruning_label
 from sim_models.sweeps.workers import worker_pool
 
 
@@ -32,12 +31,20 @@ from sim_models.sweeps.workers import worker_pool
 class SweepResult:
     """Rows of a grid, in its order."""
 
-    rows: pd.DataFrame
+    rows: list[dict[str, Any]]
     energy: EnergyTable
     evaluated: int
     """Points that this run evaluated."""
     reused: int
-    """Points that were finished before it, baselines included."""
+    """Points that were finished before it; both count baselines."""
+
+    def mean_speedups(self) -> dict[str, float]:
+        """Speed-up over the same masks alone by pruning: arithmetic mean over sparse points."""
+        found: dict[str, list[float]] = {}
+        for row in self.rows:
+            if row["pruning"] != UNPRUNED and row["masks"] != DENSE:
+                found.setdefault(row["pruning"], []).append(row["speedup_over_sparse"])
+        return {pruning: fmean(values) for pruning, values in found.items()}
 
 
 def run_points(
@@ -73,7 +80,7 @@ def run_points(
                     ) from error
         rows = [_row(point, store.results, energy) for point in points]
     return SweepResult(
-        rows=pd.DataFrame(rows),
+        rows=rows,
         energy=energy,
         evaluated=len(missing),
         reused=len(wanted) - len(missing),

@@ -34,6 +34,7 @@ from rtl_gen.config import PRESETS, AcceleratorConfig, get_config
 from rtl_gen.errors import UserError
 from sim_models.memory import DEFAULT_MEMORY, MemoryTiming
 from sim_models.network import check_fit
+from sim_models.paper import MASK_STRATEGY, SPARSITIES
 from sim_models.sweeps.point import MaskSource, Point
 from sim_models.sweeps.yaml_file import StrictModel, choose, first_message
 
@@ -134,7 +135,7 @@ class SweepSpec(StrictModel):
     networks: Axis(Annotated[str, _one_of("network", ALL_NETWORKS)]) = list(NETWORKS)
     sparsities: Annotated[list[Sparsity], BeforeValidator(_as_list)] = [0.0]
     """0 is dense attention."""
-    strategies: Axis(Annotated[str, _one_of("strategy", STRATEGIES)]) = [next(iter(STRATEGIES))]
+    strategies: Axis(Annotated[str, _one_of("strategy", STRATEGIES)]) = [MASK_STRATEGY]
     mask_files: dict[
         Annotated[str, _one_of("network", ALL_NETWORKS)],
         Annotated[list[str], BeforeValidator(_as_list)],
@@ -204,6 +205,10 @@ class SweepSpec(StrictModel):
             read_masks(path, ALL_NETWORKS[network])
             sources.append(MaskSource.of_file(str(path)))
         return sources
+
+
+STANDARD = SweepSpec(sparsities=[0.0, *SPARSITIES], pruning=[UNPRUNED, *READINGS])
+"""The paper's grid, by every reading of its schedule."""
 
 
 def pruning_label(schedule: PruningSchedule, network: Network) -> str:

@@ -1,0 +1,147 @@
+"""`python -m sim_models sweep`: the grid of a YAML file, or the paper's."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress
+
+from model.files import replace_file
+from model.schedule import READINGS
+from rtl_gen.config import PRESETS, get_config
+from sim_models.figures.speedup import draw_speedup
+from sim_models.figures.style import render
+from sim_models.figures.tables import terminal_table
+from sim_models.sweeps.energy import energy_table
+from sim_models.sweeps.files import write_sweep
+from sim_models.sweeps.point import DENSE
+from sim_models.sweeps.run import SweepResult, run_points, with_baselines
+from sim_models.sweeps.spec import STANDARD, UNPRUNED, MemoryAxes, SweepSpec
+from sim_models.sweeps.tables import points_table, pruning_table
+from sim_models.sweeps.yaml_file import read_model
+
+FOLDER = Path("build/sweep")
+STANDARD_NAME = "sweep"
+FILE_WIDTH = 160
+"""Columns of tables that do not go to a terminal."""
+DEFAULT_READING = next(iter(READINGS))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workers:
+    """Where points are evaluated, as for worker_pool."""
+
+    scheduler: str | None = None
+    processes: int | None = None
+
+
+def sweep(
+    spec: Annotated[
+        Path | None,
+        typer.Argument(help="YAML file, see docs/sweeps.md; default: the paper's grid."),
+    ] = None,
+    *,
+    config: Annotated[
+        str | None, typer.Option(help=f"Instead of the file's presets: {', '.join(PRESETS)}.")
+    ] = None,
+    latency: Annotated[
+        int | None, typer.Option(help="Of the memory, in cycles, instead of the file's.")
+    ] = None,
+    rate: Annotated[
+        int | None, typer.Option(help="Of the memory, in bytes a cycle, instead of the file's.")
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, help="Of the synthetic attention maps, instead of the file's."),
+    ] = None,
+    energy: Annotated[Path | None, typer.Option(help="YAML file of picojoules.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder that gets the files.")] = FOLDER,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Dask scheduler to use, such as tcp://host:8786.")
+    ] = None,
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="On this machine.", show_default="one a core")
+    ] = None,
+) -> None:
+    """Cycles, traffic and energy of every combination in a grid (CSV, JSON, Parquet, PNG)."""
+    grid = STANDARD if spec is None else read_model(spec, SweepSpec)
+    if config is not None:
+        get_config(config)
+    memory = {
+        name: [value] for name, value in (("latency", latency), ("rate", rate)) if value is not None
+    }
+    changes = {
+        "presets": None if config is None else [config],
+        "memory": MemoryAxes(**(dict(grid.memory) | memory)),
+        "seeds": None if seed is None else [seed],
+    }
+    grid = grid.model_copy(
+        update={name: value for name, value in changes.items() if value is not None}
+    )
+    workers = Workers(scheduler=scheduler, processes=processes)
+    if spec is None:
+        standard_sweep(grid, out, energy, workers)
+        return
+    result = run_grid(grid, spec.parent, out, spec.stem, energy, workers)
+    files = write_sweep(result, out, spec.stem)
+    _show(result)
+    print("\n".join(map(str, files)))
+
+
+def standard_sweep(
+    grid: SweepSpec = STANDARD,
+    out: Path = FOLDER,
+    energy: Path | None = None,
+    workers: Workers = Workers(),
+) -> SweepResult:
+    """Run the paper's grid, write its files into `out` with speedup.png, print its tables."""
+    result = run_grid(grid, Path(), out, STANDARD_NAME, energy, workers)
+    files = [*write_sweep(result, out, STANDARD_NAME), out / "speedup.png"]
+    gains = [
+        row | {"speedup": row["speedup_over_sparse"]}
+        for row in result.rows
+        if row["pruning"] == DEFAULT_READING and row["masks"] != DENSE
+    ]
+    with replace_file(files[-1]) as file:
+        file.write(render(draw_speedup(pd.DataFrame(gains)), "png"))
+    shown = [row for row in result.rows if row["pruning"] in (UNPRUNED, DEFAULT_READING)]
+    _show(replace(result, rows=shown), of=result)
+    print("\n".join(map(str, files)))
+    return result
+
+
+def run_grid(
+    grid: SweepSpec, folder: Path, out: Path, name: str, energy: Path | None, workers: Workers
+) -> SweepResult:
+    """Evaluate a grid under a progress bar; mask files are relative to `folder`."""
+    points = grid.points(folder)
+    table = energy_table(energy)
+    columns = (*Progress.get_default_columns()[:-1], MofNCompleteColumn())
+    messages = Console(stderr=True)
+    with Progress(*columns, console=messages) as progress:
+        task = progress.add_task("points", total=len(with_baselines(points)))
+        return run_points(
+            points,
+            table,
+            out / f"{name}.finished.jsonl",
+            scheduler=workers.scheduler,
+            processes=workers.processes,
+            progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+
+
+def _show(result: SweepResult, of: SweepResult | None = None) -> None:
+    console = Console()
+    if not console.is_terminal:
+        console.width = FILE_WIDTH
+    tables = [points_table(result), pruning_table(of or result)]
+    for table in filter(None, tables):
+        console.print(terminal_table(table))
+    seeds = sorted({row["seed"] for row in result.rows})
+    console.print(
+        f"{result.evaluated} points evaluated, {result.reused} finished before, baselines "
+        f"included; seed {', '.join(map(str, seeds))}"
+    )
