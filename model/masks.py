@@ -62,10 +62,7 @@ def make_masks(maps: np.ndarray, sparsity: float, strategy: str = "vitcod") -> n
     Raises:
         UserError: unknown strategy, maps that are no probabilities, a sparsity out of reach.
     """
-    if strategy not in STRATEGIES:
-        raise UserError(f"unknown strategy {strategy!r}: expected one of {', '.join(STRATEGIES)}")
-    if not 0 <= sparsity < 1:
-        raise UserError(f"sparsity = {sparsity}: expected a fraction from 0 to below 1")
+    check_choice(sparsity, strategy)
     check_maps(maps)
     droppable = np.ones(maps.shape, dtype=bool)
     droppable[:, :, 0, :] = False
@@ -86,6 +83,14 @@ def make_masks(maps: np.ndarray, sparsity: float, strategy: str = "vitcod") -> n
     position = candidates.size - count
     threshold = np.partition(candidates, position)[position]
     return ~droppable | (costs < threshold)
+
+
+def check_choice(sparsity: float, strategy: str) -> None:
+    """Raise UserError for an unknown strategy or a sparsity that is no fraction."""
+    if strategy not in STRATEGIES:
+        raise UserError(f"unknown strategy {strategy!r}: expected one of {', '.join(STRATEGIES)}")
+    if not 0 <= sparsity < 1:
+        raise UserError(f"sparsity = {sparsity}: expected a fraction from 0 to below 1")
 
 
 def sparsity_of(masks: np.ndarray) -> float:

@@ -1,22 +1,39 @@
-"""Accuracy of the float network."""
+"""The accuracy table: sparsity, pruning and integers against the dense network."""
 
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
 import typer
 
+from model.accuracy.calibration import Calibration, check_apart, maps_for
+from model.accuracy.evaluation import evaluate, variants
+from model.accuracy.finished_rows import FinishedRows
+from model.accuracy.table import render, to_frame, write
 from model.commands.options import (
     Batch,
     Data,
     Limit,
-    Masks,
     ModelName,
-    Reading,
+    Seed,
     Weights,
-    reference_of,
+    console,
+    progress_over,
     report_unreadable,
+    schedule_of,
 )
 from model.images import ImageFolder
-from model.networks import get_network
+from model.integer.accuracy import kept_after_attention
+from model.integer.choices import integer_network
+from model.masks import STRATEGIES, check_choice, make_masks
+from model.networks import get_network, load_model
+from model.schedule import READINGS
+from model.vitcod_io import read_masks
+from rtl_gen.errors import UserError
 
 app = typer.Typer()
+
+Sparsities = Annotated[list[float], typer.Option("--sparsity", help="Repeat for several.")]
 
 
 @app.command()
@@ -26,13 +43,93 @@ def accuracy(
     weights: Weights = None,
     data: Data,
     limit: Limit = None,
-    mask_file: Masks = None,
-    reading: Reading = "none",
-    batch_size: Batch = 32,
+    calib: Annotated[
+        Path | None, typer.Option(help="Other images: attention maps and int8 ranges from them.")
+    ] = None,
+    calib_limit: Annotated[int, typer.Option(help="Calibration images to use.")] = 250,
+    maps: Annotated[
+        str | None, typer.Option(help="Attention maps: .npz or a network whose maps are built in.")
+    ] = None,
+    sparsity: Sparsities = (0.5, 0.6, 0.7, 0.8),
+    strategy: Annotated[str, typer.Option(help=f"One of {', '.join(STRATEGIES)}.")] = "vitcod",
+    mask_file: Annotated[
+        Path | None, typer.Option("--masks", help="A ViTCoD mask file in place of the strategy's.")
+    ] = None,
+    schedule: Annotated[
+        str, typer.Option(help=f"Pruning: none or one of {', '.join(READINGS)}.")
+    ] = next(iter(READINGS)),
+    integer: Annotated[bool, typer.Option(help="Also run the int8 golden model.")] = True,
+    network_file: Annotated[
+        Path | None, typer.Option("--network", help="Calibrated integer network; else from CALIB.")
+    ] = None,
+    batch_size: Batch = 16,
+    seed: Seed = 0,
+    out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("build/accuracy"),
 ) -> None:
-    """Top-1 accuracy of the float network with masks and pruning."""
+    """Drops against the dense float network on the same images: sparse, pruned, float and int8.
+
+    Finished rows are kept in OUT and not evaluated again. These are not ImageNet accuracies, unless
+    the images are ImageNet's own.
+    """
+    network = get_network(model)
+    pruning = schedule_of(schedule)
+    for value in sparsity:
+        check_choice(value, strategy)
     folder = ImageFolder(data, limit)
-    reference = reference_of(get_network(model), weights, mask_file, reading)
-    top1 = reference.accuracy(folder, batch_size)
-    report_unreadable(folder)
-    print(f"top-1 {top1:.2%} of {len(folder) - len(folder.unreadable)} images")
+    if calib is not None:
+        check_apart(calib, data)
+    if integer:
+        kept_after_attention(pruning, network)
+        if network_file is None and calib is None:
+            raise UserError(
+                "the int8 rows need calibration images (--calib) or a calibrated network "
+                "(--network): name one, or leave the rows out with --no-integer"
+            )
+    kept = None if mask_file is None else read_masks(mask_file, network)
+    integers = integer_network(network, network_file, seed) if integer and network_file else None
+    source = None
+    if kept is None and (maps is not None or calib is None):
+        source = maps_for(network, maps)
+    images = None if calib is None else ImageFolder(calib, calib_limit)
+    loaded = load_model(network, weights)
+
+    if images is not None:
+        calibration = Calibration(
+            network=network,
+            model=loaded,
+            images=images,
+            seed=seed,
+            batch_size=batch_size,
+            folder=out,
+            bar=progress_over,
+        )
+        if kept is None and source is None:
+            source = calibration.attention_maps()
+        if integer and integers is None:
+            integers = calibration.integer_network()
+    masks: list[tuple[str, np.ndarray | None]] = [("dense", None)]
+    if mask_file is None:
+        masks += [(strategy, make_masks(source.maps, value, strategy)) for value in sparsity]
+    else:
+        masks.append((mask_file.name, kept))
+
+    finished = FinishedRows(out / f"{network.name}.rows.jsonl")
+    rows = variants(masks, pruning, integers)
+    result = evaluate(network, loaded, folder, rows, finished, batch_size, progress_over)
+    frame = to_frame(result.rows)
+    settings = {
+        "model": network.name,
+        "weights": None if weights is None else weights.name,
+        "data": data.resolve().name,
+        "unreadable": result.unreadable,
+        "calibration": None if calib is None else calib.resolve().name,
+        "calibration_images": None if images is None else len(images),
+        "masks": strategy if mask_file is None else mask_file.name,
+        "schedule": schedule,
+        "integers": None if integers is None else dict(integers.metadata),
+        "seed": seed,
+    }
+    written = write(frame, settings, out / network.name)
+    console.print(render(frame, f"{network.name}, {frame.images[0]} images of {data}"))
+    report_unreadable(result.unreadable, len(folder))
+    print(f"{written[0]}, {written[1]}; seed {seed}; {result.reused} of {len(frame)} rows reused")

@@ -70,7 +70,7 @@ def attention_maps(
             "weights_sha256": file_sha256(weights),
         }
         AttentionMaps(maps, metadata).write(file)
-    report_unreadable(folder)
+    report_unreadable(folder.unreadable, len(folder))
     print(f"{out}: {maps.shape} averaged over {metadata['images']} images")
 
 

@@ -59,7 +59,7 @@ def calibrate_command(
             "pruning": reading,
         }
         file.write(dataclasses.replace(integer, metadata=metadata).to_bytes())
-    report_unreadable(folder)
+    report_unreadable(folder.unreadable, len(folder))
     print(f"{out}: {integer.shape.name} in integers, from {metadata['images']} images")
 
 
@@ -81,7 +81,7 @@ def integer_accuracy(
     kept_after_attention(reference.schedule, reference.network)
     with progress_over(len(folder)) as advance:
         result = compare(integer, reference, folder, batch_size, advance)
-    report_unreadable(folder)
+    report_unreadable(folder.unreadable, len(folder))
     print(
         f"top-1 {result.integer_top1:.2%} in integers, {result.float_top1:.2%} in float, "
         f"{len(result.labels)} images: {result.lost} lost, {result.won} won; "

@@ -2,7 +2,7 @@
 
 import hashlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +11,6 @@ import typer
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
-from model.images import ImageFolder
 from model.networks import NETWORKS, Network, load_model
 from model.reference import FloatReference
 from model.schedule import NO_PRUNING, READINGS, PruningSchedule
@@ -40,14 +39,14 @@ messages = Console(stderr=True)
 def reference_of(
     network: Network, weights: Path | None, mask_file: Path | None, reading: str
 ) -> FloatReference:
-    pruning = NO_PRUNING if reading == "none" else reading_of(reading)
+    pruning = schedule_of(reading)
     kept = None if mask_file is None else read_masks(mask_file, network)
     model = load_model(network, weights)
     return FloatReference(network=network, model=model, masks=kept, schedule=pruning)
 
 
 @contextmanager
-def progress_over(images: int) -> Iterator[Callable[[int], object]]:
+def progress_over(images: int, description: str = "images") -> Iterator[Callable[[int], object]]:
     """A progress bar on standard error, and what advances it by a number of images."""
     with Progress(
         *Progress.get_default_columns()[:-1],
@@ -55,7 +54,7 @@ def progress_over(images: int) -> Iterator[Callable[[int], object]]:
         TimeRemainingColumn(),
         console=messages,
     ) as progress:
-        task = progress.add_task("images", total=images)
+        task = progress.add_task(description, total=images)
         yield lambda done: progress.advance(task, done)
 
 
@@ -69,8 +68,14 @@ def reading_of(name: str) -> PruningSchedule:
     return READINGS[name]
 
 
-def report_unreadable(folder: ImageFolder) -> None:
-    if folder.unreadable:
-        names = ", ".join(str(path) for path in folder.unreadable)
-        count = f"{len(folder.unreadable)} of {len(folder)}"
+def schedule_of(name: str) -> PruningSchedule:
+    """The schedule of a reading, or that of `none`."""
+    return NO_PRUNING if name == "none" else reading_of(name)
+
+
+def report_unreadable(unreadable: Sequence[object], images: int) -> None:
+    """Say on standard error which of so many images no figure counts."""
+    if unreadable:
+        names = ", ".join(str(path) for path in unreadable)
+        count = f"{len(unreadable)} of {images}"
         print(f"warning: {count} images are unreadable and left out: {names}", file=sys.stderr)

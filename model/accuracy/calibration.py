@@ -1,0 +1,86 @@
+"""What an accuracy table takes from calibration images: attention maps and the integer network.
+
+Both are kept in the folder of the results under a name that tells what they were made from, so that
+they are made once. Calibration images are never the evaluation images.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from timm.models.vision_transformer import VisionTransformer
+
+from model.accuracy.evaluation import ProgressBar, digest_of
+from model.accuracy.finished_rows import key_of
+from model.attention_maps import AttentionMaps, average_attention, load_attention_maps
+from model.calibrate import calibrate
+from model.files import replace_file
+from model.images import ImageFolder
+from model.integer.network import IntegerNetwork
+from model.networks import Network
+from model.reference import FloatReference
+from rtl_gen.errors import UserError
+
+
+def check_apart(calibration: Path, evaluation: Path) -> None:
+    """Raise UserError if calibration images lie in the evaluation folder, or the reverse."""
+    first, second = calibration.resolve(), evaluation.resolve()
+    if first == second or first in second.parents or second in first.parents:
+        raise UserError(
+            f"calibration images {calibration} and evaluation images {evaluation} overlap: "
+            "calibrate on other images than those that judge"
+        )
+
+
+def maps_for(network: Network, source: str | None) -> AttentionMaps:
+    """The attention maps of a file or of a built-in network, by default the network's own."""
+    maps = load_attention_maps(source or network.name)
+    if maps.maps.shape != network.mask_shape:
+        raise UserError(
+            f"attention maps {source} have shape {maps.maps.shape}: expected "
+            f"{network.mask_shape} for {network.name}"
+        )
+    return maps
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """A network, its calibration images, and where files made from them go."""
+
+    network: Network
+    model: VisionTransformer
+    images: ImageFolder
+    seed: int
+    batch_size: int
+    folder: Path
+    bar: ProgressBar
+
+    def attention_maps(self) -> AttentionMaps:
+        """Dense attention averaged over the images."""
+        path = self._path("maps", {}, ".npz")
+        if not path.is_file():
+            with self.bar(len(self.images), "attention maps") as advance:
+                maps = average_attention(
+                    self.network, self.model, self.images, self.batch_size, advance
+                )
+            with replace_file(path) as file:
+                AttentionMaps(maps, {"network": self.network.name, "synthetic": False}).write(file)
+        return load_attention_maps(path)
+
+    def integer_network(self) -> IntegerNetwork:
+        """The dense network in integers; one serves all rows, as one memory image does."""
+        path = self._path("int8", {"seed": self.seed}, ".safetensors")
+        if not path.is_file():
+            reference = FloatReference(network=self.network, model=self.model)
+            with self.bar(len(self.images), "calibration of int8") as advance:
+                integer = calibrate(
+                    reference, self.images, self.batch_size, advance, seed=self.seed
+                )
+            metadata = {"images": len(self.images), "images_sha256": self.images.digest()}
+            replace(integer, metadata=metadata).save(path)
+        return IntegerNetwork.load(path)
+
+    def _path(self, kind: str, settings: Mapping[str, Any], suffix: str) -> Path:
+        key = key_of({"weights": digest_of(self.model), "images": self.images.digest(), **settings})
+        return self.folder / f"{self.network.name}-{kind}-{key[:12]}{suffix}"

@@ -1,0 +1,151 @@
+"""Evaluation of the rows of an accuracy table, each once: finished rows come from their file."""
+
+import dataclasses
+import hashlib
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from model.accuracy.finished_rows import FinishedRows, key_of
+from model.accuracy.ranks import Progress, ranks
+from model.accuracy.table import Row
+from model.images import ImageFolder
+from model.integer.network import IntegerNetwork
+from model.masks import sparsity_of
+from model.networks import Network
+from model.reference import FloatReference
+from model.schedule import NO_PRUNING, PruningSchedule
+
+VERSION = 1
+"""Rows of another version are not reused: increase it whenever the same settings rank otherwise."""
+
+ProgressBar = Callable[[int, str], AbstractContextManager[Progress]]
+"""Of a number of images and a description."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """What one row of the table runs.
+
+    label: where the masks come from: a strategy, a file or `dense`
+    masks: bool (layers, heads, n, n), True = kept; None = dense
+    schedule: NO_PRUNING or what prunes the tokens
+    integer: the integer network of an int8 row; None in a float one
+    """
+
+    label: str
+    masks: np.ndarray | None
+    schedule: PruningSchedule
+    integer: IntegerNetwork | None
+
+    @property
+    def pruned(self) -> bool:
+        return self.schedule != NO_PRUNING
+
+    @property
+    def arithmetic(self) -> str:
+        return "float" if self.integer is None else "int8"
+
+    @property
+    def sparsity(self) -> float:
+        return 0.0 if self.masks is None else sparsity_of(self.masks)
+
+    @property
+    def description(self) -> str:
+        pruned = ", pruned" if self.pruned else ""
+        return f"{self.label}, {self.sparsity:.0%} sparse{pruned}, {self.arithmetic}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """A network on the images of a folder.
+
+    Attributes:
+        rows: one a variant, in the variants' order.
+        reused: how many of them were found in the file of finished rows.
+        unreadable: images of the folder that no row counts, as paths below its root.
+    """
+
+    rows: list[Row]
+    reused: int
+    unreadable: list[str]
+
+
+def variants(
+    masks: Sequence[tuple[str, np.ndarray | None]],
+    schedule: PruningSchedule,
+    integer: IntegerNetwork | None,
+) -> list[Variant]:
+    """All rows: (label, masks) without and with pruning, in float and, if given, in integers."""
+    return [
+        Variant(label=label, masks=kept, schedule=pruning, integer=arithmetic)
+        for arithmetic in ([None] if integer is None else [None, integer])
+        for label, kept in masks
+        for pruning in dict.fromkeys((NO_PRUNING, schedule))
+    ]
+
+
+def evaluate(
+    network: Network,
+    model: nn.Module,
+    folder: ImageFolder,
+    wanted: Sequence[Variant],
+    finished: FinishedRows,
+    batch_size: int,
+    bar: ProgressBar,
+) -> Evaluation:
+    """Ranks of every variant; what is not yet among the finished rows is run and added to them."""
+    common = {
+        "version": VERSION,
+        "network": dataclasses.asdict(network),
+        "weights": digest_of(model),
+        "images": folder.digest(),
+    }
+    rows, reused, unreadable = [], 0, []
+    for variant in wanted:
+        key = key_of({**common, **_settings(variant)})
+        found = finished.get(key)
+        reused += found is not None
+        if found is None:
+            reference = FloatReference(
+                network=network, model=model, masks=variant.masks, schedule=variant.schedule
+            )
+            with bar(len(folder), variant.description) as advance:
+                result = ranks(reference, variant.integer, folder, batch_size, advance)
+            missing = [path.relative_to(folder.root).as_posix() for path in folder.unreadable]
+            found = finished.add(
+                key, {"row": variant.description, "ranks": result, "unreadable": missing}
+            )
+        unreadable = found["unreadable"]
+        rows.append(
+            Row(
+                masks=variant.label,
+                sparsity=variant.sparsity,
+                pruned=variant.pruned,
+                arithmetic=variant.arithmetic,
+                ranks=found["ranks"],
+            )
+        )
+    return Evaluation(rows=rows, reused=reused, unreadable=unreadable)
+
+
+def digest_of(model: nn.Module) -> str:
+    """SHA-256 over names and values of a model's weights."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _settings(variant: Variant) -> dict[str, Any]:
+    masks = variant.masks
+    return {
+        "masks": None if masks is None else hashlib.sha256(np.packbits(masks)).hexdigest(),
+        "schedule": dataclasses.asdict(variant.schedule),
+        "integers": None if variant.integer is None else variant.integer.digest(),
+    }

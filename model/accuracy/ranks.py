@@ -1,0 +1,65 @@
+"""The rank of the right class, image by image, from the float or the integer network.
+
+Rank 0 is a hit of top-1, ranks 0 to 4 are hits of top-5. Equal logits rank by class index, so that
+rank 0 is what argmax says.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from model.images import ImageFolder
+from model.integer.accuracy import kept_after_attention, pixels_of
+from model.integer.forward import forward, patches_of
+from model.integer.network import IntegerNetwork
+from model.reference import FloatReference
+
+Progress = Callable[[int], object]
+
+
+@torch.inference_mode()
+def ranks(
+    reference: FloatReference,
+    integer: IntegerNetwork | None,
+    folder: ImageFolder,
+    batch_size: int,
+    progress: Progress,
+) -> list[int]:
+    """Ranks of all readable images, in the folder's order.
+
+    Args:
+        reference: the float network with its masks and its schedule.
+        integer: where given, this network is run in the reference's place, masked and pruned alike.
+        folder: images and their classes.
+        batch_size: images a step.
+        progress: called with the number of images of every finished batch.
+    """
+    found: list[int] = []
+    run = _float(reference) if integer is None else _integer(reference, integer)
+    for images, labels in folder.batches(reference.model, batch_size):
+        found += rank_of(run(images), labels).tolist()
+        progress(len(images))
+    return found
+
+
+def rank_of(logits: Tensor, labels: Tensor) -> Tensor:
+    """(b,) classes of logits (b, classes) that come before the right one."""
+    own = logits.gather(1, labels[:, None])
+    earlier = torch.arange(logits.shape[1]) < labels[:, None]
+    return ((logits > own) | ((logits == own) & earlier)).sum(dim=1)
+
+
+def _float(reference: FloatReference) -> Callable[[Tensor], Tensor]:
+    return reference.forward
+
+
+def _integer(reference: FloatReference, network: IntegerNetwork) -> Callable[[Tensor], Tensor]:
+    masks = None if reference.masks is None else torch.from_numpy(reference.masks)
+    keep = kept_after_attention(reference.schedule, reference.network)
+
+    def run(images: Tensor) -> Tensor:
+        patches = patches_of(network.shape, pixels_of(reference, images))
+        return forward(network, patches, masks, keep)
+
+    return run

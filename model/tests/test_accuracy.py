@@ -1,0 +1,219 @@
+"""The accuracy table: ranks and drops by hand, rows that are not run twice, and every bad input."""
+
+import json
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import timm
+import torch
+from safetensors.torch import save_file
+from timm.models.vision_transformer import VisionTransformer
+
+from model.__main__ import app
+from model.accuracy.evaluation import evaluate, variants
+from model.accuracy.finished_rows import FinishedRows, key_of
+from model.accuracy.ranks import rank_of
+from model.accuracy.table import Row, to_frame
+from model.calibrate import calibrate
+from model.images import ImageFolder
+from model.networks import DEIT_TINY, Network
+from model.reference import FloatReference
+from model.schedule import NO_PRUNING, PruningSchedule
+from model.vitcod_io import write_masks
+from rtl_gen.cli import run
+
+SCHEDULE = PruningSchedule(start=0.2, end=0.8, first_layer=1)
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch):
+    """Run `accuracy` with some options in this process and return its exit status."""
+
+    def call(*words: object) -> int:
+        monkeypatch.setattr(sys, "argv", ["model", "accuracy", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            run(app)
+        return ended.value.code or 0
+
+    return call
+
+
+@contextmanager
+def no_bar(*_):
+    yield lambda _: None
+
+
+@contextmanager
+def forbidden(_, description: str):
+    raise AssertionError(f"{description} is run again")
+    yield
+
+
+def test_ranks():
+    logits = torch.tensor([[1, 5, 5, 2], [5, 5, 5, 5], [0, 1, 2, 3]])
+    for labels in ([0, 0, 0], [1, 1, 1], [2, 3, 2]):
+        expected = [
+            sorted(range(4), key=lambda c: (-row[c], c)).index(label)
+            for row, label in zip(logits.tolist(), labels, strict=True)
+        ]
+        assert rank_of(logits, torch.tensor(labels)).tolist() == expected
+
+
+def test_drops():
+    """Of ten images the base gets 8; the other loses three of them and wins one."""
+    base = Row("dense", 0, pruned=False, arithmetic="float", ranks=[0] * 8 + [4, 7])
+    other = Row("x", 0.5, pruned=True, arithmetic="int8", ranks=[0] * 5 + [1, 5, 9, 0, 7])
+    frame = to_frame([base, other])
+    assert frame.top1.tolist() == [80, 60]
+    assert frame.top5.tolist() == pytest.approx([90, 70])
+    assert frame["drop"].tolist() == pytest.approx([0, -20])
+    changes = [0] * 5 + [-1] * 3 + [1, 0]
+    mean = sum(changes) / 10
+    variance = sum((change - mean) ** 2 for change in changes) / 9
+    assert frame.drop_standard_error.tolist() == pytest.approx([0, 100 * (variance / 10) ** 0.5])
+
+
+def test_finished_rows_survive_a_kill(tmp_path: Path):
+    path = tmp_path / "rows.jsonl"
+    FinishedRows(path).add("a", {"ranks": [1]})
+    with path.open("a") as file:
+        file.write('{"key": "b", "ranks": [1, 2')
+    rows = FinishedRows(path)
+    assert rows.get("b") is None
+    rows.add("c", {"ranks": [3]})
+    again = FinishedRows(path)
+    assert [again.get(key) for key in "abc"] == [
+        {"key": "a", "ranks": [1]},
+        None,
+        {"key": "c", "ranks": [3]},
+    ]
+
+
+def test_key_depends_on_values_alone():
+    assert key_of({"a": 1, "b": 2}) == key_of({"b": 2, "a": 1}) != key_of({"a": 1, "b": 3})
+
+
+@pytest.fixture
+def small_model(toy_model: VisionTransformer) -> VisionTransformer:
+    """The toy model, which says that it wants images of 32 x 32 pixels."""
+    toy_model.pretrained_cfg = {"input_size": (3, 32, 32)}
+    return toy_model
+
+
+def test_rows(
+    toy_network: Network, small_model: VisionTransformer, image_folder: Path, tmp_path: Path
+):
+    """Every row against its own network, run alone; a second run evaluates nothing."""
+    (image_folder / "007" / "1.png").write_text("no image")
+    folder = ImageFolder(image_folder)
+    masks = np.random.default_rng(3).random(toy_network.mask_shape) < 0.4
+    masks[..., 0] = True
+    dense = FloatReference(network=toy_network, model=small_model)
+    integer = calibrate(dense, folder)
+    wanted = variants([("dense", None), ("random", masks)], SCHEDULE, integer)
+    assert [(row.label, row.pruned, row.arithmetic) for row in wanted] == [
+        (label, pruned, arithmetic)
+        for arithmetic in ("float", "int8")
+        for label in ("dense", "random")
+        for pruned in (False, True)
+    ]
+    path = tmp_path / "rows.jsonl"
+    first = evaluate(
+        toy_network, small_model, folder, wanted, FinishedRows(path), batch_size=4, bar=no_bar
+    )
+    assert (first.reused, first.unreadable) == (0, ["007/1.png"])
+    ((images, labels),) = ImageFolder(image_folder).batches(small_model, 7)
+    for row, kept, schedule in zip(
+        first.rows,
+        (None, None, masks, masks),
+        (NO_PRUNING, SCHEDULE, NO_PRUNING, SCHEDULE),
+        strict=False,
+    ):
+        reference = FloatReference(
+            network=toy_network, model=small_model, masks=kept, schedule=schedule
+        )
+        assert row.ranks == rank_of(reference.forward(images), labels).tolist()
+    assert len({tuple(row.ranks) for row in first.rows}) > 2
+
+    arguments = {"batch_size": 4, "bar": forbidden}
+    again = evaluate(toy_network, small_model, folder, wanted, FinishedRows(path), **arguments)
+    assert again == type(first)(rows=first.rows, reused=8, unreadable=["007/1.png"])
+    masks[0, 0, 3, 5] ^= True
+    with pytest.raises(AssertionError, match=r"random, .* sparse, float is run again"):
+        evaluate(toy_network, small_model, folder, wanted, FinishedRows(path), **arguments)
+
+
+def test_user_errors(command, tmp_path: Path, image_folder: Path, capsys: pytest.CaptureFixture):
+    out = tmp_path / "results"
+    data, float_only = ("--data", image_folder, "--out", out), "--no-integer"
+    (tmp_path / "empty" / "n01440764").mkdir(parents=True)
+    (tmp_path / "named" / "cats").mkdir(parents=True)
+    (tmp_path / "named" / "cats" / "tom.jpg").touch()
+    write_masks(tmp_path / "small.npy", np.ones((1, 1, 4, 4), dtype=bool))
+    save_file(
+        timm.create_model("deit_tiny_patch16_224").state_dict(), tmp_path / "tiny.safetensors"
+    )
+    small = (*data, float_only, "--model", "deit_small")
+    for words, message in (
+        (("--data", tmp_path / "empty"), "has no images: expected class folders"),
+        (("--data", tmp_path / "named"), "cats: expected a wnid of ImageNet's 1,000 classes"),
+        ((*data, "--masks", tmp_path / "small.npy", float_only), "expected (12, 3, 197, 197)"),
+        ((*small, "--maps", "deit_tiny"), "expected (12, 6, 197, 197) for deit_small"),
+        (small, "no measured attention maps of deit_small"),
+        (
+            (*small, "--calib", tmp_path / "empty"),
+            "has no images",
+        ),
+        ((*data, "--calib", image_folder), "overlap: calibrate on other images"),
+        ((*data, "--calib", image_folder / "007"), "overlap: calibrate on other images"),
+        (data, "need calibration images (--calib) or a calibrated network (--network)"),
+        ((*data, "--schedule", "original-after-ffn"), "the hardware prunes after_attention"),
+        ((*data, float_only, "--schedule", "never"), "unknown reading 'never'"),
+        ((*data, float_only, "--sparsity", 80), "sparsity = 80"),
+        ((*data, float_only, "--strategy", "magic"), "unknown strategy 'magic'"),
+        ((*data, float_only, "--limit", 0), "limit = 0"),
+    ):
+        assert command(*words) == 2, words
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        assert captured.err.startswith("error: ")
+        assert message in captured.err
+        assert captured.err.count("\n") == 1
+    words = ("--weights", tmp_path / "tiny.safetensors", "--masks", tmp_path / "six.npy")
+    write_masks(tmp_path / "six.npy", np.ones((12, 6, 197, 197), dtype=bool))
+    assert command(*small, *words) == 2
+    assert (
+        "tiny.safetensors does not fit deit_small: tensor cls_token has shape"
+        in capsys.readouterr().err
+    )
+    assert not list(out.glob("*.csv"))
+
+
+def test_a_table_of_real_images(
+    command, tmp_path: Path, real_weights: Path, real_images: Path, capsys: pytest.CaptureFixture
+):
+    """A copy of some images with a cut one: it is reported; a second run reuses all rows."""
+    copy = tmp_path / "images"
+    for path, _ in ImageFolder(real_images, limit=5).files:
+        (copy / path.parent.name).mkdir(parents=True, exist_ok=True)
+        (copy / path.parent.name / path.name).write_bytes(path.read_bytes())
+    bad = next(copy.glob("*/*"))
+    bad.write_bytes(bad.read_bytes()[:3000])
+    words = ("--weights", real_weights, "--data", copy, "--no-integer", "--sparsity", 0.5)
+    out = tmp_path / "results"
+    for reused in (0, 4):
+        assert command(*words, "--out", out) == 0
+        captured = capsys.readouterr()
+        assert f"{reused} of 4 rows reused" in captured.out
+        assert "1 of 5 images are unreadable and left out" in captured.err
+        assert bad.name in captured.err
+    table = pd.read_csv(out / f"{DEIT_TINY.name}.csv")
+    assert table.images.tolist() == [4] * 4
+    assert table.top1[0] >= 50
+    document = json.loads((out / f"{DEIT_TINY.name}.json").read_text())
+    assert document["settings"]["unreadable"] == [bad.relative_to(copy).as_posix()]
+    assert len(document["rows"]) == 4
