@@ -22,7 +22,7 @@ PRUNED = [197, 197, 197, 177, 171, 163, 152, 138, 120, 95, 63, 21]
         pytest.param(["--sparsity", "0.8"], PRUNED, 1.15, id="sparse-pruned"),
     ],
 )
-def test_deit_tiny(options, kept_tokens, most_ratio, tmp_path):
+def test_whole_network(options, kept_tokens, most_ratio, tmp_path):
     command = [sys.executable, "-m", "cocotb_tests.deit", *options, "--out", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
