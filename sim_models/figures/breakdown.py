@@ -138,13 +138,10 @@ def utilisation_table(data: pd.DataFrame) -> TextTable:
     """Absolute numbers and the array's utilisation, a line a network, variant and operation."""
     shown = data.assign(operation=[OPERATIONS[name].label for name in data["operation"]])
     shown["utilisation"] = shown["utilisation"].where(shown["flops"] > 0)
-    whole = totals(data).reset_index().assign(operation="total")
-    keys = ["network", "variant"]
-    parts = [
-        part
-        for key, group in shown.groupby(keys, sort=False)
-        for part in (group, whole[(whole[keys] == key).all(axis=1)])
-    ]
+    whole = totals(data)
+    parts = []
+    for key, group in shown.groupby(whole.index.names, sort=False):
+        parts += [group, whole.loc[[key]].reset_index().assign(operation="total")]
     return text_table(
         "utilisation",
         "Utilisation of the array",
