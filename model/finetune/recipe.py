@@ -23,11 +23,11 @@ class Augmentation(StrEnum):
 class Recipe:
     """Settings of one run; a checkpoint only continues a run of equal settings."""
 
-    steps: int = 400
+    steps: int = 300
     batch_size: int = 16
-    learning_rate: float = 5e-4
+    learning_rate: float = 1.5e-4
     """Peak of a cosine that ends at 0."""
-    warmup: float = 0.1
+    warmup: float = 0.05
     """Fraction of the steps in which the learning rate rises from 0."""
     weight_decay: float = 0.0
     """Not applied to biases, norms and embeddings."""
