@@ -1,26 +1,19 @@
 """Handwritten digits: their images, and the training of the network that reads them."""
 
-import dataclasses
-import json
 from pathlib import Path
 from typing import Annotated
 
-import safetensors.torch
+import torch
 import typer
 from rich.table import Table
 
-from model.attention_maps import AttentionMaps, average_attention
 from model.commands.options import Seed, console, progress_over
 from model.digits.data import SPLIT_SEED, Split, write_folder
+from model.digits.results import write_network
 from model.digits.train import Recipe, train
-from model.digits.variants import top1
-from model.files import replace_file
 from model.networks import VIT_DIGITS
 
 app = typer.Typer()
-
-TRAINING = "training"
-"""Key of the weights file's only metadata entry: the recipe as JSON."""
 
 Folder = Annotated[Path, typer.Option(help="Folder of the files.")]
 
@@ -40,37 +33,17 @@ def train_small(
     seed: Seed = Recipe.seed,
     out: Folder = Path("build/digits"),
 ) -> None:
-    """Train vit_digits: weights (.safetensors), attention maps (.npz) and its accuracy."""
+    """Train vit_digits on one core: weights, attention maps, integers, accuracy."""
+    torch.set_num_threads(1)  # Sums of several threads round differently.
     recipe = Recipe(seed=seed, epochs=epochs)
-    print(f"vit_digits: seed {seed}, {epochs} epochs, split with seed {SPLIT_SEED}")
+    print(f"{VIT_DIGITS.name}: seed {seed}, {epochs} epochs, split with seed {SPLIT_SEED}")
     folders = {split: write_folder(split, out / split) for split in Split}
-    with (
-        replace_file(out / f"{VIT_DIGITS.name}.safetensors") as weights,
-        replace_file(out / f"{VIT_DIGITS.name}.npz") as averages,
-    ):
-        with progress_over(epochs, "epochs") as advance:
-            model = train(folders[Split.TRAIN], recipe, lambda _: advance(1))
-        maps = average_attention(VIT_DIGITS, model, folders[Split.TRAIN], recipe.batch_size)
-        metadata = {
-            "network": VIT_DIGITS.name,
-            "synthetic": False,
-            "command": "python -m model train-small",
-            "images": len(folders[Split.TRAIN]),
-            "images_sha256": folders[Split.TRAIN].digest(),
-            "recipe": dataclasses.asdict(recipe),
-        }
-        AttentionMaps(maps, metadata).write(averages)
-        held_back = top1(model, maps, folders[Split.HELD_BACK])
-        record = {"recipe": dataclasses.asdict(recipe), "held_back_top1": held_back}
-        weights.write(
-            safetensors.torch.save(
-                model.state_dict(), {TRAINING: json.dumps(record, sort_keys=True)}
-            )
-        )
-    table = Table(title=f"{len(folders[Split.HELD_BACK])} held-back digits, float")
-    table.add_column("")
+    with progress_over(epochs, "epochs") as advance:
+        model = train(folders[Split.TRAIN], recipe, lambda _: advance(1))
+    accuracy = write_network(model, recipe, folders, out)
+    table = Table("", title=f"{len(folders[Split.HELD_BACK])} held-back digits, float")
     table.add_column("top-1", justify="right")
-    for name, accuracy in held_back.items():
-        table.add_row(name, f"{accuracy:.1%}")
+    for name, value in accuracy.items():
+        table.add_row(name, f"{value:.1%}")
     console.print(table)
-    print(f"{out / VIT_DIGITS.name}.safetensors, .npz")
+    print(f"{out / VIT_DIGITS.name}.safetensors, .npz, -int8.safetensors")

@@ -42,7 +42,7 @@ class Recipe:
     """What a run of the training depends on, beside its images."""
 
     seed: int = 0
-    epochs: int = 150
+    epochs: int = 100
     batch_size: int = 64
     learning_rate: float = 2e-3
     warm_up_epochs: int = 5

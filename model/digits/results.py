@@ -1,0 +1,72 @@
+"""What the training leaves: weights, attention maps, the integer network, and their accuracy."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.torch
+from timm.models.vision_transformer import VisionTransformer
+
+from model.attention_maps import AttentionMaps, average_attention
+from model.calibrate import calibrate
+from model.digits.data import Split
+from model.digits.train import SPARSITIES, Recipe
+from model.files import replace_file
+from model.images import ImageFolder
+from model.masks import make_masks
+from model.networks import VIT_DIGITS
+from model.reference import FloatReference
+from model.schedule import DEFAULT_SCHEDULE
+
+TRAINING = "training"
+"""Key of the weights file's only metadata entry: recipe and held-back accuracy as JSON."""
+
+
+def references(model: VisionTransformer, maps: np.ndarray) -> dict[str, FloatReference]:
+    """Dense, and at each sparsity without and with pruning; masks of averaged attention `maps`."""
+    dense = FloatReference(network=VIT_DIGITS, model=model)
+    forms = {"dense": dense}
+    for sparsity in SPARSITIES:
+        sparse = replace(dense, masks=make_masks(maps, sparsity))
+        forms[f"{sparsity:.0%} sparse"] = sparse
+        forms[f"{sparsity:.0%} sparse, pruned"] = replace(
+            sparse, schedule=DEFAULT_SCHEDULE.fitted(VIT_DIGITS)
+        )
+    return forms
+
+
+def top1(model: VisionTransformer, maps: np.ndarray, folder: ImageFolder) -> dict[str, float]:
+    """Top-1 accuracy of every form on the images of a folder."""
+    return {name: form.accuracy(folder) for name, form in references(model, maps).items()}
+
+
+def write_network(
+    model: VisionTransformer, recipe: Recipe, folders: Mapping[Split, ImageFolder], out: Path
+) -> dict[str, float]:
+    """Write `vit_digits.safetensors`, `.npz` and `-int8.safetensors`; returns the accuracies.
+
+    Attention is averaged over the training images, integers get their ranges from the calibration
+    images, and the accuracies are those of the held-back images in float.
+    """
+    maps = average_attention(VIT_DIGITS, model, folders[Split.TRAIN], recipe.batch_size)
+    origin = {"command": "python -m model train-small", "recipe": dataclasses.asdict(recipe)}
+    with replace_file(out / f"{VIT_DIGITS.name}.npz") as file:
+        metadata = {"network": VIT_DIGITS.name, "synthetic": False, **_images(folders[Split.TRAIN])}
+        AttentionMaps(maps, metadata | origin).write(file)
+    dense = FloatReference(network=VIT_DIGITS, model=model)
+    integers = calibrate(dense, folders[Split.CALIBRATION], recipe.batch_size)
+    metadata = _images(folders[Split.CALIBRATION]) | origin
+    replace(integers, metadata=metadata).save(out / f"{VIT_DIGITS.name}-int8.safetensors")
+    accuracy = top1(model, maps, folders[Split.HELD_BACK])
+    record = json.dumps(origin | {"held_back_top1": accuracy}, sort_keys=True)
+    with replace_file(out / f"{VIT_DIGITS.name}.safetensors") as file:
+        file.write(safetensors.torch.save(model.state_dict(), {TRAINING: record}))
+    return accuracy
+
+
+def _images(folder: ImageFolder) -> dict[str, Any]:
+    return {"images": len(folder), "images_sha256": folder.digest()}
