@@ -54,16 +54,46 @@ def row_topk(maps: np.ndarray) -> np.ndarray:
 STRATEGIES: dict[str, Strategy] = {
     function.__name__: function for function in (vitcod, layer_threshold, row_topk)
 }
+"""Those that follow from averaged maps alone."""
+
+LEARNED = "learned"
+"""The strategy whose costs are negative scores, learned from images: see `model.entry_scores`."""
+
+STRATEGY_NAMES = (*STRATEGIES, LEARNED)
 
 
-def make_masks(maps: np.ndarray, sparsity: float, strategy: str = "vitcod") -> np.ndarray:
-    """Masks (True = kept) of the wanted sparsity.
+def make_masks(
+    maps: np.ndarray,
+    sparsity: float,
+    strategy: str = "vitcod",
+    scores: np.ndarray | None = None,
+) -> np.ndarray:
+    """Masks (True = kept) of the wanted sparsity; `scores` (as maps) are for `LEARNED` alone.
 
     Raises:
-        UserError: unknown strategy, maps that are no probabilities, a sparsity out of reach.
+        UserError: unknown strategy, maps that are no probabilities, a sparsity out of reach, or no
+            scores where the strategy needs them.
     """
     check_choice(sparsity, strategy)
     check_maps(maps)
+    if strategy == LEARNED:
+        if scores is None:
+            raise UserError(
+                f"strategy {LEARNED} needs scores of the entries: learn some with "
+                "`python -m model learn-scores`, or choose another strategy"
+            )
+        if scores.shape != maps.shape:
+            raise UserError(f"entry scores have shape {scores.shape}: expected {maps.shape}")
+        return keep_cheapest(-scores, maps, sparsity)
+    return keep_cheapest(STRATEGIES[strategy](maps), maps, sparsity)
+
+
+def keep_cheapest(costs: np.ndarray, maps: np.ndarray, sparsity: float) -> np.ndarray:
+    """Masks that keep the entries of least cost, and those that always stay.
+
+    Raises:
+        UserError: a sparsity out of reach.
+    """
     droppable = np.ones(maps.shape, dtype=bool)
     droppable[:, :, 0, :] = False
     droppable[:, :, :, 0] = False
@@ -71,7 +101,6 @@ def make_masks(maps: np.ndarray, sparsity: float, strategy: str = "vitcod") -> n
     np.put_along_axis(droppable, largest, values=False, axis=-1)
 
     count = round(sparsity * maps.size)
-    costs = STRATEGIES[strategy](maps)
     candidates = costs[droppable]
     if count > candidates.size:
         raise UserError(
@@ -87,8 +116,9 @@ def make_masks(maps: np.ndarray, sparsity: float, strategy: str = "vitcod") -> n
 
 def check_choice(sparsity: float, strategy: str) -> None:
     """Raise UserError for an unknown strategy or a sparsity that is no fraction."""
-    if strategy not in STRATEGIES:
-        raise UserError(f"unknown strategy {strategy!r}: expected one of {', '.join(STRATEGIES)}")
+    if strategy not in STRATEGY_NAMES:
+        expected = ", ".join(STRATEGY_NAMES)
+        raise UserError(f"unknown strategy {strategy!r}: expected one of {expected}")
     if not 0 <= sparsity < 1:
         raise UserError(f"sparsity = {sparsity}: expected a fraction from 0 to below 1")
 

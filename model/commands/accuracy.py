@@ -15,17 +15,20 @@ from model.commands.options import (
     Data,
     Limit,
     ModelName,
+    Scores,
     Seed,
+    Strategy,
     Weights,
     console,
     progress_over,
     report_unreadable,
     schedule_of,
 )
+from model.entry_scores import scores_for
 from model.images import ImageFolder
 from model.integer.accuracy import kept_after_attention
 from model.integer.choices import integer_network
-from model.masks import STRATEGIES, check_choice, make_masks
+from model.masks import LEARNED, check_choice, make_masks
 from model.networks import get_network, load_model
 from model.schedule import READINGS
 from model.vitcod_io import read_masks
@@ -51,7 +54,8 @@ def accuracy(
         str | None, typer.Option(help="Attention maps: .npz or a network whose maps are built in.")
     ] = None,
     sparsity: Sparsities = (0.5, 0.6, 0.7, 0.8),
-    strategy: Annotated[str, typer.Option(help=f"One of {', '.join(STRATEGIES)}.")] = "vitcod",
+    strategy: Strategy = "vitcod",
+    scores: Scores = None,
     mask_file: Annotated[
         Path | None, typer.Option("--masks", help="A ViTCoD mask file in place of the strategy's.")
     ] = None,
@@ -90,6 +94,7 @@ def accuracy(
     source = None
     if kept is None and (maps is not None or calib is None):
         source = maps_for(network, maps)
+    learned = scores_for(network.name, scores) if strategy == LEARNED else None
     images = None if calib is None else ImageFolder(calib, calib_limit)
     loaded = load_model(network, weights)
 
@@ -109,7 +114,9 @@ def accuracy(
             integers = calibration.integer_network()
     masks: list[tuple[str, np.ndarray | None]] = [("dense", None)]
     if mask_file is None:
-        masks += [(strategy, make_masks(source.maps, value, strategy)) for value in sparsity]
+        masks += [
+            (strategy, make_masks(source.maps, value, strategy, learned)) for value in sparsity
+        ]
     else:
         masks.append((mask_file.name, kept))
 

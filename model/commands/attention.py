@@ -17,6 +17,8 @@ from model.commands.options import (
     MaskFile,
     ModelName,
     Out,
+    Scores,
+    Strategy,
     Weights,
     console,
     file_sha256,
@@ -24,9 +26,10 @@ from model.commands.options import (
     reading_of,
     report_unreadable,
 )
+from model.entry_scores import scores_for
 from model.files import replace_file
 from model.images import ImageFolder
-from model.masks import STRATEGIES, make_masks, row_beats, sparsity_of
+from model.masks import LEARNED, make_masks, row_beats, sparsity_of
 from model.networks import get_network, load_model
 from model.polarisation import polarise
 from model.schedule import READINGS
@@ -80,7 +83,8 @@ def masks(
     model: Annotated[str | None, typer.Option(help="A network whose maps are built in.")] = None,
     maps: Annotated[Path | None, typer.Option(help=".npz written by attention-maps.")] = None,
     sparsity: Annotated[float, typer.Option(help="Fraction to drop, 0.8 for 80 %.")],
-    strategy: Annotated[str, typer.Option(help=f"One of {', '.join(STRATEGIES)}.")] = "vitcod",
+    strategy: Strategy = "vitcod",
+    scores: Scores = None,
     out: Out,
 ) -> None:
     """Make masks of a wanted sparsity and write them as a ViTCoD mask file (.npy)."""
@@ -89,7 +93,8 @@ def masks(
     if out.suffix != ".npy":
         raise UserError(f"--out {out}: expected a name that ends in .npy")
     source = load_attention_maps(maps) if model is None else maps_of(get_network(model))
-    kept = make_masks(source.maps, sparsity, strategy)
+    learned = scores_for(source.metadata["network"], scores) if strategy == LEARNED else None
+    kept = make_masks(source.maps, sparsity, strategy, learned)
     write_masks(out, kept)
     label = "synthetic maps" if source.synthetic else "measured maps"
     print(

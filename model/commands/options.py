@@ -9,8 +9,9 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
+from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from model.masks import STRATEGY_NAMES
 from model.networks import NETWORKS, Network, load_model
 from model.reference import FloatReference
 from model.schedule import NO_PRUNING, READINGS, PruningSchedule
@@ -31,6 +32,12 @@ Lanes = Annotated[int, typer.Option(min=1, help="Banks that the beats are counte
 MaskFile = Annotated[Path, typer.Argument(help="ViTCoD mask file, .npy.")]
 Masks = Annotated[Path | None, typer.Option("--masks", help="ViTCoD mask file; default: dense.")]
 Reading = Annotated[str, typer.Option(help=f"Pruning: none or one of {', '.join(READINGS)}.")]
+Strategy = Annotated[
+    str, typer.Option(help=f"Which entries masks keep: {', '.join(STRATEGY_NAMES)}.")
+]
+Scores = Annotated[
+    Path | None, typer.Option(help="Of the strategy `learned`: .npz; default: the built-in ones.")
+]
 
 console = Console()
 messages = Console(stderr=True)
@@ -56,6 +63,20 @@ def progress_over(images: int, description: str = "images") -> Iterator[Callable
     ) as progress:
         task = progress.add_task(description, total=images)
         yield lambda done: progress.advance(task, done)
+
+
+@contextmanager
+def learning_progress(steps: int) -> Iterator[Callable[[int, float], object]]:
+    """A progress bar over steps, and what advances it by one with the loss of a step's images."""
+    with Progress(
+        *Progress.get_default_columns()[:-1],
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("KL {task.fields[loss]:.4f}"),
+        console=messages,
+    ) as progress:
+        task = progress.add_task("steps", total=steps, loss=0.0)
+        yield lambda _, loss: progress.update(task, advance=1, loss=loss)
 
 
 def file_sha256(path: Path | None) -> str | None:
