@@ -4,6 +4,9 @@ See docs/architecture.md for the dataflow. `rows` is the program from its header
 for it; `stored` are rows on their way to memory.
 """
 
+from functools import reduce
+from operator import or_
+
 from amaranth.hdl import Cat, Const, Module, Mux, ResetInserter, Signal, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.data import ArrayLayout
@@ -403,31 +406,47 @@ class Core(wiring.Component):
             attention.sort_address.eq(Mux(store[Target.IMPORTANCE], storer.row, topk.read_address)),
         ]
 
-        # What the storer reads.
+        # What the storer reads: registers behind parts of one wide multiplexer.
         sums = Cat(
             Cat(attention.sort_data[lane], Const(0, 32 - config.importance_bits))
             for lane in range(config.lanes)
         )
         live_rows = Signal(ArrayLayout(config.row_bits, target_ranges(config)[Target.LIVE].rows))
         m.d.comb += live_rows.as_value().eq(live.live)
-        bank_row = Signal(config.row_bits)
-        for lane in range(config.lanes):
-            with m.If(storer.row[:lane_bits] == lane):
-                m.d.comb += bank_row.eq(banks.data[lane].as_value())
-        data = {
+        memories = {
             Target.QUERY: query.read.data.as_value(),
-            Target.KEY: bank_row,
-            Target.VALUE: bank_row,
             Target.ACTIVATION: activation.read.data.as_value(),
             Target.HIDDEN: hidden.read.data.as_value(),
             Target.RESIDUAL: residual.read.data,
-            Target.IMPORTANCE: sums,
-            Target.LIVE: live_rows[storer.row[:8]],
         }
-        with m.Switch(storer.target):
-            for target, value in data.items():
-                with m.Case(target):
-                    m.d.comb += storer.data.eq(value)
+        tokens = {Target.IMPORTANCE: sums, Target.LIVE: live_rows[storer.row[:8]]}
+        stored_lane = register(m, storer.row[:lane_bits], name="stored_lane")
+        reads_bank = register(m, storer.target.matches(Target.KEY, Target.VALUE), name="reads_bank")
+        parts = [
+            [
+                (register(m, storer.target == t, name=f"reads_{t.name.lower()}"), value)
+                for t, value in group.items()
+            ]
+            for group in (memories, tokens)
+        ] + [
+            [
+                (reads_bank & (stored_lane == lane), banks.data[lane].as_value())
+                for lane in range(config.lanes)
+            ]
+        ]
+        m.d.comb += storer.data.eq(
+            reduce(
+                or_,
+                (
+                    register(
+                        m,
+                        reduce(or_, (Mux(chosen, value, 0) for chosen, value in part)),
+                        name=f"stored_part_{index}",
+                    )
+                    for index, part in enumerate(parts)
+                ),
+            )
+        )
 
 
 class _Port:

@@ -134,9 +134,10 @@ class Attention(wiring.Component):
         head = Signal(head_layout(), reset_less=True)
         begin = Signal()
         rows_left = Signal(config.count_bits)
+        more_rows = Signal()
         row_taken = Signal()
         m.d.comb += [
-            self.idle.eq(~begin & (rows_left == 0)),
+            self.idle.eq(~begin & ~more_rows),
             self.start.ready.eq(self.idle),
             row_taken.eq(self.rows.valid & self.rows.ready),
             walker.start.eq(begin),
@@ -150,9 +151,9 @@ class Attention(wiring.Component):
         with m.If(self.start.valid & self.start.ready):
             m.d.sync += head.eq(self.start.payload)
         with m.If(begin):
-            m.d.sync += rows_left.eq(self.count)
+            m.d.sync += [rows_left.eq(self.count), more_rows.eq(self.count != 0)]
         with m.Elif(row_taken):
-            m.d.sync += rows_left.eq(rows_left - 1)
+            m.d.sync += [rows_left.eq(rows_left - 1), more_rows.eq(rows_left != 1)]
 
         # Rows to beats.
         connect(m, walker.list, flipped(self.list))

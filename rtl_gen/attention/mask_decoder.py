@@ -42,15 +42,17 @@ class MaskDecoder(wiring.Component):
         m = Module()
         lanes, depth = self._config.lanes, self._config.bank_depth
 
-        # Walk: `remaining` loses the lowest set bit of every lane each beat.
+        # Walk: `remaining` loses the lowest set bit of every lane each beat; `after` is what it
+        # becomes, `last` whether that is nothing.
         loaded = Signal()
         first = Signal()
+        last = Signal(reset_less=True)
         token = Signal(self._config.token_bits, reset_less=True)
         remaining = [Signal(depth, name=f"remaining_{i}", reset_less=True) for i in range(lanes)]
-        after = [Signal(depth, name=f"after_{i}") for i in range(lanes)]
-        m.d.comb += [a.eq(r & (r - 1)) for a, r in zip(after, remaining, strict=True)]
-        last = Signal()
-        m.d.comb += last.eq(reduce(or_, after) == 0)
+        after = [Signal(depth, name=f"after_{i}", reset_less=True) for i in range(lanes)]
+
+        def drop_lowest(rows):
+            return [row & (row - 1) for row in rows]
 
         picked_valid = Signal()
         picked_first = Signal(reset_less=True)
@@ -75,12 +77,16 @@ class MaskDecoder(wiring.Component):
             ]
             m.d.sync += [p.eq(r & ~a) for p, r, a in zip(picked, remaining, after, strict=True)]
             m.d.sync += [r.eq(a) for r, a in zip(remaining, after, strict=True)]
+            m.d.sync += [a.eq(later) for a, later in zip(after, drop_lowest(after), strict=True)]
+            m.d.sync += last.eq(reduce(or_, drop_lowest(after)) == 0)
             with m.If(last):
                 m.d.sync += loaded.eq(0)
         with m.If(self.rows.valid & self.rows.ready):
-            keep = self.rows.payload.keep
+            kept = [self.rows.payload.keep[lane::lanes] for lane in range(lanes)]
             m.d.sync += [loaded.eq(1), first.eq(1), token.eq(self.rows.payload.token)]
-            m.d.sync += [r.eq(keep[lane::lanes]) for lane, r in enumerate(remaining)]
+            m.d.sync += [r.eq(k) for r, k in zip(remaining, kept, strict=True)]
+            m.d.sync += [a.eq(later) for a, later in zip(after, drop_lowest(kept), strict=True)]
+            m.d.sync += last.eq(reduce(or_, drop_lowest(kept)) == 0)
 
         # Encode: one-hot to word address.
         beat = self.beats.payload

@@ -63,6 +63,7 @@ class RowInterleaver(wiring.Component):
         m = Module()
         config = self._config
         qk_left = Signal(config.count_bits)
+        qk_done, full = Signal(init=1), Signal()
         ahead = Signal(range(config.row_slots + 1))
         places = Signal(range(self.OUTPUT_ROWS + 1), init=self.OUTPUT_ROWS)
         pause = Signal(range(self.output_cycles(config)))
@@ -71,7 +72,7 @@ class RowInterleaver(wiring.Component):
         row_done = Signal()
         pv_blocked = Signal()
         m.d.comb += [
-            pv_turn.eq((ahead == config.row_slots) | (qk_left == 0)),
+            pv_turn.eq(full | qk_done),
             pv_blocked.eq(self.pv.payload.last & ((pause != 0) | (places == 0))),
             self.qk.ready.eq(~pv_turn),
             self.pv.ready.eq(pv_turn & ~pv_blocked),
@@ -81,11 +82,12 @@ class RowInterleaver(wiring.Component):
         m.d.comb += row_done.eq(pv_taken & self.pv.payload.last)
 
         with m.If(self.start):
-            m.d.sync += qk_left.eq(self.count)
+            m.d.sync += [qk_left.eq(self.count), qk_done.eq(self.count == 0)]
         with m.Elif(qk_taken & self.qk.payload.last):
-            m.d.sync += [qk_left.eq(qk_left - 1), ahead.eq(ahead + 1)]
+            m.d.sync += [qk_left.eq(qk_left - 1), qk_done.eq(qk_left == 1)]
+            m.d.sync += [ahead.eq(ahead + 1), full.eq(ahead == config.row_slots - 1)]
         with m.Elif(row_done):
-            m.d.sync += ahead.eq(ahead - 1)
+            m.d.sync += [ahead.eq(ahead - 1), full.eq(0)]
 
         m.d.sync += places.eq(places + self.output_taken - row_done)
         with m.If(row_done):

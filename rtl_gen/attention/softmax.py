@@ -205,9 +205,9 @@ class Softmax(wiring.Component):
         m.submodules.normalised = normalised = Queue(normalised_row_layout(config), slots)
         ready = delay(m, sum_last, Reciprocal.LATENCY + 2, name="normalised", reset_less=False)
         m.d.comb += [
-            waiting.i.valid.eq(row_end),
-            waiting.i.payload.token.eq(head.token),
-            waiting.i.payload.last_beat.eq(head.last_beat),
+            waiting.i.valid.eq(register(m, row_end, name="row_ended", reset_less=False)),
+            waiting.i.payload.token.eq(register(m, head.token, name="ended_token")),
+            waiting.i.payload.last_beat.eq(register(m, head.last_beat, name="ended_beat")),
             waiting.o.ready.eq(ready),
             normalised.i.valid.eq(ready),
             normalised.i.payload.token.eq(waiting.o.payload.token),
@@ -231,12 +231,18 @@ class Softmax(wiring.Component):
         look_up = table.read_port()
         m.d.comb += [look_up.en.eq(1), look_up.addr.eq(distance[:fraction_bits])]
         entry = register(m, look_up.data, name=f"entry_{lane}")
-        exponent = delay(m, distance[fraction_bits:], 2, name=f"exponent_{lane}")
+        exponent = register(m, distance[fraction_bits:], name=f"exponent_{lane}")
+        nothing_left = numerics.EXP_BITS + 1
+        capped_exponent = register(
+            m,
+            Mux(exponent > nothing_left, nothing_left, exponent)[: nothing_left.bit_length()],
+            name=f"capped_exponent_{lane}",
+        )
         valid = delay(m, stored.valid, 3, name=f"exp_lane_valid_{lane}")
 
         base_shift = numerics.EXP_TABLE_BITS - numerics.EXP_BITS
         halves = Signal(numerics.EXP_BITS + 1, name=f"halves_{lane}")
-        with m.Switch(exponent):
+        with m.Switch(capped_exponent):
             for value in range(numerics.EXP_BITS + 1):
                 with m.Case(value):
                     m.d.comb += halves.eq(entry >> (base_shift + value - 1))

@@ -18,6 +18,7 @@ from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
 
 from rtl_gen.attention.attention import head_layout
+from rtl_gen.common.pipeline import register
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.program_format import (
     ADDRESS_BITS,
@@ -122,6 +123,7 @@ class Dispatcher(wiring.Component):
         record = Signal(per_record * config.row_bits, reset_less=True)
         row_of_record = Signal(range(per_record + 1))
         rows_left = Signal(32)
+        rows_ended = Signal()
         take_record = Signal()
         taken = Signal()
         header = Signal(HEADER)
@@ -132,7 +134,7 @@ class Dispatcher(wiring.Component):
             taken.eq(self.rows.valid & self.rows.ready),
         ]
         with m.If(taken):
-            m.d.sync += rows_left.eq(rows_left - 1)
+            m.d.sync += [rows_left.eq(rows_left - 1), rows_ended.eq(rows_left == 1)]
         with m.If(taken & take_record):
             m.d.sync += [
                 record.eq(Cat(record, self.rows.payload)[config.row_bits :]),
@@ -140,19 +142,26 @@ class Dispatcher(wiring.Component):
             ]
 
         units = self._commands(m, command)
-        unit_ready = reduce(or_, (u.ready & (command.opcode == op) for op, u in units.items()))
-        waits = ~(
-            (command.opcode == Opcode.LINEAR) | ((command.opcode == Opcode.LOAD) & ~command.barrier)
+        # A record is complete a cycle before anything asks for what is registered here.
+        is_op = {
+            op: register(m, command.opcode == op, name=f"is_{op.name.lower()}") for op in Opcode
+        }
+        waits = register(
+            m,
+            (command.opcode != Opcode.LINEAR) & ((command.opcode != Opcode.LOAD) | command.barrier),
+            name="waits",
         )
+        command_error, header_error = Signal(ErrorCode), Signal(ErrorCode)
+        m.d.sync += [
+            command_error.eq(self._command_error(command)),
+            header_error.eq(self._header_error(header)),
+            self.clear.eq(0),
+        ]
+        unit_ready = reduce(or_, (unit.ready & is_op[op] for op, unit in units.items()))
         may_start = self.all_idle | ~waits
-        command_error = Signal(ErrorCode)
-        header_error = Signal(ErrorCode)
-        # A command is complete a cycle before its check.
-        m.d.sync += [command_error.eq(self._command_error(command)), self.clear.eq(0)]
         m.submodules.range_check = range_check = RangeCheck(config)
         last_token = Signal(config.token_bits, reset_less=True)
         m.d.comb += [
-            header_error.eq(self._header_error(header)),
             range_check.command.eq(command),
             range_check.last_token.eq(last_token),
         ]
@@ -168,6 +177,7 @@ class Dispatcher(wiring.Component):
                     self.fetch.payload.address.eq(self.program_address),
                     self.fetch.payload.rows.eq(per_record),
                     rows_left.eq(per_record),
+                    rows_ended.eq(0),
                     row_of_record.eq(0),
                     self.busy.eq(1),
                     self.done.eq(0),
@@ -182,8 +192,6 @@ class Dispatcher(wiring.Component):
             with m.Case(State.HEADER):
                 with m.If(row_of_record != per_record):
                     m.d.comb += take_record.eq(1)
-                with m.Elif(header_error != ErrorCode.NONE):
-                    stop(header_error)
                 with m.Else():
                     m.d.sync += [
                         self.fetch.payload.address.eq(
@@ -191,17 +199,21 @@ class Dispatcher(wiring.Component):
                         ),
                         self.fetch.payload.rows.eq(header.rows),
                         rows_left.eq(header.rows),
+                        rows_ended.eq(header.rows == 0),
                     ]
                     m.d.sync += state.eq(State.FETCH_PROGRAM)
             with m.Case(State.FETCH_PROGRAM):
-                m.d.comb += self.fetch.valid.eq(1)
-                with m.If(self.fetch.ready):
-                    m.d.sync += row_of_record.eq(0)
-                    m.d.sync += state.eq(State.COMMAND)
+                with m.If(header_error != ErrorCode.NONE):
+                    stop(header_error)
+                with m.Else():
+                    m.d.comb += self.fetch.valid.eq(1)
+                    with m.If(self.fetch.ready):
+                        m.d.sync += row_of_record.eq(0)
+                        m.d.sync += state.eq(State.COMMAND)
             with m.Case(State.COMMAND):
                 with m.If(row_of_record == per_record):
                     m.d.sync += state.eq(State.CHECK)
-                with m.Elif(rows_left == 0):
+                with m.Elif(rows_ended):
                     stop(ErrorCode.ENDED_EARLY)
                 with m.Else():
                     m.d.comb += take_record.eq(1)
@@ -209,30 +221,29 @@ class Dispatcher(wiring.Component):
                 m.d.sync += row_of_record.eq(0)
                 with m.If(command_error != ErrorCode.NONE):
                     stop(command_error)
-                with m.Elif(command.opcode == Opcode.HALT):
+                with m.Elif(is_op[Opcode.HALT]):
                     m.d.sync += state.eq(State.HALT)
                 with m.Else():
                     m.d.sync += state.eq(State.DISPATCH)
             with m.Case(State.DISPATCH):
                 for opcode, unit in units.items():
-                    chosen = command.opcode == opcode
-                    m.d.comb += unit.valid.eq(may_start & chosen & ~range_check.beyond)
+                    m.d.comb += unit.valid.eq(may_start & is_op[opcode] & ~range_check.beyond)
                 with m.If(range_check.beyond):
                     stop(ErrorCode.COUNT_OUT_OF_RANGE)
                 with m.Elif(may_start & unit_ready):
-                    with m.If(command.opcode == Opcode.SET_TOKENS):
+                    with m.If(is_op[Opcode.SET_TOKENS]):
                         m.d.sync += [
                             self.tokens.eq(command.count),
                             last_token.eq(command.count - 1),
                         ]
-                    with m.If(command.opcode.matches(Opcode.LOAD, Opcode.LINEAR)):
+                    with m.If(is_op[Opcode.LOAD] | is_op[Opcode.LINEAR]):
                         m.d.sync += state.eq(State.PAYLOAD)
                     with m.Else():
                         m.d.sync += state.eq(State.COMMAND)
             with m.Case(State.PAYLOAD):
                 with m.If(self.loader_idle & ~self.linear_feeding):
                     m.d.sync += state.eq(State.COMMAND)
-                with m.Elif((rows_left == 0) & (self.linear_feeding | self.loader_rows.ready)):
+                with m.Elif(rows_ended & (self.linear_feeding | self.loader_rows.ready)):
                     stop(ErrorCode.ENDED_EARLY)
             with m.Case(State.HALT), m.If(self.all_idle):
                 m.d.sync += [self.busy.eq(0), self.done.eq(1), self.clear.eq(1)]
@@ -324,14 +335,13 @@ class Dispatcher(wiring.Component):
         row_address_bits = (config.width - 1).bit_length()
         channel_bits = (config.norm_channels - 1).bit_length()
 
-        reachable, rows = 0, 0
+        reachable = 0
         for target, allowed in target_ranges(config).items():
             chosen = command.target == target
             if allowed.loads:
                 reachable |= chosen & is_load
             if allowed.stores:
                 reachable |= chosen & is_store
-            rows |= Mux(chosen, allowed.rows, 0)
         transfers = is_load | is_store
         bad_transfer = transfers & (~reachable | (count == 0))
         bad_linear = (opcode == Opcode.LINEAR) & (
@@ -345,9 +355,7 @@ class Dispatcher(wiring.Component):
             (command.dim == 0) | (command.dim > config.max_dim) | command.dim[:channel_bits].any()
         )
         counts_tokens = opcode.matches(Opcode.SET_TOKENS, Opcode.PRUNE)
-        bad_count = (counts_tokens & ((count == 0) | (count > config.max_tokens))) | (
-            transfers & (command.first + count > rows)
-        )
+        bad_count = counts_tokens & ((count == 0) | (count > config.max_tokens))
         needs_tokens = opcode.matches(Opcode.LINEAR, Opcode.NORM, Opcode.ATTEND, Opcode.PRUNE)
         return _first_error(
             {

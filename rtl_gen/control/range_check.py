@@ -1,13 +1,17 @@
-"""Range check of the rows that LINEAR and ATTEND address, as they depend on the tokens.
+"""Range check of the rows that a command addresses, which may depend on the tokens.
 
     LINEAR reads    token * slices + 0 .. slices - 1          of its source
     LINEAR writes   token * pitch + 0 .. rows of its tiles    of its destination (QKV: no rows)
     ATTEND writes   token * pitch + first                     of the hidden memory
+    LOAD, STORE     first + 0 .. count - 1                    of their target
 
 A live token is at most the last one of SET_TOKENS, so that this one's last row decides. One
-register follows the products, one the comparisons: `beyond` is valid LATENCY cycles after
-`command`.
+register follows the products and the end of a transfer, one the comparisons: `beyond` is valid
+LATENCY cycles after `command`.
 """
+
+from functools import reduce
+from operator import or_
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
@@ -15,7 +19,7 @@ from amaranth.lib.wiring import In, Out
 
 from rtl_gen.common.pipeline import register
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.control.program_format import COMMAND, Opcode
+from rtl_gen.control.program_format import COMMAND, Opcode, target_ranges
 from rtl_gen.linear.linear import Destination, Source
 
 
@@ -42,17 +46,19 @@ class RangeCheck(wiring.Component):
         attends, linear = command.opcode == Opcode.ATTEND, command.opcode == Opcode.LINEAR
         to = command.destination
 
-        last = Mux(linear & command.only_cls, 0, self.last_token)
+        alone = register(m, linear & command.only_cls, name="alone")
         int8_part = (config.chunks - 1).bit_length()
         wide = to.matches(Destination.LOGITS, Destination.RESIDUAL)
         last_slice = Signal.like(command.slices)
         last_tile = Signal.like(command.tiles)
         m.d.comb += [last_slice.eq(command.slices - 1), last_tile.eq(command.tiles - 1)]
         part = Mux(wide, last_tile >> int8_part - 1, last_tile >> int8_part)
-        last_read = _last_row(m, "read", last, command.slices, last_slice)
-        last_written = _last_row(
-            m, "written", last, command.pitch, Mux(attends, command.first, part)
-        )
+        read_base = register(m, self.last_token * command.slices, name="read_base")
+        written_base = register(m, self.last_token * command.pitch, name="written_base")
+        read_offset = register(m, last_slice, name="read_offset")
+        written_offset = register(m, Mux(attends, command.first, part), name="written_offset")
+        last_read = Mux(alone, 0, read_base) + read_offset
+        last_written = Mux(alone, 0, written_base) + written_offset
 
         readable = Mux(command.source == Source.HIDDEN, config.hidden_rows, config.activation_rows)
         writable = Mux(
@@ -61,14 +67,19 @@ class RangeCheck(wiring.Component):
         writes = attends | (linear & (to != Destination.QKV))
         read_beyond = last_read >= register(m, readable, name="readable")
         written_beyond = last_written >= register(m, writable, name="writable")
+
+        transfers = (command.opcode == Opcode.LOAD) | (command.opcode == Opcode.STORE)
+        rows = reduce(
+            or_,
+            (
+                Mux(command.target == target, allowed.rows, 0)
+                for target, allowed in target_ranges(config).items()
+            ),
+        )
+        end = register(m, command.first + command.count, name="end")
         m.d.sync += self.beyond.eq(
             (register(m, linear, name="reads") & read_beyond)
             | (register(m, writes, name="writes") & written_beyond)
+            | (register(m, transfers, name="transfers") & (end > register(m, rows, name="rows")))
         )
         return m
-
-
-def _last_row(m: Module, name: str, token, rows, offset):
-    """token * rows + offset, a cycle later but for the sum."""
-    base = register(m, token * rows, name=f"{name}_base")
-    return base + register(m, offset, name=f"{name}_offset")

@@ -165,7 +165,6 @@ class LinearEngine(wiring.Component):
         accept = self.command.valid & self.command.ready
         start = Signal()
         m.d.comb += [
-            self.running.eq(walker.busy | walker.step.valid | (draining != 0)),
             self.idle.eq(~waiting & ~self.running),
             self.command.ready.eq(~waiting & ~buffer.feeding),
             buffer.start.eq(accept),
@@ -193,7 +192,9 @@ class LinearEngine(wiring.Component):
         with m.If(accept):
             m.d.sync += [waiting.eq(1), layer.eq(command)]
         with m.If(start):
-            m.d.sync += [waiting.eq(0), running.eq(layer)]
+            m.d.sync += [waiting.eq(0), running.eq(layer), self.running.eq(1)]
+        with m.Elif(~walker.busy & ~walker.step.valid & (draining <= 1)):
+            m.d.sync += self.running.eq(0)
         with m.If(walker.step.valid):
             m.d.sync += draining.eq(self.drain_cycles(config))
         with m.Elif(draining != 0):

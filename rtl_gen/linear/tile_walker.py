@@ -89,15 +89,15 @@ class TileWalker(wiring.Component):
         config = self._config
         tile, slice_ = Signal(TILE_BITS), Signal(SLICE_BITS)
         position = Signal(config.count_bits + 1)
-        span = Signal.like(position)
-        tiles, slices = Signal(TILE_BITS), Signal(SLICE_BITS)
+        last_position, last_tile = Signal.like(position), Signal(TILE_BITS)
+        slices, last_slice = Signal(SLICE_BITS), Signal(SLICE_BITS)
         tokens, pitch = Signal(config.count_bits), Signal(PITCH_BITS)
         walking, advance = Signal(), Signal()
 
         # Counters.
-        pass_end = position == span - 1
-        slice_end = slice_ == slices - 1
-        tile_end = tile == tiles - 1
+        pass_end = position == last_position
+        slice_end = slice_ == last_slice
+        tile_end = tile == last_tile
         with m.If(self.start):
             m.d.sync += [
                 walking.eq(1),
@@ -105,9 +105,10 @@ class TileWalker(wiring.Component):
                 slice_.eq(0),
                 position.eq(0),
                 tokens.eq(self.tokens),
-                span.eq(Mux(self.tokens < self.MIN_PASS, self.MIN_PASS, self.tokens)),
-                tiles.eq(self.tiles),
+                last_position.eq(Mux(self.tokens < self.MIN_PASS, self.MIN_PASS, self.tokens) - 1),
+                last_tile.eq(self.tiles - 1),
                 slices.eq(self.slices),
+                last_slice.eq(self.slices - 1),
                 pitch.eq(self.pitch),
             ]
         with m.Elif(walking & advance):

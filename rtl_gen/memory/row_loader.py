@@ -4,7 +4,7 @@ A row a cycle; a row of the GELU table takes `width` cycles, one an entry. Idle 
 after the last write.
 """
 
-from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.hdl import Module, Signal, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
@@ -48,34 +48,38 @@ class RowLoader(wiring.Component):
         m = Module()
         width = self._config.width
         left = Signal(COUNT_BITS)
+        more_rows, more_bytes = Signal(), Signal()
         bytes_left = Signal(range(width + 1))
         is_gelu = self.target == Target.GELU
         command = self.command.payload
         m.d.comb += [
-            self.idle.eq((left == 0) & ~self.write),
+            self.idle.eq(~more_rows & ~self.write),
             self.command.ready.eq(self.idle),
-            self.rows.ready.eq((left != 0) & (bytes_left <= 1)),
+            self.rows.ready.eq(more_rows & ~more_bytes),
         ]
         with m.If(self.command.valid & self.command.ready):
             m.d.sync += [
                 self.target.eq(command.target),
                 self.row.eq(command.first - 1),
                 left.eq(command.count),
+                more_rows.eq(command.count != 0),
             ]
         accept = self.rows.valid & self.rows.ready
-        more_bytes = bytes_left > 1
         m.d.sync += self.write.eq(accept | more_bytes)
         with m.If(accept):
             m.d.sync += [
                 self.data.eq(self.rows.payload),
                 self.row.eq(self.row + 1),
                 left.eq(left - 1),
-                bytes_left.eq(Mux(is_gelu, width, 0)),
+                more_rows.eq(left != 1),
+                bytes_left.eq(width),
+                more_bytes.eq(is_gelu),
             ]
         with m.Elif(more_bytes):
             m.d.sync += [
                 self.data.eq(self.data >> 8),
                 self.row.eq(self.row + 1),
                 bytes_left.eq(bytes_left - 1),
+                more_bytes.eq(bytes_left != 2),
             ]
         return m

@@ -63,8 +63,7 @@ class RowStorer(wiring.Component):
         wait = Signal(range(self.READ_CYCLES))
         command, row = self.command.payload, self.rows.payload
         m.d.comb += [
-            self.active.eq(left != 0),
-            self.idle.eq((left == 0) & ~self.rows.valid),
+            self.idle.eq(~self.active & ~self.rows.valid),
             self.command.ready.eq(self.idle),
         ]
         with m.If(self.command.valid & self.command.ready):
@@ -72,6 +71,7 @@ class RowStorer(wiring.Component):
                 self.target.eq(command.target),
                 self.row.eq(command.first),
                 left.eq(command.count),
+                self.active.eq(command.count != 0),
                 row.address.eq(command.address),
                 wait.eq(self.READ_CYCLES - 1),
             ]
@@ -88,6 +88,7 @@ class RowStorer(wiring.Component):
                 self.rows.valid.eq(1),
                 self.row.eq(self.row + 1),
                 left.eq(left - 1),
+                self.active.eq(left != 1),
                 wait.eq(self.READ_CYCLES - 1),
             ]
         return m

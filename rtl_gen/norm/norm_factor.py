@@ -42,6 +42,9 @@ The mean is off by at most 9 units: 8 through its scale, 1 by rounding. The dist
 NORMALISED_BITS = DEVIATION_BITS + numerics.MULTIPLIER_BITS
 """Signed product of a distance and the multiplier."""
 
+FACTOR_BITS = 17
+"""Unsigned factor of a multiplier of 18 x 18 bits signed, which is what FPGAs have."""
+
 
 def norm_factor_layout() -> StructLayout:
     """What normalises a token: its channels differ only by their own shift."""
@@ -97,8 +100,18 @@ class NormFactor(wiring.Component):
             ),
         ]
 
-        scaled_squares = register(m, squares * self.dim, name="scaled_squares")
-        squared_total = register(m, total * total, name="squared_total")
+        # Products of parts, so that a register follows every multiplier; one sum of all of them.
+        parts = range(0, len(squares), FACTOR_BITS)
+        scaled_squares = sum(
+            register(m, squares[low : low + FACTOR_BITS] * self.dim, name=f"scaled_{low}") << low
+            for low in parts
+        )
+        low, high = total[:FACTOR_BITS], total[FACTOR_BITS:].as_signed()
+        squared_total = (
+            register(m, low * low, name="squared_low")
+            + (register(m, low * high, name="crossed") << (FACTOR_BITS + 1))
+            + (register(m, high * high, name="squared_high") << (2 * FACTOR_BITS))
+        )
         m.submodules.square_root = square_root = SquareRoot(config.variance_bits)
         variance = Signal(config.variance_bits, reset_less=True)
         m.d.sync += variance.eq(scaled_squares - squared_total)
