@@ -187,9 +187,8 @@ def test_legend_hides_an_operation(page):
 
 
 def test_hover_tells_cycles(page):
-    bar = page.locator("#plot-speedup .bars .point path").first
-    bar.scroll_into_view_if_needed()
-    box = bar.bounding_box()
+    page.locator("#plot-speedup").scroll_into_view_if_needed()
+    box = page.locator("#plot-speedup .bars .point path").first.bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 40)
     label = page.locator("#plot-speedup .hoverlayer .hovertext").first
     expect(label).to_contain_text("cycles sparse")
