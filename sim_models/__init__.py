@@ -26,11 +26,9 @@ def source_digest(*patterns: str) -> str:
 _MODEL_SOURCES = ("rtl_gen/**/*.py", "sim_models/*.py")
 
 
-def code_digest() -> str:
-    """Version of all that the result of a sweep's point depends on."""
-    return source_digest(
-        *_MODEL_SOURCES, "sim_models/sweeps/point.py", "model/*.py", "model/assets/*.npz"
-    )
-
+CODE = source_digest(
+    *_MODEL_SOURCES, "sim_models/sweeps/point.py", "model/*.py", "model/assets/*.npz"
+)
+"""Version of all that the result of a sweep's point depends on, as this process loaded it."""
 
 numba.config.CACHE_DIR = str(_ROOT / "build" / "numba" / source_digest(*_MODEL_SOURCES))

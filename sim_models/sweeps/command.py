@@ -1,5 +1,6 @@
 """`python -m sim_models sweep`: the grid of a YAML file, or the paper's."""
 
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -18,7 +19,7 @@ from sim_models.figures.tables import terminal_table
 from sim_models.sweeps.energy import energy_table
 from sim_models.sweeps.files import write_sweep
 from sim_models.sweeps.point import DENSE
-from sim_models.sweeps.run import SweepResult, run_points, with_baselines
+from sim_models.sweeps.run import SweepResult, run_points
 from sim_models.sweeps.spec import STANDARD, UNPRUNED, MemoryAxes, SweepSpec
 from sim_models.sweeps.tables import points_table, pruning_table
 from sim_models.sweeps.yaml_file import read_model
@@ -120,16 +121,23 @@ def run_grid(
     points = grid.points(folder)
     table = energy_table(energy)
     columns = (*Progress.get_default_columns()[:-1], MofNCompleteColumn())
-    messages = Console(stderr=True)
-    with Progress(*columns, console=messages) as progress:
-        task = progress.add_task("points", total=len(with_baselines(points)))
+    bar = Progress(*columns, console=Console(stderr=True))
+    task = bar.add_task("points", total=None)
+    with ExitStack() as shown:
+
+        def show_progress(done: int, total: int) -> None:
+            """The bar appears once nothing can be refused any more."""
+            if not bar.live.is_started:
+                shown.enter_context(bar)
+            bar.update(task, completed=done, total=total)
+
         return run_points(
             points,
             table,
             out / f"{name}.finished.jsonl",
             scheduler=workers.scheduler,
             processes=workers.processes,
-            progress=lambda done, total: progress.update(task, completed=done, total=total),
+            progress=show_progress,
         )
 
 

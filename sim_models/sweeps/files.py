@@ -14,7 +14,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from model.files import replace_file
-from sim_models import code_digest
+from sim_models import CODE
 from sim_models.figures.style import SERIES, new_figure, render, style
 from sim_models.sweeps.run import SweepResult
 
@@ -43,7 +43,7 @@ def write_sweep(result: SweepResult, folder: Path, name: str) -> list[Path]:
 
 def _json(result: SweepResult) -> bytes:
     content = {
-        "code": code_digest(),
+        "code": CODE,
         "energy_table": result.energy.model_dump(mode="json"),
         "mean_speedup_over_sparse": result.mean_speedups(),
         "rows": result.rows,

@@ -19,7 +19,7 @@ from typing import Any
 from model.networks import get_network
 from rtl_gen.config import PRESETS, AcceleratorConfig
 from rtl_gen.errors import UserError
-from sim_models import code_digest
+from sim_models import CODE
 from sim_models.sweeps.energy import EnergyTable
 from sim_models.sweeps.finished import FinishedPoints
 from sim_models.sweeps.point import DENSE, Point, evaluate
@@ -62,18 +62,20 @@ def run_points(
         UserError: files or workers that cannot be used, a mask file that changed, a lost worker.
     """
     wanted = {point.key(): point for point in with_baselines(points)}
-    with FinishedPoints(finished, code_digest()) as store:
+    with FinishedPoints(finished, CODE) as store:
         missing = [point for key, point in wanted.items() if key not in store.results]
-        done = len(wanted) - len(missing)
-        progress(done, len(wanted))
+
+        def report() -> None:
+            progress(len(wanted.keys() & store.results.keys()), len(wanted))
+
         if missing:
             with worker_pool(scheduler, processes) as pool:
                 tasks = [pool.submit(evaluate_batch, batch) for batch in _batches(missing)]
+                report()
                 try:
                     for task in as_completed(tasks):
                         store.add(task.result())
-                        done = len(wanted.keys() & store.results.keys())
-                        progress(done, len(wanted))
+                        report()
                 except BrokenExecutor as error:
                     raise UserError(
                         "a worker process ended: finished points are kept, run the sweep again"

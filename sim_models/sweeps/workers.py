@@ -15,7 +15,7 @@ from contextlib import contextmanager
 import torch
 
 from rtl_gen.errors import UserError
-from sim_models import code_digest
+from sim_models import CODE
 
 CONNECT_SECONDS = 10
 
@@ -78,7 +78,7 @@ def _cluster(address: str) -> Iterator[Executor]:
 
 def _check_workers(client, address: str) -> None:
     try:
-        versions = client.run(code_digest)
+        versions = client.run(_loaded_code)
     except ImportError as error:
         raise UserError(
             f"a worker of {address} cannot import the project ({error}): start it in the "
@@ -87,7 +87,11 @@ def _check_workers(client, address: str) -> None:
     if not versions:
         raise UserError(f"{address} has no workers: start some with `dask worker {address}`")
     for worker, version in versions.items():
-        if version != code_digest():
+        if version != CODE:
             raise UserError(
                 f"worker {worker} has another version of the project: start it again from this one"
             )
+
+
+def _loaded_code() -> str:
+    return CODE

@@ -88,10 +88,11 @@ def _refuse_repeated_keys(path: Path, node: yaml.Node | None) -> None:
     elif isinstance(node, yaml.MappingNode):
         seen = set()
         for key, value in node.value:
-            if key.value in seen:
+            name = str(key.value)
+            if name in seen:
                 line = key.start_mark.line + 1
-                raise UserError(f"{path}, line {line}: key {key.value!r} stands twice: keep one")
-            seen.add(key.value if isinstance(key, yaml.ScalarNode) else None)
+                raise UserError(f"{path}, line {line}: key {name!r} stands twice: keep one")
+            seen.add(name)
             _refuse_repeated_keys(path, value)
 
 

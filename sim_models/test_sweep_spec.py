@@ -1,0 +1,128 @@
+"""The specification of a sweep: its grid, and what it refuses before any work."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model.masks import STRATEGIES
+from model.networks import DEIT_SMALL, DEIT_TINY, NETWORKS
+from model.schedule import NO_PRUNING, READINGS, Placement
+from model.vitcod_io import write_masks
+from rtl_gen.config import get_config
+from rtl_gen.errors import UserError
+from sim_models.sweeps.spec import STANDARD, SweepSpec, pruning_label
+from sim_models.sweeps.yaml_file import read_model
+
+
+def points_of(folder: Path, text: str):
+    path = folder / "grid.yaml"
+    path.write_text(text)
+    return read_model(path, SweepSpec).points(folder)
+
+
+def test_standard_grid_has_every_network_sparsity_and_reading():
+    points = STANDARD.points()
+    assert len(points) == len(NETWORKS) * 5 * (1 + len(READINGS)) == len(set(points))
+    assert {p.config for p in points} == {get_config("default")}
+    assert {p.masks.sparsity for p in points if p.masks} == {0.5, 0.6, 0.7, 0.8}
+
+
+def test_grid_is_the_product_of_all_lists(tmp_path):
+    masks = np.ones(DEIT_TINY.mask_shape, dtype=np.bool_)
+    write_masks(tmp_path / "all.npy", masks)
+    points = points_of(
+        tmp_path,
+        """
+        networks: [deit_tiny, deit_small]
+        sparsities: [0, 0.5]
+        strategies: [vitcod, row_topk]
+        mask_files: {deit_tiny: all.npy}
+        pruning:
+          - none
+          - remaining-after-ffn
+          - {end: [0.5, 0.7], placement: [before_layer, after_ffn]}
+        presets: [default, half]
+        overrides: {row_slots: [8, 16], frequency_mhz: 250}
+        memory: {latency: [50, 100], rate: 16}
+        seeds: [1, 2]
+        """,
+    )
+    # Dense stands in the grid once, whatever the strategy.
+    sources = {DEIT_TINY.name: 1 + 2 + 1, DEIT_SMALL.name: 1 + 2}
+    machines, memories, seeds, schedules = 2 * 2, 2, 2, 1 + 1 + 4
+    for name, count in sources.items():
+        of_network = [p for p in points if p.network == name]
+        assert len(of_network) == count * machines * memories * seeds * schedules
+    assert {p.config.frequency_mhz for p in points} == {250}
+    assert {(p.memory.latency, p.memory.rate) for p in points} == {(50, 16), (100, 16)}
+    ends = {p.schedule.end for p in points if p.schedule.placement is Placement.BEFORE_LAYER}
+    assert ends == {0.5, 0.7}
+    assert len({p.key() for p in points}) == len(points)
+
+
+def test_schedule_follows_the_depth_of_a_network_unless_told(tmp_path):
+    text = "networks: [vit_digits]\npresets: [small]\npruning: [original-after-attention, {}, %s]"
+    first = [p.schedule.first_layer for p in points_of(tmp_path, text % "{first_layer: 2}")]
+    assert first == [1, 2]
+
+
+def test_labels():
+    names = {pruning_label(schedule, DEIT_TINY): schedule for schedule in READINGS.values()}
+    assert names == READINGS
+    assert pruning_label(NO_PRUNING, DEIT_TINY) == "none"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("sparsity: 0.5", "line 1: unknown key 'sparsity': did you mean 'sparsities'?"),
+        ("seeds: 1\nmemory:\n  latncy: 3", "line 2: memory: unknown key 'latncy': did you mean 'l"),
+        ("overrides: {lane: 4}", "unknown key 'lane': did you mean 'lanes'?"),
+        ("networks:\n- deit_tiny\n- deit_tony", "line 3: networks.1: unknown network 'deit_tony'"),
+        ("strategies: vitcods", f"did you mean 'vitcod'? expected one of {', '.join(STRATEGIES)}"),
+        ("presets: [default, hlaf]", "unknown preset 'hlaf': did you mean 'half'?"),
+        ("pruning: original-after-atention", "did you mean 'original-after-attention'?"),
+        ("pruning:\n- none\n- {placment: after_ffn}", "line 3: pruning.1: unknown key 'placment'"),
+        ("pruning: {placement: after_fn}", "unknown placement 'after_fn': did you mean"),
+        ("pruning: {start: 1.5}", "pruning ratio start = 1.5: expected a fraction"),
+        ("pruning: {first_layer: 12}", "first_layer = 12"),
+        ("sparsities: [0.5, 1.0]", "sparsities.1: input should be less than 1, found 1.0"),
+        ("sparsities: half", "input should be a valid number, found 'half'"),
+        ("seeds: -1", "greater than or equal to 0, found -1"),
+        ("seeds: 1.5", "valid integer, found 1.5"),
+        ("networks: []", "at least 1 item"),
+        ("sparsities: []", "the sweep has no points"),
+        ("memory: {latency: 1}", "memory latency 1: expected at least 2"),
+        ("memory: {rate: 0}", "memory rate 0: expected at least 1"),
+        ("memory: 5", "memory: found 5: expected keys out of latency, rate"),
+        ("overrides: {lanes: [4, 5]}", "lanes = 5: expected a power of two"),
+        ("overrides: {width: 32, bus_bytes: 32}", "deit_tiny needs width = 64"),
+        ("networks: deit_base\noverrides: {max_heads: 6}", "deit_base needs max_heads = 12"),
+        ("presets: [default, small]", "deit_tiny needs max_tokens = 197"),
+        ("mask_files: {deit_tiny: no.npy}", "no mask file"),
+        ("mask_files: {deit_tiny: text.npy}", "is unreadable"),
+        ("mask_files: {deit_tiny: small.npy}", "expected (12, 3, 197, 197) for deit_tiny"),
+        ("networks: deit_tiny\nmask_files: {deit_small: small.npy}", "not among the networks"),
+        ("seeds: 1\nseeds: 2", "line 2: key 'seeds' stands twice"),
+        ("networks: [deit_tiny\nseeds: 2", "line 2: "),
+        ("seeds: [1]\n\tmemory: 3", "line 2: "),
+        ("", "found None: expected keys out of networks"),
+        ("- 5", "expected keys out of networks"),
+        ("? [a, b]\n: 5", "expected YAML"),
+    ],
+)
+def test_bad_specification_is_one_sentence(tmp_path, text, message):
+    write_masks(tmp_path / "small.npy", np.ones(DEIT_SMALL.mask_shape, dtype=np.bool_))
+    (tmp_path / "text.npy").write_text("no array")
+    with pytest.raises(UserError) as caught:
+        points_of(tmp_path, text)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_file_that_cannot_be_read(tmp_path):
+    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
+    for name in ("none.yaml", "", "binary.yaml"):
+        with pytest.raises(UserError, match="cannot read"):
+            read_model(tmp_path / name, SweepSpec)
