@@ -65,6 +65,9 @@ def synth(
     place: Annotated[
         bool, typer.Option(help="Place and route what fits the device, for its clock frequency.")
     ] = True,
+    each: Annotated[
+        bool, typer.Option(help="Place and route every unit on its own, too (minutes).")
+    ] = False,
     target: Annotated[int, typer.Option(min=1, help="MHz that the placement aims at.")] = 100,
     speed_grade: Annotated[int, typer.Option(min=6, max=8, help="6 is the slowest.")] = 6,
     seed: Annotated[int, typer.Option(min=1, help="Of the placement.")] = 1,
@@ -90,6 +93,7 @@ def synth(
             placement=Placement(target_mhz=target, speed_grade=speed_grade, seed=seed)
             if place
             else None,
+            each=each,
             progress=status.update,
         )
     identity = {

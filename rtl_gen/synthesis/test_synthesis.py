@@ -1,5 +1,6 @@
 """Synthesis: units by name, the wrapper, cells of a small unit through Yosys, nextpnr's report."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -69,6 +70,7 @@ def test_cells_placement_and_critical_path(tmp_path):
         "mac",
         folder=tmp_path,
         placement=Placement(),
+        each=True,
         progress=messages.append,
     )
     used = result["units"]["mac"]
@@ -83,7 +85,26 @@ def test_cells_placement_and_critical_path(tmp_path):
     assert placed["logic_ns"] + placed["routing_ns"] == pytest.approx(
         1000 / placed["frequency_mhz"], abs=0.05
     )
+    assert 50 < placed["placed_mhz"] < 600
+    # The whole is the unit: same netlist, same seed, same result.
+    assert result["units_placed"] == {"mac": placed}
     assert messages[0] == "mapping mac (1 of 1)"
+
+
+def test_names_that_differ_in_brackets_survive_the_mapping(tmp_path):
+    """ABC9 would take the wire `a[0][1]` for bit 1 of `a[0]`."""
+    text = r"""
+module top(input clk, input [7:0] \a[0] , input \a[0][1] , output reg y);
+  wire [7:0] \b[0] = \a[0] ;
+  wire [3:0] \b[0][1] = \a[0] [7:4] ^ {4{\a[0][1] }};
+  always @(posedge clk) y <= ^\b[0][1] & \b[0] [1];
+endmodule
+"""
+    netlist = tmp_path / "netlist.json"
+    yosys.synthesize(text, "top", netlist=netlist)
+    assert set(json.loads(netlist.read_text())["modules"]["top"]["ports"]) == {
+        *("clk", "a.0", "a.0.1", "y")
+    }
 
 
 @pytest.mark.parametrize("chunks", [1, 4])
