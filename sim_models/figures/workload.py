@@ -15,6 +15,7 @@ from rtl_gen.config import DEFAULT, AcceleratorConfig
 from sim_models.macs import kept_entries, network_macs
 from sim_models.memory import DEFAULT_MEMORY, MemoryTiming
 from sim_models.network import NetworkCycles, NetworkRun, assumed_live, network_cycles, run_network
+from sim_models.paper import MASK_STRATEGY
 
 HIGH_SPARSITY = 0.8
 """The sparsity that stands for the paper's method where only one is shown."""
@@ -108,4 +109,4 @@ def maps(network: Network, seed: int) -> AttentionMaps:
 
 @lru_cache(maxsize=16)
 def _masks(network: Network, seed: int, sparsity: float) -> np.ndarray:
-    return make_masks(maps(network, seed).maps, sparsity)
+    return make_masks(maps(network, seed).maps, sparsity, MASK_STRATEGY)
