@@ -57,6 +57,10 @@ class Host:
             limit = limit_cycles * CLOCK_PERIOD_NS
             await with_timeout(RisingEdge(self._dut.irq), limit, "ns")
 
+    async def acknowledge(self) -> None:
+        """Take the interrupt back, so that the next one can be told from it."""
+        await self.write("control", 1 << CONTROL_BITS["clear"])
+
     async def counters(self) -> dict[str, int]:
         return {name: await self.read(name) for name in Accelerator.COUNTERS}
 
@@ -85,5 +89,6 @@ async def images_run(dut):
         )
         if len(results):
             results[:] = np.frombuffer(await memory.read(size, len(results)), np.uint8)
+        await host.acknowledge()
     np.save(given["memory"], stored)
     report(runs=runs)
