@@ -2,11 +2,20 @@
 
 import typer
 
-from model.commands import accuracy, attention, digits, finetune, integers, scores, synthetic
+from model.commands import (
+    accuracy,
+    attention,
+    digits,
+    finetune,
+    importance,
+    integers,
+    scores,
+    synthetic,
+)
 from rtl_gen.cli import run
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
-for group in (attention, scores, accuracy, finetune, integers, digits):
+for group in (attention, scores, importance, accuracy, finetune, integers, digits):
     app.add_typer(group.app)
 app.add_typer(synthetic.app, name="synthetic")
 

@@ -59,6 +59,9 @@ STRATEGIES: dict[str, Strategy] = {
 LEARNED = "learned"
 """The strategy whose costs are negative scores, learned from images: see `model.entry_scores`."""
 
+SCORE_TIE = 1 / 64
+"""Averaged attention decides between scores that are alike."""
+
 STRATEGY_NAMES = (*STRATEGIES, LEARNED)
 
 
@@ -84,7 +87,7 @@ def make_masks(
             )
         if scores.shape != maps.shape:
             raise UserError(f"entry scores have shape {scores.shape}: expected {maps.shape}")
-        return keep_cheapest(-scores, maps, sparsity)
+        return keep_cheapest(-scores - SCORE_TIE * maps, maps, sparsity)
     return keep_cheapest(STRATEGIES[strategy](maps), maps, sparsity)
 
 

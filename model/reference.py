@@ -1,9 +1,9 @@
 """The float network with static masks and cascade token pruning: what accuracy is compared with.
 
 It walks through a timm Vision Transformer block by block, so that weights and every other operation
-are timm's own. A token's importance in a layer is the sum of its attention probabilities over all
-live queries and heads (SpAtten, HPCA 2021). CLS always stays, ties keep the lower index, survivors
-keep their order.
+are timm's own. A token's importance in a layer is, unless told otherwise, the sum of its attention
+probabilities over all live queries and heads (SpAtten, HPCA 2021). CLS always stays, ties keep the
+lower index, survivors keep their order.
 """
 
 from collections.abc import Callable
@@ -13,8 +13,10 @@ import numpy as np
 import torch
 from timm.models.vision_transformer import Attention, VisionTransformer
 from torch import Tensor
+from torch.nn import functional
 
 from model.images import ImageFolder
+from model.importance import COLUMN_SUM, Measure, weighted_mean
 from model.networks import Network
 from model.schedule import NO_PRUNING, Placement, PruningSchedule
 from model.vitcod_io import check_masks
@@ -45,12 +47,17 @@ class FloatReference:
     """A timm model in evaluation mode, with masks and a pruning schedule applied to it.
 
     masks: bool (layers, heads, n, n), True = kept; None = dense attention
+    measure: of a token's importance; the hardware has the column sum
+    package: whether dropped tokens live on as one package token, the last one, whose place in
+        `live` is the number of tokens; the hardware has none
     """
 
     network: Network
     model: VisionTransformer
     masks: np.ndarray | None = None
     schedule: PruningSchedule = NO_PRUNING
+    measure: Measure = COLUMN_SUM
+    package: bool = False
 
     def __post_init__(self):
         if self.masks is not None:
@@ -70,34 +77,59 @@ class FloatReference:
         model, placement = self.model, self.schedule.placement
         x = model.norm_pre(model.patch_drop(model._pos_embed(model.patch_embed(images))))
         live = torch.arange(x.shape[1], device=x.device).expand(x.shape[0], -1)
-        importance = torch.zeros(live.shape)
+        importance = torch.zeros(live.shape, device=x.device)
         tokens = self.schedule.layer_tokens(self.network)
         for layer, (block, count) in enumerate(zip(model.blocks, tokens, strict=True)):
-            if placement is Placement.BEFORE_LAYER and count.leaving < x.shape[1]:
-                x, live = prune(importance, count.leaving, x, live)
+            if placement is Placement.BEFORE_LAYER:
+                live, importance, x = self._leave(count.leaving, live, importance, x)
 
             attention = block.attn
             q, k, v = split_qkv(attention, block.norm1(x))
             probs = probabilities(attention, q, k, self._live_mask(layer, live))
-            importance = probs.detach().sum(dim=(1, 2), dtype=_at_least_float32(probs.dtype))
+            earlier = importance if self.measure.accumulated else 0
+            importance = earlier + self.measure.of_layer(probs.detach(), v.detach())
             if observe is not None:
                 observe(LayerTrace(layer, q, k, v, probs, importance, live))
             mixed = (probs @ v).transpose(1, 2).flatten(2)
 
-            if placement is Placement.AFTER_ATTENTION and count.leaving < x.shape[1]:
-                x, mixed, live = prune(importance, count.leaving, x, mixed, live)
+            if placement is Placement.AFTER_ATTENTION:
+                live, importance, x, mixed = self._leave(count.leaving, live, importance, x, mixed)
             x = x + block.ls1(attention.proj(attention.norm(mixed)))
             x = x + block.ls2(block.mlp(block.norm2(x)))
 
-            if placement is Placement.AFTER_FFN and count.leaving < x.shape[1]:
-                x, live = prune(importance, count.leaving, x, live)
+            if placement is Placement.AFTER_FFN:
+                live, importance, x = self._leave(count.leaving, live, importance, x)
         return model.forward_head(model.norm(x))
+
+    def _leave(
+        self, keep: int, live: Tensor, importance: Tensor, *tensors: Tensor
+    ) -> tuple[Tensor, ...]:
+        """Live tokens, importance and tensors (b, n, ...) of the tokens that stay."""
+        if keep >= live.shape[1]:
+            return live, importance, *tensors
+        if not self.package:
+            return prune(importance, keep, live, importance, *tensors)
+        ranks = ranking(importance.masked_fill(live == self.network.tokens, -torch.inf))
+        survivors, rest = ranks[:, :keep].sort(dim=1).values, ranks[:, keep:]
+        weights = take(importance, rest)
+
+        def with_package(tensor: Tensor) -> Tensor:
+            merged = weighted_mean(weights, take(tensor, rest))
+            return torch.cat([take(tensor, survivors), merged], dim=1)
+
+        return (
+            functional.pad(take(live, survivors), (0, 1), value=self.network.tokens),
+            with_package(importance[..., None])[..., 0],
+            *(with_package(tensor) for tensor in tensors),
+        )
 
     def _live_mask(self, layer: int, live: Tensor) -> Tensor | None:
         """Mask rows and columns (b, h, n, n) of the live tokens (b, n)."""
         if self.masks is None:
             return None
         mask = torch.from_numpy(self.masks[layer]).to(live.device)
+        if self.package:
+            mask = functional.pad(mask, (0, 1, 0, 1), value=True)
         return mask[:, live[:, :, None], live[:, None, :]].transpose(0, 1)
 
     def accuracy(self, folder: ImageFolder, batch_size: int = 32) -> float:
@@ -127,14 +159,18 @@ def probabilities(attention: Attention, q: Tensor, k: Tensor, kept: Tensor | Non
 
 def prune(importance: Tensor, keep: int, *tensors: Tensor) -> tuple[Tensor, ...]:
     """The `keep` most important tokens (CLS counted) of tensors (b, n, ...), in their order."""
+    survivors = ranking(importance)[:, :keep].sort(dim=1).values
+    return tuple(take(tensor, survivors) for tensor in tensors)
+
+
+def ranking(importance: Tensor) -> Tensor:
+    """Positions (b, n) from the most important token down: CLS first, ties in token order."""
     ranked = importance.clone()
     ranked[:, :PROTECTED_TOKENS] = torch.inf
-    order = torch.sort(ranked, dim=1, descending=True, stable=True).indices
-    survivors = order[:, :keep].sort(dim=1).values
-    rows = torch.arange(len(survivors), device=survivors.device)[:, None]
-    return tuple(tensor[rows, survivors] for tensor in tensors)
+    return torch.sort(ranked, dim=1, descending=True, stable=True).indices
 
 
-def _at_least_float32(dtype: torch.dtype) -> torch.dtype:
-    """Sums of many bfloat16 probabilities would tie where the probabilities do not."""
-    return torch.promote_types(dtype, torch.float32)
+def take(tensor: Tensor, positions: Tensor) -> Tensor:
+    """Rows of a tensor (b, n, ...) at positions (b, m) of each image."""
+    rows = torch.arange(len(positions), device=positions.device)[:, None]
+    return tensor[rows, positions]

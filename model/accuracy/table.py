@@ -34,22 +34,29 @@ class Row:
 
 def to_frame(rows: Sequence[Row]) -> pd.DataFrame:
     """Top-1, top-5 and drop of every row, in percent and points; the first row is the base."""
-    base = np.array(rows[0].ranks) == 0
-    return pd.DataFrame([_entry(row, base) for row in rows])
+    return pd.DataFrame(
+        [
+            {
+                "masks": row.masks,
+                "sparsity": row.sparsity,
+                "pruned": row.pruned,
+                "arithmetic": row.arithmetic,
+                **figures(row.ranks, rows[0].ranks),
+            }
+            for row in rows
+        ]
+    )
 
 
-def _entry(row: Row, base: np.ndarray) -> dict[str, Any]:
-    ranks = np.array(row.ranks)
-    change = (ranks == 0).astype(int) - base
+def figures(ranks: Sequence[int], base: Sequence[int]) -> dict[str, float]:
+    """Of ranks on the same images as the base's: top-1, top-5, drop and its standard error."""
+    found, hits = np.array(ranks), np.array(ranks) == 0
+    change = hits.astype(int) - (np.array(base) == 0)
     error = np.std(change, ddof=1) / np.sqrt(len(change)) if len(change) > 1 else np.nan
     return {
-        "masks": row.masks,
-        "sparsity": row.sparsity,
-        "pruned": row.pruned,
-        "arithmetic": row.arithmetic,
-        "images": len(ranks),
-        "top1": 100 * np.mean(ranks == 0),
-        "top5": 100 * np.mean(ranks < TOP),
+        "images": len(found),
+        "top1": 100 * np.mean(hits),
+        "top5": 100 * np.mean(found < TOP),
         "drop": 100 * np.mean(change),
         "drop_standard_error": 100 * error,
     }

@@ -1,0 +1,99 @@
+"""Measures of a token's importance, compared."""
+
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+from rich.table import Table
+
+from model.accuracy.ranks import ranks
+from model.accuracy.table import figures
+from model.commands.options import (
+    Batch,
+    Data,
+    Limit,
+    Masks,
+    ModelName,
+    Weights,
+    console,
+    progress_over,
+    report_unreadable,
+    schedule_of,
+)
+from model.files import replace_file
+from model.images import ImageFolder
+from model.importance import COLUMN_SUM, MEASURES
+from model.networks import get_network, load_model
+from model.reference import FloatReference
+from model.schedule import NO_PRUNING, READINGS
+from model.vitcod_io import read_masks
+
+app = typer.Typer()
+
+
+@app.command("importance")
+def importance_command(
+    *,
+    model: ModelName = "deit_tiny",
+    weights: Weights = None,
+    data: Data,
+    limit: Limit = None,
+    mask_file: Masks = None,
+    schedule: Annotated[str, typer.Option(help=f"One of {', '.join(READINGS)}.")] = next(
+        iter(READINGS)
+    ),
+    batch_size: Batch = 16,
+    out: Annotated[Path, typer.Option(help="CSV file to write.")] = Path(
+        "build/accuracy/importance.csv"
+    ),
+) -> None:
+    """What pruning costs the float network by each measure of importance, by images that choose.
+
+    Every measure runs without and with a package token. Drops are against the network that drops
+    no token, on the same images and with the same masks.
+    """
+    network, pruning = get_network(model), schedule_of(schedule)
+    pruning.layer_tokens(network)
+    folder = ImageFolder(data, limit)
+    kept = None if mask_file is None else read_masks(mask_file, network)
+    loaded = load_model(network, weights)
+    runs = {("none", False): (COLUMN_SUM, NO_PRUNING)} | {
+        (name, package): (measure, pruning)
+        for package in (False, True)
+        for name, measure in MEASURES.items()
+    }
+    found = {}
+    with progress_over(len(runs) * len(folder)) as advance:
+        for (name, package), (measure, used) in runs.items():
+            reference = FloatReference(
+                network=network,
+                model=loaded,
+                masks=kept,
+                schedule=used,
+                measure=measure,
+                package=package,
+            )
+            found[name, package] = ranks(reference, None, folder, batch_size, advance)
+    base = found["none", False]
+    frame = pd.DataFrame(
+        [
+            {"importance": name, "package_token": package, **figures(row, base)}
+            for (name, package), row in found.items()
+        ]
+    )
+    with replace_file(out) as file:
+        file.write(frame.to_csv(index=False, float_format="%.4f", lineterminator="\n").encode())
+    table = Table(title=f"{network.name}, {schedule}, {frame.images[0]} images of {data}")
+    for column in ("importance", "package token", "top-1 %", "drop"):
+        table.add_column(column, justify="left" if column == "importance" else "right")
+    for row in frame.itertuples():
+        table.add_row(
+            row.importance,
+            "yes" if row.package_token else "no",
+            f"{row.top1:.2f}",
+            f"{row.drop:+.2f} ± {row.drop_standard_error:.2f}",
+        )
+    console.print(table)
+    report_unreadable(folder.unreadable, len(folder))
+    print(out)
