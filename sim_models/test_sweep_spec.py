@@ -11,6 +11,7 @@ from model.schedule import NO_PRUNING, READINGS, Placement
 from model.vitcod_io import write_masks
 from rtl_gen.config import get_config
 from rtl_gen.errors import UserError
+from sim_models.sweeps import spec
 from sim_models.sweeps.spec import STANDARD, SweepSpec, pruning_label
 from sim_models.sweeps.yaml_file import read_model
 
@@ -126,3 +127,9 @@ def test_file_that_cannot_be_read(tmp_path):
     for name in ("none.yaml", "", "binary.yaml"):
         with pytest.raises(UserError, match="cannot read"):
             read_model(tmp_path / name, SweepSpec)
+
+
+def test_examples_are_grids():
+    examples = sorted((Path(spec.__file__).parent / "examples").glob("*.yaml"))
+    sizes = {path.stem: len(read_model(path, SweepSpec).points(path.parent)) for path in examples}
+    assert sizes == {"array_and_memory": 2 * 2 * 2 * 3 * 3, "masks_and_schedules": 9 * 11 * 3}
