@@ -258,6 +258,13 @@ def test_every_image_once_a_pass(image_folder):
     assert passes[0] != passes[1]
 
 
+def test_every_crop_is_drawn_anew(image_folder):
+    """Even of the same image, and in the same place of the next pass."""
+    crops = Crops(ImageFolder(image_folder, 1), lambda _: (random.random(), torch.rand(())), seed=0)
+    drawn = [values for position in range(8) for values in crops[position][0]]
+    assert len({float(value) for value in drawn}) == 16
+
+
 def test_full_augmentation(teacher, image_folder):
     """Mixup and CutMix pair the images of a batch, the same way each time."""
     recipe = Recipe(**{**vars(RECIPE), "augmentation": "full"})
