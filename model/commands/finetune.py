@@ -28,7 +28,7 @@ from model.commands.options import (
     file_sha256,
     messages,
     progress_over,
-    reading_of,
+    schedule_of,
 )
 from model.files import replace_file
 from model.finetune.crops import crops_of
@@ -110,7 +110,7 @@ def finetune(
         bf16=bf16,
         seed=seed,
     )
-    network, schedule, place = get_network(model), reading_of(reading), _device(device)
+    network, place = get_network(model), _device(device)
     masks = network_masks(network, sparsity, mask_file, strategy, seed).numpy()
     folder = ImageFolder(data, limit)
     labelled = None if evaluate_on is None else ImageFolder(evaluate_on)
@@ -123,7 +123,7 @@ def finetune(
         teacher=load_model(network, weights),
         start=None if start is None else load_model(network, start),
         masks=masks,
-        schedule=schedule,
+        schedule=schedule_of(reading).fitted(network),
         recipe=recipe,
         device=place,
     )
