@@ -121,7 +121,8 @@ def show(console: Console, result: dict) -> None:
     if alone:
         table.add_column("MHz alone", justify="right")
     for name, used in result["units"].items():
-        table.add_row(name, *(f"{used[column]:,}" for column in columns), alone.get(name))
+        frequency = [alone.get(name)] if alone else []
+        table.add_row(name, *(f"{used[column]:,}" for column in columns), *frequency)
     table.add_section()
     table.add_row("total", *(f"{result['total'][column]:,}" for column in columns))
     console.print(table)
