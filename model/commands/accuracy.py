@@ -76,7 +76,7 @@ def accuracy(
     the images are ImageNet's own.
     """
     network = get_network(model)
-    pruning = schedule_of(schedule)
+    pruning = schedule_of(schedule, network)
     for value in sparsity:
         check_choice(value, strategy)
     folder = ImageFolder(data, limit)

@@ -167,7 +167,7 @@ def schedule(
     table = Table(title=f"{network.name}, {reading}")
     for column in ("layer", "QKV and attention", "projection and FFN", "leaving"):
         table.add_column(column, justify="right")
-    for layer, tokens in enumerate(reading_of(reading).layer_tokens(network)):
+    for layer, tokens in enumerate(reading_of(reading, network).layer_tokens(network)):
         table.add_row(str(layer), *(str(count) for count in tokens))
     console.print(table)
 

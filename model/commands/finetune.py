@@ -123,7 +123,7 @@ def finetune(
         teacher=load_model(network, weights),
         start=None if start is None else load_model(network, start),
         masks=masks,
-        schedule=schedule_of(reading).fitted(network),
+        schedule=schedule_of(reading, network),
         recipe=recipe,
         device=place,
     )

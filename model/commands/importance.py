@@ -53,7 +53,8 @@ def importance_command(
     Every measure runs without and with a package token. Drops are against the network that drops
     no token, on the same images and with the same masks.
     """
-    network, pruning = get_network(model), schedule_of(schedule)
+    network = get_network(model)
+    pruning = schedule_of(schedule, network)
     pruning.layer_tokens(network)
     folder = ImageFolder(data, limit)
     kept = None if mask_file is None else read_masks(mask_file, network)

@@ -25,7 +25,7 @@ from model.commands.options import (
 from model.files import replace_file
 from model.images import ImageFolder
 from model.integer.accuracy import compare, kept_after_attention
-from model.integer.choices import integer_network, kept_tokens, network_masks
+from model.integer.choices import integer_network, kept_tokens, network_masks, preset_for
 from model.integer.compiler import compile_network
 from model.integer.network import IntegerNetwork
 from model.networks import get_network
@@ -97,9 +97,12 @@ def image_command(
     mask_file: Masks = None,
     prune: Annotated[bool, typer.Option(help="Prune tokens by the default schedule.")] = True,
     network_file: Annotated[
-        Path | None, typer.Option("--network", help="Calibrated network; default: random.")
+        Path | None,
+        typer.Option("--network", help="Calibrated network; default: the project's own or random."),
     ] = None,
-    config: Annotated[str, typer.Option(help="Preset of the hardware.")] = "default",
+    config: Annotated[
+        str | None, typer.Option(help="Preset; default: the first with heads as wide.")
+    ] = None,
     dump: Annotated[bool, typer.Option(help="Also store every intermediate tensor.")] = False,
     seed: Seed = 0,
     out: Annotated[Path, typer.Option(help="Folder of the files.")] = Path("build/image"),
@@ -107,7 +110,7 @@ def image_command(
     """The memory image of a whole network and its JSON map, for a host or a simulation."""
     network = get_network(model)
     image = compile_network(
-        get_config(config),
+        get_config(config or preset_for(network)),
         integer_network(network, network_file, seed),
         network_masks(network, sparsity, mask_file, "vitcod", seed),
         kept_tokens(network, prune=prune),

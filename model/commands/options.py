@@ -12,13 +12,13 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from model.masks import STRATEGY_NAMES
-from model.networks import NETWORKS, Network, load_model
+from model.networks import ALL_NETWORKS, Network, load_model
 from model.reference import FloatReference
 from model.schedule import NO_PRUNING, READINGS, PruningSchedule
 from model.vitcod_io import read_masks
 from rtl_gen.errors import UserError
 
-ModelName = Annotated[str, typer.Option("--model", help=f"One of {', '.join(NETWORKS)}.")]
+ModelName = Annotated[str, typer.Option("--model", help=f"One of {', '.join(ALL_NETWORKS)}.")]
 Weights = Annotated[
     Path | None,
     typer.Option(help="safetensors or torch state dict; default: timm's pretrained, by internet."),
@@ -46,7 +46,7 @@ messages = Console(stderr=True)
 def reference_of(
     network: Network, weights: Path | None, mask_file: Path | None, reading: str
 ) -> FloatReference:
-    pruning = schedule_of(reading)
+    pruning = schedule_of(reading, network)
     kept = None if mask_file is None else read_masks(mask_file, network)
     model = load_model(network, weights)
     return FloatReference(network=network, model=model, masks=kept, schedule=pruning)
@@ -83,15 +83,16 @@ def file_sha256(path: Path | None) -> str | None:
     return None if path is None else hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def reading_of(name: str) -> PruningSchedule:
+def reading_of(name: str, network: Network) -> PruningSchedule:
+    """The schedule of a reading, fitted to a network."""
     if name not in READINGS:
         raise UserError(f"unknown reading {name!r}: expected one of {', '.join(READINGS)}")
-    return READINGS[name]
+    return READINGS[name].fitted(network)
 
 
-def schedule_of(name: str) -> PruningSchedule:
-    """The schedule of a reading, or that of `none`."""
-    return NO_PRUNING if name == "none" else reading_of(name)
+def schedule_of(name: str, network: Network) -> PruningSchedule:
+    """The schedule of a reading, fitted to a network, or that of `none`."""
+    return NO_PRUNING.fitted(network) if name == "none" else reading_of(name, network)
 
 
 def report_unreadable(unreadable: Sequence[object], images: int) -> None:

@@ -54,7 +54,8 @@ def learn_scores_command(
     Weights stay as they are and labels are not used. 170 steps of 16 images take a CPU core about
     ten minutes for DeiT-Tiny.
     """
-    network, pruning = get_network(model), schedule_of(schedule)
+    network = get_network(model)
+    pruning = schedule_of(schedule, network)
     pruning.layer_tokens(network)
     folder = ImageFolder(data, limit)
     averages = maps_for(network, maps)
