@@ -79,7 +79,7 @@ def on_front(data: pd.DataFrame) -> list[bool]:
 @style()
 def draw_pareto(data: pd.DataFrame) -> Figure:
     """Cycles against keep ratio, sparsity and kept attention."""
-    figure = new_figure(12, 4.4)
+    figure = new_figure(12, 5.2)
     by_keep, by_sparsity, by_kept = figure.subplots(1, 3, sharey=True)
     _lines(by_keep, data, "keep_ratio", "sparsity")
     by_keep.set_xlabel("tokens kept, mean over layers, %")
@@ -92,9 +92,10 @@ def draw_pareto(data: pd.DataFrame) -> Figure:
         100 * front["attention_kept"], front["cycles"] / 1e6, color=BLACK, label="Pareto front"
     )
     by_kept.set_xlabel("averaged attention kept, %")
-    by_keep.legend(title="sparsity")
-    by_sparsity.legend(title="ratio dropped by the last layer", loc="lower left", ncols=3)
-    by_kept.legend(handles=by_kept.lines[-1:])
+    below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.14), "ncols": 3}
+    by_keep.legend(title="attention sparsity", **below)
+    by_sparsity.legend(title="patches dropped by the last layer", **below)
+    by_kept.legend(title="colours as on the left", handles=by_kept.lines[-1:], **below)
     for axes in (by_keep, by_sparsity, by_kept):
         axes.grid()
     figure.suptitle(f"{data['network'].iloc[0]}, masks x pruning schedules", fontsize=11)

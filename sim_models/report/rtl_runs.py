@@ -117,16 +117,16 @@ def _runs_table(runs: dict[str, RtlRun]) -> TextTable:
             Column("prune", "pruned"),
             Column("config", "preset"),
             Column("latency", "latency"),
-            Column("rate", "bytes a cycle"),
-            Column("compared", "values compared", "{:,}"),
+            Column("rate", "rate"),
+            Column("compared", "compared", "{:,}"),
             Column("mismatches", "mismatches", "{:,}"),
             Column("cycles", "cycles, RTL", "{:,}"),
             Column("cycles_model", "cycle model", "{:,}"),
             Column("difference", "difference", "{:,}"),
-            Column("ratio", "of the MAC bound", "{:.3f}"),
+            Column("ratio", "RTL / bound", "{:.3f}"),
         ],
-        "Values: RTL against the integer golden model. MAC bound: multiply-accumulates over "
-        "multipliers.",
+        "Memory: latency in cycles, rate in bytes a cycle. Compared: values of RTL and integer "
+        "golden model. Bound: multiply-accumulates / multipliers.",
     )
 
 
