@@ -7,10 +7,12 @@ is compiled, runs on Verilator behind a simulated AXI4 memory, and every tensor 
 compared.
 """
 
+import itertools
 import json
 from pathlib import Path
 from typing import Annotated
 
+import torch
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -31,10 +33,12 @@ from model.integer.choices import (
 from model.integer.compiler import compile_network
 from model.integer.forward import trace
 from model.networks import ALL_NETWORKS, VIT_DIGITS, Network, get_network
+from model.schedule import LayerTokens
 from rtl_gen import cli
 from rtl_gen.config import AcceleratorConfig, get_config
 from rtl_gen.control.program_format import ErrorCode
 from rtl_gen.errors import UserError
+from sim_models.macs import kept_entries, network_macs
 from sim_models.memory import MemoryTiming
 from sim_models.on_chip import on_chip_bytes
 from sim_models.program import predict_network
@@ -145,14 +149,11 @@ def mac_bound_cycles(
 
     `live` holds each layer's tokens and, last, those that leave the last layer.
     """
-    macs = network.patch_tokens * network.patch_inputs * network.dim + network.dim * network.classes
-    for index in range(network.layers):
-        entering, leaving = (int(live[index + i].sum()) for i in (0, 1))
-        rows = live[index]
-        entries = int((masks[index] & rows[:, None] & rows).sum())
-        macs += entering * 3 * network.dim**2 + 2 * entries * network.head_dim
-        macs += leaving * network.dim * (network.dim + 2 * network.hidden)
-    return macs / config.macs
+    counts = [int(tokens.sum()) for tokens in live]
+    pairs = itertools.pairwise(counts)
+    layer_tokens = [LayerTokens(before, after, after) for before, after in pairs]
+    entries = kept_entries(network, masks.numpy(), torch.stack(live[:-1]).numpy())
+    return sum(network_macs(network, layer_tokens, entries).values()) / config.macs
 
 
 def _cycles(
