@@ -48,8 +48,8 @@ class Run:
     def train(self, progress: Callable[[float], object]) -> None:
         """The remaining steps and the run's files; `progress` gets the loss of every step."""
         trainer, recipe = self.trainer, self.trainer.recipe
-        write_masks(self.folder / "masks.npy", trainer.masks)
         self.crops.check()
+        write_masks(self.folder / "masks.npy", trainer.masks)
         for images, unreadable in batches(
             self.crops, recipe, trainer.done, self.workers, trainer.device
         ):
