@@ -22,7 +22,9 @@ from torch import Tensor
 from cocotb_tests.network.check import compare, network_pairs
 from cocotb_tests.network.run import MemoryModel, RtlRun, run_image
 from model.files import replace_file
+from model.digits.data import held_back_digit
 from model.integer.choices import (
+    digit_number,
     input_patches,
     integer_network,
     kept_tokens,
@@ -89,6 +91,7 @@ def deit(
     network_file = network_file or shipped_integers(network)
     integers = integer_network(network, network_file, seed)
     patches = input_patches(network, picture, seed)
+    number = digit_number(network, picture)
     masks = network_masks(network, sparsity, mask_file, strategy, seed)
     keep = kept_tokens(network, prune=prune)
     image = compile_network(choice, integers, masks, keep, dump=dump)
@@ -124,6 +127,7 @@ def deit(
         "mismatches": comparison.mismatches,
         **_cycles(choice, network, masks, golden, run),
         "kept_tokens": [int(golden[f"layers.{i}.survivors"].sum()) for i in range(network.layers)],
+        "label": None if number is None else held_back_digit(number)[1],
         "top5": golden["logits"][0].topk(min(5, network.classes)).indices.tolist(),
         "on_chip_kb": round(on_chip_bytes(choice, network) / 1024, 1),
         "wall_seconds": round(run.wall_seconds, 1),
@@ -192,6 +196,8 @@ def _show(result: dict, network: Network, *, trained: bool) -> None:
         "wall_seconds",
     ):
         table.add_row(name.replace("_", " "), f"{result[name]:,}")
+    if result["label"] is not None:
+        table.add_row("label", str(result["label"]))
     if trained:
         name = str if network == VIT_DIGITS else ImageNetInfo().index_to_description
         top = [name(index) for index in result["top5"]]

@@ -53,11 +53,24 @@ def input_patches(network: Network, source: str | None, seed: int) -> Tensor:
     `source` is a file or, after `DIGIT`, the number of a held-back digit, by default of the first
     one if that is what the network is for.
     """
-    if source is None and network == VIT_DIGITS:
-        source = f"{DIGIT}0"
+    number = digit_number(network, source)
+    if number is not None:
+        return picture_patches(network, held_back_digit(number)[0])
     if source is None:
         return random_patches(network, 1, seed)
     return picture_patches(network, _open_picture(source))
+
+
+def digit_number(network: Network, source: str | None) -> int | None:
+    """The held-back digit that `source`, as `input_patches` takes it, stands for."""
+    if source is None:
+        return 0 if network == VIT_DIGITS else None
+    if not source.startswith(DIGIT):
+        return None
+    number = source.removeprefix(DIGIT)
+    if not number.isdecimal():
+        raise UserError(f"picture {source}: expected {DIGIT}17 or alike, or an image file")
+    return int(number)
 
 
 def picture_patches(network: Network, picture: Image.Image) -> Tensor:
@@ -69,11 +82,6 @@ def picture_patches(network: Network, picture: Image.Image) -> Tensor:
 
 
 def _open_picture(source: str) -> Image.Image:
-    if source.startswith(DIGIT):
-        number = source.removeprefix(DIGIT)
-        if not number.isdecimal():
-            raise UserError(f"picture {source}: expected {DIGIT}17 or alike, or an image file")
-        return held_back_digit(int(number))[0]
     try:
         with Image.open(source) as picture:
             return picture.convert("RGB")
