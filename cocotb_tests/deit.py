@@ -21,8 +21,8 @@ from torch import Tensor
 
 from cocotb_tests.network.check import compare, network_pairs
 from cocotb_tests.network.run import MemoryModel, RtlRun, run_image
-from model.files import replace_file
 from model.digits.data import held_back_digit
+from model.files import replace_file
 from model.integer.choices import (
     digit_number,
     input_patches,
