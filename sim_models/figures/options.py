@@ -44,7 +44,7 @@ def make_setting(config: str, model: str, latency: int, rate: int | None, seed: 
         network=get_network(model),
     )
     setting.memory.bytes_a_cycle(setting.config)
-    for network in setting.networks:
+    for network in (*setting.networks, setting.network):
         check_fit(setting.config, network)
     return setting
 

@@ -103,6 +103,7 @@ def evidence_tables(evidence: Evidence) -> Iterator[TextTable]:
 def _runs_table(runs: dict[str, RtlRun]) -> TextTable:
     data = pd.DataFrame([{"run": name, **run.model_dump()} for name, run in runs.items()])
     data = data.astype({"cycles_model": "Int64", "sparsity": "Float64"})
+    data["network"] = [Path(name).name for name in data["network"]]
     data["prune"] = data["prune"].map({True: "yes", False: "no"})
     data["difference"] = data["cycles"] - data["cycles_model"]
     data["ratio"] = data["cycles"] / data["mac_bound_cycles"]

@@ -79,7 +79,8 @@ def evidence(tmp_path_factory) -> Evidence:
     folder = tmp_path_factory.mktemp("runs")
     (folder / "deit_tiny-0.8-1.json").write_text(json.dumps(RUN))
     older = {name: value for name, value in RUN.items() if name != "cycles_model"}
-    (folder / "older.json").write_text(json.dumps({**older, "mismatches": 0}))
+    older |= {"network": "some/where/tiny.safetensors", "mismatches": 0}
+    (folder / "older.json").write_text(json.dumps(older))
     calibration = folder / "calibration" / "report.json"
     calibration.parent.mkdir()
     calibration.write_text(json.dumps(CALIBRATION))
@@ -164,10 +165,10 @@ def test_tables_hold_the_cycles_of_the_model(page):
 
 
 def test_tables_hold_what_the_rtl_said(page):
-    settings = ["random", "80%", "yes", "default", "100", "64", "1,000"]
+    settings = ["80%", "yes", "default", "100", "64", "1,000"]
     assert cells(page, "rtl-runs") == [
-        ["deit_tiny-0.8-1", *settings, "3", "1,234,567", "1,234,560", "7", "1.235"],
-        ["older", *settings, "0", "1,234,567", "", "", "1.235"],
+        ["deit_tiny-0.8-1", "random", *settings, "3", "1,234,567", "1,234,560", "7", "1.235"],
+        ["older", "tiny.safetensors", *settings, "0", "1,234,567", "", "", "1.235"],
     ]
     assert cells(page, "calibration")[1][-3:] == ["400,000", "399,000", "1.250%"]
     assert cells(page, "calibration-counters") == [["norm cycles", "4,321", "4,320", "1"]]
