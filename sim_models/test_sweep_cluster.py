@@ -11,6 +11,10 @@ from pathlib import Path
 import pytest
 from distributed import Client
 
+from model.masks import make_masks
+from model.networks import VIT_DIGITS
+from model.synthetic import maps_of
+from model.vitcod_io import write_masks
 from rtl_gen.errors import UserError
 from sim_models.sweeps.energy import energy_table
 from sim_models.sweeps.files import write_sweep
@@ -56,12 +60,15 @@ def test_scheduler_without_workers_is_refused(cluster, tmp_path):
         run_points(points, energy_table(), tmp_path / "f.jsonl", scheduler=cluster[0])
 
 
-def test_cluster_gives_the_bytes_of_this_machine(cluster, tmp_path):
+def test_cluster_gives_the_bytes_of_this_machine(cluster, tmp_path, monkeypatch):
     address, folder = cluster
+    monkeypatch.chdir(tmp_path)
+    write_masks(Path("half.npy"), make_masks(maps_of(VIT_DIGITS).maps, 0.5))
     spec = {
         "networks": "vit_digits",
         "presets": "small",
-        "sparsities": [0, 0.5, 0.8],
+        "sparsities": [0, 0.8],
+        "mask_files": {"vit_digits": "half.npy"},
         "pruning": ["none", "original-after-attention"],
     }
     points = SweepSpec.model_validate(spec).points()
@@ -70,7 +77,7 @@ def test_cluster_gives_the_bytes_of_this_machine(cluster, tmp_path):
         for _ in range(WORKERS):
             stack.enter_context(dask(folder, "worker", address, "--nthreads", "1", "--no-nanny"))
         client = stack.enter_context(Client(address, set_as_default=False))
-        client.wait_for_workers(WORKERS, timeout=60)
+        client.wait_for_workers(WORKERS, timeout=120)
         there = run_points(points, energy_table(), tmp_path / "there.jsonl", scheduler=address)
         evaluators = client.run(lambda: __import__("sys").modules.get("sim_models.sweeps.point"))
     assert there.evaluated == here.evaluated == len(points)

@@ -130,6 +130,7 @@ def test_mask_file_gives_the_cycles_of_its_masks(tmp_path):
     made, read = run(points, tmp_path).rows
     assert made["total_cycles"] == read["total_cycles"]
     assert (made["attention_maps"], read["attention_maps"]) == ("measured", None)
+    assert (made["masks"], read["masks"]) == ("vitcod", "half.npy")
 
     write_masks(tmp_path / "half.npy", np.ones_like(masks))
     with pytest.raises(UserError, match="changed since the sweep began"):
@@ -138,7 +139,7 @@ def test_mask_file_gives_the_cycles_of_its_masks(tmp_path):
 
 def test_lost_worker_leaves_what_is_finished(tmp_path, monkeypatch):
     monkeypatch.setattr("sim_models.sweeps.point.network_activity", lambda *_: os._exit(9))
-    with pytest.raises(UserError, match="a worker process ended"):
+    with pytest.raises(UserError, match="a worker was lost"):
         run(grid(), tmp_path, processes=1)
     assert (tmp_path / "finished.jsonl").read_bytes() == b""
 
@@ -174,6 +175,7 @@ def test_killed_sweep_goes_on_where_it_was(tmp_path):
         (["--rate", "0"], "error: memory rate 0: expected at least 1"),
         (["--out", __file__], "error: cannot write to"),
         (["no.yaml"], "error: cannot read no.yaml"),
+        (["--scheduler", "tcp://127.0.0.1:9", "--processes", "2"], "error: --processes are those"),
         (["--energy", "no.yaml"], "error: cannot read no.yaml"),
         (["--scheduler", "tcp://127.0.0.1:9"], "error: no Dask scheduler answers"),
     ],

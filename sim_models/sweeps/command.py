@@ -13,6 +13,7 @@ from rich.progress import MofNCompleteColumn, Progress
 from model.files import replace_file
 from model.schedule import READINGS
 from rtl_gen.config import PRESETS, get_config
+from rtl_gen.errors import UserError
 from sim_models.figures.speedup import draw_speedup
 from sim_models.figures.style import render
 from sim_models.figures.tables import terminal_table
@@ -82,6 +83,8 @@ def sweep(
     grid = grid.model_copy(
         update={name: value for name, value in changes.items() if value is not None}
     )
+    if scheduler is not None and processes is not None:
+        raise UserError("--processes are those of this machine: leave it out with --scheduler")
     workers = Workers(scheduler=scheduler, processes=processes)
     if spec is None:
         standard_sweep(grid, out, energy, workers)

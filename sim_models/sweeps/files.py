@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter
 
 from model.files import replace_file
 from sim_models import CODE
@@ -75,6 +76,9 @@ def draw_points(frame: pd.DataFrame) -> Figure:
         )
     axes.set_xscale("log")
     axes.set_yscale("log")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_formatter(LogFormatter())
     axes.set_xlabel("milliseconds an image")
     axes.set_ylabel("estimated energy, mJ an image")
     axes.grid(which="both")

@@ -27,17 +27,26 @@ DENSE = "dense"
 
 
 @dataclass(frozen=True, kw_only=True)
+class MaskFile:
+    """A ViTCoD mask file: where it lies and the hash of what is expected there."""
+
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class MaskSource:
-    """Where masks come from: a strategy with its sparsity, or a ViTCoD file with its hash."""
+    """Where masks come from: a strategy with its sparsity, or a file."""
 
     name: str
-    """A strategy, or the path of a file."""
+    """A strategy, or the file as the specification names it."""
     sparsity: float | None = None
-    sha256: str | None = None
+    file: MaskFile | None = None
 
     @classmethod
-    def of_file(cls, path: str) -> "MaskSource":
-        return cls(name=path, sha256=file_digest(path))
+    def of_file(cls, name: str, path: Path) -> "MaskSource":
+        file = MaskFile(path=str(path.resolve()), sha256=_digest(path))
+        return cls(name=name, file=file)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,8 +67,11 @@ class Point:
         return self.schedule != NO_PRUNING
 
     def key(self) -> str:
-        """Hash of all of it."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:24]
+        """Hash of all of it; of a mask file its contents, wherever it lies."""
+        fields = asdict(self)
+        if self.masks is not None and self.masks.file is not None:
+            fields["masks"] = self.masks.file.sha256
+        return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:24]
 
     def dense(self) -> "Point":
         """The same machine and network without masks and pruning."""
@@ -94,7 +106,7 @@ def evaluate(point: Point) -> dict[str, Any]:
     macs = network_macs(network, layer_tokens, int(kept_entries(network, masks, live)))
     busy = point.config.macs * np.array([cycles.total, cycles.attention.total])
     activity = network_activity(point.config, network, layer_tokens, cycles.counters)
-    uses_maps = (point.masks is not None and point.masks.sha256 is None) or point.pruned
+    uses_maps = (point.masks is not None and point.masks.file is None) or point.pruned
     synthetic = uses_maps and _maps(point.network, point.seed).synthetic
     return {
         "results": {
@@ -126,10 +138,6 @@ def _cycle_columns(cycles: NetworkCycles) -> dict[str, int]:
     }
 
 
-def file_digest(path: str) -> str:
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
-
-
 @lru_cache(maxsize=1)
 def _maps(network: str, seed: int) -> AttentionMaps:
     return maps_of(get_network(network), seed)
@@ -137,9 +145,14 @@ def _maps(network: str, seed: int) -> AttentionMaps:
 
 @lru_cache(maxsize=2)
 def _masks(network: str, source: MaskSource, seed: int) -> np.ndarray:
-    if source.sha256 is None:
+    if source.file is None:
         return make_masks(_maps(network, seed).maps, source.sparsity, source.name)
-    masks = read_masks(Path(source.name), get_network(network))
-    if file_digest(source.name) != source.sha256:
-        raise UserError(f"mask file {source.name} changed since the sweep began: run it again")
+    path = Path(source.file.path)
+    masks = read_masks(path, get_network(network))
+    if _digest(path) != source.file.sha256:
+        raise UserError(f"mask file {path} changed since the sweep began: run it again")
     return masks
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

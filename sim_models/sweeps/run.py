@@ -10,7 +10,7 @@ them. Columns of a row: what identifies the point, what `evaluate` found, and
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import BrokenExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -18,7 +18,6 @@ from typing import Any
 
 from model.networks import get_network
 from rtl_gen.config import PRESETS, AcceleratorConfig
-from rtl_gen.errors import UserError
 from sim_models import CODE
 from sim_models.sweeps.energy import EnergyTable
 from sim_models.sweeps.finished import FinishedPoints
@@ -72,14 +71,9 @@ def run_points(
             with worker_pool(scheduler, processes) as pool:
                 tasks = [pool.submit(evaluate_batch, batch) for batch in _batches(missing)]
                 report()
-                try:
-                    for task in as_completed(tasks):
-                        store.add(task.result())
-                        report()
-                except BrokenExecutor as error:
-                    raise UserError(
-                        "a worker process ended: finished points are kept, run the sweep again"
-                    ) from error
+                for task in as_completed(tasks):
+                    store.add(task.result())
+                    report()
         rows = [_row(point, store.results, energy) for point in points]
     return SweepResult(
         rows=rows,

@@ -203,7 +203,7 @@ class SweepSpec(StrictModel):
         for name in self.mask_files.get(network, []):
             path = folder / name
             read_masks(path, ALL_NETWORKS[network])
-            sources.append(MaskSource.of_file(str(path)))
+            sources.append(MaskSource.of_file(name, path))
         return sources
 
 

@@ -9,7 +9,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 
 import torch
@@ -18,6 +18,7 @@ from rtl_gen.errors import UserError
 from sim_models import CODE
 
 CONNECT_SECONDS = 10
+LOST = "a worker was lost: finished points are kept, run the sweep again"
 
 
 @contextmanager
@@ -28,7 +29,7 @@ def worker_pool(scheduler: str | None = None, processes: int | None = None) -> I
     processes: of this machine; None: one a core
 
     Raises:
-        UserError: no scheduler there, none of its workers is there, or one has other code.
+        UserError: no scheduler there, none of its workers is there, one has other code or is lost.
     """
     if scheduler is not None:
         yield from _cluster(scheduler)
@@ -41,6 +42,8 @@ def worker_pool(scheduler: str | None = None, processes: int | None = None) -> I
     )
     try:
         yield pool
+    except BrokenExecutor as error:
+        raise UserError(LOST) from error
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -58,7 +61,9 @@ def _end_with_parent() -> None:
 
 
 def _cluster(address: str) -> Iterator[Executor]:
-    from distributed import Client  # half a second that a local sweep need not pay
+    # Half a second that a local sweep need not pay.
+    from distributed import Client, KilledWorker
+    from distributed.comm import CommClosedError
 
     try:
         client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
@@ -72,6 +77,8 @@ def _cluster(address: str) -> Iterator[Executor]:
         pool = client.get_executor(pure=False)
         try:
             yield pool
+        except (CancelledError, CommClosedError, KilledWorker) as error:
+            raise UserError(LOST) from error
         finally:
             pool.shutdown(wait=False)
 
