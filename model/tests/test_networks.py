@@ -8,7 +8,7 @@ import timm
 import torch
 from safetensors.torch import save_file
 
-from model.networks import DEIT_TINY, NETWORKS, get_network, load_model
+from model.networks import ALL_NETWORKS, DEIT_TINY, get_network, load_model
 from rtl_gen.errors import UserError
 
 
@@ -18,7 +18,7 @@ def state() -> dict[str, torch.Tensor]:
     return timm.create_model(DEIT_TINY.timm_name).state_dict()
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", ALL_NETWORKS)
 def test_shapes(name: str):
     network = get_network(name)
     assert get_network(network.timm_name) is network
