@@ -8,6 +8,7 @@ from model.commands import (
     digits,
     finetune,
     importance,
+    integer_loss,
     integers,
     scores,
     synthetic,
@@ -15,7 +16,7 @@ from model.commands import (
 from rtl_gen.cli import run
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
-for group in (attention, scores, importance, accuracy, finetune, integers, digits):
+for group in (attention, scores, importance, accuracy, finetune, integers, integer_loss, digits):
     app.add_typer(group.app)
 app.add_typer(synthetic.app, name="synthetic")
 

@@ -95,9 +95,7 @@ def test_user_errors(command, tmp_path: Path, image_folder: Path, capsys: pytest
     assert not [path for path in tmp_path.iterdir() if "out" in path.name]
 
 
-def test_real_attention_maps(
-    command, tmp_path: Path, real_weights: Path, real_images: Path, capsys: pytest.CaptureFixture
-):
+def test_real_attention_maps(command, tmp_path: Path, real_weights: Path, real_images: Path):
     out = tmp_path / "maps.npz"
     source = ("--weights", real_weights, "--data", real_images)
     assert command("attention-maps", *source, "--limit", 4, "--out", out) == 0

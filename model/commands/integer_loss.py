@@ -1,0 +1,142 @@
+"""int8 against float, layer by layer."""
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import pandas as pd
+import typer
+from rich.table import Table
+
+from model.accuracy.calibration import maps_for
+from model.commands.options import (
+    Batch,
+    Data,
+    Scores,
+    Strategy,
+    Weights,
+    console,
+    progress_over,
+    report_unreadable,
+    schedule_of,
+)
+from model.entry_scores import scores_for
+from model.files import replace_file
+from model.images import ImageFolder
+from model.integer.accuracy import kept_after_attention
+from model.integer.loss import Losses, measure_losses
+from model.integer.network import IntegerNetwork
+from model.masks import LEARNED, check_choice, make_masks
+from model.networks import Network, get_network, load_model
+from model.reference import FloatReference
+from model.schedule import READINGS
+from model.vitcod_io import read_masks
+
+app = typer.Typer()
+
+
+@app.command("integer-loss")
+def integer_loss(
+    file: Annotated[Path, typer.Argument(help="Integer network written by calibrate.")],
+    *,
+    weights: Weights = None,
+    data: Data,
+    limit: Annotated[int, typer.Option(help="Use so many images, evenly spread.")] = 16,
+    sparsity: Annotated[float, typer.Option(help="Of the sparse runs.")] = 0.8,
+    strategy: Strategy = "vitcod",
+    scores: Scores = None,
+    mask_file: Annotated[
+        Path | None, typer.Option("--masks", help="A ViTCoD mask file in place of the strategy's.")
+    ] = None,
+    schedule: Annotated[str, typer.Option(help=f"One of {', '.join(READINGS)}.")] = next(
+        iter(READINGS)
+    ),
+    batch_size: Batch = 8,
+    out: Annotated[Path, typer.Option(help="CSV file to write.")] = Path(
+        "build/accuracy/integer-loss.csv"
+    ),
+) -> None:
+    """SQNR and cosine of every layer's int8 tensors against float: dense, sparse and pruned."""
+    integer = IntegerNetwork.load(file)
+    network = get_network(integer.shape.name)
+    pruning = schedule_of(schedule, network)
+    kept_after_attention(pruning, network)
+    check_choice(sparsity, strategy)
+    folder = ImageFolder(data, limit)
+    masks = _masks(network, sparsity, strategy, scores, mask_file)
+    loaded = load_model(network, weights)
+    runs = {
+        "dense": FloatReference(network=network, model=loaded),
+        "sparse": FloatReference(network=network, model=loaded, masks=masks),
+        "sparse, pruned": FloatReference(
+            network=network, model=loaded, masks=masks, schedule=pruning
+        ),
+    }
+    with progress_over(len(runs) * len(folder)) as advance:
+        losses = {
+            name: measure_losses(integer, reference, folder, batch_size, advance)
+            for name, reference in runs.items()
+        }
+    frame = pd.concat([_frame(name, found) for name, found in losses.items()])
+    with replace_file(out) as target:
+        target.write(frame.to_csv(index=False, float_format="%.4f", lineterminator="\n").encode())
+    label = strategy if mask_file is None else mask_file.name
+    title = f"{network.name}, {label}, {len(folder) - len(folder.unreadable)} images of {data}"
+    console.print(_table(frame, losses, title))
+    report_unreadable(folder.unreadable, len(folder))
+    print(out)
+
+
+def _masks(
+    network: Network,
+    sparsity: float,
+    strategy: str,
+    scores: Path | None,
+    mask_file: Path | None,
+) -> np.ndarray:
+    if mask_file is not None:
+        return read_masks(mask_file, network)
+    learned = scores_for(network.name, scores) if strategy == LEARNED else None
+    return make_masks(maps_for(network, None).maps, sparsity, strategy, learned)
+
+
+def _frame(run: str, losses: Losses) -> pd.DataFrame:
+    places = {name: name.split(".")[1:] or ["", name] for name in losses.moments}
+    return pd.DataFrame(
+        [
+            {
+                "run": run,
+                "layer": places[name][0],
+                "tensor": places[name][1],
+                "sqnr_db": moments.sqnr,
+                "cosine": moments.cosine,
+                "rows": moments.rows,
+            }
+            for name, moments in losses.moments.items()
+        ]
+    )
+
+
+def _table(frame: pd.DataFrame, losses: dict[str, Losses], title: str) -> Table:
+    """A row a layer: of each run the dB of its worst tensor and of its output."""
+    table = Table(
+        title=title,
+        caption="SQNR in dB of each layer's worst tensor and of its output; all tensors and their "
+        "cosines are in the file. Same tokens: survivors that int8 and float agree on.",
+    )
+    *_, last = losses
+    by_run = {run: part.set_index(["layer", "tensor"]) for run, part in frame.groupby("run")}
+    table.add_column("layer", justify="right")
+    for run in losses:
+        table.add_column(f"{run}: worst")
+        table.add_column("x_out", justify="right")
+    table.add_column("same tokens", justify="right")
+    for layer, (both, every) in enumerate(losses[last].survivors):
+        cells = [str(layer)]
+        for run in losses:
+            of_layer = by_run[run].sqnr_db[str(layer)]
+            cells += [f"{of_layer.idxmin()} {of_layer.min():.1f}", f"{of_layer['x_out']:.1f}"]
+        table.add_row(*cells, f"{both / every:.1%}")
+    logits = (cell for run in losses for cell in ("", f"{by_run[run].sqnr_db['', 'logits']:.1f}"))
+    table.add_row("logits", *logits, "")
+    return table
