@@ -78,13 +78,14 @@ def test_row_is_what_the_cycle_model_says(pruned):
     assert row["attention_utilisation"] == pytest.approx(useful, abs=1e-6)
 
 
-def test_baselines_are_evaluated_once(pruned):
-    _, folder, result = pruned
-    lines = (folder / "finished.jsonl").read_text().splitlines()
-    # Two pruned points, sparse and dense without pruning; the dense one is both baselines of one.
-    assert len(result.rows) == 2
-    assert (result.evaluated, result.reused) == (4, 0)
-    assert len({json.loads(line)["key"] for line in lines}) == len(lines) == 4
+@pytest.mark.parametrize(("sparsities", "evaluated"), [([0.8], 3), ([0.5, 0.8], 5), ([0], 2)])
+def test_baselines_are_evaluated_once(tmp_path, sparsities, evaluated):
+    """A pruned point needs its sparse twin and the dense one, which all points share."""
+    result = run(grid(sparsities=sparsities, pruning="original-after-attention"), tmp_path)
+    lines = (tmp_path / "finished.jsonl").read_text().splitlines()
+    assert len(result.rows) == len(sparsities)
+    assert (result.evaluated, result.reused) == (evaluated, 0)
+    assert len({json.loads(line)["key"] for line in lines}) == len(lines) == evaluated
 
 
 def test_finished_points_are_reused_by_another_grid(pruned, tmp_path):

@@ -3,7 +3,7 @@
 Every key takes a list or a single value. See docs/sweeps.md.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from itertools import product
 from pathlib import Path
@@ -45,7 +45,7 @@ def _as_list(value: Any) -> Any:
     return value if isinstance(value, list) else [value]
 
 
-def _one_of(kind: str, known) -> BeforeValidator:
+def _one_of(kind: str, known: Iterable[str]) -> BeforeValidator:
     return BeforeValidator(lambda name: choose(kind, name, list(known)))
 
 
