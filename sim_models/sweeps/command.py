@@ -1,5 +1,6 @@
 """`python -m sim_models sweep`: the grid of a YAML file, or the paper's."""
 
+import gc
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -69,6 +70,8 @@ def sweep(
     ] = None,
 ) -> None:
     """Cycles, traffic and energy of every combination in a grid (CSV, JSON, Parquet, PNG)."""
+    # What is imported stays: forked workers share it, and nobody collects it at the end.
+    gc.freeze()
     grid = STANDARD if spec is None else read_model(spec, SweepSpec)
     if config is not None:
         get_config(config)
