@@ -47,10 +47,10 @@ LARGEST_LEVEL = 2**15 - 1
 class Settings:
     """How scores are learned."""
 
-    start_steps: int = 10
-    steps: int = 160
+    start_steps: int = 8
+    steps: int = 64
     batch_size: int = 16
-    rate: float = 0.2
+    rate: float = 0.3
     """Largest step of a score, in octaves, once its gradient keeps its sign; falls to 0."""
     warmup: int = 5
     momentum: tuple[float, float] = (0.9, 0.98)
@@ -58,6 +58,8 @@ class Settings:
     """Each step draws one between these."""
     prune_share: float = 0.5
     """Fraction of the steps in which tokens are pruned."""
+    bf16: bool = True
+    """Products in bfloat16, scores and losses in float32."""
     seed: int = 0
 
 
@@ -99,16 +101,17 @@ def learn_scores(
     generator = torch.Generator().manual_seed(settings.seed)
     dense = FloatReference(network=network, model=model)
     information = torch.zeros(network.mask_shape)
+    autocast = torch.autocast("cpu", torch.bfloat16, enabled=settings.bf16)
     for _ in range(settings.start_steps):
         images = next(batches)
-        information += entry_gradients(dense, images, _fisher_of(generator), square=True)[0]
+        with autocast:
+            information += entry_gradients(dense, images, _fisher_of(generator), square=True)[0]
         progress(len(images), 0.0)
     scores = information.clamp(min=torch.finfo().tiny).log2()
 
     update = _Adam(settings, scores)
     for step in range(settings.steps):
         images = next(batches)
-        target = dense.forward(images).log_softmax(1).clone()
         pruned = rng.random() < settings.prune_share
         masked = FloatReference(
             network=network,
@@ -116,7 +119,9 @@ def learn_scores(
             masks=keep_cheapest(-scores.numpy(), maps, rng.uniform(*settings.sparsities)),
             schedule=schedule if pruned else NO_PRUNING,
         )
-        gradient, loss = entry_gradients(masked, images, _divergence_from(target), square=False)
+        with autocast:
+            target = dense.forward(images).float().log_softmax(1).clone()
+            gradient, loss = entry_gradients(masked, images, _divergence_from(target), square=False)
         update(step, gradient)
         progress(len(images), loss / len(images))
     return scores.double().numpy()
@@ -143,7 +148,7 @@ def entry_gradients(
         with torch.no_grad():
             share = _shares(trace, block.attn.scale)
             mean = (trace.probabilities * slope).sum(dim=-1, keepdim=True)
-            gradient = share * (slope - mean)
+            gradient = (share * (slope - mean)).float()
             _add_live(total[trace.layer], trace.live, gradient.square() if square else gradient)
     return total, value.item()
 
@@ -164,7 +169,7 @@ def _add_live(total: Tensor, live: Tensor, values: Tensor) -> None:
 
 def _fisher_of(generator: torch.Generator) -> Callable[[Tensor], Tensor]:
     def objective(logits: Tensor) -> Tensor:
-        root = logits.detach().softmax(1).sqrt()
+        root = logits.detach().float().softmax(1).sqrt()
         noise = torch.randn(root.shape, generator=generator)
         direction = root * (noise - root * (root * noise).sum(dim=1, keepdim=True))
         return (direction * logits).sum()
@@ -174,7 +179,7 @@ def _fisher_of(generator: torch.Generator) -> Callable[[Tensor], Tensor]:
 
 def _divergence_from(target: Tensor) -> Callable[[Tensor], Tensor]:
     def objective(logits: Tensor) -> Tensor:
-        found = logits.log_softmax(1)
+        found = logits.float().log_softmax(1)
         return functional.kl_div(found, target, reduction="sum", log_target=True)
 
     return objective
