@@ -12,7 +12,7 @@ from sim_models.memory import MemoryTiming
 
 SPARSITY = 0.8
 
-HARD = [17, 11, 8, 6]
+HARD = [12, 8, 6, 4]
 """Tokens that each layer leaves on Icarus, for which the whole network takes minutes."""
 
 
