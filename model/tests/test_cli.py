@@ -33,6 +33,10 @@ def test_masks(command, tmp_path: Path, capsys: pytest.CaptureFixture):
     assert "measured maps of deit_tiny, vitcod, sparsity 0.800000" in capsys.readouterr().out
     expected = make_masks(load_attention_maps("deit_tiny").maps, 0.8)
     assert np.array_equal(read_masks(out), expected)
+    learned = ("--strategy", "learned", "--out", tmp_path / "learned.npy")
+    assert command("masks", "--model", "deit_tiny", "--sparsity", 0.8, *learned) == 0
+    assert "deit_tiny, learned, sparsity 0.800000" in capsys.readouterr().out
+    assert read_masks(tmp_path / "learned.npy")[-1, :, 1:, 1:].sum() <= 3 * 196
     assert command("inspect-mask", out, "--model", "deit_tiny") == 0
     table = capsys.readouterr().out
     assert "sparsity 0.8000" in table
