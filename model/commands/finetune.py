@@ -22,10 +22,13 @@ from model.commands.options import (
     Masks,
     ModelName,
     Reading,
+    Scores,
     Seed,
+    Strategy,
     Weights,
     console,
     file_sha256,
+    masks_of,
     messages,
     progress_over,
     schedule_of,
@@ -37,8 +40,7 @@ from model.finetune.recipe import Augmentation, Recipe
 from model.finetune.run import Run
 from model.finetune.trainer import Trainer
 from model.images import ImageFolder
-from model.integer.choices import network_masks
-from model.masks import STRATEGIES, sparsity_of
+from model.masks import sparsity_of
 from model.networks import get_network, load_model
 from model.reference import FloatReference
 from model.schedule import READINGS
@@ -64,9 +66,11 @@ def finetune(
         Path | None, typer.Option("--eval", help="Labelled images: accuracy before and after.")
     ] = None,
     sparsity: Annotated[float, typer.Option(help="Fraction of attention to drop.")] = 0.8,
-    strategy: Annotated[
-        str, typer.Option(help=f"Of the masks: one of {', '.join(STRATEGIES)}.")
-    ] = "layer_threshold",
+    strategy: Strategy = "layer_threshold",
+    maps: Annotated[
+        str | None, typer.Option(help="Attention maps: .npz or a network whose maps are built in.")
+    ] = None,
+    scores: Scores = None,
     mask_file: Masks = None,
     reading: Reading = DEFAULT_READING,
     steps: Annotated[int, typer.Option(help="Steps of the whole run.")] = DEFAULT.steps,
@@ -111,7 +115,7 @@ def finetune(
         seed=seed,
     )
     network, place = get_network(model), _device(device)
-    masks = network_masks(network, sparsity, mask_file, strategy, seed).numpy()
+    masks = masks_of(network, sparsity, strategy, scores, mask_file, maps)
     folder = ImageFolder(data, limit)
     labelled = None if evaluate_on is None else ImageFolder(evaluate_on)
     kind = f"{sparsity:g}-{strategy}" if mask_file is None else mask_file.stem

@@ -3,12 +3,10 @@
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import pandas as pd
 import typer
 from rich.table import Table
 
-from model.accuracy.calibration import maps_for
 from model.commands.options import (
     Batch,
     Data,
@@ -16,21 +14,20 @@ from model.commands.options import (
     Strategy,
     Weights,
     console,
+    masks_of,
     progress_over,
     report_unreadable,
     schedule_of,
 )
-from model.entry_scores import scores_for
 from model.files import replace_file
 from model.images import ImageFolder
 from model.integer.accuracy import kept_after_attention
 from model.integer.loss import Losses, measure_losses
 from model.integer.network import IntegerNetwork
-from model.masks import LEARNED, check_choice, make_masks
-from model.networks import Network, get_network, load_model
+from model.masks import check_choice
+from model.networks import get_network, load_model
 from model.reference import FloatReference
 from model.schedule import READINGS
-from model.vitcod_io import read_masks
 
 app = typer.Typer()
 
@@ -63,7 +60,7 @@ def integer_loss(
     kept_after_attention(pruning, network)
     check_choice(sparsity, strategy)
     folder = ImageFolder(data, limit)
-    masks = _masks(network, sparsity, strategy, scores, mask_file)
+    masks = masks_of(network, sparsity, strategy, scores, mask_file)
     loaded = load_model(network, weights)
     runs = {
         "dense": FloatReference(network=network, model=loaded),
@@ -85,19 +82,6 @@ def integer_loss(
     console.print(_table(frame, losses, title))
     report_unreadable(folder.unreadable, len(folder))
     print(out)
-
-
-def _masks(
-    network: Network,
-    sparsity: float,
-    strategy: str,
-    scores: Path | None,
-    mask_file: Path | None,
-) -> np.ndarray:
-    if mask_file is not None:
-        return read_masks(mask_file, network)
-    learned = scores_for(network.name, scores) if strategy == LEARNED else None
-    return make_masks(maps_for(network, None).maps, sparsity, strategy, learned)
 
 
 def _frame(run: str, losses: Losses) -> pd.DataFrame:
