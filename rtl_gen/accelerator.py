@@ -47,7 +47,9 @@ class Accelerator(wiring.Component):
         m = Module()
         config = self.config
         m.submodules.registers = registers = self.registers
-        m.submodules.core = core = ResetInserter(registers.reset)(Core(config))
+        # The net that reaches everything begins at a register.
+        reset = register(m, registers.reset, name="soft_reset", reset_less=False)
+        m.submodules.core = core = ResetInserter(reset)(Core(config))
         m.submodules.reader = reader = StreamReader(config)
         m.submodules.packer = packer = RowPacker(config)
         m.submodules.writer = writer = RowWriter(config)
@@ -55,7 +57,7 @@ class Accelerator(wiring.Component):
         axi.connect_flat(m, self, "m_axi", reader.axi)
         axi.connect_flat(m, self, "m_axi", writer.axi)
 
-        stop = core.clear | registers.reset
+        stop = core.clear | reset
         m.d.comb += [
             *(unit.clear.eq(stop) for unit in (reader, packer, writer)),
             reader.start.valid.eq(core.fetch.valid),
@@ -71,7 +73,7 @@ class Accelerator(wiring.Component):
         connect(m, core.stored, writer.rows)
 
         # A soft reset ends a program, but does not finish it.
-        running = register(m, core.busy & ~registers.reset, name="running", reset_less=False)
+        running = register(m, core.busy & ~reset, name="running", reset_less=False)
         m.d.comb += [
             core.start.eq(registers.start),
             core.program_address.eq(registers.program_address),

@@ -44,6 +44,9 @@ class Core(wiring.Component):
     events : one bit an event that a counter counts, in the order of EVENTS
     """
 
+    IDLE_CYCLES = 1
+    """From an idle flag to what the dispatcher, or a waiting linear layer, sees of it."""
+
     EVENTS = {
         "cycles": "cycles from start to done",
         "linear_cycles": "cycles in which a linear layer runs",
@@ -137,9 +140,11 @@ class Core(wiring.Component):
         m.d.comb += [
             dispatcher.loader_idle.eq(loader.idle),
             dispatcher.linear_feeding.eq(linear.feeding),
-            dispatcher.all_idle.eq(others_idle & linear.idle & loader.idle & self.memory_idle),
-            linear.go.eq(others_idle),
         ]
+        # A unit's start is IDLE_CYCLES behind the idle flags that it waits for. A flag falls in the
+        # cycle after a command; the next command takes longer than that.
+        all_idle = others_idle & linear.idle & loader.idle & self.memory_idle
+        m.d.sync += [dispatcher.all_idle.eq(all_idle), linear.go.eq(others_idle)]
 
         # The live-token list has one reader at a time.
         m.d.comb += [

@@ -29,6 +29,7 @@ from rtl_gen.accelerator import Accelerator
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.dispatcher import Dispatcher
 from rtl_gen.control.program_format import Opcode, Target, record_rows
+from rtl_gen.core import Core
 from rtl_gen.linear.linear import LinearEngine
 from rtl_gen.linear.tile_walker import TileWalker
 from rtl_gen.linear.weight_buffer import parameter_rows
@@ -53,6 +54,7 @@ UNIT, LOAD, LINEAR, STORE, HALT = range(5)
 
 # Numba wants plain globals.
 CHECK_CYCLES = Dispatcher.CHECK_CYCLES
+IDLE_CYCLES = Core.IDLE_CYCLES
 WALKER_LATENCY = TileWalker.LATENCY
 READ_CYCLES = RowStorer.READ_CYCLES
 
@@ -240,7 +242,8 @@ def _run(sizes: Sizes, stream: Stream, writer: Writer, program_rows, steps, resu
         step, result = steps[index], results[index]
         start = _take_record(sizes, stream, now) + 1 + CHECK_CYCLES
         if step.waits:
-            start = max(start, others_idle, loader_idle, linear_idle, written(writer))
+            idle = max(others_idle, loader_idle, linear_idle, written(writer))
+            start = max(start, idle + IDLE_CYCLES)
         # What follows counts from the cycle in which the unit first is at work.
         start += 1
         now = start
@@ -255,7 +258,7 @@ def _run(sizes: Sizes, stream: Stream, writer: Writer, program_rows, steps, resu
             result.start, result.end = start, loader_idle
         elif step.kind == LINEAR:
             # Accepted later if a layer waits already, but its payload waits for that one's passes.
-            linear_started = max(start, linear_idle, others_idle)
+            linear_started = max(start, linear_idle, others_idle + IDLE_CYCLES)
             now, last_take, result.stalls = _passes(
                 sizes, stream, step, start, linear_started, last_take
             )

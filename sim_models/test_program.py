@@ -7,6 +7,7 @@ from model.image import ImageBuilder
 from rtl_gen.config import AcceleratorConfig, get_config
 from rtl_gen.control.dispatcher import Dispatcher
 from rtl_gen.control.program_format import Opcode, Target, record_rows
+from rtl_gen.core import Core
 from rtl_gen.errors import UserError
 from rtl_gen.linear.linear import Destination, LinearEngine, Source
 from rtl_gen.linear.tile_walker import TileWalker
@@ -62,7 +63,7 @@ def test_stored_rows_are_read_one_by_one_and_answered_last():
     assert stored.counters["store_cycles"] == rows * RowStorer.READ_CYCLES + 1
     # Its unit starts behind its check; the end waits for the last response.
     last_row = stored.ends[0] - 1
-    assert stored.counters["cycles"] == last_row + RowWriter.LATENCY + LATENCY + 1
+    assert stored.counters["cycles"] == last_row + RowWriter.LATENCY + LATENCY + 1 + Core.IDLE_CYCLES
     assert stored.starts[0] == idle.counters["cycles"] + 1
 
 
@@ -92,7 +93,7 @@ def test_payload_loads_behind_the_command_before():
     both = run(DEFAULT, tokens(197), linear(3, 4), load(8), linear(3, 4)).counters
     assert both["linear_cycles"] == 2 * alone["linear_cycles"] - alone["weight_stalls"]
     program = run(DEFAULT, tokens(197), linear(3, 4), load(8, barrier=1))
-    assert program.starts[2] == program.ends[1] + 1
+    assert program.starts[2] == program.ends[1] + Core.IDLE_CYCLES + 1
     assert run(DEFAULT, tokens(197), linear(3, 4), load(8)).starts[2] < program.ends[1]
 
 
