@@ -63,7 +63,8 @@ def test_stored_rows_are_read_one_by_one_and_answered_last():
     assert stored.counters["store_cycles"] == rows * RowStorer.READ_CYCLES + 1
     # Its unit starts behind its check; the end waits for the last response.
     last_row = stored.ends[0] - 1
-    assert stored.counters["cycles"] == last_row + RowWriter.LATENCY + LATENCY + 1 + Core.IDLE_CYCLES
+    answered = last_row + RowWriter.LATENCY + LATENCY + 1
+    assert stored.counters["cycles"] == answered + Core.IDLE_CYCLES
     assert stored.starts[0] == idle.counters["cycles"] + 1
 
 
