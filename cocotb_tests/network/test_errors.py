@@ -186,14 +186,14 @@ def row_limits() -> Iterator[tuple[str, int, tuple, tuple]]:
     yield "logits", 16, layers(logits, 9, 2), layers(logits, 9, 3)
     yield "residual", 17, layers(residual, 4, 8), layers(residual, 4, 9)
     yield "one token", 17, layers(hidden, 200, 32, only_cls=1), layers(hidden, 200, 1)
-    from_activation = LINEAR | {"source": Source.ACTIVATION, "tiles": 1}
-    payload = rows(parameter_rows(CONFIG) + 2 * CONFIG.lanes)
-    yield (
-        "slices",
-        17,
-        (from_activation | {"slices": 2}, payload),
-        (from_activation | {"slices": 3},),
-    )
+    yield "slices", 17, from_activation(2), from_activation(3)
+    yield "slices, a row beyond", 5, from_activation(6), from_activation(7)
+
+
+def from_activation(slices: int) -> tuple:
+    """A LINEAR of one tile over the activation memory, with any payload."""
+    command = LINEAR | {"source": Source.ACTIVATION, "tiles": 1, "slices": slices}
+    return command, rows(parameter_rows(CONFIG) + slices * CONFIG.lanes)
 
 
 def bad_rows() -> Iterator[Program]:
