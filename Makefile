@@ -60,8 +60,9 @@ NETWORK_OPTIONS = --model $(or $(MODEL),deit_tiny) --sparsity $(or $(SPARSITY),0
 	$(if $(MASKS),--masks "$(MASKS)") $(if $(CONFIG),--config $(CONFIG)) \
 	$(if $(filter 1,$(DUMP)),--dump) $(if $(SEED),--seed $(SEED))
 
-deit: .venv/installed ## a whole network in RTL: [MODEL=] [SPARSITY=] [PRUNE=0] [NETWORK=] [IMAGE=] [DUMP=1]
+deit: .venv/installed ## a whole network in RTL: [MODEL=] [SPARSITY=] [PRUNE=0] [WEIGHTS= CALIB=] [IMAGE=] [DUMP=1]
 	$(PY) -m cocotb_tests.deit $(NETWORK_OPTIONS) $(if $(IMAGE),--image "$(IMAGE)") \
+		$(if $(WEIGHTS),--weights "$(WEIGHTS)") $(if $(CALIB),--calib "$(CALIB)") \
 		$(if $(SIM),--simulator $(SIM)) $(if $(LATENCY),--latency $(LATENCY)) \
 		$(if $(RATE),--rate $(RATE))
 

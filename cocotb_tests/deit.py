@@ -21,6 +21,7 @@ from torch import Tensor
 
 from cocotb_tests.network.check import compare, network_pairs
 from cocotb_tests.network.run import MemoryModel, RtlRun, run_image
+from model.commands.integers import calibrated_file
 from model.digits.data import held_back_digit
 from model.files import replace_file
 from model.integer.choices import (
@@ -65,6 +66,12 @@ def deit(
         Path | None,
         typer.Option("--network", help="Calibrated network; default: the project's own or random."),
     ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="Float weights, to be calibrated with --calib.")
+    ] = None,
+    calib: Annotated[
+        Path | None, typer.Option(help="Image folder that gives the ranges of --weights.")
+    ] = None,
     picture: Annotated[
         str | None,
         typer.Option(
@@ -88,6 +95,8 @@ def deit(
     network = get_network(model)
     config = config or preset_for(network)
     choice = get_config(config)
+    if weights is not None or calib is not None:
+        network_file = calibrated_file(model, weights, calib, network_file)
     network_file = network_file or shipped_integers(network)
     integers = integer_network(network, network_file, seed)
     patches = input_patches(network, picture, seed)

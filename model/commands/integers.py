@@ -1,6 +1,7 @@
 """Integer networks: calibration, accuracy and memory images."""
 
 import dataclasses
+import hashlib
 from pathlib import Path
 from typing import Annotated
 
@@ -30,6 +31,10 @@ from model.integer.compiler import compile_network
 from model.integer.network import IntegerNetwork
 from model.networks import get_network
 from rtl_gen.config import get_config
+from rtl_gen.errors import UserError
+
+CALIBRATED = Path("build/int8")
+CALIBRATION_IMAGES = 250
 
 app = typer.Typer()
 
@@ -47,7 +52,19 @@ def calibrate_command(
     out: Out,
 ) -> None:
     """Quantise a network to the accelerator's integers, with ranges from an image folder."""
-    folder = ImageFolder(data, images)
+    write_calibrated(out, model, weights, ImageFolder(data, images), mask_file, reading, batch_size)
+
+
+def write_calibrated(
+    out: Path,
+    model: str,
+    weights: Path | None,
+    folder: ImageFolder,
+    mask_file: Path | None = None,
+    reading: str = "none",
+    batch_size: int = 16,
+) -> None:
+    """Calibrate with the images of `folder`; what the integers came from is in their metadata."""
     reference = reference_of(get_network(model), weights, mask_file, reading)
     with replace_file(out) as file, progress_over(len(folder)) as advance:
         integer = calibrate(reference, folder, batch_size, advance)
@@ -61,6 +78,26 @@ def calibrate_command(
         file.write(dataclasses.replace(integer, metadata=metadata).to_bytes())
     report_unreadable(folder.unreadable, len(folder))
     print(f"{out}: {integer.shape.name} in integers, from {metadata['images']} images")
+
+
+def calibrated_file(
+    model: str, weights: Path | None, calib: Path | None, network_file: Path | None
+) -> Path:
+    """The integer network of float weights, calibrated unless an earlier run did it."""
+    if weights is None or calib is None or network_file is not None:
+        raise UserError(
+            "float weights need --weights and --calib together, without --network: the images of "
+            "--calib give the ranges of the integers"
+        )
+    if not weights.is_file():
+        raise UserError(f"no weights file {weights}: expected safetensors or a torch state dict")
+    folder = ImageFolder(calib, CALIBRATION_IMAGES)
+    key = hashlib.sha256(f"{file_sha256(weights)} {folder.digest()}".encode()).hexdigest()[:12]
+    path = CALIBRATED / f"{model}-{key}.safetensors"
+    if not path.is_file():
+        print(f"calibrating {weights} with {len(folder)} images of {calib}")
+        write_calibrated(path, model, weights, folder)
+    return path
 
 
 @app.command()
