@@ -194,7 +194,7 @@ def _table(accuracies: pd.DataFrame) -> Table:
     for column in ("top-1 %", "drop"):
         table.add_column(column, justify="right")
     for row in accuracies.itertuples():
-        drop = f"{row.drop:.2f} ± {row.drop_standard_error:.2f}"
+        drop = f"{row.drop:+.2f} ± {row.drop_standard_error:.2f}"
         table.add_row(row.network, f"{row.top1:.2f}", drop)
     return table
 

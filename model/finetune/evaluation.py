@@ -19,8 +19,8 @@ def evaluate(
 ) -> pd.DataFrame:
     """A row a network; the first one is what drops are counted from.
 
-    Columns: network, images, top1 (percent), drop (points of top-1), drop_standard_error (of the
-    mean of the differences image by image). Models are on the device. `progress` is called with
+    Columns: network, images, top1 (percent), drop (points of top-1, negative where images
+    are lost), drop_standard_error (of the mean of the differences image by image). Models are on the device. `progress` is called with
     the number of images of every finished batch.
     """
     hits: dict[str, list[bool]] = {name: [] for name in networks}
@@ -31,13 +31,13 @@ def evaluate(
             hits[name] += (reference.forward(moved).argmax(dim=1).cpu() == labels).tolist()
         progress(len(images))
     correct = pd.DataFrame(hits).astype(int)
-    lost = correct.rsub(correct.iloc[:, 0], axis=0)
+    drops = correct.sub(correct.iloc[:, 0], axis=0)
     return pd.DataFrame(
         {
             "network": correct.columns,
             "images": len(correct),
             "top1": 100 * correct.mean().to_numpy(),
-            "drop": 100 * lost.mean().to_numpy(),
-            "drop_standard_error": 100 * lost.std().to_numpy() / np.sqrt(len(correct)),
+            "drop": 100 * drops.mean().to_numpy(),
+            "drop_standard_error": 100 * drops.std().to_numpy() / np.sqrt(len(correct)),
         }
     )
