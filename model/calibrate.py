@@ -34,6 +34,7 @@ from model.integer.network import IntegerNetwork, Layer, Linear, Norm, Parameter
 from model.networks import COLOURS, Network
 from model.quantise import head_scales
 from model.reference import FloatReference
+from rtl_gen.errors import UserError
 from rtl_gen.numerics import (
     LOGIT_BITS,
     NORM_CHANNEL_SHIFT_BITS,
@@ -98,6 +99,9 @@ def calibrate(
     Masks and pruning of the reference shape the ranges, since they change what activations do.
     `progress` is called with the number of images of every finished batch, `seed` chooses the
     token rows that enter the statistics.
+
+    Raises:
+        UserError: no image can be read, or ranges that no scale factor fits.
     """
 
     def run(images: Tensor) -> None:
@@ -107,7 +111,13 @@ def calibrate(
 
     batches = (images for images, _ in folder.batches(reference.model, batch_size))
     samples = collect(reference.model, run, batches, seed)
-    return quantise(reference.network, reference.model, samples)
+    try:
+        return quantise(reference.network, reference.model, samples)
+    except ValueError as error:
+        raise UserError(
+            f"the ranges of the activations do not fit the integers ({error}): expected trained "
+            "weights and more images"
+        ) from error
 
 
 @torch.inference_mode()

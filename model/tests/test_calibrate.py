@@ -89,6 +89,16 @@ def test_calibration_is_repeatable(
     assert first.digest() == second.digest()
 
 
+def test_ranges_that_no_integers_fit(
+    toy_network: Network, small_images_model: VisionTransformer, image_folder: Path
+):
+    with torch.no_grad():
+        small_images_model.blocks[0].attn.qkv.weight *= 1e12
+    reference = FloatReference(network=toy_network, model=small_images_model)
+    with pytest.raises(UserError, match=r"do not fit the integers.*expected trained weights"):
+        calibrate(reference, ImageFolder(image_folder))
+
+
 def test_comparison_counts_images():
     labels = torch.tensor([0, 1, 2, 2])
     expected = torch.eye(3)[[0, 1, 2, 0]]
