@@ -19,9 +19,9 @@ def evaluate(
 ) -> pd.DataFrame:
     """A row a network; the first one is what drops are counted from.
 
-    Columns: network, images, top1 (percent), drop (points of top-1, negative where images
-    are lost), drop_standard_error (of the mean of the differences image by image). Models are on the device. `progress` is called with
-    the number of images of every finished batch.
+    Columns: network, images, top1 (percent), drop (points of top-1, negative where images are
+    lost), drop_standard_error (of the mean of the differences image by image). Models are on the
+    device. `progress` is called with the number of images of every finished batch.
     """
     hits: dict[str, list[bool]] = {name: [] for name in networks}
     model = next(iter(networks.values())).model
