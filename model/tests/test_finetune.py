@@ -81,7 +81,7 @@ def new_run(toy_network: Network, teacher: VisionTransformer, masks, image_folde
 
 def test_steps_lower_the_loss(toy_network, teacher, masks, images):
     before = {name: value.clone() for name, value in teacher.state_dict().items()}
-    recipe = Recipe(steps=24, batch_size=4, learning_rate=2e-3, bf16=False)
+    recipe = Recipe(steps=24, batch_size=4, learning_rate=2e-3, warmup=0.1, bf16=False)
     trainer = Trainer(
         network=toy_network, teacher=teacher, masks=masks, schedule=SCHEDULE, recipe=recipe
     )
