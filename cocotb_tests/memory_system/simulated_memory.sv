@@ -68,8 +68,10 @@ module simulated_memory #(
   end
 
   // Tokens of bandwidth: a beat costs BEAT_BYTES, `rate` bytes arrive a cycle, each direction apart.
+  localparam logic [8:0] MOST_TOKENS = 2 * BEAT_BYTES - 1;
+
   function automatic logic [8:0] refill(input logic [8:0] tokens);
-    return tokens + rate >= 2 * BEAT_BYTES ? 2 * BEAT_BYTES - 1 : tokens + rate;
+    return tokens + rate > MOST_TOKENS ? MOST_TOKENS : tokens + rate;
   endfunction
 
   // Reads: a queue of bursts, the oldest is answered beat by beat.
@@ -87,7 +89,8 @@ module simulated_memory #(
 
   always @(posedge clk) begin
     if (rst) begin
-      {read_head, read_tail, read_offset, read_tokens, rvalid} <= 0;
+      {read_head, read_tail, read_offset, rvalid} <= 0;
+      read_tokens <= MOST_TOKENS;
     end else begin
       if (arvalid && arready) begin
         read_beat[read_tail[$clog2(BURSTS)-1:0]] <= araddr >> OFFSET_BITS;
@@ -127,7 +130,8 @@ module simulated_memory #(
 
   always @(posedge clk) begin
     if (rst) begin
-      {write_tail, data_head, response_head, write_offset, write_tokens, bvalid} <= 0;
+      {write_tail, data_head, response_head, write_offset, bvalid} <= 0;
+      write_tokens <= MOST_TOKENS;
     end else begin
       if (awvalid && awready) begin
         write_beat[write_tail[$clog2(BURSTS)-1:0]] <= awaddr >> OFFSET_BITS;

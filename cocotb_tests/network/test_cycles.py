@@ -191,10 +191,11 @@ def random_program(config: AcceleratorConfig, rng: random.Random, length: int) -
             case Opcode.LINEAR:
                 tiles, slices = rng.choice([(1, 1), (rng.randint(1, 6), rng.randint(1, 5))])
                 rows = tiles * (parameter_rows(config) + slices * config.lanes)
+                fits = tokens * slices <= config.activation_rows
                 builder.emit(
                     opcode,
                     bytes(rows * config.width),
-                    source=rng.choice(list(Source)),
+                    source=rng.choice(list(Source)) if fits else Source.HIDDEN,
                     destination=rng.choice(list(Destination)),
                     only_cls=rng.randint(0, 1),
                     tiles=tiles,
