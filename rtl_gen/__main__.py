@@ -68,9 +68,13 @@ def synth(
     each: Annotated[
         bool, typer.Option(help="Place and route every unit on its own, too (minutes).")
     ] = False,
-    target: Annotated[int, typer.Option(min=1, help="MHz that the placement aims at.")] = 100,
-    speed_grade: Annotated[int, typer.Option(min=6, max=8, help="6 is the slowest.")] = 6,
-    seed: Annotated[int, typer.Option(min=1, help="Of the placement.")] = 1,
+    target: Annotated[
+        int, typer.Option(min=1, help="MHz that the placement aims at.")
+    ] = Placement.target_mhz,
+    speed_grade: Annotated[
+        int, typer.Option(min=6, max=8, help="8 is the fastest.")
+    ] = Placement.speed_grade,
+    seed: Annotated[int, typer.Option(min=1, help="Of the placement.")] = Placement.seed,
     out: Annotated[Path, typer.Option(help="Folder that gets one folder a configuration.")] = Path(
         "build/synth"
     ),

@@ -42,8 +42,8 @@ SHORT_NAMES = {
 class Placement:
     """How to place and route."""
 
-    target_mhz: int = 100
-    speed_grade: int = 6
+    target_mhz: int = 70
+    speed_grade: int = 8
     seed: int = 1
 
 
