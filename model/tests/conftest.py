@@ -1,5 +1,6 @@
 """Fixtures: a toy Vision Transformer, toy images, and the real model where it is at hand."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,9 @@ import torch
 from PIL import Image
 from timm.models.vision_transformer import VisionTransformer
 
+from model.__main__ import app
 from model.networks import DEIT_TINY, Network, load_model
+from rtl_gen.cli import run
 
 REAL_DATA = Path(__file__).parents[2].parent / "shared" / "data"
 WEIGHTS = REAL_DATA / "deit_tiny_patch16_224.safetensors"
@@ -18,6 +21,19 @@ WEIGHTS = REAL_DATA / "deit_tiny_patch16_224.safetensors"
 def _one_thread() -> None:
     """Toy tensors gain nothing from threads, and tests may run side by side."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch):
+    """Run the command line in this process and return its exit status."""
+
+    def call(*words: object) -> int:
+        monkeypatch.setattr(sys, "argv", ["model", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            run(app)
+        return ended.value.code or 0
+
+    return call
 
 
 @pytest.fixture

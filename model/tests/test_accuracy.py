@@ -1,8 +1,8 @@
 """The accuracy table: ranks and drops by hand, rows that are not run twice, and every bad input."""
 
 import json
-import sys
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,6 @@ import torch
 from safetensors.torch import save_file
 from timm.models.vision_transformer import VisionTransformer
 
-from model.__main__ import app
 from model.accuracy.evaluation import evaluate, variants
 from model.accuracy.finished_rows import FinishedRows, key_of
 from model.accuracy.ranks import rank_of
@@ -24,22 +23,14 @@ from model.networks import DEIT_TINY, Network
 from model.reference import FloatReference
 from model.schedule import NO_PRUNING, PruningSchedule
 from model.vitcod_io import write_masks
-from rtl_gen.cli import run
 
 SCHEDULE = PruningSchedule(start=0.2, end=0.8, first_layer=1)
 
 
 @pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch):
-    """Run `accuracy` with some options in this process and return its exit status."""
-
-    def call(*words: object) -> int:
-        monkeypatch.setattr(sys, "argv", ["model", "accuracy", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            run(app)
-        return ended.value.code or 0
-
-    return call
+def command(command):
+    """`accuracy` on the command line."""
+    return partial(command, "accuracy")
 
 
 @contextmanager

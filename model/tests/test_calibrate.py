@@ -1,13 +1,11 @@
 """Calibration: the integers follow the float network, and every user error is one sentence."""
 
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from timm.models.vision_transformer import VisionTransformer
 
-from model.__main__ import app
 from model.calibrate import calibrate
 from model.images import ImageFolder
 from model.integer.accuracy import Comparison, compare, kept_after_attention
@@ -16,21 +14,7 @@ from model.masks import make_masks
 from model.networks import DEIT_TINY, Network
 from model.reference import FloatReference
 from model.schedule import NO_PRUNING, READINGS, PruningSchedule
-from rtl_gen.cli import run
 from rtl_gen.errors import UserError
-
-
-@pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch):
-    """Run the command line in this process and return its exit status."""
-
-    def call(*words: object) -> int:
-        monkeypatch.setattr(sys, "argv", ["model", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            run(app)
-        return ended.value.code or 0
-
-    return call
 
 
 @pytest.fixture

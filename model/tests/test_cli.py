@@ -1,30 +1,14 @@
 """`python -m model`: what the commands write, and one line with status 2 for every user error."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from model.__main__ import app
 from model.attention_maps import load_attention_maps
 from model.masks import make_masks
 from model.vitcod_io import read_masks, write_masks
-from rtl_gen.cli import run
-
-
-@pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch):
-    """Run the command line in this process and return its exit status."""
-
-    def call(*words: object) -> int:
-        monkeypatch.setattr(sys, "argv", ["model", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            run(app)
-        return ended.value.code or 0
-
-    return call
 
 
 def test_masks(command, tmp_path: Path, capsys: pytest.CaptureFixture):

@@ -2,7 +2,6 @@
 
 import json
 import random
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,6 @@ import safetensors.torch
 import torch
 from timm.models.vision_transformer import VisionTransformer
 
-from model.__main__ import app
 from model.finetune.crops import Crops, batches, crops_of
 from model.finetune.distillation import losses, passage, relative_error
 from model.finetune.evaluation import evaluate
@@ -24,25 +22,11 @@ from model.networks import Network
 from model.reference import FloatReference
 from model.schedule import PruningSchedule
 from model.vitcod_io import read_masks
-from rtl_gen.cli import run
 from rtl_gen.errors import UserError
 
 SCHEDULE = PruningSchedule(start=0.2, end=0.8, first_layer=1)
 RECIPE = Recipe(steps=6, batch_size=4, learning_rate=2e-3, warmup=0.0, bf16=False)
 CPU = torch.device("cpu")
-
-
-@pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch):
-    """Run the command line in this process and return its exit status."""
-
-    def call(*words: object) -> int:
-        monkeypatch.setattr(sys, "argv", ["model", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            run(app)
-        return ended.value.code or 0
-
-    return call
 
 
 @pytest.fixture

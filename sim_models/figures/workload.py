@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -51,25 +52,19 @@ class Workload:
 
     def cycles(self, setting: Setting) -> NetworkCycles:
         """Cycles by operation."""
-        return network_cycles(
-            setting.config,
-            self.network,
-            masks=self.masks,
-            schedule=self.schedule,
-            live=self.live,
-            memory=setting.memory,
-        )
+        return network_cycles(setting.config, self.network, **self._choices(setting))
 
     def run(self, setting: Setting) -> NetworkRun:
         """Every command with its first and last cycle."""
-        return run_network(
-            setting.config,
-            self.network,
-            masks=self.masks,
-            schedule=self.schedule,
-            live=self.live,
-            memory=setting.memory,
-        )
+        return run_network(setting.config, self.network, **self._choices(setting))
+
+    def _choices(self, setting: Setting) -> dict[str, Any]:
+        return {
+            "masks": self.masks,
+            "schedule": self.schedule,
+            "live": self.live,
+            "memory": setting.memory,
+        }
 
     def macs(self) -> dict[str, int]:
         """Multiply-accumulates by operation."""
