@@ -1,63 +1,29 @@
-"""Evaluated points beside the output: an append-only file, so that a sweep can go on after a stop.
+"""Evaluated points beside the output, so that a sweep can go on after a stop.
 
-A line is a JSON object with the point's key, the version of the code and what `evaluate` gave. A
-line cut short by a stop is left out when the file is read and ended when it is written again.
+A line of the journal holds the point's key, the version of the code and what `evaluate` gave.
 """
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, BinaryIO
+from typing import Any
 
-from rtl_gen.errors import UserError
+from model.journal import Journal
 
 
 class FinishedPoints:
-    """Results by key; only those of the same `code` count.
-
-    Raises:
-        UserError: a file that cannot be read or written.
-    """
+    """Results by key; only those of the same `code` count."""
 
     def __init__(self, path: Path, code: str):
-        self._path, self._code = path, code
-        self._file: BinaryIO | None = None
-        self.results: dict[str, Any] = {}
-
-    def __enter__(self) -> "FinishedPoints":
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            text = self._path.read_bytes() if self._path.exists() else b""
-            self._file = self._path.open("ab")
-        except OSError as error:
-            raise UserError(
-                f"cannot write to {self._path} ({error.strerror}): choose another place"
-            ) from error
-        for line in text.splitlines():
-            try:
-                entry = json.loads(line)
-                key, code, result = entry["key"], entry["code"], entry["result"]
-            except (ValueError, KeyError, TypeError):
-                continue
-            if code == self._code:
-                self.results[key] = result
-        if text and not text.endswith(b"\n"):
-            self._file.write(b"\n")
-        return self
+        self._journal, self._code = Journal(path), code
+        self.results: dict[str, Any] = {
+            entry["key"]: entry["result"]
+            for entry in self._journal.entries
+            if entry.keys() >= {"key", "code", "result"} and entry["code"] == code
+        }
 
     def add(self, results: Mapping[str, Any]) -> None:
         """Keep results; they are in the file when this returns."""
-        for key, result in results.items():
-            line = json.dumps({"key": key, "code": self._code, "result": result})
-            self._file.write(line.encode() + b"\n")
-        self._file.flush()
+        self._journal.append(
+            *({"key": key, "code": self._code, "result": found} for key, found in results.items())
+        )
         self.results.update(results)
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._file.close()

@@ -61,20 +61,20 @@ def run_points(
         UserError: files or workers that cannot be used, a mask file that changed, a lost worker.
     """
     wanted = {point.key(): point for point in with_baselines(points)}
-    with FinishedPoints(finished, CODE) as store:
-        missing = [point for key, point in wanted.items() if key not in store.results]
+    store = FinishedPoints(finished, CODE)
+    missing = [point for key, point in wanted.items() if key not in store.results]
 
-        def report() -> None:
-            progress(len(wanted.keys() & store.results.keys()), len(wanted))
+    def report() -> None:
+        progress(len(wanted.keys() & store.results.keys()), len(wanted))
 
-        if missing:
-            with worker_pool(scheduler, processes) as pool:
-                tasks = [pool.submit(evaluate_batch, batch) for batch in _batches(missing)]
+    if missing:
+        with worker_pool(scheduler, processes) as pool:
+            tasks = [pool.submit(evaluate_batch, batch) for batch in _batches(missing)]
+            report()
+            for task in as_completed(tasks):
+                store.add(task.result())
                 report()
-                for task in as_completed(tasks):
-                    store.add(task.result())
-                    report()
-        rows = [_row(point, store.results, energy) for point in points]
+    rows = [_row(point, store.results, energy) for point in points]
     return SweepResult(
         rows=rows,
         energy=energy,
