@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,13 @@ from PIL import Image
 from timm.models.vision_transformer import VisionTransformer
 
 from model.__main__ import app
+from model.finetune.crops import crops_of
+from model.finetune.recipe import Recipe
+from model.finetune.run import Run
+from model.finetune.trainer import Trainer
+from model.images import ImageFolder
 from model.networks import DEIT_TINY, Network, load_model
+from model.tests.toy_training import RECIPE, SCHEDULE
 from rtl_gen.cli import run
 
 REAL_DATA = Path(__file__).parents[2].parent / "shared" / "data"
@@ -46,7 +53,7 @@ def toy_network() -> Network:
 
 @pytest.fixture
 def toy_model(toy_network: Network) -> VisionTransformer:
-    """Seeded weights, scaled up so that attention is far from uniform."""
+    """Seeded weights, scaled up so that attention is far from uniform; images of 32 x 32 pixels."""
     torch.manual_seed(1)
     model = VisionTransformer(
         img_size=32,
@@ -58,7 +65,48 @@ def toy_model(toy_network: Network) -> VisionTransformer:
     )
     for block in model.blocks:
         torch.nn.init.normal_(block.attn.qkv.weight, std=0.6)
+    model.pretrained_cfg = {"input_size": (3, 32, 32)}
     return model.eval().requires_grad_(False)
+
+
+@pytest.fixture
+def toy_masks(toy_network: Network) -> np.ndarray:
+    """About 40 % of the entries kept, CLS by every query."""
+    kept = np.random.default_rng(3).random(toy_network.mask_shape) < 0.4
+    kept[..., 0] = True
+    return kept
+
+
+@pytest.fixture
+def new_trainer(toy_network: Network, toy_model: VisionTransformer, toy_masks: np.ndarray):
+    """A trainer of the toy network."""
+
+    def make(recipe: Recipe = RECIPE) -> Trainer:
+        return Trainer(
+            network=toy_network,
+            teacher=toy_model,
+            masks=toy_masks,
+            schedule=SCHEDULE,
+            recipe=recipe,
+        )
+
+    return make
+
+
+@pytest.fixture
+def new_run(new_trainer, toy_model: VisionTransformer, image_folder: Path, tmp_path: Path):
+    """A run of the toy network into a folder."""
+
+    def make(name: str, recipe: Recipe = RECIPE, **options: Any) -> Run:
+        return Run(
+            trainer=new_trainer(recipe),
+            crops=crops_of(ImageFolder(image_folder), toy_model, recipe),
+            folder=tmp_path / name,
+            settings={"seed": recipe.seed, "steps": recipe.steps},
+            **options,
+        )
+
+    return make
 
 
 @pytest.fixture

@@ -88,22 +88,15 @@ def test_key_depends_on_values_alone():
     assert key_of({"a": 1, "b": 2}) == key_of({"b": 2, "a": 1}) != key_of({"a": 1, "b": 3})
 
 
-@pytest.fixture
-def small_model(toy_model: VisionTransformer) -> VisionTransformer:
-    """The toy model, which says that it wants images of 32 x 32 pixels."""
-    toy_model.pretrained_cfg = {"input_size": (3, 32, 32)}
-    return toy_model
-
-
 def test_rows(
-    toy_network: Network, small_model: VisionTransformer, image_folder: Path, tmp_path: Path
+    toy_network: Network, toy_model: VisionTransformer, image_folder: Path, tmp_path: Path
 ):
     """Every row against its own network, run alone; a second run evaluates nothing."""
     (image_folder / "007" / "1.png").write_text("no image")
     folder = ImageFolder(image_folder)
     masks = np.random.default_rng(3).random(toy_network.mask_shape) < 0.4
     masks[..., 0] = True
-    dense = FloatReference(network=toy_network, model=small_model)
+    dense = FloatReference(network=toy_network, model=toy_model)
     integer = calibrate(dense, folder)
     wanted = variants([("dense", None), ("random", masks)], SCHEDULE, integer)
     assert [(row.label, row.pruned, row.arithmetic) for row in wanted] == [
@@ -114,10 +107,10 @@ def test_rows(
     ]
     path = tmp_path / "rows.jsonl"
     first = evaluate(
-        toy_network, small_model, folder, wanted, FinishedRows(path), batch_size=4, bar=no_bar
+        toy_network, toy_model, folder, wanted, FinishedRows(path), batch_size=4, bar=no_bar
     )
     assert (first.reused, first.unreadable) == (0, ["007/1.png"])
-    ((images, labels),) = ImageFolder(image_folder).batches(small_model, 7)
+    ((images, labels),) = ImageFolder(image_folder).batches(toy_model, 7)
     for row, kept, schedule in zip(
         first.rows,
         (None, None, masks, masks),
@@ -125,17 +118,17 @@ def test_rows(
         strict=False,
     ):
         reference = FloatReference(
-            network=toy_network, model=small_model, masks=kept, schedule=schedule
+            network=toy_network, model=toy_model, masks=kept, schedule=schedule
         )
         assert row.ranks == rank_of(reference.forward(images), labels).tolist()
     assert len({tuple(row.ranks) for row in first.rows}) > 2
 
     arguments = {"batch_size": 4, "bar": forbidden}
-    again = evaluate(toy_network, small_model, folder, wanted, FinishedRows(path), **arguments)
+    again = evaluate(toy_network, toy_model, folder, wanted, FinishedRows(path), **arguments)
     assert again == type(first)(rows=first.rows, reused=8, unreadable=["007/1.png"])
     masks[0, 0, 3, 5] ^= True
     with pytest.raises(AssertionError, match=r"random, .* sparse, float is run again"):
-        evaluate(toy_network, small_model, folder, wanted, FinishedRows(path), **arguments)
+        evaluate(toy_network, toy_model, folder, wanted, FinishedRows(path), **arguments)
 
 
 def test_user_errors(command, tmp_path: Path, image_folder: Path, capsys: pytest.CaptureFixture):

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from timm.models.vision_transformer import VisionTransformer
@@ -10,24 +11,10 @@ from model.calibrate import calibrate
 from model.images import ImageFolder
 from model.integer.accuracy import Comparison, compare, kept_after_attention
 from model.integer.network import IntegerNetwork
-from model.masks import make_masks
 from model.networks import DEIT_TINY, Network
 from model.reference import FloatReference
 from model.schedule import NO_PRUNING, READINGS, PruningSchedule
 from rtl_gen.errors import UserError
-
-
-@pytest.fixture
-def small_images_model(toy_model: VisionTransformer) -> VisionTransformer:
-    """The toy model, which says that it wants images of 32 x 32 pixels."""
-    toy_model.pretrained_cfg = {"input_size": (3, 32, 32)}
-    return toy_model
-
-
-def toy_masks(network: Network):
-    generator = torch.Generator().manual_seed(3)
-    maps = torch.rand(network.mask_shape, generator=generator, dtype=torch.float64)
-    return make_masks((maps / maps.sum(-1, keepdim=True)).numpy(), 0.4)
 
 
 @pytest.mark.parametrize(
@@ -40,7 +27,8 @@ def toy_masks(network: Network):
 )
 def test_integers_follow_float(
     toy_network: Network,
-    small_images_model: VisionTransformer,
+    toy_model: VisionTransformer,
+    toy_masks: np.ndarray,
     image_folder: Path,
     *,
     masked: bool,
@@ -50,8 +38,8 @@ def test_integers_follow_float(
     folder = ImageFolder(image_folder)
     reference = FloatReference(
         network=toy_network,
-        model=small_images_model,
-        masks=toy_masks(toy_network) if masked else None,
+        model=toy_model,
+        masks=toy_masks if masked else None,
         schedule=schedule,
     )
     done = []
@@ -64,9 +52,9 @@ def test_integers_follow_float(
 
 
 def test_calibration_is_repeatable(
-    toy_network: Network, small_images_model: VisionTransformer, image_folder: Path
+    toy_network: Network, toy_model: VisionTransformer, image_folder: Path
 ):
-    reference = FloatReference(network=toy_network, model=small_images_model)
+    reference = FloatReference(network=toy_network, model=toy_model)
     first, second = (
         calibrate(reference, ImageFolder(image_folder), batch_size=7) for _ in range(2)
     )
@@ -74,11 +62,11 @@ def test_calibration_is_repeatable(
 
 
 def test_ranges_that_no_integers_fit(
-    toy_network: Network, small_images_model: VisionTransformer, image_folder: Path
+    toy_network: Network, toy_model: VisionTransformer, image_folder: Path
 ):
     with torch.no_grad():
-        small_images_model.blocks[0].attn.qkv.weight *= 1e12
-    reference = FloatReference(network=toy_network, model=small_images_model)
+        toy_model.blocks[0].attn.qkv.weight *= 1e12
+    reference = FloatReference(network=toy_network, model=toy_model)
     with pytest.raises(UserError, match=r"do not fit the integers.*expected trained weights"):
         calibrate(reference, ImageFolder(image_folder))
 

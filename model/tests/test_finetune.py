@@ -9,37 +9,18 @@ import pandas as pd
 import pytest
 import safetensors.torch
 import torch
-from timm.models.vision_transformer import VisionTransformer
 
 from model.finetune.crops import Crops, batches, crops_of
 from model.finetune.distillation import losses, passage, relative_error
 from model.finetune.evaluation import evaluate
 from model.finetune.recipe import Recipe
-from model.finetune.run import Run
-from model.finetune.trainer import Trainer
 from model.images import ImageFolder
-from model.networks import Network
 from model.reference import FloatReference
-from model.schedule import PruningSchedule
+from model.tests.toy_training import RECIPE, SCHEDULE
 from model.vitcod_io import read_masks
 from rtl_gen.errors import UserError
 
-SCHEDULE = PruningSchedule(start=0.2, end=0.8, first_layer=1)
-RECIPE = Recipe(steps=6, batch_size=4, learning_rate=2e-3, warmup=0.0, bf16=False)
 CPU = torch.device("cpu")
-
-
-@pytest.fixture
-def masks(toy_network: Network) -> np.ndarray:
-    kept = np.random.default_rng(3).random(toy_network.mask_shape) < 0.4
-    kept[..., 0] = True
-    return kept
-
-
-@pytest.fixture
-def teacher(toy_model: VisionTransformer) -> VisionTransformer:
-    toy_model.pretrained_cfg = {"input_size": (3, 32, 32)}
-    return toy_model
 
 
 @pytest.fixture
@@ -47,28 +28,10 @@ def images() -> torch.Tensor:
     return torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(7))
 
 
-@pytest.fixture
-def new_run(toy_network: Network, teacher: VisionTransformer, masks, image_folder, tmp_path):
-    """A run of the toy network into a folder."""
-
-    def make(name: str, recipe: Recipe = RECIPE, **options) -> Run:
-        trainer = Trainer(
-            network=toy_network, teacher=teacher, masks=masks, schedule=SCHEDULE, recipe=recipe
-        )
-        crops = crops_of(ImageFolder(image_folder), teacher, recipe)
-        settings = {"seed": recipe.seed, "steps": recipe.steps}
-        folder = tmp_path / name
-        return Run(trainer=trainer, crops=crops, folder=folder, settings=settings, **options)
-
-    return make
-
-
-def test_steps_lower_the_loss(toy_network, teacher, masks, images):
-    before = {name: value.clone() for name, value in teacher.state_dict().items()}
+def test_steps_lower_the_loss(toy_network, toy_model, new_trainer, images):
+    before = {name: value.clone() for name, value in toy_model.state_dict().items()}
     recipe = Recipe(steps=24, batch_size=4, learning_rate=2e-3, warmup=0.1, bf16=False)
-    trainer = Trainer(
-        network=toy_network, teacher=teacher, masks=masks, schedule=SCHEDULE, recipe=recipe
-    )
+    trainer = new_trainer(recipe)
     for _ in range(recipe.steps):
         trainer.step(images)
     history = pd.DataFrame([row[1:] for row in trainer.history])
@@ -76,22 +39,20 @@ def test_steps_lower_the_loss(toy_network, teacher, masks, images):
         assert rows[5].iloc[-1] < 0.7 * rows[5].iloc[0]
     assert history[0].mean() == recipe.prune_share
     assert history[1].idxmax() == 1
-    assert all(torch.equal(value, before[name]) for name, value in teacher.state_dict().items())
+    assert all(torch.equal(value, before[name]) for name, value in toy_model.state_dict().items())
     averaged = trainer.reference(trainer.average.module, pruned=True)
-    untrained = trainer.reference(teacher, pruned=True)
-    wanted = passage(FloatReference(network=toy_network, model=teacher), images)
+    untrained = trainer.reference(toy_model, pruned=True)
+    wanted = passage(FloatReference(network=toy_network, model=toy_model), images)
     with torch.no_grad():
         distances = [losses(passage(r, images), wanted).logits for r in (averaged, untrained)]
     assert distances[0] < 0.7 * distances[1]
 
 
 @pytest.mark.parametrize("pruned", [False, True])
-def test_masks_stay_fixed(toy_network, teacher, masks, images, pruned):
+def test_masks_stay_fixed(toy_network, toy_masks, new_trainer, images, pruned):
     """Dropped entries: exactly no attention, as many survivors as the schedule says."""
-    kept = masks.copy()
-    trainer = Trainer(
-        network=toy_network, teacher=teacher, masks=masks, schedule=SCHEDULE, recipe=RECIPE
-    )
+    kept = toy_masks.copy()
+    trainer = new_trainer()
     for _ in range(3):
         trainer.step(images)
     traces = []
@@ -106,10 +67,12 @@ def test_masks_stay_fixed(toy_network, teacher, masks, images, pruned):
             assert (found[~dropped] > 0).all()
 
 
-def test_gradients_flow_through_survivors(toy_network, teacher, masks, images):
+def test_gradients_flow_through_survivors(toy_network, toy_model, toy_masks, images):
     """The slope along a direction in the weights, from the loss at both sides of it."""
-    student = teacher.double().requires_grad_(True)
-    reference = FloatReference(network=toy_network, model=student, masks=masks, schedule=SCHEDULE)
+    student = toy_model.double().requires_grad_(True)
+    reference = FloatReference(
+        network=toy_network, model=student, masks=toy_masks, schedule=SCHEDULE
+    )
     weight = student.blocks[1].attn.qkv.weight
     direction = torch.randn(weight.shape, generator=torch.Generator().manual_seed(1)).double()
     images = images.double()
@@ -123,21 +86,25 @@ def test_gradients_flow_through_survivors(toy_network, teacher, masks, images):
     assert slope == pytest.approx((sides[0] - sides[1]) / 2e-6, rel=1e-4)
 
 
-def test_rows_that_keep_nothing_have_finite_gradients(toy_network, teacher, masks, images):
-    masks[2:, :, :, :] = False
-    masks[2:, :, :, 5] = True
-    student = teacher.requires_grad_(True)
-    reference = FloatReference(network=toy_network, model=student, masks=masks, schedule=SCHEDULE)
+def test_rows_that_keep_nothing_have_finite_gradients(toy_network, toy_model, toy_masks, images):
+    toy_masks[2:, :, :, :] = False
+    toy_masks[2:, :, :, 5] = True
+    student = toy_model.requires_grad_(True)
+    reference = FloatReference(
+        network=toy_network, model=student, masks=toy_masks, schedule=SCHEDULE
+    )
     traces = []
     reference.differentiable(images, traces.append).square().mean().backward()
     assert (traces[-1].probabilities.sum(dim=-1) == 0).any()
     assert all(torch.isfinite(value.grad).all() for value in student.parameters())
 
 
-def test_losses(toy_network, teacher, masks, images):
+def test_losses(toy_network, toy_model, toy_masks, images):
     """Against sums over the survivors, one by one, in NumPy."""
-    dense = FloatReference(network=toy_network, model=teacher)
-    pruned = FloatReference(network=toy_network, model=teacher, masks=masks, schedule=SCHEDULE)
+    dense = FloatReference(network=toy_network, model=toy_model)
+    pruned = FloatReference(
+        network=toy_network, model=toy_model, masks=toy_masks, schedule=SCHEDULE
+    )
     with torch.no_grad():
         wanted, found = passage(dense, images), passage(pruned, images)
         result = losses(found, wanted)
@@ -155,7 +122,7 @@ def test_losses(toy_network, teacher, masks, images):
     p, q = (np.exp(x.logits.double().numpy()) for x in (wanted, found))
     p, q = (x / x.sum(axis=1, keepdims=True) for x in (p, q))
     assert result.logits.item() == pytest.approx((p * np.log(p / q)).sum(axis=1).mean(), rel=1e-4)
-    torch.testing.assert_close(teacher.head(wanted.feature), wanted.logits)
+    torch.testing.assert_close(toy_model.head(wanted.feature), wanted.logits)
 
 
 def test_relative_error():
@@ -212,16 +179,14 @@ def test_checkpoints_of_other_runs(new_run):
         new_run("run").resume()
 
 
-def test_loss_that_is_no_number(toy_network, teacher, masks, images):
-    trainer = Trainer(
-        network=toy_network, teacher=teacher, masks=masks, schedule=SCHEDULE, recipe=RECIPE
-    )
+def test_loss_that_is_no_number(new_trainer, images):
+    trainer = new_trainer()
     with pytest.raises(UserError, match="step 0: the loss is nan"):
         trainer.step(images * torch.nan)
 
 
-def test_crops_depend_on_their_position_alone(teacher, image_folder):
-    crops = crops_of(ImageFolder(image_folder), teacher, RECIPE)
+def test_crops_depend_on_their_position_alone(toy_model, image_folder):
+    crops = crops_of(ImageFolder(image_folder), toy_model, RECIPE)
     state = random.getstate(), torch.get_rng_state()
     expected = [crops[position][0] for position in range(24)]
     assert random.getstate() == state[0]
@@ -249,19 +214,19 @@ def test_every_crop_is_drawn_anew(image_folder):
     assert len({float(value) for value in drawn}) == 16
 
 
-def test_full_augmentation(teacher, image_folder):
+def test_full_augmentation(toy_model, image_folder):
     """Mixup and CutMix pair the images of a batch, the same way each time."""
     recipe = Recipe(**{**vars(RECIPE), "augmentation": "full"})
-    crops = crops_of(ImageFolder(image_folder), teacher, recipe)
+    crops = crops_of(ImageFolder(image_folder), toy_model, recipe)
     first, again = ([x for x, _ in batches(crops, recipe, 0, 0, CPU)] for _ in range(2))
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
     plain = torch.stack([crops[position][0] for position in range(4)])
     assert not torch.equal(first[0], plain)
 
 
-def test_unreadable_images_are_replaced(teacher, image_folder):
+def test_unreadable_images_are_replaced(toy_model, image_folder):
     (image_folder / "007" / "0.png").write_bytes(b"no picture")
-    crops = crops_of(ImageFolder(image_folder), teacher, RECIPE)
+    crops = crops_of(ImageFolder(image_folder), toy_model, RECIPE)
     assert sum(crops[position][1] for position in range(7)) == 1
     for path in image_folder.rglob("*.png"):
         path.write_bytes(b"no picture")
@@ -269,13 +234,13 @@ def test_unreadable_images_are_replaced(teacher, image_folder):
         crops.check()
 
 
-def test_evaluation(teacher, image_folder):
+def test_evaluation(toy_model, image_folder):
     """Of seven images the second network loses two and wins one: drops pair image by image."""
     folder = ImageFolder(image_folder)
     labels = torch.tensor([label for _, label in folder.files]) % 10
 
     class Fixed:
-        model = teacher
+        model = toy_model
 
         def __init__(self, wrong: list[int]):
             self._classes = labels.clone()

@@ -45,19 +45,12 @@ def test_exact_and_constant_channels():
     assert lost.sqnr == pytest.approx(10 * math.log10(14 / 2))
 
 
-@pytest.fixture
-def small_model(toy_model: VisionTransformer) -> VisionTransformer:
-    """The toy model, which says that it wants images of 32 x 32 pixels."""
-    toy_model.pretrained_cfg = {"input_size": (3, 32, 32)}
-    return toy_model
-
-
-def test_network(toy_network: Network, small_model: VisionTransformer, image_folder: Path):
+def test_network(toy_network: Network, toy_model: VisionTransformer, image_folder: Path):
     """Every tensor follows its float; x_out of the last layer by hand; rows are live tokens."""
     folder = ImageFolder(image_folder)
     schedule = PruningSchedule(start=0.1, end=0.5, first_layer=2)
-    dense = FloatReference(network=toy_network, model=small_model)
-    pruned = FloatReference(network=toy_network, model=small_model, schedule=schedule)
+    dense = FloatReference(network=toy_network, model=toy_model)
+    pruned = FloatReference(network=toy_network, model=toy_model, schedule=schedule)
     integer = calibrate(dense, folder)
     losses = measure_losses(integer, dense, folder, 3)
     names = [f"layers.{i}.{name}" for i in range(toy_network.layers) for name in TENSORS]
@@ -65,10 +58,10 @@ def test_network(toy_network: Network, small_model: VisionTransformer, image_fol
     assert losses.survivors == [(7 * 17, 7 * 17)] * toy_network.layers
     assert all(moments.sqnr > 15 for moments in losses.moments.values())
     assert losses.moments["layers.0.norm1"].sqnr > losses.moments["layers.3.norm1"].sqnr
-    ((images, _),) = folder.batches(small_model, 7)
+    ((images, _),) = folder.batches(toy_model, 7)
     outputs = []
-    small_model.norm.register_forward_hook(lambda _, inputs, __: outputs.append(inputs[0]))
-    small_model(images)
+    toy_model.norm.register_forward_hook(lambda _, inputs, __: outputs.append(inputs[0]))
+    toy_model(images)
     found = trace(integer, patches_of(toy_network, pixels_of(dense, images)))["layers.3.x_out"]
     by_hand = Moments()
     by_hand.add(found.flatten(0, 1), outputs[0].flatten(0, 1))
