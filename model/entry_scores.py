@@ -36,7 +36,7 @@ from torch.nn import functional
 from model.masks import keep_cheapest
 from model.networks import ASSETS, Network
 from model.reference import FloatReference, LayerTrace
-from model.schedule import NO_PRUNING, PruningSchedule
+from model.schedule import NO_PRUNING, Schedule
 from rtl_gen.errors import UserError
 
 LEVELS_PER_UNIT = 32
@@ -82,7 +82,7 @@ def learn_scores(
     model: VisionTransformer,
     maps: np.ndarray,
     batches: Iterator[Tensor],
-    schedule: PruningSchedule,
+    schedule: Schedule,
     settings: Settings,
     progress: Callable[[int, float], object],
 ) -> np.ndarray:

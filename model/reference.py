@@ -8,6 +8,7 @@ lower index, survivors keep their order.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from torch.nn import functional
 from model.images import ImageFolder
 from model.importance import COLUMN_SUM, Measure, weighted_mean
 from model.networks import Network
-from model.schedule import NO_PRUNING, Placement, PruningSchedule
+from model.schedule import NO_PRUNING, LayerTokens, Placement, Schedule
 from model.vitcod_io import check_masks
 from rtl_gen.numerics import PROTECTED_TOKENS
 
@@ -42,6 +43,17 @@ class LayerTrace:
     live: Tensor
 
 
+class Stream(NamedTuple):
+    """What passes from layer to layer; b images, n live tokens."""
+
+    x: Tensor
+    """(b, n, dim)"""
+    live: Tensor
+    """(b, n) indices of the tokens, ascending"""
+    importance: Tensor
+    """(b, n) by the layer before"""
+
+
 @dataclass(frozen=True, kw_only=True)
 class FloatReference:
     """A timm model in evaluation mode, with masks and a pruning schedule applied to it.
@@ -55,7 +67,7 @@ class FloatReference:
     network: Network
     model: VisionTransformer
     masks: np.ndarray | None = None
-    schedule: PruningSchedule = NO_PRUNING
+    schedule: Schedule = NO_PRUNING
     measure: Measure = COLUMN_SUM
     package: bool = False
 
@@ -74,32 +86,53 @@ class FloatReference:
         self, images: Tensor, observe: Callable[[LayerTrace], object] | None = None
     ) -> Tensor:
         """As `forward`, for training: which tokens survive is a constant to the gradients."""
-        model, placement = self.model, self.schedule.placement
+        tokens = self.schedule.layer_tokens(self.network)
+        stream = self.embed(images)
+        for layer, count in enumerate(tokens):
+            stream = self.layer(layer, count, stream, observe)
+        return self.head(stream)
+
+    def embed(self, images: Tensor) -> Stream:
+        """What enters layer 0."""
+        model = self.model
         x = model.norm_pre(model.patch_drop(model._pos_embed(model.patch_embed(images))))
         live = torch.arange(x.shape[1], device=x.device).expand(x.shape[0], -1)
-        importance = torch.zeros(live.shape, device=x.device)
-        tokens = self.schedule.layer_tokens(self.network)
-        for layer, (block, count) in enumerate(zip(model.blocks, tokens, strict=True)):
-            if placement is Placement.BEFORE_LAYER:
-                live, importance, x = self._leave(count.leaving, live, importance, x)
+        return Stream(x, live, torch.zeros(live.shape, device=x.device))
 
-            attention = block.attn
-            q, k, v = split_qkv(attention, block.norm1(x))
-            probs = probabilities(attention, q, k, self._live_mask(layer, live))
-            earlier = importance if self.measure.accumulated else 0
-            importance = earlier + self.measure.of_layer(probs.detach(), v.detach())
-            if observe is not None:
-                observe(LayerTrace(layer, q, k, v, probs, importance, live))
-            mixed = (probs @ v).transpose(1, 2).flatten(2)
+    def layer(
+        self,
+        layer: int,
+        count: LayerTokens,
+        entering: Stream,
+        observe: Callable[[LayerTrace], object] | None = None,
+    ) -> Stream:
+        """What leaves a layer that `count` tokens work in."""
+        x, live, importance = entering
+        block, placement = self.model.blocks[layer], self.schedule.placement
+        if placement is Placement.BEFORE_LAYER:
+            live, importance, x = self._leave(count.leaving, live, importance, x)
 
-            if placement is Placement.AFTER_ATTENTION:
-                live, importance, x, mixed = self._leave(count.leaving, live, importance, x, mixed)
-            x = x + block.ls1(attention.proj(attention.norm(mixed)))
-            x = x + block.ls2(block.mlp(block.norm2(x)))
+        attention = block.attn
+        q, k, v = split_qkv(attention, block.norm1(x))
+        probs = probabilities(attention, q, k, self._live_mask(layer, live))
+        earlier = importance if self.measure.accumulated else 0
+        importance = earlier + self.measure.of_layer(probs.detach(), v.detach())
+        if observe is not None:
+            observe(LayerTrace(layer, q, k, v, probs, importance, live))
+        mixed = (probs @ v).transpose(1, 2).flatten(2)
 
-            if placement is Placement.AFTER_FFN:
-                live, importance, x = self._leave(count.leaving, live, importance, x)
-        return model.forward_head(model.norm(x))
+        if placement is Placement.AFTER_ATTENTION:
+            live, importance, x, mixed = self._leave(count.leaving, live, importance, x, mixed)
+        x = x + block.ls1(attention.proj(attention.norm(mixed)))
+        x = x + block.ls2(block.mlp(block.norm2(x)))
+
+        if placement is Placement.AFTER_FFN:
+            live, importance, x = self._leave(count.leaving, live, importance, x)
+        return Stream(x, live, importance)
+
+    def head(self, leaving: Stream) -> Tensor:
+        """Logits (b, classes) of what leaves the last layer."""
+        return self.model.forward_head(self.model.norm(leaving.x))
 
     def _leave(
         self, keep: int, live: Tensor, importance: Tensor, *tensors: Tensor

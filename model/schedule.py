@@ -1,7 +1,8 @@
 """The schedule of cascade token pruning: how many tokens each layer leaves for the next.
 
-The pruning ratio runs from `start` at the first pruned layer to `end` at the last layer. With
-t = 0 .. steps over the pruned layers:
+A `ListedSchedule` says it layer by layer. In a `PruningSchedule` the pruning ratio runs from
+`start` at the first pruned layer to `end` at the last layer. With t = 0 .. steps over the pruned
+layers:
 
     exponential   r_t = start * (end / start)^(t / steps)
     linear        r_t = start + (end - start) * t / steps
@@ -17,9 +18,11 @@ layer of a network of another depth in proportion. Token pruning by cumulative a
 """
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import NamedTuple
+from itertools import pairwise
+from typing import NamedTuple, Self
 
 from model.networks import DEIT_TINY, Network
 from rtl_gen.errors import UserError
@@ -63,9 +66,41 @@ class LayerTokens(NamedTuple):
     """Tokens that the next layer gets."""
 
 
+class Schedule(ABC):
+    """How many tokens each layer of a network leaves, and where inside a layer the others go."""
+
+    placement: Placement
+
+    @abstractmethod
+    def kept_tokens(self, network: Network) -> list[int]:
+        """Patch tokens (CLS not counted) that leave each layer.
+
+        Raises:
+            UserError: a schedule that the network cannot have.
+        """
+
+    @abstractmethod
+    def fitted(self, network: Network) -> Self:
+        """The schedule for a network of another depth than DeiT's, if it can be one."""
+
+    def layer_tokens(self, network: Network) -> list[LayerTokens]:
+        """Tokens (CLS counted) that the parts of each layer work on."""
+        leaving = [kept + PROTECTED_TOKENS for kept in self.kept_tokens(network)]
+        entering = [network.tokens, *leaving[:-1]]
+        match self.placement:
+            case Placement.BEFORE_LAYER:
+                return [LayerTokens(after, after, after) for after in leaving]
+            case Placement.AFTER_ATTENTION:
+                pairs = zip(entering, leaving, strict=True)
+                return [LayerTokens(before, after, after) for before, after in pairs]
+            case Placement.AFTER_FFN:
+                pairs = zip(entering, leaving, strict=True)
+                return [LayerTokens(before, before, after) for before, after in pairs]
+
+
 @dataclass(frozen=True, kw_only=True)
-class PruningSchedule:
-    """Choices of one schedule; the default is the reading that design and results refer to."""
+class PruningSchedule(Schedule):
+    """A schedule by ratios; the default is the reading that design and results refer to."""
 
     start: float = 0.1
     """Ratio at the first pruned layer, 0 to below 1."""
@@ -89,10 +124,7 @@ class PruningSchedule:
             ("meaning", Meaning),
             ("placement", Placement),
         ):
-            value = getattr(self, name)
-            if value not in list(kind):
-                raise UserError(f"{name} = {value!r}: expected one of {', '.join(kind)}")
-            object.__setattr__(self, name, kind(value))
+            object.__setattr__(self, name, _member(kind, name, getattr(self, name)))
         needs_importance = self.placement is Placement.BEFORE_LAYER
         if type(self.first_layer) is not int or self.first_layer < needs_importance:
             raise UserError(
@@ -111,7 +143,7 @@ class PruningSchedule:
                 "expected a ratio of the original tokens that does not fall"
             )
 
-    def fitted(self, network: Network) -> "PruningSchedule":
+    def fitted(self, network: Network) -> Self:
         """The schedule with the same fraction of layers left whole, rounded down, as in DeiT."""
         return replace(self, first_layer=self.first_layer * network.layers // DEIT_TINY.layers)
 
@@ -135,7 +167,6 @@ class PruningSchedule:
                 return self.start
 
     def kept_tokens(self, network: Network) -> list[int]:
-        """Patch tokens (CLS not counted) that leave each layer."""
         kept = [network.patch_tokens] * self.first_layer
         for ratio in self.ratios(network):
             of_remaining = self.meaning is Meaning.FRACTION_OF_REMAINING
@@ -143,19 +174,55 @@ class PruningSchedule:
             kept.append(math.floor(base * (1 - ratio) + 0.5))
         return kept
 
-    def layer_tokens(self, network: Network) -> list[LayerTokens]:
-        """Tokens (CLS counted) that the parts of each layer work on."""
-        leaving = [kept + PROTECTED_TOKENS for kept in self.kept_tokens(network)]
-        entering = [network.tokens, *leaving[:-1]]
-        match self.placement:
-            case Placement.BEFORE_LAYER:
-                return [LayerTokens(after, after, after) for after in leaving]
-            case Placement.AFTER_ATTENTION:
-                pairs = zip(entering, leaving, strict=True)
-                return [LayerTokens(before, after, after) for before, after in pairs]
-            case Placement.AFTER_FFN:
-                pairs = zip(entering, leaving, strict=True)
-                return [LayerTokens(before, before, after) for before, after in pairs]
+
+@dataclass(frozen=True, kw_only=True)
+class ListedSchedule(Schedule):
+    """A schedule that names every layer's patch tokens; it is for networks of as many layers."""
+
+    kept: tuple[int, ...]
+    """Patch tokens (CLS not counted) that leave each layer; 0 leaves CLS alone."""
+    placement: Placement = Placement.AFTER_ATTENTION
+
+    def __post_init__(self):
+        object.__setattr__(self, "kept", tuple(self.kept))
+        object.__setattr__(self, "placement", _member(Placement, "placement", self.placement))
+        for count in self.kept:
+            if type(count) is not int or count < 0:
+                raise UserError(f"kept tokens {count!r}: expected integers of at least 0")
+        for layer, (before, after) in enumerate(pairwise(self.kept), start=1):
+            if after > before:
+                raise UserError(
+                    f"kept tokens grow from {before} to {after} in layer {layer}: dropped tokens "
+                    "never come back, expected counts that do not grow"
+                )
+
+    def fitted(self, network: Network) -> Self:
+        return self
+
+    def kept_tokens(self, network: Network) -> list[int]:
+        patches = network.patch_tokens
+        if len(self.kept) != network.layers:
+            raise UserError(
+                f"the schedule lists {len(self.kept)} layers: {network.name} has "
+                f"{network.layers}, expected a count for each"
+            )
+        if self.kept[0] > patches:
+            raise UserError(
+                f"the schedule keeps {self.kept[0]} patch tokens: {network.name} has {patches}, "
+                "expected at most so many"
+            )
+        if self.placement is Placement.BEFORE_LAYER and self.kept[0] != patches:
+            raise UserError(
+                f"the schedule prunes before layer 0, where no token has an importance yet: "
+                f"expected {patches} kept there"
+            )
+        return list(self.kept)
+
+
+def _member(kind: type[StrEnum], name: str, value: str) -> StrEnum:
+    if value not in list(kind):
+        raise UserError(f"{name} = {value!r}: expected one of {', '.join(kind)}")
+    return kind(value)
 
 
 DEFAULT_SCHEDULE = PruningSchedule()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from model.networks import Network
-from model.schedule import NO_PRUNING, LayerTokens, Placement, PruningSchedule
+from model.schedule import NO_PRUNING, LayerTokens, Placement, Schedule
 from rtl_gen import numerics
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.program_format import Opcode, Target
@@ -29,7 +29,7 @@ class Command(NamedTuple):
 
 
 def network_commands(
-    config: AcceleratorConfig, network: Network, schedule: PruningSchedule = NO_PRUNING
+    config: AcceleratorConfig, network: Network, schedule: Schedule = NO_PRUNING
 ) -> Iterator[Command]:
     """Every command of one image, in order."""
     for operation, fields in _opening(config, network):

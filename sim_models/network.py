@@ -11,7 +11,7 @@ import torch
 
 from model.golden import select_tokens
 from model.networks import Network
-from model.schedule import NO_PRUNING, LayerTokens, Placement, PruningSchedule
+from model.schedule import NO_PRUNING, LayerTokens, Placement, Schedule
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.errors import UserError
 from sim_models.attention import AttentionCycles, attend_cycles, beats_of
@@ -52,7 +52,7 @@ def assumed_live(
     network: Network,
     maps: np.ndarray,
     masks: np.ndarray | None = None,
-    schedule: PruningSchedule = NO_PRUNING,
+    schedule: Schedule = NO_PRUNING,
 ) -> np.ndarray:
     """Tokens live in the attention of every layer, bool (layers, n), assumed from averaged maps.
 
@@ -90,7 +90,7 @@ def run_network(
     network: Network,
     *,
     masks: np.ndarray | None = None,
-    schedule: PruningSchedule = NO_PRUNING,
+    schedule: Schedule = NO_PRUNING,
     live: np.ndarray | None = None,
     memory: MemoryTiming = DEFAULT_MEMORY,
 ) -> NetworkRun:
@@ -124,7 +124,7 @@ def network_cycles(
     network: Network,
     *,
     masks: np.ndarray | None = None,
-    schedule: PruningSchedule = NO_PRUNING,
+    schedule: Schedule = NO_PRUNING,
     live: np.ndarray | None = None,
     memory: MemoryTiming = DEFAULT_MEMORY,
 ) -> NetworkCycles:

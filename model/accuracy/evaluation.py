@@ -18,7 +18,7 @@ from model.integer.network import IntegerNetwork
 from model.masks import sparsity_of
 from model.networks import Network
 from model.reference import FloatReference
-from model.schedule import NO_PRUNING, PruningSchedule
+from model.schedule import NO_PRUNING, Schedule
 
 VERSION = 1
 """Rows of another version are not reused: increase it whenever the same settings rank otherwise."""
@@ -39,7 +39,7 @@ class Variant:
 
     label: str
     masks: np.ndarray | None
-    schedule: PruningSchedule
+    schedule: Schedule
     integer: IntegerNetwork | None
 
     @property
@@ -77,7 +77,7 @@ class Evaluation:
 
 def variants(
     masks: Sequence[tuple[str, np.ndarray | None]],
-    schedule: PruningSchedule,
+    schedule: Schedule,
     integer: IntegerNetwork | None,
 ) -> list[Variant]:
     """All rows: (label, masks) without and with pruning, in float and, if given, in integers."""

@@ -14,7 +14,7 @@ from model.integer.forward import forward, patches_of
 from model.integer.network import IntegerNetwork
 from model.networks import Network
 from model.reference import FloatReference
-from model.schedule import Placement, PruningSchedule
+from model.schedule import Placement, Schedule
 from rtl_gen.errors import UserError
 
 
@@ -103,7 +103,7 @@ def pixels_of(reference: FloatReference, images: Tensor) -> Tensor:
     return ((images * std + mean) * 255).round().to(torch.uint8)
 
 
-def kept_after_attention(schedule: PruningSchedule, network: Network) -> list[int]:
+def kept_after_attention(schedule: Schedule, network: Network) -> list[int]:
     """Tokens, CLS included, that survive each layer's attention.
 
     Raises:

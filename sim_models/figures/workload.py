@@ -10,7 +10,7 @@ import numpy as np
 from model.attention_maps import AttentionMaps
 from model.masks import make_masks
 from model.networks import NETWORKS, Network
-from model.schedule import DEFAULT_SCHEDULE, NO_PRUNING, PruningSchedule
+from model.schedule import DEFAULT_SCHEDULE, NO_PRUNING, Schedule
 from model.synthetic import maps_of
 from rtl_gen.config import DEFAULT, AcceleratorConfig
 from sim_models.macs import kept_entries, network_macs
@@ -46,7 +46,7 @@ class Workload:
     network: Network
     masks: np.ndarray | None
     """Kept entries, bool (layers, heads, n, n)."""
-    schedule: PruningSchedule
+    schedule: Schedule
     live: np.ndarray
     """Tokens live in the attention of every layer, bool (layers, n)."""
 
@@ -76,7 +76,7 @@ def workload(
     network: Network,
     seed: int,
     sparsity: float | None,
-    schedule: PruningSchedule = NO_PRUNING,
+    schedule: Schedule = NO_PRUNING,
 ) -> Workload:
     """Masks by ViTCoD's rule from averaged maps; the survivors are assumed from the same maps."""
     masks = None if sparsity is None else _masks(network, seed, sparsity)

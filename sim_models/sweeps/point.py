@@ -12,7 +12,7 @@ import numpy as np
 from model.attention_maps import AttentionMaps
 from model.masks import make_masks, sparsity_of
 from model.networks import get_network
-from model.schedule import NO_PRUNING, PruningSchedule
+from model.schedule import NO_PRUNING, Schedule
 from model.synthetic import maps_of
 from model.vitcod_io import read_masks
 from rtl_gen.config import AcceleratorConfig
@@ -56,7 +56,7 @@ class Point:
     network: str
     masks: MaskSource | None
     """None: dense attention."""
-    schedule: PruningSchedule
+    schedule: Schedule
     config: AcceleratorConfig
     memory: MemoryTiming
     seed: int

@@ -1,0 +1,103 @@
+"""Schedules by name or from a file, and the file.
+
+A schedule file is JSON, which a search writes and every language reads; comments that YAML would
+allow have their place in `provenance`:
+
+    {"network": "deit_tiny", "kept": [196, ...], "placement": "after_attention", "provenance": {}}
+
+    network     what it was made for; it fits every network of as many layers and patches
+    kept        patch tokens (CLS not counted) that leave each layer
+    placement   as in `Placement`; may be left out
+    provenance  whatever else is known of it; may be left out
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from model.files import replace_file
+from model.networks import Network
+from model.schedule import NO_PRUNING, READINGS, ListedSchedule, Placement, Schedule
+from rtl_gen.errors import UserError
+
+UNPRUNED = "none"
+SUFFIX = ".json"
+
+NAMED: dict[str, Schedule] = {UNPRUNED: NO_PRUNING, **READINGS}
+"""Every schedule that has a name."""
+
+DEFAULT_NAME = next(iter(READINGS))
+
+
+class _Content(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    network: str
+    kept: list[int]
+    placement: str = Placement.AFTER_ATTENTION.value
+    provenance: dict[str, Any] = {}
+
+
+def schedule_of(name: str, network: Network) -> Schedule:
+    """The schedule of a name or of a schedule file, fitted to a network.
+
+    Raises:
+        UserError: an unknown name, an unreadable file, or a schedule that the network cannot have.
+    """
+    if name in NAMED:
+        schedule, source = NAMED[name].fitted(network), name
+    elif name.endswith(SUFFIX) or Path(name).is_file():
+        schedule, source = read_schedule(Path(name)), f"schedule file {name}"
+    else:
+        raise UserError(
+            f"unknown schedule {name!r}: expected one of {', '.join(NAMED)}, or a {SUFFIX} file "
+            "written by search-schedule"
+        )
+    try:
+        schedule.layer_tokens(network)
+    except UserError as error:
+        raise UserError(f"{source}: {error}") from error
+    return schedule
+
+
+def read_schedule(path: Path) -> ListedSchedule:
+    """The schedule of a file.
+
+    Raises:
+        UserError: no such file, or one of another kind.
+    """
+    if not path.is_file():
+        raise UserError(f"no schedule file {path}: name an existing file or a schedule")
+    try:
+        content = _Content.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise UserError(
+            f"schedule file {path} is unreadable ({_reason(error)}): expected JSON with `network` "
+            "and `kept`, patch tokens that leave each layer"
+        ) from error
+    try:
+        return ListedSchedule(kept=tuple(content.kept), placement=content.placement)
+    except UserError as error:
+        raise UserError(f"schedule file {path}: {error}") from error
+
+
+def write_schedule(
+    path: Path, network: Network, schedule: ListedSchedule, provenance: dict[str, Any]
+) -> None:
+    content = _Content(
+        network=network.name,
+        kept=list(schedule.kept),
+        placement=schedule.placement.value,
+        provenance=provenance,
+    )
+    with replace_file(path) as file:
+        file.write(json.dumps(content.model_dump(), indent=2).encode() + b"\n")
+
+
+def _reason(error: OSError | ValidationError) -> str:
+    if isinstance(error, OSError):
+        return error.strerror or "no file"
+    first = error.errors()[0]
+    return ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))
