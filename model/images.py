@@ -1,8 +1,9 @@
 """Image folders in ImageNet's layout: one folder a class, named by its wnid or class number."""
 
+import copy
 import hashlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,6 +35,7 @@ class ImageFolder:
     """Use at most so many images, spread evenly over the folder."""
     files: list[tuple[Path, int]] = field(init=False)
     unreadable: list[Path] = field(init=False, default_factory=list)
+    _digest: str | None = field(init=False, default=None, repr=False, compare=False)
 
     def __post_init__(self):
         if self.limit is not None and self.limit < 1:
@@ -63,13 +65,22 @@ class ImageFolder:
     def __len__(self) -> int:
         return len(self.files)
 
+    def subset(self, positions: Iterable[int]) -> "ImageFolder":
+        """The images at some positions of `files`, in this folder's order."""
+        part = copy.copy(self)
+        part.files = [self.files[position] for position in sorted(positions)]
+        part.unreadable, part._digest = [], None
+        return part
+
     def digest(self) -> str:
-        """SHA-256 over names and contents of all files."""
-        digest = hashlib.sha256()
-        for path, _ in self.files:
-            digest.update(path.relative_to(self.root).as_posix().encode())
-            digest.update(path.read_bytes())
-        return digest.hexdigest()
+        """SHA-256 over names and contents of all files, read when it is first asked for."""
+        if self._digest is None:
+            digest = hashlib.sha256()
+            for path, _ in self.files:
+                digest.update(path.relative_to(self.root).as_posix().encode())
+                digest.update(path.read_bytes())
+            self._digest = digest.hexdigest()
+        return self._digest
 
     def batches(self, model: nn.Module, size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Float images (b, 3, h, w) as `model` expects them, and class indices (b,), b <= size.

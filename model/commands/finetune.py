@@ -14,7 +14,6 @@ import pandas as pd
 import torch
 import typer
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from model.commands.options import (
     Data,
@@ -31,6 +30,7 @@ from model.commands.options import (
     masks_of,
     messages,
     progress_over,
+    report_unreadable,
     schedule_of,
 )
 from model.files import replace_file
@@ -38,7 +38,9 @@ from model.finetune.crops import crops_of
 from model.finetune.evaluation import evaluate
 from model.finetune.recipe import Augmentation, Recipe
 from model.finetune.run import Run
+from model.finetune.tables import accuracy_table, validation_table
 from model.finetune.trainer import Trainer
+from model.finetune.validation import Validation, split
 from model.images import ImageFolder
 from model.masks import sparsity_of
 from model.networks import get_network, load_model
@@ -62,6 +64,9 @@ def finetune(
     ] = None,
     data: Data,
     limit: Limit = None,
+    hold_back: Annotated[
+        int, typer.Option(min=0, help="So many images are measured instead of trained on.")
+    ] = 0,
     evaluate_on: Annotated[
         Path | None, typer.Option("--eval", help="Labelled images: accuracy before and after.")
     ] = None,
@@ -117,6 +122,7 @@ def finetune(
     network, place = get_network(model), _device(device)
     masks = masks_of(network, sparsity, strategy, scores, mask_file, maps)
     folder = ImageFolder(data, limit)
+    parts = split(folder, hold_back, seed)
     labelled = None if evaluate_on is None else ImageFolder(evaluate_on)
     kind = f"{sparsity:g}-{strategy}" if mask_file is None else mask_file.stem
     target = out or Path("build/finetune") / f"{network.name}-{kind}"
@@ -131,9 +137,12 @@ def finetune(
         recipe=recipe,
         device=place,
     )
+    validation = None
+    if hold_back:
+        validation = Validation(trainer=trainer, training=parts.measured, held_back=parts.held_back)
     run = Run(
         trainer=trainer,
-        crops=crops_of(folder, trainer.teacher, recipe),
+        crops=crops_of(parts.training, trainer.teacher, recipe),
         folder=target,
         settings={
             "network": network.name,
@@ -142,14 +151,17 @@ def finetune(
             "masks_sha256": hashlib.sha256(masks.tobytes()).hexdigest(),
             "reading": reading,
             "images_sha256": _names_sha256(folder),
+            "hold_back": hold_back or None,
             **dataclasses.asdict(recipe),
         },
         checkpoint_every=checkpoint_every,
         workers=workers,
+        validation=validation,
     )
     done = 0 if fresh else run.resume()
+    held = f" ({hold_back} held back)" if hold_back else ""
     print(
-        f"{network.name}, sparsity {sparsity_of(masks):.4f}, {len(folder)} images, "
+        f"{network.name}, sparsity {sparsity_of(masks):.4f}, {len(folder)} images{held}, "
         f"steps {done} to {recipe.steps}, seed {seed}"
     )
     started = time.monotonic()
@@ -158,10 +170,13 @@ def finetune(
     seconds = time.monotonic() - started
     if run.unreadable:
         print(f"warning: {run.unreadable} times a picture was unreadable", file=sys.stderr)
+    if validation is not None:
+        report_unreadable(validation.unreadable, 2 * hold_back)
+        console.print(validation_table(validation.summary()))
     accuracies = None
     if labelled is not None:
         accuracies = _evaluate(trainer, labelled)
-        console.print(_table(accuracies))
+        console.print(accuracy_table(accuracies))
     report = {
         "settings": run.settings,
         "sparsity": sparsity_of(masks),
@@ -169,6 +184,7 @@ def finetune(
         "seconds": round(seconds, 1),
         "threads": torch.get_num_threads(),
         "device": device,
+        "validation": None if validation is None else validation.summary().to_dict("records"),
         "evaluation": None if accuracies is None else accuracies.to_dict("records"),
     }
     with replace_file(target / "report.json") as file:
@@ -185,18 +201,6 @@ def _evaluate(trainer: Trainer, folder: ImageFolder) -> pd.DataFrame:
             networks[name] = trainer.reference(model, pruned=pruned)
     with progress_over(len(folder), "evaluation") as advance:
         return evaluate(networks, folder, 32, trainer.device, advance)
-
-
-def _table(accuracies: pd.DataFrame) -> Table:
-    images = accuracies["images"].iloc[0]
-    table = Table(title=f"Top-1 of {images} images", caption="Drop: points, ± standard error")
-    table.add_column("network")
-    for column in ("top-1 %", "drop"):
-        table.add_column(column, justify="right")
-    for row in accuracies.itertuples():
-        drop = f"{row.drop:+.2f} ± {row.drop_standard_error:.2f}"
-        table.add_row(row.network, f"{row.top1:.2f}", drop)
-    return table
 
 
 @contextmanager

@@ -1,11 +1,13 @@
 """Checkpoints of a run: a safetensors file that continues it, bit by bit on a CPU.
 
 Tensors: `student/<name>` and `average/<name>` as in timm's state dict, `optimizer/<index>/<name>`
-as in AdamW's, and `history` (steps, columns) in float64. The header's only entry is JSON with the
-settings of the run, which a run that continues must share.
+as in AdamW's, `history` (steps, columns) in float64 and, of a run that holds images back,
+`validation` (measurements, columns) likewise. The header's only entry is JSON with the settings of
+the run, which a run that continues must share.
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +18,23 @@ from torch import Tensor
 
 from model.files import replace_file
 from model.finetune.trainer import COLUMNS, Trainer
+from model.finetune.validation import COLUMNS as MEASURED_COLUMNS
+from model.finetune.validation import Validation
 from rtl_gen.errors import UserError
 
 HEADER = "finetune"
 """One metadata entry: several would stand in a random order."""
 
+INTEGERS = frozenset({"step", "pruned", "held_back"})
+"""Columns of whole numbers."""
 
-def save(path: Path, trainer: Trainer, settings: dict[str, Any]) -> None:
+
+def save(
+    path: Path,
+    trainer: Trainer,
+    settings: dict[str, Any],
+    validation: Validation | None = None,
+) -> None:
     """Write where the run stands; an older checkpoint stays until the new one is whole."""
     tensors = {f"student/{name}": value for name, value in trainer.student.state_dict().items()}
     for name, value in trainer.average.module.state_dict().items():
@@ -31,12 +43,19 @@ def save(path: Path, trainer: Trainer, settings: dict[str, Any]) -> None:
         for name, value in values.items():
             tensors[f"optimizer/{index}/{name}"] = value
     tensors["history"] = torch.tensor(trainer.history, dtype=torch.float64)
+    if validation is not None:
+        tensors["validation"] = torch.tensor(validation.history, dtype=torch.float64)
     contents = safetensors.torch.save(tensors, {HEADER: json.dumps(settings, sort_keys=True)})
     with replace_file(path) as file:
         file.write(contents)
 
 
-def resume(path: Path, trainer: Trainer, settings: dict[str, Any]) -> None:
+def resume(
+    path: Path,
+    trainer: Trainer,
+    settings: dict[str, Any],
+    validation: Validation | None = None,
+) -> None:
     """Bring a new trainer to where the run of a checkpoint stands.
 
     Raises:
@@ -60,10 +79,15 @@ def resume(path: Path, trainer: Trainer, settings: dict[str, Any]) -> None:
         state.setdefault(int(index), {})[key] = value
     groups = trainer.optimizer.state_dict()["param_groups"]
     trainer.optimizer.load_state_dict({"state": state, "param_groups": groups})
-    kinds = [int if column in ("step", "pruned") else float for column in COLUMNS]
-    trainer.history[:] = [
-        tuple(kind(value) for kind, value in zip(kinds, row, strict=True))
-        for row in tensors["history"].tolist()
+    trainer.history[:] = _rows(tensors["history"], COLUMNS)
+    if validation is not None:
+        validation.history[:] = _rows(tensors["validation"], MEASURED_COLUMNS)
+
+
+def _rows(table: Tensor, columns: Sequence[str]) -> list[tuple[float, ...]]:
+    kinds = [int if column in INTEGERS else float for column in columns]
+    return [
+        tuple(kind(value) for kind, value in zip(kinds, row, strict=True)) for row in table.tolist()
     ]
 
 

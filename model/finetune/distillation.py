@@ -44,6 +44,10 @@ class Losses:
     feature: Tensor
     hidden: Tensor
 
+    def stacked(self) -> Tensor:
+        """All three, (3,), in this order."""
+        return torch.stack([self.logits, self.feature, self.hidden])
+
 
 def passage(reference: FloatReference, images: Tensor) -> Passage:
     """Run images (b, 3, h, w) through a network, with gradients where they are enabled."""

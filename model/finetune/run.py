@@ -4,6 +4,7 @@ network.safetensors      the result: a timm state dict, for every command that t
 masks.npy                the masks that it was trained for, as a ViTCoD mask file
 checkpoint.safetensors   what continues the run
 curve.csv, curve.png     the losses of every step
+validation.csv           those of held-back images at every checkpoint; in curve.png too
 """
 
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from model.files import replace_file
 from model.finetune import checkpoint, curve
 from model.finetune.crops import Crops, batches
 from model.finetune.trainer import Trainer
+from model.finetune.validation import Validation
 from model.vitcod_io import write_masks
 
 
@@ -27,6 +29,7 @@ class Run:
     Attributes:
         settings: everything that decides on the result, as JSON values.
         checkpoint_every: steps between two checkpoints.
+        validation: what is measured before the first step and at every checkpoint.
         unreadable: how often a broken picture was replaced by the next one.
     """
 
@@ -36,19 +39,22 @@ class Run:
     settings: dict[str, Any]
     checkpoint_every: int = 50
     workers: int = 0
+    validation: Validation | None = None
     unreadable: int = 0
 
     def resume(self) -> int:
         """Continue from the folder's checkpoint, if it has one; returns the finished steps."""
         path = self.folder / "checkpoint.safetensors"
         if path.exists():
-            checkpoint.resume(path, self.trainer, self.settings)
+            checkpoint.resume(path, self.trainer, self.settings, self.validation)
         return self.trainer.done
 
     def train(self, progress: Callable[[float], object]) -> None:
         """The remaining steps and the run's files; `progress` gets the loss of every step."""
         trainer, recipe = self.trainer, self.trainer.recipe
         self.crops.check()
+        if self.validation is not None and trainer.done == 0:
+            self.validation.measure()
         write_masks(self.folder / "masks.npy", trainer.masks)
         for images, unreadable in batches(
             self.crops, recipe, trainer.done, self.workers, trainer.device
@@ -57,19 +63,22 @@ class Run:
             self.unreadable += unreadable
             progress(trainer.history[-1][-1])
             if trainer.done % self.checkpoint_every == 0 or trainer.done == recipe.steps:
+                if self.validation is not None:
+                    self.validation.measure()
                 self._save()
 
     def _save(self) -> None:
-        checkpoint.save(self.folder / "checkpoint.safetensors", self.trainer, self.settings)
-        frame = curve.to_frame(self.trainer.history)
-        network = self.trainer.network.name
-        for name, contents in (
-            (
-                "network.safetensors",
-                safetensors.torch.save(self.trainer.average.module.state_dict()),
-            ),
-            ("curve.csv", curve.to_csv(frame)),
-            ("curve.png", curve.to_png(frame, f"Fine-tuning of {network}")),
-        ):
+        trainer, measured = self.trainer, None
+        checkpoint.save(
+            self.folder / "checkpoint.safetensors", trainer, self.settings, self.validation
+        )
+        files = {"network.safetensors": safetensors.torch.save(trainer.average.module.state_dict())}
+        if self.validation is not None:
+            measured = self.validation.frame
+            files["validation.csv"] = curve.to_csv(measured)
+        frame = curve.to_frame(trainer.history)
+        files["curve.csv"] = curve.to_csv(frame)
+        files["curve.png"] = curve.to_png(frame, f"Fine-tuning of {trainer.network.name}", measured)
+        for name, contents in files.items():
             with replace_file(self.folder / name) as file:
                 file.write(contents)

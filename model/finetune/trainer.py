@@ -18,7 +18,7 @@ from timm.scheduler import CosineLRScheduler
 from timm.utils import ModelEmaV3
 from torch import Tensor
 
-from model.finetune.distillation import losses, passage
+from model.finetune.distillation import Losses, losses, passage
 from model.finetune.recipe import Recipe
 from model.networks import Network
 from model.reference import FloatReference
@@ -81,6 +81,18 @@ class Trainer:
             network=self.network, model=model, masks=self.masks, schedule=schedule
         )
 
+    @torch.inference_mode()
+    def distances(self, model: VisionTransformer, images: Tensor) -> list[Losses]:
+        """How far a model is from the teacher on images on the device, without and with pruning."""
+        references = [self.reference(model, pruned=pruned) for pruned in (False, True)]
+        with self._arithmetic():
+            wanted = passage(self._dense, images)
+            found = [passage(reference, images) for reference in references]
+        return [losses(each, wanted) for each in found]
+
+    def _arithmetic(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.bf16)
+
     @property
     def done(self) -> int:
         """Finished steps."""
@@ -95,7 +107,7 @@ class Trainer:
         recipe, step = self.recipe, self.done
         self._scheduler.step_update(step + 1)
         pruned = recipe.prunes(step)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=recipe.bf16):
+        with self._arithmetic():
             with torch.no_grad():
                 wanted = passage(self._dense, images)
             found = passage(self._pruned if pruned else self._sparse, images)
@@ -105,7 +117,7 @@ class Trainer:
             + recipe.feature_weight * parts.feature
             + recipe.hidden_weight * parts.hidden
         )
-        values = torch.stack([parts.logits, parts.feature, parts.hidden, loss]).tolist()
+        values = [*parts.stacked().tolist(), loss.item()]
         if not np.isfinite(values).all():
             raise UserError(
                 f"step {step}: the loss is {values[-1]}, expected a number: "
