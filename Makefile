@@ -57,6 +57,7 @@ bench: .venv/installed ## seconds of the cycle model beside those of the RTL sim
 
 NETWORK_OPTIONS = --model $(or $(MODEL),deit_tiny) --sparsity $(or $(SPARSITY),0.8) \
 	$(if $(filter 0,$(PRUNE)),--no-prune) $(if $(NETWORK),--network "$(NETWORK)") \
+	$(if $(STRATEGY),--strategy $(STRATEGY)) \
 	$(if $(MASKS),--masks "$(MASKS)") $(if $(CONFIG),--config $(CONFIG)) \
 	$(if $(filter 1,$(DUMP)),--dump) $(if $(SEED),--seed $(SEED))
 
@@ -88,13 +89,13 @@ report: .venv/installed ## page of all figures, tables and RTL runs: [MODEL=] [C
 train-small: .venv/installed ## train vit_digits on handwritten digits: [EPOCHS=] [SEED=0]
 	$(PY) -m model train-small $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(SEED),--seed $(SEED))
 
-finetune: .venv/installed ## recover accuracy with masks and pruning: DATA= [MODEL=] [WEIGHTS=] [SPARSITY=] [STRATEGY=] [MASKS=] [STEPS=] [EVAL=] [DEVICE=]
+finetune: .venv/installed ## recover accuracy with masks and pruning: DATA= [MODEL=] [WEIGHTS=] [SPARSITY=] [STRATEGY=] [MASKS=] [STEPS=] [HOLD_BACK=] [EVAL=] [DEVICE=]
 	$(PY) -m model finetune $(if $(DATA),--data "$(DATA)") --model $(or $(MODEL),deit_tiny) \
 		$(if $(WEIGHTS),--weights "$(WEIGHTS)") $(if $(START),--start "$(START)") \
 		$(if $(SPARSITY),--sparsity $(SPARSITY)) $(if $(STRATEGY),--strategy $(STRATEGY)) \
 		$(if $(MASKS),--masks "$(MASKS)") $(if $(STEPS),--steps $(STEPS)) \
 		$(if $(BATCH),--batch-size $(BATCH)) $(if $(EVAL),--eval "$(EVAL)") \
-		$(if $(DEVICE),--device $(DEVICE)) $(if $(SEED),--seed $(SEED)) \
+		$(if $(HOLD_BACK),--hold-back $(HOLD_BACK)) $(if $(DEVICE),--device $(DEVICE)) $(if $(SEED),--seed $(SEED)) \
 		$(if $(THREADS),--threads $(THREADS)) $(if $(OUT),--out "$(OUT)") $(OPTIONS)
 
 clean: ## remove what was built; .venv stays

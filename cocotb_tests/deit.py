@@ -22,6 +22,7 @@ from torch import Tensor
 from cocotb_tests.network.check import compare, network_pairs
 from cocotb_tests.network.run import MemoryModel, RtlRun, run_image
 from model.commands.integers import calibrated_file
+from model.commands.options import Strategy
 from model.digits.data import held_back_digit
 from model.files import replace_file
 from model.integer.choices import (
@@ -29,6 +30,7 @@ from model.integer.choices import (
     input_patches,
     integer_network,
     kept_tokens,
+    masks_label,
     network_masks,
     preset_for,
     shipped_integers,
@@ -44,6 +46,7 @@ from rtl_gen.errors import UserError
 from sim_models.macs import kept_entries, network_macs
 from sim_models.memory import MemoryTiming
 from sim_models.on_chip import on_chip_bytes
+from sim_models.paper import MASK_STRATEGY
 from sim_models.program import predict_network
 
 app = typer.Typer(add_completion=False, help=__doc__)
@@ -60,7 +63,7 @@ def deit(
     mask_file: Annotated[
         Path | None, typer.Option("--masks", help="ViTCoD mask file instead of --sparsity.")
     ] = None,
-    strategy: Annotated[str, typer.Option(help="How masks are made.")] = "vitcod",
+    strategy: Strategy = MASK_STRATEGY,
     prune: Annotated[bool, typer.Option(help="Prune tokens by the default schedule.")] = True,
     network_file: Annotated[
         Path | None,
@@ -95,13 +98,13 @@ def deit(
     network = get_network(model)
     config = config or preset_for(network)
     choice = get_config(config)
+    masks = network_masks(network, sparsity, mask_file, strategy, seed)
     if weights is not None or calib is not None:
         network_file = calibrated_file(model, weights, calib, network_file)
     network_file = network_file or shipped_integers(network)
     integers = integer_network(network, network_file, seed)
     patches = input_patches(network, picture, seed)
     number = digit_number(network, picture)
-    masks = network_masks(network, sparsity, mask_file, strategy, seed)
     keep = kept_tokens(network, prune=prune)
     image = compile_network(choice, integers, masks, keep, dump=dump)
     timing = MemoryTiming(latency=latency, rate=min(rate, choice.bus_bytes))
@@ -126,6 +129,7 @@ def deit(
         "model": model,
         "network": "random" if network_file is None else str(network_file),
         "sparsity": sparsity if mask_file is None else None,
+        "strategy": strategy if mask_file is None else None,
         "masks": None if mask_file is None else str(mask_file),
         "prune": prune,
         "config": config,
@@ -144,7 +148,7 @@ def deit(
         "cycles_model": predicted["cycles"],
         "counters_model": predicted,
     }
-    kind = f"{sparsity:g}" if mask_file is None else mask_file.stem
+    kind = masks_label(sparsity, mask_file, strategy)
     path = out / f"{model}-{kind}-{int(prune)}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     with replace_file(path) as file:

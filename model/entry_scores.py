@@ -33,7 +33,7 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
 from torch.nn import functional
 
-from model.masks import keep_cheapest
+from model.masks import LEARNED, keep_cheapest
 from model.networks import ASSETS, Network
 from model.reference import FloatReference, LayerTrace
 from model.schedule import NO_PRUNING, Schedule
@@ -208,9 +208,23 @@ def asset(name: str) -> Path:
     return ASSETS / f"{name}-scores.npz"
 
 
-def scores_for(network: str, path: Path | None) -> np.ndarray:
-    """The scores of a file, by default the project's own of a network."""
+def scores_for(strategy: str, network: str, path: Path | None = None) -> np.ndarray | None:
+    """What `make_masks` needs for a strategy: None, or scores of a file or the project's own."""
+    if strategy != LEARNED:
+        return None
+    if path is None:
+        check_built_in(network)
     return load_scores(path or asset(network)).scores
+
+
+def check_built_in(network: str) -> None:
+    """Raise UserError if the project has no scores of a network."""
+    if not asset(network).is_file():
+        raise UserError(
+            f"strategy {LEARNED} needs scores, and none of {network} come with the project: learn "
+            f"some with `python -m model learn-scores --model {network}`, or choose another "
+            "strategy"
+        )
 
 
 def load_scores(path: Path) -> EntryScores:

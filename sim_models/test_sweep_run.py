@@ -12,8 +12,8 @@ import pandas as pd
 import psutil
 import pytest
 
-from model.masks import make_masks
-from model.networks import VIT_DIGITS
+from model.masks import LEARNED, make_masks
+from model.networks import ASSETS, DEIT_TINY, VIT_DIGITS
 from model.schedule import DEFAULT_SCHEDULE
 from model.synthetic import maps_of
 from model.vitcod_io import write_masks
@@ -24,6 +24,7 @@ from sim_models.__main__ import app
 from sim_models.network import assumed_live, network_cycles
 from sim_models.sweeps.energy import energy_table
 from sim_models.sweeps.files import write_sweep
+from sim_models.sweeps.point import evaluate
 from sim_models.sweeps.run import run_points
 from sim_models.sweeps.spec import SweepSpec
 
@@ -40,6 +41,19 @@ def grid(folder: Path = Path(), **choices):
 
 def run(points, folder: Path, **options):
     return run_points(points, energy_table(), folder / "finished.jsonl", **options)
+
+
+def test_learned_masks():
+    """DeiT-Tiny's own scores against ViTCoD's rule, in cycles and in the key."""
+    spec = {"networks": "deit_tiny", "sparsities": 0.8, "strategies": ["vitcod", LEARNED]}
+    points = SweepSpec.model_validate(spec).points()
+    levels = np.load(ASSETS / "deit_tiny-scores.npz")["levels"]
+    masks = make_masks(maps_of(DEIT_TINY).maps, 0.8, LEARNED, levels / 32)
+    own = network_cycles(get_config("default"), DEIT_TINY, masks=masks)
+    found = [evaluate(point)["results"] for point in points]
+    assert found[1]["total_cycles"] == own.total != found[0]["total_cycles"]
+    assert found[1]["kept_fraction"] == pytest.approx(0.2, abs=1e-5)
+    assert points[0].key() != points[1].key()
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,7 @@ from model.entry_scores import scores_for
 from model.images import ImageFolder
 from model.integer.accuracy import kept_after_attention
 from model.integer.choices import integer_network
-from model.masks import LEARNED, check_choice, make_masks
+from model.masks import check_choice, make_masks
 from model.networks import get_network, load_model
 from model.schedule import READINGS
 from model.vitcod_io import read_masks
@@ -94,7 +94,7 @@ def accuracy(
     source = None
     if kept is None and (maps is not None or calib is None):
         source = maps_for(network, maps)
-    learned = scores_for(network.name, scores) if strategy == LEARNED else None
+    learned = scores_for(strategy, network.name, scores)
     images = None if calib is None else ImageFolder(calib, calib_limit)
     loaded = load_model(network, weights)
 

@@ -29,7 +29,7 @@ from model.commands.options import (
 from model.entry_scores import scores_for
 from model.files import replace_file
 from model.images import ImageFolder
-from model.masks import LEARNED, make_masks, row_beats, sparsity_of
+from model.masks import make_masks, row_beats, sparsity_of
 from model.networks import get_network, load_model
 from model.polarisation import polarise
 from model.schedule import READINGS
@@ -93,7 +93,7 @@ def masks(
     if out.suffix != ".npy":
         raise UserError(f"--out {out}: expected a name that ends in .npy")
     source = load_attention_maps(maps) if model is None else maps_of(get_network(model))
-    learned = scores_for(source.metadata["network"], scores) if strategy == LEARNED else None
+    learned = scores_for(strategy, source.metadata["network"], scores)
     kept = make_masks(source.maps, sparsity, strategy, learned)
     write_masks(out, kept)
     label = "synthetic maps" if source.synthetic else "measured maps"

@@ -17,6 +17,7 @@ from model.commands.options import (
     Out,
     Reading,
     Seed,
+    Strategy,
     Weights,
     file_sha256,
     progress_over,
@@ -26,12 +27,19 @@ from model.commands.options import (
 from model.files import replace_file
 from model.images import ImageFolder
 from model.integer.accuracy import compare, kept_after_attention
-from model.integer.choices import integer_network, kept_tokens, network_masks, preset_for
+from model.integer.choices import (
+    integer_network,
+    kept_tokens,
+    masks_label,
+    network_masks,
+    preset_for,
+)
 from model.integer.compiler import compile_network
 from model.integer.network import IntegerNetwork
 from model.networks import get_network
 from rtl_gen.config import get_config
 from rtl_gen.errors import UserError
+from sim_models.paper import MASK_STRATEGY
 
 CALIBRATED = Path("build/int8")
 CALIBRATION_IMAGES = 250
@@ -132,6 +140,7 @@ def image_command(
     model: ModelName = "deit_tiny",
     sparsity: Annotated[float, typer.Option(help="Fraction of attention to drop.")] = 0.8,
     mask_file: Masks = None,
+    strategy: Strategy = MASK_STRATEGY,
     prune: Annotated[bool, typer.Option(help="Prune tokens by the default schedule.")] = True,
     network_file: Annotated[
         Path | None,
@@ -149,11 +158,11 @@ def image_command(
     image = compile_network(
         get_config(config or preset_for(network)),
         integer_network(network, network_file, seed),
-        network_masks(network, sparsity, mask_file, "vitcod", seed),
+        network_masks(network, sparsity, mask_file, strategy, seed),
         kept_tokens(network, prune=prune),
         dump=dump,
     )
-    kind = f"{sparsity:g}" if mask_file is None else mask_file.stem
+    kind = masks_label(sparsity, mask_file, strategy)
     path = out / f"{model}-{kind}-{int(prune)}.bin"
     with replace_file(path) as file:
         file.write(image.data.tobytes())

@@ -14,7 +14,7 @@ from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainin
 
 from model.accuracy.calibration import maps_for
 from model.entry_scores import scores_for
-from model.masks import LEARNED, STRATEGY_NAMES, check_choice, make_masks
+from model.masks import STRATEGY_NAMES, check_choice, make_masks
 from model.networks import ALL_NETWORKS, Network, load_model
 from model.reference import FloatReference
 from model.schedule import NO_PRUNING, READINGS, PruningSchedule
@@ -67,7 +67,7 @@ def masks_of(
     if mask_file is not None:
         return read_masks(mask_file, network)
     check_choice(sparsity, strategy)
-    learned = scores_for(network.name, scores) if strategy == LEARNED else None
+    learned = scores_for(strategy, network.name, scores)
     return make_masks(maps_for(network, maps).maps, sparsity, strategy, learned)
 
 

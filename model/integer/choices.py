@@ -9,17 +9,19 @@ from timm.data import create_transform, resolve_data_config
 from torch import Tensor
 
 from model.digits.data import held_back_digit
+from model.entry_scores import scores_for
 from model.integer.accuracy import kept_after_attention
 from model.integer.forward import patches_of
 from model.integer.network import IntegerNetwork
 from model.integer.random_network import random_network, random_patches
-from model.masks import make_masks
+from model.masks import check_choice, make_masks
 from model.networks import ASSETS, VIT_DIGITS, Network
 from model.schedule import DEFAULT_SCHEDULE
 from model.synthetic import maps_of
 from model.vitcod_io import read_masks
 from rtl_gen.config import PRESETS
 from rtl_gen.errors import UserError
+from sim_models.paper import MASK_STRATEGY
 
 DIGIT = "digits:"
 """Before the number of a held-back digit, in place of a picture's file name."""
@@ -92,12 +94,21 @@ def _open_picture(source: str) -> Image.Image:
 def network_masks(
     network: Network, sparsity: float, file: Path | None, strategy: str, seed: int
 ) -> Tensor:
-    """Masks of a ViTCoD file, or of the averaged attention maps at a sparsity; 0 is dense."""
+    """Masks of a ViTCoD file, or by a strategy from averaged maps at a sparsity; 0 is dense."""
     if file is not None:
         return torch.from_numpy(read_masks(file, network))
     if sparsity == 0:
         return torch.ones(network.mask_shape, dtype=torch.bool)
-    return torch.from_numpy(make_masks(maps_of(network, seed).maps, sparsity, strategy))
+    check_choice(sparsity, strategy)
+    scores = scores_for(strategy, network.name)
+    return torch.from_numpy(make_masks(maps_of(network, seed).maps, sparsity, strategy, scores))
+
+
+def masks_label(sparsity: float, file: Path | None, strategy: str) -> str:
+    """What names the masks of `network_masks` in the names of results."""
+    if file is not None:
+        return file.stem
+    return f"{sparsity:g}" if strategy == MASK_STRATEGY else f"{sparsity:g}-{strategy}"
 
 
 def kept_tokens(network: Network, *, prune: bool) -> list[int | None]:

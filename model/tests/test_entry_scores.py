@@ -10,6 +10,8 @@ import pytest
 import torch
 from timm.models.vision_transformer import VisionTransformer
 
+from cocotb_tests.deit import deit
+from model.commands.options import masks_of
 from model.entry_scores import (
     EntryScores,
     Settings,
@@ -18,10 +20,12 @@ from model.entry_scores import (
     learn_scores,
     load_scores,
 )
+from model.integer.choices import masks_label, network_masks
 from model.masks import LEARNED, make_masks, sparsity_of
 from model.networks import DEIT_TINY, Network
 from model.reference import FloatReference
 from model.schedule import PruningSchedule
+from model.synthetic import maps_of
 from rtl_gen.errors import UserError
 
 SCHEDULE = PruningSchedule(start=0.2, end=0.8, first_layer=1)
@@ -199,6 +203,29 @@ def test_scores_that_do_not_fit():
         make_masks(maps, 0.5, LEARNED)
     with pytest.raises(UserError, match=r"shape \(1, 2, 4, 4\): expected \(1, 1, 4, 4\)"):
         make_masks(maps, 0.5, LEARNED, np.zeros((1, 2, 4, 4)))
+
+
+def test_learned_masks_of_commands(command, tmp_path: Path, capsys: pytest.CaptureFixture):
+    """DeiT-Tiny has scores of its own; of others every command says so, before any work."""
+    levels = np.load(asset(DEIT_TINY.name))["levels"]
+    expected = make_masks(maps_of(DEIT_TINY).maps, 0.8, LEARNED, levels / 32)
+    assert np.array_equal(network_masks(DEIT_TINY, 0.8, None, LEARNED, 0).numpy(), expected)
+    assert np.array_equal(masks_of(DEIT_TINY, 0.8, LEARNED, None, None), expected)
+    refusal = "strategy learned needs scores, and none of deit_base come with the project: learn"
+    with pytest.raises(UserError, match=refusal):
+        deit(model="deit_base", strategy=LEARNED, out=tmp_path)
+    common = ("--model", "deit_base", "--strategy", LEARNED, "--out", tmp_path / "out.npy")
+    for words in (("image",), ("masks", "--sparsity", 0.8)):
+        assert command(*words, *common) == 2
+        error = capsys.readouterr().err
+        assert error.startswith(f"error: {refusal}")
+        assert error.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_names_of_results():
+    labels = [masks_label(0.8, None, name) for name in ("vitcod", LEARNED)]
+    assert [*labels, masks_label(0.8, Path("a/b.npy"), LEARNED)] == ["0.8", "0.8-learned", "b"]
 
 
 def test_asset():

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from model.attention_maps import AttentionMaps
+from model.entry_scores import scores_for
 from model.masks import make_masks, sparsity_of
 from model.networks import get_network
 from model.schedule import NO_PRUNING, Schedule
@@ -146,7 +147,8 @@ def _maps(network: str, seed: int) -> AttentionMaps:
 @lru_cache(maxsize=2)
 def _masks(network: str, source: MaskSource, seed: int) -> np.ndarray:
     if source.file is None:
-        return make_masks(_maps(network, seed).maps, source.sparsity, source.name)
+        maps, scores = _maps(network, seed).maps, scores_for(source.name, network)
+        return make_masks(maps, source.sparsity, source.name, scores)
     path = Path(source.file.path)
     masks = read_masks(path, get_network(network))
     if _digest(path) != source.file.sha256:

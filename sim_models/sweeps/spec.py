@@ -18,7 +18,8 @@ from pydantic import (
     field_validator,
 )
 
-from model.masks import STRATEGIES
+from model.entry_scores import check_built_in
+from model.masks import LEARNED, STRATEGY_NAMES
 from model.networks import ALL_NETWORKS, NETWORKS, Network
 from model.schedule import (
     DEFAULT_SCHEDULE,
@@ -135,7 +136,7 @@ class SweepSpec(StrictModel):
     networks: Axis(Annotated[str, _one_of("network", ALL_NETWORKS)]) = list(NETWORKS)
     sparsities: Annotated[list[Sparsity], BeforeValidator(_as_list)] = [0.0]
     """0 is dense attention."""
-    strategies: Axis(Annotated[str, _one_of("strategy", STRATEGIES)]) = [MASK_STRATEGY]
+    strategies: Axis(Annotated[str, _one_of("strategy", STRATEGY_NAMES)]) = [MASK_STRATEGY]
     mask_files: dict[
         Annotated[str, _one_of("network", ALL_NETWORKS)],
         Annotated[list[str], BeforeValidator(_as_list)],
@@ -146,6 +147,14 @@ class SweepSpec(StrictModel):
     overrides: Overrides = Overrides()
     memory: MemoryAxes = MemoryAxes()
     seeds: Axis(Annotated[int, Field(ge=0)]) = [0]
+
+    @field_validator("strategies")
+    @classmethod
+    def _with_scores(cls, strategies: list[str], info: Any) -> list[str]:
+        if LEARNED in strategies:
+            for network in info.data.get("networks", []):
+                check_built_in(network)
+        return strategies
 
     @field_validator("mask_files")
     @classmethod
