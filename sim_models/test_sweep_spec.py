@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.masks import STRATEGIES
+from model.masks import STRATEGY_NAMES
 from model.networks import DEIT_SMALL, DEIT_TINY, NETWORKS
 from model.schedule import NO_PRUNING, READINGS, Placement
 from model.vitcod_io import write_masks
@@ -78,13 +78,28 @@ def test_labels():
     ("text", "message"),
     [
         ("sparsity: 0.5", "line 1: unknown key 'sparsity': did you mean 'sparsities'?"),
-        ("seeds: 1\nmemory:\n  latncy: 3", "line 2: memory: unknown key 'latncy': did you mean 'l"),
+        ("seeds: 1\nsparsity: 0.5", "line 2: unknown key 'sparsity': did you mean 'sparsities'?"),
+        ("seeds: 1\n7: 0.5", "line 2: unknown key 7: expected one of networks"),
+        ("seeds: 1\nmemory:\n  latncy: 3", "line 3: memory: unknown key 'latncy': did you mean 'l"),
         ("overrides: {lane: 4}", "unknown key 'lane': did you mean 'lanes'?"),
         ("networks:\n- deit_tiny\n- deit_tony", "line 3: networks.1: unknown network 'deit_tony'"),
-        ("strategies: vitcods", f"did you mean 'vitcod'? expected one of {', '.join(STRATEGIES)}"),
+        (
+            "strategies: vitcods",
+            f"did you mean 'vitcod'? expected one of {', '.join(STRATEGY_NAMES)}",
+        ),
+        (
+            "seeds: 1\nstrategies: [vitcod, learned]",
+            "line 2: strategies: strategy learned needs sco",
+        ),
+        ("strategies: learned", "needs scores, and none of deit_small come with the project"),
         ("presets: [default, hlaf]", "unknown preset 'hlaf': did you mean 'half'?"),
         ("pruning: original-after-atention", "did you mean 'original-after-attention'?"),
         ("pruning:\n- none\n- {placment: after_ffn}", "line 3: pruning.1: unknown key 'placment'"),
+        (
+            "pruning:\n- end: 0.5\n  placment: after_ffn",
+            "line 3: pruning.0: unknown key 'placment'",
+        ),
+        ("pruning:\n- start: 0.1\n  end:\n  - 0.5\n  - much", "line 5: pruning.0: end.1: input"),
         ("pruning: {placement: after_fn}", "unknown placement 'after_fn': did you mean"),
         ("pruning: {start: 1.5}", "pruning ratio start = 1.5: expected a fraction"),
         ("pruning: {first_layer: 12}", "first_layer = 12"),

@@ -11,6 +11,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from rtl_gen.errors import UserError
 
 
+class UnknownKeyError(ValueError):
+    """A key of a mapping that its model does not have."""
+
+    def __init__(self, key: Any, known: Sequence[str]):
+        super().__init__(f"unknown key {key!r}: {_expected(key, known)}")
+        self.key = key
+
+
 class StrictModel(BaseModel):
     """Immutable; an unknown key is an error that names the nearest known one."""
 
@@ -23,7 +31,7 @@ class StrictModel(BaseModel):
             raise ValueError(f"found {data!r}: expected keys out of {', '.join(cls.model_fields)}")
         for key in data:
             if key not in cls.model_fields:
-                raise ValueError(f"unknown key {key!r}: {_expected(key, cls.model_fields)}")
+                raise UnknownKeyError(key, list(cls.model_fields))
         return data
 
 
@@ -52,9 +60,8 @@ def read_model(path: Path, model: type[Model]) -> Model:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        line = _line(root, first["loc"])
+        place = ".".join(map(str, error.errors()[0]["loc"]))
+        line = _line(root, _deepest_place(error))
         where = ": ".join(filter(None, (f"{path}, line {line}", place)))
         raise UserError(f"{where}: {first_message(error)}") from error
 
@@ -66,6 +73,18 @@ def first_message(error: ValidationError) -> str:
     if cause is not None:
         return str(cause)
     return f"{first['msg'][0].lower()}{first['msg'][1:]}, found {first['input']!r}"
+
+
+def _deepest_place(error: ValidationError) -> tuple[str | int, ...]:
+    """Where the first of the errors is, down to an unknown key and through nested validations."""
+    first = error.errors()[0]
+    cause = first.get("ctx", {}).get("error")
+    inner: tuple[str | int, ...] = ()
+    if isinstance(cause, UnknownKeyError):
+        inner = (cause.key,)
+    elif cause is not None and isinstance(cause.__cause__, ValidationError):
+        inner = _deepest_place(cause.__cause__)
+    return (*first["loc"], *inner)
 
 
 def choose(kind: str, name: Any, known: Sequence[str]) -> str:
@@ -101,7 +120,7 @@ def _line(node: yaml.Node | None, place: Sequence[str | int]) -> int:
     line = 1 if node is None else node.start_mark.line + 1
     for step in place:
         if isinstance(node, yaml.MappingNode):
-            found = next(((k, v) for k, v in node.value if k.value == step), None)
+            found = next(((k, v) for k, v in node.value if k.value == str(step)), None)
             if found is None:
                 break
             line, node = found[0].start_mark.line + 1, found[1]
