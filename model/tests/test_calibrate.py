@@ -1,5 +1,6 @@
 """Calibration: the integers follow the float network, and every user error is one sentence."""
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +9,11 @@ import torch
 from timm.models.vision_transformer import VisionTransformer
 
 from model.calibrate import calibrate
+from model.commands.integers import calibrated_file
 from model.images import ImageFolder
 from model.integer.accuracy import Comparison, compare, kept_after_attention
 from model.integer.network import IntegerNetwork
-from model.networks import DEIT_TINY, Network
+from model.networks import ASSETS, DEIT_TINY, Network
 from model.reference import FloatReference
 from model.schedule import NO_PRUNING, READINGS, PruningSchedule
 from rtl_gen.errors import UserError
@@ -59,6 +61,25 @@ def test_calibration_is_repeatable(
         calibrate(reference, ImageFolder(image_folder), batch_size=7) for _ in range(2)
     )
     assert first.digest() == second.digest()
+
+
+def test_images_are_read_once_to_name_a_calibration(
+    image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+):
+    """Once for their hash in both the file's name and its contents; the file is found again."""
+    monkeypatch.chdir(tmp_path)
+    read, read_bytes = Counter(), Path.read_bytes
+    monkeypatch.setattr(
+        Path, "read_bytes", lambda path: read.update([str(path)]) or read_bytes(path)
+    )
+    choices = ("vit_digits", ASSETS / "vit_digits.safetensors", image_folder, None)
+    file = calibrated_file(*choices)
+    pictures = [str(path) for path in image_folder.rglob("*.png")]
+    assert [read[path] for path in pictures] == [1] * 7
+    digest = IntegerNetwork.load(file).metadata["images_sha256"]
+    assert digest == ImageFolder(image_folder).digest()
+    assert calibrated_file(*choices) == file
+    assert capsys.readouterr().out.count("calibrating") == 1
 
 
 def test_ranges_that_no_integers_fit(

@@ -1,6 +1,7 @@
 """Held-back images: never trained on, measured beside as many that are, at every checkpoint."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -182,17 +183,22 @@ def test_summary(measured_run):
     assert len(rows) == 4
 
 
-def test_command(command, image_folder: Path, tmp_path: Path, capsys):
+def test_command(command, image_folder: Path, tmp_path: Path, capsys, monkeypatch):
     """vit_digits on a few pictures: files, report, and what is refused."""
     out = tmp_path / "out"
     common = ("finetune", "--model", "vit_digits", "--data", image_folder, "--out", out)
-    common += ("--batch-size", 2, "--no-bf16", "--steps", 1, "--threads", 1)
+    common += ("--batch-size", 8, "--no-bf16", "--steps", 1, "--threads", 1)
     assert command(*common, "--hold-back", 4) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: 4 of 7 images to hold back: expected at most 3")
     assert error.count("\n") == 1
     assert not out.exists()
+    opened, reader = Counter(), Image.open
+    monkeypatch.setattr(Image, "open", lambda path: opened.update([str(path)]) or reader(path))
     assert command(*common, "--hold-back", 2) == 0
+    for path in names(split(ImageFolder(image_folder), 2, seed=0).held_back):
+        assert opened.pop(path) == len(("before the step", "after it"))
+    assert len(opened) == 5
     assert "7 images (2 held back), steps 0 to 1" in capsys.readouterr().out
     report = json.loads((out / "report.json").read_text())
     measured = pd.read_csv(out / "validation.csv").set_index(["network", "images"])

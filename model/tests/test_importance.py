@@ -7,7 +7,7 @@ import pytest
 import torch
 from timm.models.vision_transformer import VisionTransformer
 
-from model.importance import MEASURES, get_measure
+from model.importance import MEASURES, Measure, get_measure
 from model.networks import Network
 from model.reference import FloatReference
 from model.schedule import PruningSchedule
@@ -99,6 +99,31 @@ def test_measures(toy_network: Network, toy_model: VisionTransformer, name: str,
     ]
     expected = [plain(toy_model, image, masks, tokens, name, package=package) for image in images]
     torch.testing.assert_close(found, torch.stack(expected), rtol=1e-4, atol=1e-5)
+
+
+def test_package_token_is_no_candidate(toy_network: Network, toy_model: VisionTransformer):
+    """By a measure that rises with the place, the package would win: it stays what it is, once."""
+
+    def place(probabilities: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
+        return torch.arange(probabilities.shape[-1]).expand(len(probabilities), -1).float()
+
+    reference = FloatReference(
+        network=toy_network,
+        model=toy_model,
+        schedule=SCHEDULE,
+        measure=Measure(place),
+        package=True,
+    )
+    seen = []
+    reference.forward(torch.zeros(2, 3, 32, 32), observe=seen.append)
+    whole, package = toy_network.tokens, toy_network.tokens
+    prunes = 0
+    for trace, count in zip(seen, SCHEDULE.layer_tokens(toy_network), strict=True):
+        patches = range(whole - (count.attention - 1), whole)
+        outside = [package] if count.attention < whole else []
+        assert trace.live.tolist() == [[0, *patches, *outside]] * 2
+        prunes += count.leaving < count.attention < whole
+    assert prunes > 0
 
 
 def test_measures_differ(toy_network: Network, toy_model: VisionTransformer):

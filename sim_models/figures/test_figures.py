@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from model.attention_maps import load_attention_maps
+from model.masks import make_masks
 from model.networks import DEIT_TINY, NETWORKS, Network
 from model.schedule import DEFAULT_SCHEDULE, NO_PRUNING, LayerTokens
 from rtl_gen import cli
@@ -15,12 +17,12 @@ from sim_models.__main__ import app
 from sim_models.figures.breakdown import breakdown_data, breakdown_table, draw_breakdown
 from sim_models.figures.catalogue import write_figure
 from sim_models.figures.pareto import attention_kept, on_front
-from sim_models.figures.speedup import draw_speedup, speedup_table
+from sim_models.figures.speedup import draw_speedup, speedup_data, speedup_table
 from sim_models.figures.style import FORMATS, OPERATIONS
 from sim_models.figures.timeline import by_stage, timeline_data
 from sim_models.figures.workload import Setting, Workload, variants
 from sim_models.macs import kept_entries, network_macs
-from sim_models.network import NetworkCycles, network_cycles
+from sim_models.network import NetworkCycles, assumed_live, network_cycles
 
 SETTING = Setting(networks=(DEIT_TINY,))
 TOY = Network(name="toy", heads=2, layers=2, head_dim=3, tokens=5, patch_inputs=4, classes=7)
@@ -160,6 +162,22 @@ def test_kept_attention_counts_dropped_queries_as_nothing():
     assert attention_kept(work, averaged) == pytest.approx(expected)
     dense = dataclasses.replace(work, masks=None, live=np.ones_like(live))
     assert attention_kept(dense, averaged) == pytest.approx(1)
+
+
+def test_speedup_is_over_the_same_masks_alone():
+    data = speedup_data(SETTING, ignore).set_index("sparsity")
+    assert data.index.tolist() == [0.5, 0.6, 0.7, 0.8]
+    maps = load_attention_maps("deit_tiny").maps
+    masks = make_masks(maps, 0.7)
+    live = assumed_live(DEIT_TINY, maps, masks, DEFAULT_SCHEDULE)
+    sparse = network_cycles(SETTING.config, DEIT_TINY, masks=masks)
+    pruned = network_cycles(
+        SETTING.config, DEIT_TINY, masks=masks, schedule=DEFAULT_SCHEDULE, live=live
+    )
+    assert data.loc[0.7, "sparse_cycles"] == sparse.total
+    assert data.loc[0.7, "pruned_cycles"] == pruned.total
+    assert data.loc[0.7, "speedup"] == pytest.approx(sparse.total / pruned.total)
+    assert data.loc[0.7, "attention_maps"] == "measured"
 
 
 def test_speedup_bars_and_mean():
