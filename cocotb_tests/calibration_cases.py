@@ -22,6 +22,7 @@ from model.integer.network import IntegerNetwork, Linear
 from model.integer.random_network import random_network, random_patches
 from model.layers import AttentionLayer, compile_layers, run_layers
 from model.networks import Network, get_network
+from model.schedule import DEFAULT_SCHEDULE, NO_PRUNING
 from rtl_gen.config import AcceleratorConfig, get_config
 from rtl_gen.control.program_format import Opcode, Target, target_ranges
 from rtl_gen.errors import UserError
@@ -109,13 +110,13 @@ def draw_deit_cases(seed: int) -> Iterator[Case]:
     rng = np.random.default_rng((seed, 2))
     config, shape = get_config("default"), get_network("deit_tiny")
     network, patches = integer_network(shape, None, seed), input_patches(shape, None, seed)
-    for name, sparsity, prune in (
-        ("dense", 0.0, False),
-        ("sparse", 0.8, False),
-        ("sparse-pruned", 0.8, True),
+    for name, sparsity, schedule in (
+        ("dense", 0.0, NO_PRUNING),
+        ("sparse", 0.8, NO_PRUNING),
+        ("sparse-pruned", 0.8, DEFAULT_SCHEDULE),
     ):
         masks = network_masks(shape, sparsity, None, MASK_STRATEGY, seed)
-        keep = kept_tokens(shape, prune=prune)
+        keep = kept_tokens(shape, schedule)
         image, data, beats = network_run(config, network, patches, masks, keep)
         memory = MemoryModel(
             latency=int(rng.integers(2, 160)), rate=int(rng.integers(12, config.bus_bytes + 1))

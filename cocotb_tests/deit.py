@@ -22,7 +22,13 @@ from torch import Tensor
 from cocotb_tests.network.check import compare, network_pairs
 from cocotb_tests.network.run import MemoryModel, RtlRun, run_image
 from model.commands.integers import calibrated_file
-from model.commands.options import Strategy
+from model.commands.options import (
+    InsteadMasks,
+    NetworkFile,
+    Prune,
+    ScheduleChoice,
+    Strategy,
+)
 from model.digits.data import held_back_digit
 from model.files import replace_file
 from model.integer.choices import (
@@ -39,6 +45,7 @@ from model.integer.compiler import compile_network
 from model.integer.forward import trace
 from model.networks import ALL_NETWORKS, VIT_DIGITS, Network, get_network
 from model.schedule import LayerTokens
+from model.schedule_file import UNPRUNED, schedule_label, schedule_name, schedule_of
 from rtl_gen import cli
 from rtl_gen.config import AcceleratorConfig, get_config
 from rtl_gen.control.program_format import ErrorCode
@@ -60,15 +67,11 @@ def deit(
     sparsity: Annotated[
         float, typer.Option(help="Fraction of attention entries to drop; 0 for dense.")
     ] = 0.8,
-    mask_file: Annotated[
-        Path | None, typer.Option("--masks", help="ViTCoD mask file instead of --sparsity.")
-    ] = None,
+    mask_file: InsteadMasks = None,
     strategy: Strategy = MASK_STRATEGY,
-    prune: Annotated[bool, typer.Option(help="Prune tokens by the default schedule.")] = True,
-    network_file: Annotated[
-        Path | None,
-        typer.Option("--network", help="Calibrated network; default: the project's own or random."),
-    ] = None,
+    schedule: ScheduleChoice = None,
+    prune: Prune = True,
+    network_file: NetworkFile = None,
     weights: Annotated[
         Path | None, typer.Option(help="Float weights, to be calibrated with --calib.")
     ] = None,
@@ -96,6 +99,8 @@ def deit(
 ) -> None:
     """Compile, simulate, compare, report."""
     network = get_network(model)
+    pruning = schedule_name(schedule, prune=prune)
+    keep = kept_tokens(network, schedule_of(pruning, network))
     config = config or preset_for(network)
     choice = get_config(config)
     masks = network_masks(network, sparsity, mask_file, strategy, seed)
@@ -105,7 +110,6 @@ def deit(
     integers = integer_network(network, network_file, seed)
     patches = input_patches(network, picture, seed)
     number = digit_number(network, picture)
-    keep = kept_tokens(network, prune=prune)
     image = compile_network(choice, integers, masks, keep, dump=dump)
     timing = MemoryTiming(latency=latency, rate=min(rate, choice.bus_bytes))
     golden = trace(integers, patches, masks, keep)
@@ -131,7 +135,8 @@ def deit(
         "sparsity": sparsity if mask_file is None else None,
         "strategy": strategy if mask_file is None else None,
         "masks": None if mask_file is None else str(mask_file),
-        "prune": prune,
+        "prune": pruning != UNPRUNED,
+        "schedule": pruning,
         "config": config,
         "latency": latency,
         "rate": timing.rate,
@@ -149,7 +154,7 @@ def deit(
         "counters_model": predicted,
     }
     kind = masks_label(sparsity, mask_file, strategy)
-    path = out / f"{model}-{kind}-{int(prune)}.json"
+    path = out / f"{model}-{kind}-{schedule_label(pruning)}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     with replace_file(path) as file:
         file.write((json.dumps(result, indent=2) + "\n").encode())

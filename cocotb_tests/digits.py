@@ -25,6 +25,7 @@ from model.integer.choices import (
 from model.integer.compiler import compile_network
 from model.integer.forward import trace
 from model.networks import VIT_DIGITS
+from model.schedule import DEFAULT_SCHEDULE
 from rtl_gen.config import get_config
 from rtl_gen.control.program_format import ErrorCode
 from rtl_gen.errors import UserError
@@ -72,7 +73,8 @@ def classify(
     memory = memory or MemoryTiming()
     network = integer_network(VIT_DIGITS, None, seed)
     masks = network_masks(VIT_DIGITS, sparsity, None, MASK_STRATEGY, seed)
-    keep = kept_tokens(VIT_DIGITS, prune=True) if keep is None else keep
+    if keep is None:
+        keep = kept_tokens(VIT_DIGITS, DEFAULT_SCHEDULE.fitted(VIT_DIGITS))
     image = compile_network(config, network, masks, keep, dump=dump)
     inputs = [picture_patches(VIT_DIGITS, picture) for picture, _ in digits]
     runs = run_images(

@@ -62,6 +62,24 @@ def schedule_of(name: str, network: Network) -> Schedule:
     return schedule
 
 
+def schedule_name(name: str | None, *, prune: bool) -> str:
+    """The schedule that a command runs: the one that it was given, the default one or none.
+
+    Raises:
+        UserError: a schedule that shall not prune.
+    """
+    if name is None:
+        return DEFAULT_NAME if prune else UNPRUNED
+    if not prune:
+        raise UserError(f"schedule {name} prunes: leave out either --schedule or --no-prune")
+    return name
+
+
+def schedule_label(name: str) -> str:
+    """What stands for a schedule in the names of results."""
+    return {UNPRUNED: "0", DEFAULT_NAME: "1"}.get(name, Path(name).stem)
+
+
 def read_schedule(path: Path) -> ListedSchedule:
     """The schedule of a file.
 

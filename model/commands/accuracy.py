@@ -13,8 +13,11 @@ from model.accuracy.table import render, to_frame, write
 from model.commands.options import (
     Batch,
     Data,
+    InsteadMasks,
     Limit,
+    Maps,
     ModelName,
+    ScheduleName,
     Scores,
     Seed,
     Strategy,
@@ -22,7 +25,6 @@ from model.commands.options import (
     console,
     progress_over,
     report_unreadable,
-    schedule_of,
 )
 from model.entry_scores import scores_for
 from model.images import ImageFolder
@@ -30,7 +32,7 @@ from model.integer.accuracy import kept_after_attention
 from model.integer.choices import integer_network
 from model.masks import check_choice, make_masks
 from model.networks import get_network, load_model
-from model.schedule import READINGS
+from model.schedule_file import DEFAULT_NAME, schedule_of
 from model.vitcod_io import read_masks
 from rtl_gen.errors import UserError
 
@@ -50,18 +52,12 @@ def accuracy(
         Path | None, typer.Option(help="Other images: attention maps and int8 ranges from them.")
     ] = None,
     calib_limit: Annotated[int, typer.Option(help="Calibration images to use.")] = 250,
-    maps: Annotated[
-        str | None, typer.Option(help="Attention maps: .npz or a network whose maps are built in.")
-    ] = None,
+    maps: Maps = None,
     sparsity: Sparsities = (0.5, 0.6, 0.7, 0.8),
     strategy: Strategy = "vitcod",
     scores: Scores = None,
-    mask_file: Annotated[
-        Path | None, typer.Option("--masks", help="A ViTCoD mask file in place of the strategy's.")
-    ] = None,
-    schedule: Annotated[
-        str, typer.Option(help=f"Pruning: none or one of {', '.join(READINGS)}.")
-    ] = next(iter(READINGS)),
+    mask_file: InsteadMasks = None,
+    schedule: ScheduleName = DEFAULT_NAME,
     integer: Annotated[bool, typer.Option(help="Also run the int8 golden model.")] = True,
     network_file: Annotated[
         Path | None, typer.Option("--network", help="Calibrated integer network; else from CALIB.")

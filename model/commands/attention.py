@@ -17,13 +17,13 @@ from model.commands.options import (
     MaskFile,
     ModelName,
     Out,
+    ScheduleName,
     Scores,
     Strategy,
     Weights,
     console,
     file_sha256,
     progress_over,
-    reading_of,
     report_unreadable,
 )
 from model.entry_scores import scores_for
@@ -32,7 +32,7 @@ from model.images import ImageFolder
 from model.masks import make_masks, row_beats, sparsity_of
 from model.networks import get_network, load_model
 from model.polarisation import polarise
-from model.schedule import READINGS
+from model.schedule_file import DEFAULT_NAME, schedule_of
 from model.synthetic import maps_of
 from model.vitcod_io import read_masks, write_masks
 from rtl_gen.config import DEFAULT
@@ -158,16 +158,14 @@ def polarise_command(file: MaskFile, out: Out) -> None:
 @app.command()
 def schedule(
     model: ModelName = "deit_tiny",
-    reading: Annotated[str, typer.Option(help=f"One of {', '.join(READINGS)}.")] = next(
-        iter(READINGS)
-    ),
+    name: ScheduleName = DEFAULT_NAME,
 ) -> None:
     """Tokens (CLS included) that each part of each layer works on."""
     network = get_network(model)
-    table = Table(title=f"{network.name}, {reading}")
+    table = Table(title=f"{network.name}, {name}")
     for column in ("layer", "QKV and attention", "projection and FFN", "leaving"):
         table.add_column(column, justify="right")
-    for layer, tokens in enumerate(reading_of(reading, network).layer_tokens(network)):
+    for layer, tokens in enumerate(schedule_of(name, network).layer_tokens(network)):
         table.add_row(str(layer), *(str(count) for count in tokens))
     console.print(table)
 

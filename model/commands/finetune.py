@@ -17,10 +17,11 @@ from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainin
 
 from model.commands.options import (
     Data,
+    InsteadMasks,
     Limit,
-    Masks,
+    Maps,
     ModelName,
-    Reading,
+    ScheduleName,
     Scores,
     Seed,
     Strategy,
@@ -31,7 +32,6 @@ from model.commands.options import (
     messages,
     progress_over,
     report_unreadable,
-    schedule_of,
 )
 from model.files import replace_file
 from model.finetune.crops import crops_of
@@ -45,13 +45,12 @@ from model.images import ImageFolder
 from model.masks import sparsity_of
 from model.networks import get_network, load_model
 from model.reference import FloatReference
-from model.schedule import READINGS
+from model.schedule_file import DEFAULT_NAME, schedule_of
 from rtl_gen.errors import UserError
 
 app = typer.Typer()
 
 DEFAULT = Recipe()
-DEFAULT_READING = next(iter(READINGS))
 
 
 @app.command()
@@ -72,12 +71,10 @@ def finetune(
     ] = None,
     sparsity: Annotated[float, typer.Option(help="Fraction of attention to drop.")] = 0.8,
     strategy: Strategy = "layer_threshold",
-    maps: Annotated[
-        str | None, typer.Option(help="Attention maps: .npz or a network whose maps are built in.")
-    ] = None,
+    maps: Maps = None,
     scores: Scores = None,
-    mask_file: Masks = None,
-    reading: Reading = DEFAULT_READING,
+    mask_file: InsteadMasks = None,
+    schedule: ScheduleName = DEFAULT_NAME,
     steps: Annotated[int, typer.Option(help="Steps of the whole run.")] = DEFAULT.steps,
     batch_size: Annotated[int, typer.Option(help="Images a step.")] = DEFAULT.batch_size,
     learning_rate: Annotated[float, typer.Option(help="Peak.")] = DEFAULT.learning_rate,
@@ -120,6 +117,7 @@ def finetune(
         seed=seed,
     )
     network, place = get_network(model), _device(device)
+    pruning = schedule_of(schedule, network)
     masks = masks_of(network, sparsity, strategy, scores, mask_file, maps)
     folder = ImageFolder(data, limit)
     parts = split(folder, hold_back, seed)
@@ -133,7 +131,7 @@ def finetune(
         teacher=load_model(network, weights),
         start=None if start is None else load_model(network, start),
         masks=masks,
-        schedule=schedule_of(reading, network),
+        schedule=pruning,
         recipe=recipe,
         device=place,
     )
@@ -149,7 +147,8 @@ def finetune(
             "weights_sha256": file_sha256(weights),
             "start_sha256": file_sha256(start),
             "masks_sha256": hashlib.sha256(masks.tobytes()).hexdigest(),
-            "reading": reading,
+            "schedule": schedule,
+            "kept_tokens": pruning.kept_tokens(network),
             "images_sha256": _names_sha256(folder),
             "hold_back": hold_back or None,
             **dataclasses.asdict(recipe),

@@ -15,18 +15,19 @@ from model.commands.options import (
     Limit,
     Masks,
     ModelName,
+    ScheduleName,
     Weights,
     console,
     progress_over,
     report_unreadable,
-    schedule_of,
 )
 from model.files import replace_file
 from model.images import ImageFolder
 from model.importance import COLUMN_SUM, MEASURES
 from model.networks import get_network, load_model
 from model.reference import FloatReference
-from model.schedule import NO_PRUNING, READINGS
+from model.schedule import NO_PRUNING
+from model.schedule_file import DEFAULT_NAME, schedule_of
 from model.vitcod_io import read_masks
 
 app = typer.Typer()
@@ -40,9 +41,7 @@ def importance_command(
     data: Data,
     limit: Limit = None,
     mask_file: Masks = None,
-    schedule: Annotated[str, typer.Option(help=f"One of {', '.join(READINGS)}.")] = next(
-        iter(READINGS)
-    ),
+    schedule: ScheduleName = DEFAULT_NAME,
     batch_size: Batch = 16,
     out: Annotated[Path, typer.Option(help="CSV file to write.")] = Path(
         "build/accuracy/importance.csv"
@@ -55,7 +54,6 @@ def importance_command(
     """
     network = get_network(model)
     pruning = schedule_of(schedule, network)
-    pruning.layer_tokens(network)
     folder = ImageFolder(data, limit)
     kept = None if mask_file is None else read_masks(mask_file, network)
     loaded = load_model(network, weights)

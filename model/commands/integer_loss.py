@@ -10,6 +10,8 @@ from rich.table import Table
 from model.commands.options import (
     Batch,
     Data,
+    InsteadMasks,
+    ScheduleName,
     Scores,
     Strategy,
     Weights,
@@ -17,7 +19,6 @@ from model.commands.options import (
     masks_of,
     progress_over,
     report_unreadable,
-    schedule_of,
 )
 from model.files import replace_file
 from model.images import ImageFolder
@@ -27,7 +28,7 @@ from model.integer.network import IntegerNetwork
 from model.masks import check_choice
 from model.networks import get_network, load_model
 from model.reference import FloatReference
-from model.schedule import READINGS
+from model.schedule_file import DEFAULT_NAME, schedule_of
 
 app = typer.Typer()
 
@@ -42,12 +43,8 @@ def integer_loss(
     sparsity: Annotated[float, typer.Option(help="Of the sparse runs.")] = 0.8,
     strategy: Strategy = "vitcod",
     scores: Scores = None,
-    mask_file: Annotated[
-        Path | None, typer.Option("--masks", help="A ViTCoD mask file in place of the strategy's.")
-    ] = None,
-    schedule: Annotated[str, typer.Option(help=f"One of {', '.join(READINGS)}.")] = next(
-        iter(READINGS)
-    ),
+    mask_file: InsteadMasks = None,
+    schedule: ScheduleName = DEFAULT_NAME,
     batch_size: Batch = 8,
     out: Annotated[Path, typer.Option(help="CSV file to write.")] = Path(
         "build/accuracy/integer-loss.csv"

@@ -11,11 +11,15 @@ from model.calibrate import calibrate
 from model.commands.options import (
     Batch,
     Data,
+    InsteadMasks,
     Limit,
     Masks,
     ModelName,
+    NetworkFile,
     Out,
-    Reading,
+    Prune,
+    ScheduleChoice,
+    ScheduleName,
     Seed,
     Strategy,
     Weights,
@@ -37,6 +41,7 @@ from model.integer.choices import (
 from model.integer.compiler import compile_network
 from model.integer.network import IntegerNetwork
 from model.networks import get_network
+from model.schedule_file import UNPRUNED, schedule_label, schedule_name, schedule_of
 from rtl_gen.config import get_config
 from rtl_gen.errors import UserError
 from sim_models.paper import MASK_STRATEGY
@@ -55,12 +60,14 @@ def calibrate_command(
     data: Data,
     images: Annotated[int, typer.Option(help="Images to use, evenly spread.")] = 500,
     mask_file: Masks = None,
-    reading: Reading = "none",
+    schedule: ScheduleName = UNPRUNED,
     batch_size: Batch = 16,
     out: Out,
 ) -> None:
     """Quantise a network to the accelerator's integers, with ranges from an image folder."""
-    write_calibrated(out, model, weights, ImageFolder(data, images), mask_file, reading, batch_size)
+    write_calibrated(
+        out, model, weights, ImageFolder(data, images), mask_file, schedule, batch_size
+    )
 
 
 def write_calibrated(
@@ -69,11 +76,11 @@ def write_calibrated(
     weights: Path | None,
     folder: ImageFolder,
     mask_file: Path | None = None,
-    reading: str = "none",
+    schedule: str = UNPRUNED,
     batch_size: int = 16,
 ) -> None:
     """Calibrate with the images of `folder`; what the integers came from is in their metadata."""
-    reference = reference_of(get_network(model), weights, mask_file, reading)
+    reference = reference_of(get_network(model), weights, mask_file, schedule)
     with replace_file(out) as file, progress_over(len(folder)) as advance:
         integer = calibrate(reference, folder, batch_size, advance)
         metadata = {
@@ -81,7 +88,7 @@ def write_calibrated(
             "images_sha256": folder.digest(),
             "weights_sha256": file_sha256(weights),
             "masks_sha256": file_sha256(mask_file),
-            "pruning": reading,
+            "pruning": schedule,
         }
         file.write(dataclasses.replace(integer, metadata=metadata).to_bytes())
     report_unreadable(folder.unreadable, len(folder))
@@ -116,13 +123,13 @@ def integer_accuracy(
     data: Data,
     limit: Limit = None,
     mask_file: Masks = None,
-    reading: Reading = "none",
+    schedule: ScheduleName = UNPRUNED,
     batch_size: Batch = 8,
 ) -> None:
     """Top-1 accuracy in integers beside that of the float network, on the same images."""
     integer = IntegerNetwork.load(file)
     folder = ImageFolder(data, limit)
-    reference = reference_of(get_network(integer.shape.name), weights, mask_file, reading)
+    reference = reference_of(get_network(integer.shape.name), weights, mask_file, schedule)
     kept_after_attention(reference.schedule, reference.network)
     with progress_over(len(folder)) as advance:
         result = compare(integer, reference, folder, batch_size, advance)
@@ -139,13 +146,11 @@ def image_command(
     *,
     model: ModelName = "deit_tiny",
     sparsity: Annotated[float, typer.Option(help="Fraction of attention to drop.")] = 0.8,
-    mask_file: Masks = None,
+    mask_file: InsteadMasks = None,
     strategy: Strategy = MASK_STRATEGY,
-    prune: Annotated[bool, typer.Option(help="Prune tokens by the default schedule.")] = True,
-    network_file: Annotated[
-        Path | None,
-        typer.Option("--network", help="Calibrated network; default: the project's own or random."),
-    ] = None,
+    schedule: ScheduleChoice = None,
+    prune: Prune = True,
+    network_file: NetworkFile = None,
     config: Annotated[
         str | None, typer.Option(help="Preset; default: the first with heads as wide.")
     ] = None,
@@ -155,15 +160,16 @@ def image_command(
 ) -> None:
     """The memory image of a whole network and its JSON map, for a host or a simulation."""
     network = get_network(model)
+    name = schedule_name(schedule, prune=prune)
     image = compile_network(
         get_config(config or preset_for(network)),
         integer_network(network, network_file, seed),
         network_masks(network, sparsity, mask_file, strategy, seed),
-        kept_tokens(network, prune=prune),
+        kept_tokens(network, schedule_of(name, network)),
         dump=dump,
     )
     kind = masks_label(sparsity, mask_file, strategy)
-    path = out / f"{model}-{kind}-{int(prune)}.bin"
+    path = out / f"{model}-{kind}-{schedule_label(name)}.bin"
     with replace_file(path) as file:
         file.write(image.data.tobytes())
     image.write_map(path.with_suffix(".json"))

@@ -17,9 +17,8 @@ from model.entry_scores import scores_for
 from model.masks import STRATEGY_NAMES, check_choice, make_masks
 from model.networks import ALL_NETWORKS, Network, load_model
 from model.reference import FloatReference
-from model.schedule import NO_PRUNING, READINGS, PruningSchedule
+from model.schedule_file import NAMED, schedule_of
 from model.vitcod_io import read_masks
-from rtl_gen.errors import UserError
 
 ModelName = Annotated[str, typer.Option("--model", help=f"One of {', '.join(ALL_NETWORKS)}.")]
 Weights = Annotated[
@@ -34,7 +33,23 @@ Seed = Annotated[int, typer.Option(min=0, help="Seed of the random numbers.")]
 Lanes = Annotated[int, typer.Option(min=1, help="Banks that the beats are counted for.")]
 MaskFile = Annotated[Path, typer.Argument(help="ViTCoD mask file, .npy.")]
 Masks = Annotated[Path | None, typer.Option("--masks", help="ViTCoD mask file; default: dense.")]
-Reading = Annotated[str, typer.Option(help=f"Pruning: none or one of {', '.join(READINGS)}.")]
+InsteadMasks = Annotated[
+    Path | None, typer.Option("--masks", help="ViTCoD mask file in place of the strategy's.")
+]
+Maps = Annotated[
+    str | None, typer.Option(help="Attention maps: .npz or a network whose maps are built in.")
+]
+_SCHEDULE = typer.Option(
+    "--schedule", help=f"Pruning: {', '.join(NAMED)} or a file of search-schedule."
+)
+ScheduleName = Annotated[str, _SCHEDULE]
+ScheduleChoice = Annotated[str | None, _SCHEDULE]
+"""Without it, `Prune` decides."""
+Prune = Annotated[bool, typer.Option(help="Prune tokens, by the default schedule.")]
+NetworkFile = Annotated[
+    Path | None,
+    typer.Option("--network", help="Calibrated network; default: the project's own or random."),
+]
 Strategy = Annotated[
     str, typer.Option(help=f"Which entries masks keep: {', '.join(STRATEGY_NAMES)}.")
 ]
@@ -47,9 +62,9 @@ messages = Console(stderr=True)
 
 
 def reference_of(
-    network: Network, weights: Path | None, mask_file: Path | None, reading: str
+    network: Network, weights: Path | None, mask_file: Path | None, schedule: str
 ) -> FloatReference:
-    pruning = schedule_of(reading, network)
+    pruning = schedule_of(schedule, network)
     kept = None if mask_file is None else read_masks(mask_file, network)
     model = load_model(network, weights)
     return FloatReference(network=network, model=model, masks=kept, schedule=pruning)
@@ -100,18 +115,6 @@ def learning_progress(steps: int) -> Iterator[Callable[[int, float], object]]:
 
 def file_sha256(path: Path | None) -> str | None:
     return None if path is None else hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def reading_of(name: str, network: Network) -> PruningSchedule:
-    """The schedule of a reading, fitted to a network."""
-    if name not in READINGS:
-        raise UserError(f"unknown reading {name!r}: expected one of {', '.join(READINGS)}")
-    return READINGS[name].fitted(network)
-
-
-def schedule_of(name: str, network: Network) -> PruningSchedule:
-    """The schedule of a reading, fitted to a network, or that of `none`."""
-    return NO_PRUNING.fitted(network) if name == "none" else reading_of(name, network)
 
 
 def report_unreadable(unreadable: Sequence[object], images: int) -> None:

@@ -9,14 +9,15 @@ from model.accuracy.calibration import maps_for
 from model.commands.options import (
     Data,
     Limit,
+    Maps,
     ModelName,
     Out,
+    ScheduleName,
     Seed,
     Weights,
     file_sha256,
     learning_progress,
     report_unreadable,
-    schedule_of,
 )
 from model.entry_scores import EntryScores, Settings, learn_scores
 from model.files import replace_file
@@ -24,7 +25,7 @@ from model.finetune.crops import batches, crops_of
 from model.finetune.recipe import Recipe
 from model.images import ImageFolder
 from model.networks import get_network, load_model
-from model.schedule import READINGS
+from model.schedule_file import DEFAULT_NAME, schedule_of
 
 app = typer.Typer()
 
@@ -37,12 +38,8 @@ def learn_scores_command(
     model: ModelName = "deit_tiny",
     weights: Weights = None,
     data: Data,
-    maps: Annotated[
-        str | None, typer.Option(help="Attention maps: .npz or a network whose maps are built in.")
-    ] = None,
-    schedule: Annotated[
-        str, typer.Option(help=f"Pruning in half of the steps: none or {', '.join(READINGS)}.")
-    ] = next(iter(READINGS)),
+    maps: Maps = None,
+    schedule: ScheduleName = DEFAULT_NAME,
     limit: Limit = None,
     steps: Annotated[int, typer.Option(min=0, help="Steps of refinement.")] = DEFAULTS.steps,
     batch_size: Annotated[int, typer.Option(min=1, help="Images a step.")] = DEFAULTS.batch_size,
@@ -56,7 +53,6 @@ def learn_scores_command(
     """
     network = get_network(model)
     pruning = schedule_of(schedule, network)
-    pruning.layer_tokens(network)
     folder = ImageFolder(data, limit)
     averages = maps_for(network, maps)
     settings = dataclasses.replace(DEFAULTS, steps=steps, batch_size=batch_size, seed=seed)

@@ -1,5 +1,6 @@
 """What a user chooses of a run: network, masks, pruning and input, from files or from a seed."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -16,7 +17,7 @@ from model.integer.network import IntegerNetwork
 from model.integer.random_network import random_network, random_patches
 from model.masks import check_choice, make_masks
 from model.networks import ASSETS, VIT_DIGITS, Network
-from model.schedule import DEFAULT_SCHEDULE
+from model.schedule import Schedule
 from model.synthetic import maps_of
 from model.vitcod_io import read_masks
 from rtl_gen.config import PRESETS
@@ -111,9 +112,8 @@ def masks_label(sparsity: float, file: Path | None, strategy: str) -> str:
     return f"{sparsity:g}" if strategy == MASK_STRATEGY else f"{sparsity:g}-{strategy}"
 
 
-def kept_tokens(network: Network, *, prune: bool) -> list[int | None]:
-    """Tokens that each layer leaves by the fitted default schedule; None where it drops none."""
-    if not prune:
-        return [None] * network.layers
-    keep = kept_after_attention(DEFAULT_SCHEDULE.fitted(network), network)
-    return [None if tokens == network.tokens else tokens for tokens in keep]
+def kept_tokens(network: Network, schedule: Schedule) -> list[int | None]:
+    """Tokens (CLS counted) that each layer leaves; None where it drops none."""
+    leaving = kept_after_attention(schedule, network)
+    pairs = pairwise([network.tokens, *leaving])
+    return [None if before == after else after for before, after in pairs]

@@ -156,7 +156,7 @@ def test_user_errors(command, tmp_path: Path, image_folder: Path, capsys: pytest
         ((*data, "--calib", image_folder / "007"), "overlap: calibrate on other images"),
         (data, "need calibration images (--calib) or a calibrated network (--network)"),
         ((*data, "--schedule", "original-after-ffn"), "the hardware prunes after_attention"),
-        ((*data, float_only, "--schedule", "never"), "unknown reading 'never'"),
+        ((*data, float_only, "--schedule", "never"), "unknown schedule 'never'"),
         ((*data, float_only, "--sparsity", 80), "sparsity = 80"),
         ((*data, float_only, "--strategy", "magic"), "unknown strategy 'magic'"),
         ((*data, float_only, "--limit", 0), "limit = 0"),

@@ -42,7 +42,7 @@ def test_synthetic(command, tmp_path: Path, capsys: pytest.CaptureFixture):
 
 
 def test_schedule(command, capsys: pytest.CaptureFixture):
-    assert command("schedule", "--reading", "original-after-ffn") == 0
+    assert command("schedule", "--schedule", "original-after-ffn") == 0
     last = capsys.readouterr().out.splitlines()[-2]
     assert [word for word in last.split() if word.isdigit()] == ["11", "63", "63", "21"]
 
@@ -64,7 +64,7 @@ def test_user_errors(command, tmp_path: Path, image_folder: Path, capsys: pytest
         (("masks", "--model", "deit_tiny", "--sparsity", 0.5, "--out", "m.txt"), "ends in .npy"),
         (("inspect-mask", bad), "unreadable"),
         (("inspect-mask", tmp_path / "small.npy", "--model", "deit_tiny"), "expected (12, 3,"),
-        (("schedule", "--reading", "magic"), "unknown reading"),
+        (("schedule", "--schedule", "magic"), "unknown schedule"),
         ((*maps, "--data", tmp_path / "absent"), "is unreadable"),
         ((*maps, "--data", tmp_path / "none"), "has no images"),
         ((*maps, *images, "--weights", tmp_path / "w.pth"), "does not fit deit_tiny"),

@@ -20,6 +20,7 @@ from model.integer.accuracy import compare
 from model.integer.choices import input_patches, integer_network, kept_tokens, shipped_integers
 from model.integer.network import IntegerNetwork
 from model.networks import ASSETS, VIT_DIGITS, load_model
+from model.schedule import DEFAULT_SCHEDULE
 from rtl_gen.cli import run
 from rtl_gen.errors import UserError
 
@@ -139,7 +140,7 @@ def test_shipped_integer_network(folders):
 
 def test_schedule_of_four_layers():
     """The first of four layers stays whole; 90 %, 70 % and 10 % of 49 patches are left, and CLS."""
-    assert kept_tokens(VIT_DIGITS, prune=True) == [None, 45, 35, 6]
+    assert kept_tokens(VIT_DIGITS, DEFAULT_SCHEDULE.fitted(VIT_DIGITS)) == [None, 45, 35, 6]
 
 
 def test_commands(
