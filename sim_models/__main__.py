@@ -13,6 +13,7 @@ from rtl_gen.config import PRESETS, get_config
 from sim_models.compare import comparison, comparison_table
 from sim_models.figures.command import figures
 from sim_models.report.command import report
+from sim_models.schedule_search.command import search_schedule
 from sim_models.sweeps.command import sweep
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
@@ -27,6 +28,7 @@ def main() -> None:
 app.command()(sweep)
 app.command()(figures)
 app.command()(report)
+app.command()(search_schedule)
 
 
 @app.command("compare-vitcod")

@@ -1,0 +1,124 @@
+"""`python -m sim_models search-schedule`: fewest cycles at no more loss, on calibration images."""
+
+import hashlib
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from model.commands.options import (
+    Batch,
+    Data,
+    InsteadMasks,
+    Maps,
+    ModelName,
+    Scores,
+    Strategy,
+    Weights,
+    file_sha256,
+    masks_of,
+    progress_over,
+    report_unreadable,
+)
+from model.images import ImageFolder
+from model.networks import get_network, load_model
+from model.reference import FloatReference
+from model.schedule import DEFAULT_SCHEDULE
+from model.synthetic import maps_of
+from rtl_gen.config import PRESETS, get_config
+from rtl_gen.errors import UserError
+from sim_models.figures.tables import terminal_table
+from sim_models.figures.workload import Setting
+from sim_models.network import check_fit
+from sim_models.schedule_search.layer_cycles import Machine
+from sim_models.schedule_search.results import layers_table, schedules_table, write_result
+from sim_models.schedule_search.run import run_search
+
+
+def search_schedule(
+    *,
+    model: ModelName = "deit_tiny",
+    weights: Weights = None,
+    data: Data,
+    limit: Annotated[int, typer.Option(min=1, help="Images of the search, evenly spread.")] = 64,
+    held_back: Annotated[
+        int, typer.Option(min=0, help="Other images of the folder, which only judge the result.")
+    ] = 128,
+    sparsity: Annotated[float, typer.Option(help="Of the masks; 0 is dense attention.")] = 0.0,
+    strategy: Strategy = "vitcod",
+    scores: Scores = None,
+    maps: Maps = None,
+    mask_file: InsteadMasks = None,
+    loss: Annotated[
+        float | None,
+        typer.Option(help="Most nats of KL divergence from the unpruned network."),
+    ] = None,
+    config: Annotated[str, typer.Option(help=f"One of {', '.join(PRESETS)}.")] = "default",
+    batch_size: Batch = 16,
+    seed: Annotated[int, typer.Option(min=0, help="Of synthetic attention maps.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder; default: build/schedules/<model>-<masks>.")
+    ] = None,
+) -> None:
+    """The pruning schedule of fewest cycles that loses no more than LOSS, by default than the
+    default schedule does on the same images (JSON, CSV, PNG, SVG). No labels are used.
+    """
+    network, setting = get_network(model), Setting(config=get_config(config), seed=seed)
+    check_fit(setting.config, network)
+    if loss is not None and not loss > 0:
+        raise UserError(f"loss = {loss}: expected more than 0 nats")
+    dense = mask_file is None and sparsity == 0
+    masks = None if dense else masks_of(network, sparsity, strategy, scores, mask_file, maps)
+    images = ImageFolder(data, limit)
+    others = _held_back(images, held_back)
+    machine = Machine(
+        setting=setting, network=network, masks=masks, maps=maps_of(network, seed).maps
+    )
+    kind = "dense" if dense else f"{sparsity:g}-{strategy}" if mask_file is None else mask_file.stem
+    folder = out or Path("build/schedules") / f"{network.name}-{kind}"
+    unpruned = FloatReference(network=network, model=load_model(network, weights), masks=masks)
+    print(f"{network.name}, {kind}, preset {config}, {len(images)} images, seed {seed}")
+
+    default = DEFAULT_SCHEDULE.fitted(network)
+    result = run_search(unpruned, machine, images, others, default, loss, batch_size, progress_over)
+    provenance = {
+        "masks": kind,
+        "masks_sha256": None if masks is None else hashlib.sha256(masks.tobytes()).hexdigest(),
+        "weights_sha256": file_sha256(weights),
+        "images": len(images),
+        "images_sha256": images.digest(),
+        "preset": config,
+        "seed": seed,
+        "most_nats": loss,
+        "nats": result.found.loss,
+        "default_nats": result.default.loss,
+        "cycles": result.found.cycles,
+        "default_cycles": result.default.cycles,
+    }
+    files = write_result(result, folder, kind, provenance)
+    console = Console()
+    for table in (layers_table(result), schedules_table(result)):
+        console.print(terminal_table(table))
+    report_unreadable(images.unreadable, len(images))
+    if others is not None:
+        report_unreadable(others.unreadable, len(others))
+    print("\n".join(map(str, files)))
+
+
+def _held_back(images: ImageFolder, count: int) -> ImageFolder | None:
+    """So many of the folder's other images, evenly spread; None for none.
+
+    Raises:
+        UserError: there are fewer.
+    """
+    if count == 0:
+        return None
+    whole, taken = ImageFolder(images.root), set(images.files)
+    rest = [place for place, file in enumerate(whole.files) if file not in taken]
+    if count > len(rest):
+        raise UserError(
+            f"{count} images to hold back: {images.root} has {len(rest)} beside the "
+            f"{len(images)} of the search, choose a smaller --limit or --held-back"
+        )
+    return whole.subset(rest[i * len(rest) // count] for i in range(count))

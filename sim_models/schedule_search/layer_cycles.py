@@ -1,0 +1,84 @@
+"""Cycles of every layer by the tokens that enter and leave it, from runs of the cycle model.
+
+A layer's time has two parts: until its last head's attention ends, by the tokens that enter, and
+from there to the end of its FFN, by those that leave. A run in which every layer leaves as many
+tokens gives both parts of all layers, and one run is made for every number of tokens.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from model.networks import Network
+from model.schedule import ListedSchedule, Schedule
+from sim_models.figures.workload import Setting, Workload
+from sim_models.network import NetworkRun, assumed_live
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """What cycles depend on beside the schedule."""
+
+    setting: Setting
+    network: Network
+    masks: np.ndarray | None
+    """Kept entries, bool (layers, heads, n, n); None for dense attention."""
+    maps: np.ndarray
+    """Averaged attention, (layers, heads, n, n), which the survivors are assumed from."""
+
+    def workload(self, schedule: Schedule) -> Workload:
+        live = assumed_live(self.network, self.maps, self.masks, schedule)
+        return Workload(network=self.network, masks=self.masks, schedule=schedule, live=live)
+
+    def cycles(self, schedule: Schedule) -> int:
+        """Of one image, from start to done, equal to the RTL's with these survivors."""
+        return self.workload(schedule).cycles(self.setting).total
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerCycles:
+    """Cycles by patch tokens, 0 to all of them; arrays are (layers, patches + 1)."""
+
+    entering: np.ndarray
+    """Until the end of attention; layer 0 only knows all tokens."""
+    leaving: np.ndarray
+    """From there to the end of the FFN, without a selection of tokens."""
+    selection: int
+    """Of a layer that drops tokens, in between."""
+    outside: int
+    """Before the first layer and behind the last."""
+
+
+def layer_cycles(machine: Machine, progress: Callable[[int], object]) -> LayerCycles:
+    """Run the cycle model once for every number of tokens."""
+    layers, patches = machine.network.layers, machine.network.patch_tokens
+    entering, leaving = np.zeros((2, layers, patches + 1))
+    selection = outside = 0
+    for kept in range(patches, -1, -1):
+        run = machine.workload(ListedSchedule(kept=(kept,) * layers)).run(machine.setting)
+        ends, durations = _by_operation(run)
+        selection = durations.get(("pruning", 0), 0)
+        begin = ends["patch_embedding", None]
+        outside = run.program.counters["cycles"] - (ends["ffn", layers - 1] - begin)
+        for layer in range(layers):
+            attention, end = ends["attention", layer], ends["ffn", layer]
+            entering[layer, kept] = attention - begin
+            leaving[layer, kept] = end - attention - durations.get(("pruning", layer), 0)
+            begin = end
+        progress(1)
+    entering[0] = entering[0, patches]
+    return LayerCycles(entering=entering, leaving=leaving, selection=selection, outside=outside)
+
+
+_Place = tuple[str, int | None]
+"""Operation and layer."""
+
+
+def _by_operation(run: NetworkRun) -> tuple[dict[_Place, int], dict[_Place, int]]:
+    """When the last command of an operation ends, and how long that one takes."""
+    ends, durations = {}, {}
+    for command, start, end in zip(run.commands, run.program.starts, run.program.ends, strict=True):
+        ends[command.operation, command.layer] = int(end)
+        durations[command.operation, command.layer] = int(end - start)
+    return ends, durations
