@@ -7,7 +7,7 @@ import pytest
 
 from model.masks import STRATEGY_NAMES
 from model.networks import DEIT_SMALL, DEIT_TINY, NETWORKS
-from model.schedule import NO_PRUNING, READINGS, Placement
+from model.schedule import NO_PRUNING, READINGS, ListedSchedule, Placement
 from model.vitcod_io import write_masks
 from rtl_gen.config import get_config
 from rtl_gen.errors import UserError
@@ -72,6 +72,25 @@ def test_labels():
     names = {pruning_label(schedule, DEIT_TINY): schedule for schedule in READINGS.values()}
     assert names == READINGS
     assert pruning_label(NO_PRUNING, DEIT_TINY) == "none"
+    kept = (196,) * 3 + (50,) * 8 + (0,)
+    listed = ListedSchedule(kept=kept, placement="after_ffn")
+    expected = f"kept={'/'.join(map(str, kept))} placement=after_ffn"
+    assert pruning_label(listed, DEIT_TINY) == expected
+
+
+def test_listed_tokens(tmp_path):
+    kept = [196, 190, 190, 170, 150, 120, 100, 80, 60, 40, 20, 0]
+    text = "networks: deit_tiny\npruning: [none, {kept: %s}, {kept: %s, placement: [%s]}]"
+    points = points_of(tmp_path, text % (kept, [kept, [5] * 12], "after_attention, after_ffn"))
+    leaving = [
+        [tokens.leaving for tokens in point.schedule.layer_tokens(DEIT_TINY)] for point in points
+    ]
+    both = [[count + 1 for count in kept], [6] * 12]
+    assert leaving == [[197] * 12, both[0], both[0], both[1], both[1]]
+    # The first list stands in the file twice, and once in the grid.
+    places = [point.schedule.placement for point in points[1:]]
+    assert places == ["after_attention", "after_ffn", "after_attention", "after_ffn"]
+    assert len({point.key() for point in points}) == len(points)
 
 
 @pytest.mark.parametrize(
@@ -103,6 +122,10 @@ def test_labels():
         ("pruning: {placement: after_fn}", "unknown placement 'after_fn': did you mean"),
         ("pruning: {start: 1.5}", "pruning ratio start = 1.5: expected a fraction"),
         ("pruning: {first_layer: 12}", "first_layer = 12"),
+        ("pruning: {kept: [196, 3]}", "the schedule lists 2 layers: deit_tiny has 12"),
+        ("pruning: {kept: [5, 6]}", "kept tokens grow from 5 to 6 in layer 1"),
+        ("pruning:\n- {kept: [[3], 4]}", "line 2: pruning.0: kept.0.0: input should be"),
+        ("pruning: {kept: 5, start: 0.1}", "unknown key 'start'"),
         ("sparsities: [0.5, 1.0]", "sparsities.1: input should be less than 1, found 1.0"),
         ("sparsities: half", "input should be a valid number, found 'half'"),
         ("seeds: -1", "greater than or equal to 0, found -1"),

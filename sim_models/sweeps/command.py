@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress
 
 from model.files import replace_file
-from model.schedule import READINGS
+from model.schedule_file import DEFAULT_NAME, UNPRUNED
 from rtl_gen.config import PRESETS, get_config
 from rtl_gen.errors import UserError
 from sim_models.figures.speedup import draw_speedup
@@ -22,7 +22,7 @@ from sim_models.sweeps.energy import energy_table
 from sim_models.sweeps.files import write_sweep
 from sim_models.sweeps.point import DENSE
 from sim_models.sweeps.run import SweepResult, run_points
-from sim_models.sweeps.spec import STANDARD, UNPRUNED, MemoryAxes, SweepSpec
+from sim_models.sweeps.spec import STANDARD, MemoryAxes, SweepSpec
 from sim_models.sweeps.tables import points_table, pruning_table
 from sim_models.sweeps.yaml_file import read_model
 
@@ -30,7 +30,6 @@ FOLDER = Path("build/sweep")
 STANDARD_NAME = "sweep"
 FILE_WIDTH = 160
 """Columns of tables that do not go to a terminal."""
-DEFAULT_READING = next(iter(READINGS))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,11 +109,11 @@ def standard_sweep(
     gains = [
         row | {"speedup": row["speedup_over_sparse"]}
         for row in result.rows
-        if row["pruning"] == DEFAULT_READING and row["masks"] != DENSE
+        if row["pruning"] == DEFAULT_NAME and row["masks"] != DENSE
     ]
     with replace_file(files[-1]) as file:
         file.write(render(draw_speedup(pd.DataFrame(gains)), "png"))
-    shown = [row for row in result.rows if row["pruning"] in (UNPRUNED, DEFAULT_READING)]
+    shown = [row for row in result.rows if row["pruning"] in (UNPRUNED, DEFAULT_NAME)]
     _show(replace(result, rows=shown), of=result)
     print("\n".join(map(str, files)))
     return result

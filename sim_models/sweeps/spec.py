@@ -26,10 +26,13 @@ from model.schedule import (
     NO_PRUNING,
     READINGS,
     Interpolation,
+    ListedSchedule,
     Meaning,
     Placement,
     PruningSchedule,
+    Schedule,
 )
+from model.schedule_file import NAMED, UNPRUNED
 from model.vitcod_io import read_masks
 from rtl_gen.config import PRESETS, AcceleratorConfig, get_config
 from rtl_gen.errors import UserError
@@ -39,11 +42,14 @@ from sim_models.paper import MASK_STRATEGY, SPARSITIES
 from sim_models.sweeps.point import MaskSource, Point
 from sim_models.sweeps.yaml_file import StrictModel, choose, first_message
 
-UNPRUNED = "none"
-
 
 def _as_list(value: Any) -> Any:
     return value if isinstance(value, list) else [value]
+
+
+def _as_lists(value: Any) -> Any:
+    several = isinstance(value, list) and all(isinstance(item, list) for item in value)
+    return value if several else [value]
 
 
 def _one_of(kind: str, known: Iterable[str]) -> BeforeValidator:
@@ -59,6 +65,9 @@ def Axis(item: Any) -> Any:  # noqa: N802 - reads as a type
     return Annotated[list[item], BeforeValidator(_as_list), Field(min_length=1)]
 
 
+Placements = Axis(Annotated[str, _one_of("placement", Placement)])
+
+
 class ScheduleAxes(StrictModel):
     """Schedules of pruning, one for each combination; defaults are the default schedule's.
 
@@ -72,9 +81,7 @@ class ScheduleAxes(StrictModel):
         DEFAULT_SCHEDULE.interpolation.value
     ]
     meaning: Axis(Annotated[str, _one_of("meaning", Meaning)]) = [DEFAULT_SCHEDULE.meaning.value]
-    placement: Axis(Annotated[str, _one_of("placement", Placement)]) = [
-        DEFAULT_SCHEDULE.placement.value
-    ]
+    placement: Placements = [DEFAULT_SCHEDULE.placement.value]
 
     def choices(self) -> Iterator["PruningChoice"]:
         names = type(self).model_fields
@@ -86,25 +93,35 @@ class ScheduleAxes(StrictModel):
             yield PruningChoice(PruningSchedule(**given), fits)
 
 
+class ListedAxes(StrictModel):
+    """Schedules that name the patch tokens of every layer: a list, or several."""
+
+    kept: Annotated[list[list[Whole]], BeforeValidator(_as_lists), Field(min_length=1)]
+    placement: Placements = [DEFAULT_SCHEDULE.placement.value]
+
+    def choices(self) -> Iterator["PruningChoice"]:
+        for kept, placement in product(self.kept, self.placement):
+            yield PruningChoice(ListedSchedule(kept=tuple(kept), placement=placement), fits=False)
+
+
 @dataclass(frozen=True)
 class PruningChoice:
     """A schedule, as it is or fitted to the depth of a network."""
 
-    schedule: PruningSchedule
+    schedule: Schedule
     fits: bool
 
-    def of(self, network: Network) -> PruningSchedule:
+    def of(self, network: Network) -> Schedule:
         return self.schedule.fitted(network) if self.fits else self.schedule
 
 
 def _choices(choice: Any) -> list[PruningChoice]:
     if not isinstance(choice, dict):
-        name = choose("reading of the schedule", choice, [UNPRUNED, *READINGS])
-        if name == UNPRUNED:
-            return [PruningChoice(NO_PRUNING, fits=False)]
-        return [PruningChoice(READINGS[name], fits=True)]
+        name = choose("schedule", choice, list(NAMED))
+        return [PruningChoice(NAMED[name], fits=name != UNPRUNED)]
+    axes = ListedAxes if "kept" in choice else ScheduleAxes
     try:
-        return list(ScheduleAxes.model_validate(choice).choices())
+        return list(axes.model_validate(choice).choices())
     except ValidationError as error:
         place = ".".join(map(str, error.errors()[0]["loc"]))
         raise ValueError(": ".join(filter(None, (place, first_message(error))))) from error
@@ -220,16 +237,23 @@ STANDARD = SweepSpec(sparsities=[0.0, *SPARSITIES], pruning=[UNPRUNED, *READINGS
 """The paper's grid, by every reading of its schedule."""
 
 
-def pruning_label(schedule: PruningSchedule, network: Network) -> str:
-    """`none`, the name of a reading, or what differs from the default."""
+def pruning_label(schedule: Schedule, network: Network) -> str:
+    """The name of a schedule, all tokens that it lists, or what differs from the default."""
     if schedule == NO_PRUNING:
         return UNPRUNED
-    for name, reading in READINGS.items():
-        if schedule == reading.fitted(network):
+    for name, named in NAMED.items():
+        if schedule == named.fitted(network):
             return name
-    default = DEFAULT_SCHEDULE.fitted(network)
-    return " ".join(
-        f"{item.name}={getattr(schedule, item.name)}"
-        for item in fields(PruningSchedule)
-        if getattr(schedule, item.name) != getattr(default, item.name)
-    )
+    if isinstance(schedule, ListedSchedule):
+        kept = "/".join(map(str, schedule.kept))
+        return " ".join([f"kept={kept}", *_differences(schedule, DEFAULT_SCHEDULE, ["placement"])])
+    names = [item.name for item in fields(PruningSchedule)]
+    return " ".join(_differences(schedule, DEFAULT_SCHEDULE.fitted(network), names))
+
+
+def _differences(schedule: Schedule, default: Schedule, names: Iterable[str]) -> list[str]:
+    return [
+        f"{name}={getattr(schedule, name)}"
+        for name in names
+        if getattr(schedule, name) != getattr(default, name)
+    ]
