@@ -8,7 +8,7 @@ PYTEST := $(PY) -m pytest -n $(WORKERS) --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo test lint format rtl synth regression sweep calibrate bench deit image finetune \
-	figures report train-small clean
+	search-schedule figures report train-small clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -56,27 +56,36 @@ bench: .venv/installed ## seconds of the cycle model beside those of the RTL sim
 	$(PY) -m cocotb_tests.speed
 
 NETWORK_OPTIONS = --model $(or $(MODEL),deit_tiny) --sparsity $(or $(SPARSITY),0.8) \
-	$(if $(filter 0,$(PRUNE)),--no-prune) $(if $(NETWORK),--network "$(NETWORK)") \
+	$(if $(filter 0,$(PRUNE)),--no-prune) $(if $(SCHEDULE),--schedule "$(SCHEDULE)") \
+	$(if $(NETWORK),--network "$(NETWORK)") \
 	$(if $(STRATEGY),--strategy $(STRATEGY)) \
 	$(if $(MASKS),--masks "$(MASKS)") $(if $(CONFIG),--config $(CONFIG)) \
 	$(if $(filter 1,$(DUMP)),--dump) $(if $(SEED),--seed $(SEED))
 
-deit: .venv/installed ## a whole network in RTL: [MODEL=] [SPARSITY=] [PRUNE=0] [WEIGHTS= CALIB=] [IMAGE=] [DUMP=1]
+deit: .venv/installed ## a whole network in RTL: [MODEL=] [SPARSITY=] [PRUNE=0] [SCHEDULE=] [WEIGHTS= CALIB=] [IMAGE=] [DUMP=1]
 	$(PY) -m cocotb_tests.deit $(NETWORK_OPTIONS) $(if $(IMAGE),--image "$(IMAGE)") \
 		$(if $(WEIGHTS),--weights "$(WEIGHTS)") $(if $(CALIB),--calib "$(CALIB)") \
 		$(if $(SIM),--simulator $(SIM)) $(if $(LATENCY),--latency $(LATENCY)) \
 		$(if $(RATE),--rate $(RATE))
 
-image: .venv/installed ## memory image and map of a network: [MODEL=] [SPARSITY=] [PRUNE=0] [NETWORK=]
+image: .venv/installed ## memory image and map of a network: [MODEL=] [SPARSITY=] [PRUNE=0] [SCHEDULE=] [NETWORK=]
 	$(PY) -m model image $(NETWORK_OPTIONS)
 
 accuracy: .venv/installed ## drops against the dense network: DATA=folder [MODEL=] [WEIGHTS=] [CALIB=folder]
 	$(PY) -m model accuracy --model $(or $(MODEL),deit_tiny) $(if $(DATA),--data "$(DATA)") \
 		$(if $(WEIGHTS),--weights "$(WEIGHTS)") $(if $(CALIB),--calib "$(CALIB)") \
 		$(if $(STRATEGY),--strategy $(STRATEGY)) $(if $(MASKS),--masks "$(MASKS)") \
-		$(if $(SCHEDULE),--schedule $(SCHEDULE)) $(if $(NETWORK),--network "$(NETWORK)") \
+		$(if $(SCHEDULE),--schedule "$(SCHEDULE)") $(if $(NETWORK),--network "$(NETWORK)") \
 		$(if $(MAPS),--maps "$(MAPS)") $(if $(filter 0,$(INTEGER)),--no-integer) \
 		$(if $(LIMIT),--limit $(LIMIT)) $(if $(SEED),--seed $(SEED))
+
+search-schedule: .venv/installed ## pruning schedule of fewest cycles: DATA=folder [MODEL=] [WEIGHTS=] [MASKS=] [LOSS=nats]
+	$(PY) -m sim_models search-schedule --model $(or $(MODEL),deit_tiny) \
+		$(if $(DATA),--data "$(DATA)") $(if $(WEIGHTS),--weights "$(WEIGHTS)") \
+		$(if $(MASKS),--masks "$(MASKS)") $(if $(SPARSITY),--sparsity $(SPARSITY)) \
+		$(if $(STRATEGY),--strategy $(STRATEGY)) $(if $(LOSS),--loss $(LOSS)) \
+		$(if $(LIMIT),--limit $(LIMIT)) $(if $(CONFIG),--config $(CONFIG)) \
+		$(if $(SEED),--seed $(SEED)) $(if $(OUT),--out "$(OUT)")
 
 figures: .venv/installed ## breakdown, speed-up, Pareto and timeline: [FIGURE=name] [MODEL=] [CONFIG=]
 	$(PY) -m sim_models figures $(FIGURE) $(if $(MODEL),--model $(MODEL)) \
@@ -89,11 +98,12 @@ report: .venv/installed ## page of all figures, tables and RTL runs: [MODEL=] [C
 train-small: .venv/installed ## train vit_digits on handwritten digits: [EPOCHS=] [SEED=0]
 	$(PY) -m model train-small $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(SEED),--seed $(SEED))
 
-finetune: .venv/installed ## recover accuracy with masks and pruning: DATA= [MODEL=] [WEIGHTS=] [SPARSITY=] [STRATEGY=] [MASKS=] [STEPS=] [HOLD_BACK=] [EVAL=] [DEVICE=]
+finetune: .venv/installed ## recover accuracy with masks and pruning: DATA= [MODEL=] [WEIGHTS=] [SPARSITY=] [STRATEGY=] [MASKS=] [SCHEDULE=] [STEPS=] [HOLD_BACK=] [EVAL=] [DEVICE=]
 	$(PY) -m model finetune $(if $(DATA),--data "$(DATA)") --model $(or $(MODEL),deit_tiny) \
 		$(if $(WEIGHTS),--weights "$(WEIGHTS)") $(if $(START),--start "$(START)") \
 		$(if $(SPARSITY),--sparsity $(SPARSITY)) $(if $(STRATEGY),--strategy $(STRATEGY)) \
-		$(if $(MASKS),--masks "$(MASKS)") $(if $(STEPS),--steps $(STEPS)) \
+		$(if $(MASKS),--masks "$(MASKS)") $(if $(SCHEDULE),--schedule "$(SCHEDULE)") \
+		$(if $(STEPS),--steps $(STEPS)) \
 		$(if $(BATCH),--batch-size $(BATCH)) $(if $(EVAL),--eval "$(EVAL)") \
 		$(if $(HOLD_BACK),--hold-back $(HOLD_BACK)) $(if $(DEVICE),--device $(DEVICE)) $(if $(SEED),--seed $(SEED)) \
 		$(if $(THREADS),--threads $(THREADS)) $(if $(OUT),--out "$(OUT)") $(OPTIONS)
