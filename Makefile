@@ -77,6 +77,7 @@ accuracy: .venv/installed ## drops against the dense network: DATA=folder [MODEL
 		$(if $(STRATEGY),--strategy $(STRATEGY)) $(if $(MASKS),--masks "$(MASKS)") \
 		$(if $(SCHEDULE),--schedule "$(SCHEDULE)") $(if $(NETWORK),--network "$(NETWORK)") \
 		$(if $(MAPS),--maps "$(MAPS)") $(if $(filter 0,$(INTEGER)),--no-integer) \
+		$(addprefix --finetuned ,$(FINETUNED)) \
 		$(if $(LIMIT),--limit $(LIMIT)) $(if $(SEED),--seed $(SEED))
 
 search-schedule: .venv/installed ## pruning schedule of fewest cycles: DATA=folder [MODEL=] [WEIGHTS=] [MASKS=] [LOSS=nats]

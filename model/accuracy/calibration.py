@@ -4,11 +4,13 @@ Both are kept in the folder of the results under a name that tells what they wer
 they are made once. Calibration images are never the evaluation images.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from timm.models.vision_transformer import VisionTransformer
 
 from model.accuracy.evaluation import ProgressBar, digest_of
@@ -68,11 +70,18 @@ class Calibration:
                 AttentionMaps(maps, {"network": self.network.name, "synthetic": False}).write(file)
         return load_attention_maps(path)
 
-    def integer_network(self) -> IntegerNetwork:
-        """The dense network in integers; one serves all rows, as one memory image does."""
-        path = self._path("int8", {"seed": self.seed}, ".safetensors")
+    def integer_network(self, masks: np.ndarray | None = None) -> IntegerNetwork:
+        """The network in integers, without and with pruning.
+
+        Ranges are those of the dense network, whatever masks it is run with, or with the masks that
+        it was fine-tuned for.
+        """
+        settings = {"seed": self.seed}
+        if masks is not None:
+            settings["masks"] = hashlib.sha256(np.packbits(masks)).hexdigest()
+        path = self._path("int8", settings, ".safetensors")
         if not path.is_file():
-            reference = FloatReference(network=self.network, model=self.model)
+            reference = FloatReference(network=self.network, model=self.model, masks=masks)
             with self.bar(len(self.images), "calibration of int8") as advance:
                 integer = calibrate(
                     reference, self.images, self.batch_size, advance, seed=self.seed

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 
 from model.accuracy.finished_rows import FinishedRows, key_of
 from model.accuracy.ranks import Progress, ranks
-from model.accuracy.table import Row
+from model.accuracy.table import FLOAT, Row
 from model.images import ImageFolder
 from model.integer.network import IntegerNetwork
 from model.masks import sparsity_of
@@ -28,31 +29,44 @@ ProgressBar = Callable[[int, str], AbstractContextManager[Progress]]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Subject:
+    """Weights with their masks.
+
+    label: where they come from: a strategy, a file, a fine-tuning run or `dense`
+    masks: bool (layers, heads, n, n), True = kept; None = dense
+    integers: the same weights in integers; None leaves the int8 rows out
+    """
+
+    label: str
+    model: VisionTransformer
+    masks: np.ndarray | None = None
+    integers: IntegerNetwork | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Variant:
     """What one row of the table runs.
 
-    label: where the masks come from: a strategy, a file or `dense`
-    masks: bool (layers, heads, n, n), True = kept; None = dense
-    schedule: NO_PRUNING or what prunes the tokens
+    reference: weights, masks and schedule
     integer: the integer network of an int8 row; None in a float one
     """
 
     label: str
-    masks: np.ndarray | None
-    schedule: Schedule
+    reference: FloatReference
     integer: IntegerNetwork | None
 
     @property
     def pruned(self) -> bool:
-        return self.schedule != NO_PRUNING
+        return self.reference.schedule != NO_PRUNING
 
     @property
     def arithmetic(self) -> str:
-        return "float" if self.integer is None else "int8"
+        return FLOAT if self.integer is None else "int8"
 
     @property
     def sparsity(self) -> float:
-        return 0.0 if self.masks is None else sparsity_of(self.masks)
+        masks = self.reference.masks
+        return 0.0 if masks is None else sparsity_of(masks)
 
     @property
     def description(self) -> str:
@@ -75,23 +89,25 @@ class Evaluation:
     unreadable: list[str]
 
 
-def variants(
-    masks: Sequence[tuple[str, np.ndarray | None]],
-    schedule: Schedule,
-    integer: IntegerNetwork | None,
-) -> list[Variant]:
-    """All rows: (label, masks) without and with pruning, in float and, if given, in integers."""
+def variants(network: Network, subjects: Sequence[Subject], schedule: Schedule) -> list[Variant]:
+    """Every subject without and with pruning, all in float and then in integers."""
     return [
-        Variant(label=label, masks=kept, schedule=pruning, integer=arithmetic)
-        for arithmetic in ([None] if integer is None else [None, integer])
-        for label, kept in masks
+        Variant(
+            label=subject.label,
+            reference=FloatReference(
+                network=network, model=subject.model, masks=subject.masks, schedule=pruning
+            ),
+            integer=arithmetic,
+        )
+        for in_integers in (False, True)
+        for subject in subjects
+        if not in_integers or subject.integers is not None
+        for arithmetic in [subject.integers if in_integers else None]
         for pruning in dict.fromkeys((NO_PRUNING, schedule))
     ]
 
 
 def evaluate(
-    network: Network,
-    model: nn.Module,
     folder: ImageFolder,
     wanted: Sequence[Variant],
     finished: FinishedRows,
@@ -101,8 +117,6 @@ def evaluate(
     """Ranks of every variant; what is not yet among the finished rows is run and added to them."""
     common = {
         "version": VERSION,
-        "network": dataclasses.asdict(network),
-        "weights": digest_of(model),
         "images": folder.digest(),
     }
     rows, reused, unreadable = [], 0, []
@@ -111,11 +125,8 @@ def evaluate(
         found = finished.get(key)
         reused += found is not None
         if found is None:
-            reference = FloatReference(
-                network=network, model=model, masks=variant.masks, schedule=variant.schedule
-            )
             with bar(len(folder), variant.description) as advance:
-                result = ranks(reference, variant.integer, folder, batch_size, advance)
+                result = ranks(variant.reference, variant.integer, folder, batch_size, advance)
             missing = [path.relative_to(folder.root).as_posix() for path in folder.unreadable]
             found = finished.add(
                 key, {"row": variant.description, "ranks": result, "unreadable": missing}
@@ -143,9 +154,12 @@ def digest_of(model: nn.Module) -> str:
 
 
 def _settings(variant: Variant) -> dict[str, Any]:
-    masks = variant.masks
+    reference = variant.reference
+    masks = reference.masks
     return {
+        "network": dataclasses.asdict(reference.network),
+        "weights": digest_of(reference.model),
         "masks": None if masks is None else hashlib.sha256(np.packbits(masks)).hexdigest(),
-        "schedule": dataclasses.asdict(variant.schedule),
+        "schedule": dataclasses.asdict(reference.schedule),
         "integers": None if variant.integer is None else variant.integer.digest(),
     }

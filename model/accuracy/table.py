@@ -3,7 +3,8 @@
 What counts is the drop against the dense network, in points of top-1 over the very same images
 (negative: fewer are right), and its paired standard error: that of the mean of the differences
 image by image, which is smaller than that of two separate samples. Absolute figures are those of
-the given images, not of ImageNet.
+the given images, not of ImageNet. An int8 row is also compared, in the same way, with the float row
+of the same weights, masks and pruning.
 """
 
 import json
@@ -19,6 +20,7 @@ from rich.table import Table
 from model.files import replace_file
 
 TOP = 5
+FLOAT = "float"
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,11 @@ class Row:
 
 
 def to_frame(rows: Sequence[Row]) -> pd.DataFrame:
-    """Top-1, top-5 and drop of every row, in percent and points; the first row is the base."""
+    """Top-1, top-5 and drop of every row, in percent and points; the first row is the base.
+
+    `against_float`: points of top-1 that an int8 row has more than its float row.
+    """
+    floats = {_place(row): row.ranks for row in rows if row.arithmetic == FLOAT}
     return pd.DataFrame(
         [
             {
@@ -42,24 +48,41 @@ def to_frame(rows: Sequence[Row]) -> pd.DataFrame:
                 "pruned": row.pruned,
                 "arithmetic": row.arithmetic,
                 **figures(row.ranks, rows[0].ranks),
+                **_against_float(row, floats.get(_place(row))),
             }
             for row in rows
         ]
     )
 
 
+def _place(row: Row) -> tuple[str, float, bool]:
+    return row.masks, row.sparsity, row.pruned
+
+
+def _against_float(row: Row, ranks: Sequence[int] | None) -> dict[str, float]:
+    compared = row.arithmetic != FLOAT and ranks is not None
+    change, error = paired(row.ranks, ranks) if compared else (np.nan, np.nan)
+    return {"against_float": change, "against_float_standard_error": error}
+
+
 def figures(ranks: Sequence[int], base: Sequence[int]) -> dict[str, float]:
     """Of ranks on the same images as the base's: top-1, top-5, drop and its standard error."""
-    found, hits = np.array(ranks), np.array(ranks) == 0
-    change = hits.astype(int) - (np.array(base) == 0)
-    error = np.std(change, ddof=1) / np.sqrt(len(change)) if len(change) > 1 else np.nan
+    found = np.array(ranks)
+    change, error = paired(ranks, base)
     return {
         "images": len(found),
-        "top1": 100 * np.mean(hits),
+        "top1": 100 * np.mean(found == 0),
         "top5": 100 * np.mean(found < TOP),
-        "drop": 100 * np.mean(change),
-        "drop_standard_error": 100 * error,
+        "drop": change,
+        "drop_standard_error": error,
     }
+
+
+def paired(ranks: Sequence[int], base: Sequence[int]) -> tuple[float, float]:
+    """Points of top-1 more than the base has on the same images, and their standard error."""
+    change = (np.array(ranks) == 0).astype(int) - (np.array(base) == 0)
+    error = np.std(change, ddof=1) / np.sqrt(len(change)) if len(change) > 1 else np.nan
+    return 100 * np.mean(change), 100 * error
 
 
 def write(frame: pd.DataFrame, settings: dict[str, Any], stem: Path) -> tuple[Path, Path]:
@@ -81,7 +104,7 @@ def render(frame: pd.DataFrame, title: str) -> Table:
     )
     for column in ("masks", "sparsity", "tokens", "arithmetic"):
         table.add_column(column)
-    for column in ("top-1 %", "top-5 %", "drop"):
+    for column in ("top-1 %", "top-5 %", "drop", "int8 - float"):
         table.add_column(column, justify="right")
     for row in frame.itertuples():
         table.add_row(
@@ -91,6 +114,11 @@ def render(frame: pd.DataFrame, title: str) -> Table:
             row.arithmetic,
             f"{row.top1:.2f}",
             f"{row.top5:.2f}",
-            f"{row.drop:+.2f} ± {row.drop_standard_error:.2f}",
+            _with_error(row.drop, row.drop_standard_error),
+            _with_error(row.against_float, row.against_float_standard_error),
         )
     return table
+
+
+def _with_error(change: float, error: float) -> str:
+    return "" if np.isnan(change) else f"{change:+.2f} ± {error:.2f}"

@@ -1,13 +1,13 @@
 """The accuracy table: sparsity, pruning and integers against the dense network."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 
 from model.accuracy.calibration import Calibration, check_apart, maps_for
-from model.accuracy.evaluation import evaluate, variants
+from model.accuracy.evaluation import Subject, evaluate, variants
 from model.accuracy.finished_rows import FinishedRows
 from model.accuracy.table import render, to_frame, write
 from model.commands.options import (
@@ -27,6 +27,7 @@ from model.commands.options import (
     report_unreadable,
 )
 from model.entry_scores import scores_for
+from model.finetune.run import read_run
 from model.images import ImageFolder
 from model.integer.accuracy import kept_after_attention
 from model.integer.choices import integer_network
@@ -58,6 +59,9 @@ def accuracy(
     scores: Scores = None,
     mask_file: InsteadMasks = None,
     schedule: ScheduleName = DEFAULT_NAME,
+    finetuned: Annotated[
+        list[Path], typer.Option(help="Folder of a fine-tuning run, for its rows; repeatable.")
+    ] = (),
     integer: Annotated[bool, typer.Option(help="Also run the int8 golden model.")] = True,
     network_file: Annotated[
         Path | None, typer.Option("--network", help="Calibrated integer network; else from CALIB.")
@@ -85,6 +89,11 @@ def accuracy(
                 "the int8 rows need calibration images (--calib) or a calibrated network "
                 "(--network): name one, or leave the rows out with --no-integer"
             )
+        if finetuned and calib is None:
+            raise UserError(
+                "the int8 rows of a fine-tuning run need calibration images (--calib): name them, "
+                "or leave the rows out with --no-integer"
+            )
     kept = None if mask_file is None else read_masks(mask_file, network)
     integers = integer_network(network, network_file, seed) if integer and network_file else None
     source = None
@@ -92,6 +101,9 @@ def accuracy(
         source = maps_for(network, maps)
     learned = scores_for(strategy, network.name, scores)
     images = None if calib is None else ImageFolder(calib, calib_limit)
+    runs = {run.name: read_run(run, network) for run in finetuned}
+    if len(runs) < len(finetuned):
+        raise UserError("two fine-tuning runs have folders of one name: rename one")
     loaded = load_model(network, weights)
 
     if images is not None:
@@ -108,17 +120,23 @@ def accuracy(
             source = calibration.attention_maps()
         if integer and integers is None:
             integers = calibration.integer_network()
-    masks: list[tuple[str, np.ndarray | None]] = [("dense", None)]
+    subjects = [Subject(label="dense", model=loaded, integers=integers)]
     if mask_file is None:
-        masks += [
+        named = [
             (strategy, make_masks(source.maps, value, strategy, learned)) for value in sparsity
         ]
     else:
-        masks.append((mask_file.name, kept))
+        named = [(mask_file.name, kept)]
+    subjects += [
+        Subject(label=label, model=loaded, masks=masks, integers=integers) for label, masks in named
+    ]
+    for name, (tuned, masks) in runs.items():
+        in_integers = replace(calibration, model=tuned).integer_network(masks) if integer else None
+        subjects.append(Subject(label=name, model=tuned, masks=masks, integers=in_integers))
 
     finished = FinishedRows(out / f"{network.name}.rows.jsonl")
-    rows = variants(masks, pruning, integers)
-    result = evaluate(network, loaded, folder, rows, finished, batch_size, progress_over)
+    rows = variants(network, subjects, pruning)
+    result = evaluate(folder, rows, finished, batch_size, progress_over)
     frame = to_frame(result.rows)
     settings = {
         "model": network.name,
@@ -128,6 +146,7 @@ def accuracy(
         "calibration": None if calib is None else calib.resolve().name,
         "calibration_images": None if images is None else len(images),
         "masks": strategy if mask_file is None else mask_file.name,
+        "finetuned": list(runs),
         "schedule": schedule,
         "integers": None if integers is None else dict(integers.metadata),
         "seed": seed,

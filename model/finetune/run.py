@@ -12,14 +12,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import safetensors.torch
+from timm.models.vision_transformer import VisionTransformer
 
 from model.files import replace_file
 from model.finetune import checkpoint, curve
 from model.finetune.crops import Crops, batches
 from model.finetune.trainer import Trainer
 from model.finetune.validation import Validation
-from model.vitcod_io import write_masks
+from model.networks import Network, load_model
+from model.vitcod_io import read_masks, write_masks
+from rtl_gen.errors import UserError
+
+NETWORK = "network.safetensors"
+MASKS = "masks.npy"
+
+
+def read_run(folder: Path, network: Network) -> tuple[VisionTransformer, np.ndarray]:
+    """The result of a finished or stopped run: the network, and the masks that belong to it."""
+    for name in (NETWORK, MASKS):
+        if not (folder / name).is_file():
+            raise UserError(
+                f"{folder} has no {name}: expected the folder of a fine-tuning run (make finetune)"
+            )
+    return load_model(network, folder / NETWORK), read_masks(folder / MASKS, network)
 
 
 @dataclass(kw_only=True)
@@ -55,7 +72,7 @@ class Run:
         self.crops.check()
         if self.validation is not None and trainer.done == 0:
             self.validation.measure()
-        write_masks(self.folder / "masks.npy", trainer.masks)
+        write_masks(self.folder / MASKS, trainer.masks)
         for images, unreadable in batches(
             self.crops, recipe, trainer.done, self.workers, trainer.device
         ):

@@ -1,8 +1,10 @@
 """The accuracy table: ranks and drops by hand, rows that are not run twice, and every bad input."""
 
+import copy
 import json
 from contextlib import contextmanager
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ import torch
 from safetensors.torch import save_file
 from timm.models.vision_transformer import VisionTransformer
 
-from model.accuracy.evaluation import evaluate, variants
+from model.accuracy.evaluation import Subject, evaluate, variants
 from model.accuracy.finished_rows import FinishedRows, key_of
 from model.accuracy.ranks import rank_of
 from model.accuracy.table import Row, to_frame
@@ -68,6 +70,21 @@ def test_drops():
     assert frame.drop_standard_error.tolist() == pytest.approx([0, 100 * (variance / 10) ** 0.5])
 
 
+def test_integers_against_their_own_float_row():
+    """Six images: int8 wins two of its own float row's misses and loses one hit."""
+    rows = [
+        Row("dense", 0, pruned=False, arithmetic="float", ranks=[0] * 6),
+        Row("x", 0.5, pruned=False, arithmetic="float", ranks=[0] * 6),
+        Row("x", 0.5, pruned=True, arithmetic="float", ranks=[0, 0, 3, 4, 5, 0]),
+        Row("x", 0.5, pruned=True, arithmetic="int8", ranks=[0, 1, 0, 0, 5, 0]),
+    ]
+    frame = to_frame(rows)
+    assert frame.against_float.isna().tolist() == [True] * 3 + [False]
+    assert frame.against_float[3] == pytest.approx(100 / 6)
+    variance = (3 - 6 * (1 / 6) ** 2) / 5
+    assert frame.against_float_standard_error[3] == pytest.approx(100 * (variance / 6) ** 0.5)
+
+
 def test_finished_rows_survive_a_kill(tmp_path: Path):
     path = tmp_path / "rows.jsonl"
     FinishedRows(path).add("a", {"ranks": [1]})
@@ -97,38 +114,42 @@ def test_rows(
     masks = np.random.default_rng(3).random(toy_network.mask_shape) < 0.4
     masks[..., 0] = True
     dense = FloatReference(network=toy_network, model=toy_model)
-    integer = calibrate(dense, folder)
-    wanted = variants([("dense", None), ("random", masks)], SCHEDULE, integer)
+    integers = calibrate(dense, folder)
+    tuned = copy.deepcopy(toy_model)
+    torch.nn.init.normal_(tuned.head.weight, generator=torch.Generator().manual_seed(4))
+    subjects = [
+        Subject(label="dense", model=toy_model, integers=integers),
+        Subject(label="random", model=toy_model, masks=masks, integers=integers),
+        Subject(label="tuned", model=tuned, masks=masks),
+    ]
+    wanted = variants(toy_network, subjects, SCHEDULE)
     assert [(row.label, row.pruned, row.arithmetic) for row in wanted] == [
         (label, pruned, arithmetic)
-        for arithmetic in ("float", "int8")
-        for label in ("dense", "random")
+        for arithmetic, labels in (
+            ("float", ("dense", "random", "tuned")),
+            ("int8", ("dense", "random")),
+        )
+        for label in labels
         for pruned in (False, True)
     ]
     path = tmp_path / "rows.jsonl"
-    first = evaluate(
-        toy_network, toy_model, folder, wanted, FinishedRows(path), batch_size=4, bar=no_bar
-    )
+    first = evaluate(folder, wanted, FinishedRows(path), batch_size=4, bar=no_bar)
     assert (first.reused, first.unreadable) == (0, ["007/1.png"])
     ((images, labels),) = ImageFolder(image_folder).batches(toy_model, 7)
-    for row, kept, schedule in zip(
-        first.rows,
-        (None, None, masks, masks),
-        (NO_PRUNING, SCHEDULE, NO_PRUNING, SCHEDULE),
-        strict=False,
-    ):
-        reference = FloatReference(
-            network=toy_network, model=toy_model, masks=kept, schedule=schedule
-        )
+    networks = product(
+        ((toy_model, None), (toy_model, masks), (tuned, masks)), (NO_PRUNING, SCHEDULE)
+    )
+    for row, ((model, kept), schedule) in zip(first.rows, networks, strict=False):
+        reference = FloatReference(network=toy_network, model=model, masks=kept, schedule=schedule)
         assert row.ranks == rank_of(reference.forward(images), labels).tolist()
     assert len({tuple(row.ranks) for row in first.rows}) > 2
 
     arguments = {"batch_size": 4, "bar": forbidden}
-    again = evaluate(toy_network, toy_model, folder, wanted, FinishedRows(path), **arguments)
-    assert again == type(first)(rows=first.rows, reused=8, unreadable=["007/1.png"])
+    again = evaluate(folder, wanted, FinishedRows(path), **arguments)
+    assert again == type(first)(rows=first.rows, reused=10, unreadable=["007/1.png"])
     masks[0, 0, 3, 5] ^= True
     with pytest.raises(AssertionError, match=r"random, .* sparse, float is run again"):
-        evaluate(toy_network, toy_model, folder, wanted, FinishedRows(path), **arguments)
+        evaluate(folder, wanted, FinishedRows(path), **arguments)
 
 
 def test_user_errors(command, tmp_path: Path, image_folder: Path, capsys: pytest.CaptureFixture):
@@ -155,6 +176,11 @@ def test_user_errors(command, tmp_path: Path, image_folder: Path, capsys: pytest
         ((*data, "--calib", image_folder), "overlap: calibrate on other images"),
         ((*data, "--calib", image_folder / "007"), "overlap: calibrate on other images"),
         (data, "need calibration images (--calib) or a calibrated network (--network)"),
+        (
+            (*data, "--network", tmp_path / "n", "--finetuned", out),
+            "int8 rows of a fine-tuning run need calibration images (--calib)",
+        ),
+        ((*data, float_only, "--finetuned", tmp_path), "has no network.safetensors: expected the"),
         ((*data, "--schedule", "original-after-ffn"), "the hardware prunes after_attention"),
         ((*data, float_only, "--schedule", "never"), "unknown schedule 'never'"),
         ((*data, float_only, "--sparsity", 80), "sparsity = 80"),
@@ -201,3 +227,13 @@ def test_a_table_of_real_images(
     document = json.loads((out / f"{DEIT_TINY.name}.json").read_text())
     assert document["settings"]["unreadable"] == [bad.relative_to(copy).as_posix()]
     assert len(document["rows"]) == 4
+
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "network.safetensors").write_bytes(real_weights.read_bytes())
+    write_masks(run / "masks.npy", np.ones(DEIT_TINY.mask_shape, dtype=bool))
+    assert command(*words, "--out", out, "--finetuned", run) == 0
+    assert "4 of 6 rows reused" in capsys.readouterr().out
+    table = pd.read_csv(out / f"{DEIT_TINY.name}.csv")
+    assert table.masks.tolist()[-2:] == ["run"] * 2
+    assert table.top1.tolist()[-2:] == table.top1.tolist()[:2]
