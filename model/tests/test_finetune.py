@@ -30,7 +30,7 @@ def images() -> torch.Tensor:
 
 def test_steps_lower_the_loss(toy_network, toy_model, new_trainer, images):
     before = {name: value.clone() for name, value in toy_model.state_dict().items()}
-    recipe = Recipe(steps=24, batch_size=4, learning_rate=2e-3, warmup=0.1, bf16=False)
+    recipe = Recipe(**{**vars(RECIPE), "steps": 24, "warmup": 0.1})
     trainer = new_trainer(recipe)
     for _ in range(recipe.steps):
         trainer.step(images)
