@@ -2,7 +2,7 @@
 
 <folder>/searched-<masks>.json the found schedule, as `model.schedule_file` reads it
 <folder>/schedules.csv        a line an evaluated schedule, from most cycles to fewest:
-    name                      `default`, `found` or nothing
+    name                      `default`, `found`, `default = found` or nothing
     kept                      patch tokens that leave each layer, with blanks between
     cycles, estimated_cycles  of one image, from start to done; by the sums of layers
     loss, estimated_loss      nats of KL divergence, mean over the images of the search
@@ -40,21 +40,23 @@ class Result:
     network: Network
     default: Evaluated
     found: Evaluated
-    evaluated: Sequence[Evaluated]
-    """All others, `found` among them."""
+    others: Sequence[Evaluated]
+    """All that were evaluated but the default; `found` is one of them or the default."""
     front: Sequence[Plan]
     held_back: dict[str, np.ndarray]
     """Nats of every image held back, by DEFAULT and FOUND; empty if there are none."""
 
     def frame(self) -> pd.DataFrame:
-        rows = [self._row(one) for one in (self.default, *self.evaluated)]
+        rows = [self._row(one) for one in (self.default, *self.others)]
         return pd.DataFrame(rows).sort_values("cycles", ascending=False, ignore_index=True)
 
     def _row(self, one: Evaluated) -> dict[str, Any]:
-        name = {id(self.default): DEFAULT, id(self.found): FOUND}.get(id(one), "")
-        held_back = self.held_back.get(name)
+        names = [
+            name for name, named in ((DEFAULT, self.default), (FOUND, self.found)) if one is named
+        ]
+        held_back = self.held_back.get(names[0]) if names else None
         return {
-            "name": name,
+            "name": " = ".join(names),
             "kept": " ".join(map(str, one.schedule.kept_tokens(self.network))),
             "cycles": one.cycles,
             "loss": one.loss,
@@ -136,7 +138,7 @@ def draw_front(result: Result) -> Figure:
     axes = figure.subplots()
     planned = [(plan.cycles / 1e6, plan.loss) for plan in result.front if plan.loss > 0]
     axes.plot(*zip(*planned, strict=True), color=GREY, label="planned, loss estimated by layers")
-    points = [(one.cycles / 1e6, one.loss) for one in result.evaluated if one.loss > 0]
+    points = [(one.cycles / 1e6, one.loss) for one in result.others if one.loss > 0]
     if points:
         axes.plot(*zip(*points, strict=True), "o", color=BLUE, markersize=4, label="evaluated")
     for one, name, colour in (

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from model.images import ImageFolder
 from model.reference import FloatReference
-from model.schedule import Schedule
+from model.schedule import ListedSchedule, Schedule
 from rtl_gen.errors import UserError
 from sim_models.schedule_search.layer_cycles import Machine, layer_cycles
 from sim_models.schedule_search.losses import Progress, PruningLoss
@@ -37,6 +37,9 @@ def run_search(
 ) -> Result:
     """Search on `images`, and judge the found schedule and the default one on `held_back`.
 
+    Beside the plans one more schedule is evaluated: the default one with CLS alone in the last
+    layer, behind whose attention nothing looks at other tokens.
+
     Args:
         unpruned: the network with its masks.
         machine: the same network with the same masks, and the hardware.
@@ -63,12 +66,15 @@ def run_search(
         lost = losses.of(replace(unpruned, schedule=schedule))
         return Evaluated(schedule, machine.cycles(schedule), lost, plan)
 
-    with bar(most_evaluations(front) + 1, "schedules") as advance:
-        base = evaluate(default, planner.of(tuple(default.kept_tokens(network))))
-        advance(1)
+    kept = tuple(default.kept_tokens(network))
+    with bar(most_evaluations(front) + 2, "schedules") as advance:
+        base = evaluate(default, planner.of(kept))
+        trimmed = planner.of((*kept[:-1], 0))
+        others = [evaluate(ListedSchedule(kept=trimmed.kept), trimmed)]
+        advance(2)
         most = base.loss if most is None else most
-        evaluated = search(front, evaluate, most, advance)
-    found = best([base, *evaluated], most)
+        others += search(front, evaluate, most, advance)
+    found = best([base, *others], most)
     if found is None:
         raise UserError(f"every schedule loses more than {most:g} nats: allow a larger --loss")
     judged = {}
@@ -81,7 +87,7 @@ def run_search(
         network=network,
         default=base,
         found=found,
-        evaluated=evaluated,
+        others=others,
         front=front,
         held_back=judged,
     )

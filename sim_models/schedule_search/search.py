@@ -1,7 +1,8 @@
 """The search: measure layers, plan, and evaluate plans truly until no faster one is good enough.
 
-1. Every layer prunes alone, to each of `measured_counts`; in between, losses are interpolated by
-   monotone cubic pieces (Fritsch and Carlson, SIAM J. Numer. Anal. 1980).
+1. Every layer prunes alone, to each of `measured_counts`. Few images make the losses uneven: they
+   are replaced by the nearest that do not fall where fewer tokens stay (isotonic regression), and
+   interpolated by monotone cubic pieces (Fritsch and Carlson, SIAM J. Numer. Anal. 1980).
 2. `planning` gives all schedules that are best by the sums of layers.
 3. Their true losses rise along that front nearly always: bisection finds where they pass the
    largest loss allowed, and a few plans beyond are tried as well.
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.interpolate import PchipInterpolator
+from scipy.optimize import isotonic_regression
 
 from model.schedule import ListedSchedule, Schedule
 from sim_models.schedule_search.planning import Plan
@@ -22,6 +24,8 @@ COUNTS = 10
 """Numbers of tokens that every layer is measured with."""
 FEWEST_SHARE = 1 / 24
 """Of the patches: the least of them but 0."""
+ROUNDING = 1e-6
+"""Of a loss, in nats."""
 BEYOND = 3
 """Plans that are tried behind the first one that loses too much."""
 
@@ -42,6 +46,10 @@ class Evaluated:
         """Mean, in nats."""
         return float(self.losses.mean())
 
+    def loses_at_most(self, nats: float) -> bool:
+        """Whether it does, but for rounding in float32."""
+        return self.loss <= nats + ROUNDING
+
 
 Evaluate = Callable[[Schedule, Plan | None], Evaluated]
 
@@ -54,7 +62,8 @@ def measured_counts(patches: int) -> list[int]:
 
 def interpolated(counts: Sequence[int], losses: np.ndarray, patches: int) -> np.ndarray:
     """Losses (layers, patches + 1) from those of some counts; nothing is lost with all patches."""
-    whole = np.column_stack([losses, np.zeros(len(losses))])
+    falling = [isotonic_regression(layer, increasing=False).x for layer in losses]
+    whole = np.column_stack([falling, np.zeros(len(losses))])
     return PchipInterpolator([*counts, patches], whole, axis=1)(np.arange(patches + 1))
 
 
@@ -75,7 +84,7 @@ def search(
         plan = front[index]
         found[index] = evaluate(ListedSchedule(kept=plan.kept), plan)
         progress(1)
-        return found[index].loss <= most
+        return found[index].loses_at_most(most)
 
     good, bad = -1, len(front)
     while bad - good > 1:
@@ -96,5 +105,5 @@ def most_evaluations(front: Sequence[Plan]) -> int:
 
 def best(evaluated: Sequence[Evaluated], most: float) -> Evaluated | None:
     """Of those that lose at most `most`, the one of fewest cycles, of these of least loss."""
-    allowed = [one for one in evaluated if one.loss <= most]
+    allowed = [one for one in evaluated if one.loses_at_most(most)]
     return min(allowed, key=lambda one: (one.cycles, one.loss), default=None)
