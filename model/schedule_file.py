@@ -70,7 +70,7 @@ def schedule_name(name: str | None, *, prune: bool) -> str:
     """
     if name is None:
         return DEFAULT_NAME if prune else UNPRUNED
-    if not prune:
+    if not prune and name != UNPRUNED:
         raise UserError(f"schedule {name} prunes: leave out either --schedule or --no-prune")
     return name
 

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from model.integer.choices import kept_tokens
 from model.integer.compiler import compile_network
 from model.integer.random_network import random_network
 from model.networks import DEIT_BASE, DEIT_TINY, Network
-from model.schedule import DEFAULT_SCHEDULE, READINGS, LayerTokens, PruningSchedule
+from model.schedule import DEFAULT_SCHEDULE, READINGS, ListedSchedule
 from rtl_gen.config import get_config
 from rtl_gen.control.program_format import Opcode
 from rtl_gen.errors import UserError
@@ -29,22 +30,17 @@ def maps() -> np.ndarray:
     return maps / maps.sum(axis=-1, keepdims=True)
 
 
-@pytest.mark.parametrize("keep", [[None, None], [9, 4], [None, 3]])
-def test_commands_are_those_of_the_compiler(monkeypatch, keep):
+@pytest.mark.parametrize("kept", [(16, 16), (8, 3), (16, 2), (8, 8), (5, 0), (0, 0)])
+def test_commands_are_those_of_the_compiler(kept):
     shape = Network(
         name="tiny", heads=2, layers=2, head_dim=8, tokens=17, patch_inputs=24, classes=11
     )
     config = get_config("tiny")
     network = random_network(shape, 1)
+    schedule = ListedSchedule(kept=kept)
+    keep = kept_tokens(shape, schedule)
     image = compile_network(config, network, torch.ones(shape.mask_shape, dtype=torch.bool), keep)
-    leaving = []
-    for count in keep:
-        before = leaving[-1] if leaving else shape.tokens
-        leaving.append(before if count is None else count)
-    entering = [shape.tokens, *leaving[:-1]]
-    layers = [LayerTokens(*tokens) for tokens in zip(entering, leaving, leaving, strict=True)]
-    monkeypatch.setattr(PruningSchedule, "layer_tokens", lambda *_: layers)
-    commands = [command.fields for command in network_commands(config, shape, DEFAULT_SCHEDULE)]
+    commands = [command.fields for command in network_commands(config, shape, schedule)]
     compiled = [
         {name: emitted.get(name, 0) for name in expected}
         for expected, emitted in zip(commands, image.commands, strict=True)

@@ -12,7 +12,13 @@ from model.images import ImageFolder
 from model.masks import make_masks
 from model.networks import DEIT_TINY, Network
 from model.reference import FloatReference, prune
-from model.schedule import DEFAULT_SCHEDULE, Placement, PruningSchedule
+from model.schedule import (
+    DEFAULT_SCHEDULE,
+    ListedSchedule,
+    Placement,
+    PruningSchedule,
+    Schedule,
+)
 from rtl_gen.errors import UserError
 
 SCHEDULE = PruningSchedule(start=0.2, end=0.8, first_layer=1)
@@ -82,9 +88,19 @@ def test_masks_equal_timm(toy_network: Network, toy_model: VisionTransformer):
     torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("placement", Placement)
-def test_pruning(toy_network: Network, toy_model: VisionTransformer, placement: Placement):
-    schedule = replace(SCHEDULE, placement=placement)
+@pytest.mark.parametrize(
+    ("placement", "schedule"),
+    [
+        *((placement, replace(SCHEDULE, placement=placement)) for placement in Placement),
+        *(
+            (placement, ListedSchedule(kept=(16, 9, 9, 0), placement=placement))
+            for placement in Placement
+        ),
+    ],
+)
+def test_pruning(
+    toy_network: Network, toy_model: VisionTransformer, placement: Placement, schedule: Schedule
+):
     masks = some_masks(toy_network)
     reference = FloatReference(network=toy_network, model=toy_model, masks=masks, schedule=schedule)
     seen = []

@@ -1,12 +1,19 @@
-"""Schedules against the published numbers and against the formulas in exact fractions."""
+"""Schedules against the published numbers, the formulas in exact fractions and plain lists."""
 
 from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 
-from model.networks import DEIT_BASE, DEIT_TINY
-from model.schedule import DEFAULT_SCHEDULE, NO_PRUNING, READINGS, PruningSchedule
+from model.networks import DEIT_BASE, DEIT_TINY, VIT_DIGITS
+from model.schedule import (
+    DEFAULT_SCHEDULE,
+    NO_PRUNING,
+    READINGS,
+    ListedSchedule,
+    PruningSchedule,
+    Schedule,
+)
 from rtl_gen.errors import UserError
 
 
@@ -86,3 +93,55 @@ def test_bad_choices(choices: dict, message: str):
 def test_first_layer_beyond_the_network():
     with pytest.raises(UserError, match="deit_tiny has 12 layers, expected at most 11"):
         PruningSchedule(first_layer=12).kept_tokens(DEIT_TINY)
+
+
+KEPT = (196, 190, 190, 170, 150, 120, 100, 80, 60, 40, 20, 0)
+
+
+@pytest.mark.parametrize("placement", ["after_attention", "before_layer", "after_ffn"])
+def test_list_of_a_schedule_is_the_schedule(placement: str):
+    schedule = replace(DEFAULT_SCHEDULE, placement=placement)
+    for network in (DEIT_TINY, VIT_DIGITS):
+        fitted = schedule.fitted(network)
+        kept = tuple(fitted.kept_tokens(network))
+        listed: Schedule = ListedSchedule(kept=kept, placement=placement)
+        assert listed.layer_tokens(network) == fitted.layer_tokens(network)
+        assert listed.fitted(network) == listed
+
+
+def test_cls_alone_may_be_left():
+    tokens = ListedSchedule(kept=KEPT).layer_tokens(DEIT_TINY)
+    assert tokens[1:3] == [(197, 191, 191), (191, 191, 191)]
+    assert tokens[-1] == (21, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("choices", "message"),
+    [
+        ({"kept": (5, 6)}, "kept tokens grow from 5 to 6 in layer 1"),
+        ({"kept": (5, -1)}, "kept tokens -1: expected integers of at least 0"),
+        ({"kept": (5, 4.0)}, "kept tokens 4.0"),
+        ({"kept": (True,)}, "kept tokens True"),
+        ({"kept": (5,), "placement": "never"}, "placement = 'never'"),
+    ],
+)
+def test_bad_lists(choices: dict, message: str):
+    with pytest.raises(UserError, match=message):
+        ListedSchedule(**choices)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "message"),
+    [
+        (ListedSchedule(kept=KEPT[:-1]), "lists 11 layers: deit_tiny has 12"),
+        (ListedSchedule(kept=()), "lists 0 layers"),
+        (ListedSchedule(kept=(197, *KEPT[1:])), "keeps 197 patch tokens: deit_tiny has 196"),
+        (
+            ListedSchedule(kept=(195, *KEPT[2:], 0), placement="before_layer"),
+            "before layer 0, where no token has an importance yet",
+        ),
+    ],
+)
+def test_lists_that_no_deit_can_have(schedule: ListedSchedule, message: str):
+    with pytest.raises(UserError, match=message):
+        schedule.layer_tokens(DEIT_TINY)
