@@ -22,9 +22,11 @@ from model.commands.options import (
     report_unreadable,
 )
 from model.images import ImageFolder
+from model.integer.accuracy import kept_after_attention
 from model.networks import get_network, load_model
 from model.reference import FloatReference
 from model.schedule import DEFAULT_SCHEDULE
+from model.schedule_file import DEFAULT_NAME, schedule_of
 from model.synthetic import maps_of
 from rtl_gen.config import PRESETS, get_config
 from rtl_gen.errors import UserError
@@ -50,6 +52,9 @@ def search_schedule(
     scores: Scores = None,
     maps: Maps = None,
     mask_file: InsteadMasks = None,
+    start: Annotated[
+        str, typer.Option(help="Schedule near which others are sought, a name or a file.")
+    ] = DEFAULT_NAME,
     loss: Annotated[
         float | None,
         typer.Option(help="Most nats of KL divergence from the unpruned network."),
@@ -68,6 +73,8 @@ def search_schedule(
     check_fit(setting.config, network)
     if loss is not None and not loss > 0:
         raise UserError(f"loss = {loss}: expected more than 0 nats")
+    first = schedule_of(start, network)
+    kept_after_attention(first, network)
     dense = mask_file is None and sparsity == 0
     masks = None if dense else masks_of(network, sparsity, strategy, scores, mask_file, maps)
     images = ImageFolder(data, limit)
@@ -81,7 +88,9 @@ def search_schedule(
     print(f"{network.name}, {kind}, preset {config}, {len(images)} images, seed {seed}")
 
     default = DEFAULT_SCHEDULE.fitted(network)
-    result = run_search(unpruned, machine, images, others, default, loss, batch_size, progress_over)
+    result = run_search(
+        unpruned, machine, images, others, default, first, loss, batch_size, progress_over
+    )
     provenance = {
         "masks": kind,
         "masks_sha256": None if masks is None else hashlib.sha256(masks.tobytes()).hexdigest(),
@@ -90,6 +99,7 @@ def search_schedule(
         "images_sha256": images.digest(),
         "preset": config,
         "seed": seed,
+        "start": start,
         "most_nats": loss,
         "nats": result.found.loss,
         "default_nats": result.default.loss,

@@ -49,31 +49,45 @@ class PruningLoss:
         return torch.cat(found).double().numpy()
 
     @torch.inference_mode()
-    def by_layer(self, counts: Sequence[int], progress: Progress) -> np.ndarray:
-        """Mean nats (layers, counts) where one layer alone prunes, to a count of patch tokens.
+    def around(
+        self, kept: Sequence[int], drops: Sequence[Sequence[int]], progress: Progress
+    ) -> list[np.ndarray]:
+        """Mean nats of a schedule in which one layer drops another number of tokens.
 
-        What enters each layer is computed once for all counts.
+        What enters a layer is computed once for all its numbers.
+
+        Args:
+            kept: patch tokens that leave each layer, by the schedule.
+            drops: for every layer, numbers of tokens to drop there; the layers behind it drop what
+                they drop by the schedule, as long as there are any.
+            progress: called with the images, once a batch and layer.
         """
-        layers = self._reference.network.layers
-        total = np.zeros((layers, len(counts)))
+        totals = [np.zeros(len(numbers)) for numbers in drops]
         for images, expected in self._batches:
             stream = self._reference.embed(images)
-            for layer in range(layers):
-                for place, count in enumerate(counts):
-                    logits = self._from(layer, count + PROTECTED_TOKENS, stream)
-                    total[layer, place] += _divergence(expected, logits).double().sum().item()
-                stream = self._reference.layer(layer, self._all(stream.live.shape[1]), stream)
+            for layer, numbers in enumerate(drops):
+                for place, number in enumerate(numbers):
+                    changed = with_drop(kept, layer, number, self._reference.network.patch_tokens)
+                    logits = self._reference.head(self._through(changed, layer, stream))
+                    totals[layer][place] += _divergence(expected, logits).double().sum().item()
+                stream = self._through(kept[: layer + 1], layer, stream)
                 progress(len(images))
-        return total / self.images
+        return [total / self.images for total in totals]
 
-    def _from(self, layer: int, tokens: int, stream: Stream) -> Tensor:
-        for index in range(layer, self._reference.network.layers):
-            stream = self._reference.layer(index, self._all(tokens), stream)
-        return self._reference.head(stream)
+    def _through(self, kept: Sequence[int], first: int, stream: Stream) -> Stream:
+        """What leaves the last layer of `kept`, from what enters layer `first`."""
+        for layer in range(first, len(kept)):
+            after = kept[layer] + PROTECTED_TOKENS
+            count = LayerTokens(stream.live.shape[1], after, after)
+            stream = self._reference.layer(layer, count, stream)
+        return stream
 
-    @staticmethod
-    def _all(tokens: int) -> LayerTokens:
-        return LayerTokens(tokens, tokens, tokens)
+
+def with_drop(kept: Sequence[int], layer: int, number: int, patches: int) -> list[int]:
+    """Tokens that leave each layer if `layer` drops so many, and the others what they did."""
+    before = kept[layer - 1] if layer else patches
+    moved = before - number - kept[layer]
+    return [*kept[:layer], *(max(count + moved, 0) for count in kept[layer:])]
 
 
 def _divergence(expected: Tensor, logits: Tensor) -> Tensor:

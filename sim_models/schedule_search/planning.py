@@ -1,14 +1,14 @@
-"""The best schedules by what each layer costs and loses, as sums over layers.
+"""The best schedules near a given one, by what each layer costs and loses, as sums over layers.
 
-The loss of a schedule is estimated from layers that prune alone: if F_l(k) is lost where layer l
-alone prunes to k tokens, then a schedule that leaves k_l tokens in layer l loses about
+If h_l(d) is what the given schedule, whose loss is L, loses where layer l drops d tokens instead,
+then a schedule that drops d_l tokens in layer l is estimated to lose
 
-    sum over l of F_l(k_l) - F_l(k_(l-1)),        k_(-1) = all,
+    L + sum over l of h_l(d_l) - L.
 
-the tokens that go in layer l being those between the two ranks. Cycles are sums too
-(`layer_cycles`), so that for any price of a nat the schedule of least cycles + price * loss follows
-by dynamic programming over layers and tokens. Prices between two known schedules give the next one,
-until the lower convex front of cycles and loss is complete (Eisner and Severance, J. ACM 1976).
+Cycles are sums too (`layer_cycles`), so that for any price of a nat the schedule of least cycles +
+price * loss follows by dynamic programming over layers and tokens. Prices between two known
+schedules give the next one, until the lower convex front of cycles and loss is complete (Eisner and
+Severance, J. ACM 1976).
 """
 
 from dataclasses import dataclass
@@ -29,29 +29,32 @@ class Plan:
 
 @dataclass(frozen=True, kw_only=True)
 class Planner:
-    """Layers by patch tokens.
+    """Layers by tokens.
 
-    losses: nats (layers, patches + 1) where a layer alone prunes to so many tokens
+    loss: of the given schedule, in nats
+    changes: nats (layers, patches + 1) that are lost beside it where a layer drops so many tokens;
+        infinite where that is unknown
     """
 
     cycles: LayerCycles
-    losses: np.ndarray
+    loss: float
+    changes: np.ndarray
 
     def plan(self, price: float) -> Plan:
         """The schedule of least cycles + price (cycles a nat) * loss."""
-        layers, counts = self.losses.shape
+        layers, counts = self.changes.shape
         tokens = np.arange(counts)
-        # [before, after]: nothing may come back.
-        selection = np.where(tokens < tokens[:, None], self.cycles.selection, 0)
-        selection = np.where(tokens > tokens[:, None], np.inf, selection)
+        dropped = tokens[:, None] - tokens
+        selection = np.where(dropped > 0, self.cycles.selection, 0)
         least = np.where(tokens == counts - 1, 0, np.inf)
         chosen = np.empty((layers, counts), dtype=np.int64)
         for layer in range(layers):
-            lost = price * self.losses[layer]
-            before = least + self.cycles.entering[layer] - lost
-            paths = before[:, None] + selection
+            known = np.isfinite(self.changes[layer])
+            lost = np.where(known, price * np.where(known, self.changes[layer], 0), np.inf)
+            by_drop = np.where(dropped < 0, np.inf, lost[dropped])
+            paths = (least + self.cycles.entering[layer])[:, None] + selection + by_drop
             chosen[layer] = paths.argmin(axis=0)
-            least = paths.min(axis=0) + self.cycles.leaving[layer] + lost
+            least = paths.min(axis=0) + self.cycles.leaving[layer]
         kept = [int(least.argmin())]
         for layer in range(layers - 1, 0, -1):
             kept.append(int(chosen[layer, kept[-1]]))
@@ -59,18 +62,18 @@ class Planner:
 
     def of(self, kept: tuple[int, ...]) -> Plan:
         """The estimates of a schedule."""
-        cycles, loss = float(self.cycles.outside), 0.0
-        before = self.losses.shape[1] - 1
+        cycles, loss = float(self.cycles.outside), self.loss
+        before = self.changes.shape[1] - 1
         for layer, after in enumerate(kept):
             cycles += self.cycles.entering[layer, before] + self.cycles.leaving[layer, after]
             cycles += self.cycles.selection * (after < before)
-            loss += self.losses[layer, after] - self.losses[layer, before]
+            loss += self.changes[layer, before - after]
             before = after
         return Plan(kept, float(cycles), float(loss))
 
     def front(self) -> list[Plan]:
         """All schedules that are best at some price, from most cycles to fewest."""
-        layers, counts = self.losses.shape
+        layers, counts = self.changes.shape
         found = [self.of((counts - 1,) * layers), self.plan(0.0)]
         pending = [(found[0], found[1])]
         while pending:

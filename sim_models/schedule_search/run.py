@@ -13,10 +13,11 @@ from sim_models.schedule_search.losses import Progress, PruningLoss
 from sim_models.schedule_search.planning import Plan, Planner
 from sim_models.schedule_search.results import DEFAULT, FOUND, Result
 from sim_models.schedule_search.search import (
+    Evaluate,
     Evaluated,
     best,
-    interpolated,
-    measured_counts,
+    changes_of,
+    measured_drops,
     most_evaluations,
     search,
 )
@@ -31,20 +32,21 @@ def run_search(
     images: ImageFolder,
     held_back: ImageFolder | None,
     default: Schedule,
+    start: Schedule,
     most: float | None,
     batch_size: int,
     bar: ProgressBar,
 ) -> Result:
     """Search on `images`, and judge the found schedule and the default one on `held_back`.
 
-    Beside the plans one more schedule is evaluated: the default one with CLS alone in the last
-    layer, behind whose attention nothing looks at other tokens.
+    In the last layer CLS alone is left: behind its attention nothing looks at other tokens.
 
     Args:
         unpruned: the network with its masks.
         machine: the same network with the same masks, and the hardware.
         images, held_back: labels are not used.
         default: what the found schedule is compared with.
+        start: near which it is sought.
         most: largest mean loss in nats; None: what the default schedule loses.
         batch_size: images a step.
         bar: shows progress.
@@ -54,26 +56,21 @@ def run_search(
     """
     network = unpruned.network
     losses = _losses(unpruned, images, batch_size, bar)
-    counts = measured_counts(network.patch_tokens)
-    with bar(losses.images * network.layers, "each layer alone") as advance:
-        measured = losses.by_layer(counts, advance)
     with bar(network.tokens, "cycle model") as advance:
         cycles = layer_cycles(machine, advance)
-    planner = Planner(cycles=cycles, losses=interpolated(counts, measured, network.patch_tokens))
+    evaluate = _evaluator(unpruned, machine, losses)
+    base = evaluate(default)
+    most = base.loss if most is None else most
+    kept = (*start.kept_tokens(network)[:-1], 0)
+    first = evaluate(ListedSchedule(kept=kept))
+    drops = measured_drops(kept, network.patch_tokens)
+    with bar(losses.images * network.layers, "layers") as advance:
+        measured = losses.around(kept, drops, advance)
+    changes = changes_of(kept, first.loss, drops, measured, network.patch_tokens)
+    planner = Planner(cycles=cycles, loss=first.loss, changes=changes)
     front = planner.front()
-
-    def evaluate(schedule: Schedule, plan: Plan) -> Evaluated:
-        lost = losses.of(replace(unpruned, schedule=schedule))
-        return Evaluated(schedule, machine.cycles(schedule), lost, plan)
-
-    kept = tuple(default.kept_tokens(network))
-    with bar(most_evaluations(front) + 2, "schedules") as advance:
-        base = evaluate(default, planner.of(kept))
-        trimmed = planner.of((*kept[:-1], 0))
-        others = [evaluate(ListedSchedule(kept=trimmed.kept), trimmed)]
-        advance(2)
-        most = base.loss if most is None else most
-        others += search(front, evaluate, most, advance)
+    with bar(most_evaluations(front), "schedules") as advance:
+        others = [first, *search(front, evaluate, most, advance)]
     found = best([base, *others], most)
     if found is None:
         raise UserError(f"every schedule loses more than {most:g} nats: allow a larger --loss")
@@ -91,6 +88,14 @@ def run_search(
         front=front,
         held_back=judged,
     )
+
+
+def _evaluator(unpruned: FloatReference, machine: Machine, losses: PruningLoss) -> Evaluate:
+    def evaluate(schedule: Schedule, plan: Plan | None = None) -> Evaluated:
+        lost = losses.of(replace(unpruned, schedule=schedule))
+        return Evaluated(schedule, machine.cycles(schedule), lost, plan)
+
+    return evaluate
 
 
 def _losses(

@@ -1,17 +1,19 @@
-"""The search: measure layers, plan, and evaluate plans truly until no faster one is good enough.
+"""The search: measure the layers of a schedule, plan others near it, and evaluate them truly.
 
-1. Every layer prunes alone, to each of `measured_counts`. Few images make the losses uneven: they
-   are replaced by the nearest that do not fall where fewer tokens stay (isotonic regression), and
-   interpolated by monotone cubic pieces (Fritsch and Carlson, SIAM J. Numer. Anal. 1980).
-2. `planning` gives all schedules that are best by the sums of layers.
+1. One layer of the schedule drops fewer or more tokens, layer by layer. Few images make the losses
+   uneven: they are replaced by the nearest that rise with the dropped tokens (isotonic regression),
+   and interpolated by monotone cubic pieces (Fritsch and Carlson, SIAM J. Numer. Anal. 1980).
+2. `planning` gives all schedules that are best by the sums of layers, within what was measured.
 3. Their true losses rise along that front nearly always: bisection finds where they pass the
    largest loss allowed, and a few plans beyond are tried as well.
 
-The result is the evaluated schedule of fewest cycles that keeps to the loss.
+The result is the evaluated schedule of fewest cycles that keeps to the loss; another search can
+start from it.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from scipy.interpolate import PchipInterpolator
@@ -20,10 +22,10 @@ from scipy.optimize import isotonic_regression
 from model.schedule import ListedSchedule, Schedule
 from sim_models.schedule_search.planning import Plan
 
-COUNTS = 10
-"""Numbers of tokens that every layer is measured with."""
-FEWEST_SHARE = 1 / 24
-"""Of the patches: the least of them but 0."""
+FACTORS = (0.5, 1.5, 2.0)
+"""Of the tokens that a layer drops: what is measured beside none and as many."""
+LEAST_SHARE = 24
+"""Of the patches a part: a layer that drops fewer is measured as if it dropped so many."""
 ROUNDING = 1e-6
 """Of a loss, in nats."""
 BEYOND = 3
@@ -54,23 +56,47 @@ class Evaluated:
 Evaluate = Callable[[Schedule, Plan | None], Evaluated]
 
 
-def measured_counts(patches: int) -> list[int]:
-    """0 and a geometric series below `patches`."""
-    series = np.geomspace(max(patches * FEWEST_SHARE, 1), patches, COUNTS)
-    return sorted({0, *(round(value) for value in series[:-1].tolist())} - {patches})
+def measured_drops(kept: Sequence[int], patches: int) -> list[list[int]]:
+    """For every layer but the last, numbers of tokens to drop there, others than `kept` drops.
+
+    Behind the attention of the last layer nothing looks at a token but CLS.
+    """
+    drops = []
+    for before, after in pairwise([patches, *kept[:-1]]):
+        own = before - after
+        base = max(own, patches // LEAST_SHARE, 1)
+        numbers = {0, *(round(base * factor) for factor in FACTORS)}
+        drops.append(sorted(number for number in numbers - {own} if number <= before))
+    return [*drops, []]
 
 
-def interpolated(counts: Sequence[int], losses: np.ndarray, patches: int) -> np.ndarray:
-    """Losses (layers, patches + 1) from those of some counts; nothing is lost with all patches."""
-    falling = [isotonic_regression(layer, increasing=False).x for layer in losses]
-    whole = np.column_stack([falling, np.zeros(len(losses))])
-    return PchipInterpolator([*counts, patches], whole, axis=1)(np.arange(patches + 1))
+def changes_of(
+    kept: Sequence[int],
+    loss: float,
+    drops: Sequence[Sequence[int]],
+    losses: Sequence[np.ndarray],
+    patches: int,
+) -> np.ndarray:
+    """Nats (layers, patches + 1) beside those of `kept` where a layer drops so many tokens.
+
+    From the losses of some numbers; infinite beyond the largest of them, but in the last layer.
+    """
+    changes = np.full((len(kept), patches + 1), np.inf)
+    changes[-1] = 0
+    for layer, (before, after) in enumerate(pairwise([patches, *kept[:-1]])):
+        known = {before - after: loss} | dict(zip(drops[layer], losses[layer], strict=True))
+        numbers = sorted(known)
+        rising = isotonic_regression([known[number] for number in numbers]).x
+        rising -= rising[numbers.index(before - after)]
+        reach = np.arange(numbers[-1] + 1)
+        changes[layer, reach] = PchipInterpolator(numbers, rising)(reach)
+    return changes
 
 
 def search(
     front: Sequence[Plan], evaluate: Evaluate, most: float, progress: Callable[[int], object]
 ) -> list[Evaluated]:
-    """Evaluated plans of a front, which runs from the slowest plan, that loses nothing.
+    """Plans of a front, evaluated.
 
     Args:
         front: plans from most cycles to fewest.

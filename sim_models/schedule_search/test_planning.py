@@ -12,42 +12,45 @@ from rtl_gen.config import get_config
 from sim_models.figures.workload import Setting
 from sim_models.network import network_cycles
 from sim_models.schedule_search.layer_cycles import LayerCycles, Machine, layer_cycles
+from sim_models.schedule_search.losses import with_drop
 from sim_models.schedule_search.planning import Planner
-from sim_models.schedule_search.search import interpolated, measured_counts
+from sim_models.schedule_search.search import changes_of, measured_drops
 
 LAYERS, PATCHES = 4, 5
-OUTSIDE, SELECTION = 17, 30
+OUTSIDE, SELECTION, LOSS = 17, 30, 2.5
 
 
 @pytest.fixture(params=range(3))
 def planner(request) -> Planner:
     rng = np.random.default_rng(request.param)
     shape = (LAYERS, PATCHES + 1)
-    losses = np.sort(rng.random(shape), axis=1)[:, ::-1].copy()
-    losses[:, -1] = 0
+    changes = np.sort(rng.random(shape), axis=1) - 0.2
+    changes[1, 4:] = np.inf
     entering, leaving = np.sort(rng.integers(0, 200, (2, *shape)), axis=2)
     cycles = LayerCycles(entering=entering, leaving=leaving, selection=SELECTION, outside=OUTSIDE)
-    return Planner(cycles=cycles, losses=losses)
+    return Planner(cycles=cycles, loss=LOSS, changes=changes)
 
 
 def schedules() -> list[tuple[int, ...]]:
-    return list(combinations_with_replacement(range(PATCHES, -1, -1), LAYERS))
+    """All but those whose second layer drops more than is known of it."""
+    every = combinations_with_replacement(range(PATCHES, -1, -1), LAYERS)
+    return [kept for kept in every if kept[0] - kept[1] < 4]
 
 
 def by_hand(planner: Planner, kept: tuple[int, ...]) -> tuple[float, float]:
     """Cycles and loss, summed layer by layer."""
-    cycles, loss, before = OUTSIDE, 0.0, PATCHES
+    cycles, loss, before = OUTSIDE, LOSS, PATCHES
     for layer, after in enumerate(kept):
         cycles += planner.cycles.entering[layer][before] + planner.cycles.leaving[layer][after]
         if after < before:
             cycles += SELECTION
-            loss += planner.losses[layer][after] - planner.losses[layer][before]
+        loss += planner.changes[layer][before - after]
         before = after
     return cycles, loss
 
 
 def test_plans_are_the_best_of_all_schedules(planner: Planner):
-    assert len(schedules()) == 126
+    assert len(schedules()) == 126 - 5
     for price in (0, 1, 30, 100, 300, 1000, 1e6):
         plan = planner.plan(price)
         cycles, loss = by_hand(planner, plan.kept)
@@ -71,29 +74,44 @@ def test_front_holds_every_corner(planner: Planner):
 
 
 def test_one_layer_loses_what_was_measured():
-    """At the counts that were measured, whatever lies in between."""
-    patches = VIT_DIGITS.patch_tokens
-    counts = measured_counts(patches)
-    assert counts[0] == 0
-    assert counts == sorted(set(counts))
-    assert counts[-1] < patches
-    measured = np.random.default_rng(5).random((LAYERS, len(counts)))
-    measured = np.sort(measured, axis=1)[:, ::-1]
-    losses = interpolated(counts, measured, patches)
-    nothing = np.zeros_like(losses)
+    """At the drops that were measured, whatever lies in between."""
+    patches, kept, loss = 49, (49, 45, 35, 0), 0.3
+    drops = measured_drops(kept, patches)
+    assert drops == [[1, 3, 4], [0, 2, 6, 8], [0, 5, 15, 20], []]
+    rng = np.random.default_rng(5)
+    losses = [
+        np.array([rng.uniform(0, loss) if number < own else rng.uniform(loss, 1) for number in row])
+        for row, own in zip(drops, (0, 4, 10, 35), strict=True)
+    ]
+    losses = [np.sort(row) for row in losses]
+    changes = changes_of(kept, loss, drops, losses, patches)
+    nothing = np.zeros_like(changes)
     cycles = LayerCycles(entering=nothing, leaving=nothing, selection=0, outside=0)
-    planner = Planner(cycles=cycles, losses=losses)
-    for layer in range(LAYERS):
-        for place, count in enumerate(counts):
-            kept = (patches,) * layer + (count,) * (LAYERS - layer)
-            assert planner.of(kept).loss == pytest.approx(measured[layer, place])
-    assert planner.of((patches,) * LAYERS).loss == 0
+    planner = Planner(cycles=cycles, loss=loss, changes=changes)
+    assert planner.of(kept).loss == pytest.approx(loss)
+    for layer, row in enumerate(drops):
+        for number, expected in zip(row, losses[layer], strict=True):
+            changed = with_drop(kept, layer, number, patches)
+            assert planner.of(tuple(changed)).loss == pytest.approx(expected)
+    assert np.isinf(changes[1, 9:]).all()
+    assert not changes[-1].any()
 
 
-def test_fewer_tokens_never_lose_less():
-    losses = interpolated([0, 2, 4, 6], np.array([[0.9, 0.4, 0.6, 0.1]]), 8)[0]
-    assert losses[[0, 2, 4, 6, 8]] == pytest.approx([0.9, 0.5, 0.5, 0.1, 0])
-    assert (np.diff(losses) <= 0).all()
+def test_tokens_move_from_one_layer_alone():
+    kept = [49, 45, 35, 6]
+    assert with_drop(kept, 1, 4, 49) == kept
+    assert with_drop(kept, 1, 0, 49) == [49, 49, 39, 10]
+    assert with_drop(kept, 0, 3, 49) == [46, 42, 32, 3]
+    assert with_drop(kept, 2, 44, 49) == [49, 45, 1, 0]
+
+
+def test_more_dropped_tokens_never_lose_less():
+    """The second layer: 0.4 and 0.2 are evened out; its own drop of 4 tokens stands at 0."""
+    drops = [[1], [0, 2, 6], []]
+    losses = [np.array(row) for row in ([0.6], [0.4, 0.2, 0.9], [])]
+    changes = changes_of((9, 5, 0), 0.5, drops, losses, 9)[1]
+    assert changes[[0, 2, 4, 6]] == pytest.approx([-0.2, -0.2, 0, 0.4])
+    assert (np.diff(changes[:7]) >= 0).all()
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +132,7 @@ def digits() -> tuple[Machine, LayerCycles]:
 def test_layers_add_up_to_the_run(digits):
     """Where every layer keeps as many tokens the sums are the run itself."""
     machine, cycles = digits
-    planner = Planner(cycles=cycles, losses=np.zeros_like(cycles.entering))
+    planner = Planner(cycles=cycles, loss=0, changes=np.zeros_like(cycles.entering))
     for count in (49, 30, 7, 0):
         schedule = ListedSchedule(kept=(count,) * VIT_DIGITS.layers)
         assert planner.of(schedule.kept).cycles == machine.cycles(schedule)
@@ -122,7 +140,7 @@ def test_layers_add_up_to_the_run(digits):
 
 def test_layers_estimate_other_schedules(digits):
     machine, cycles = digits
-    planner = Planner(cycles=cycles, losses=np.zeros_like(cycles.entering))
+    planner = Planner(cycles=cycles, loss=0, changes=np.zeros_like(cycles.entering))
     for kept in ((49, 45, 35, 6), (40, 40, 8, 0), (49, 49, 49, 1)):
         exact = machine.cycles(ListedSchedule(kept=kept))
         assert planner.of(kept).cycles == pytest.approx(exact, rel=0.01)

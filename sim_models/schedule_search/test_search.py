@@ -18,7 +18,7 @@ from model.schedule import DEFAULT_SCHEDULE, ListedSchedule
 from model.schedule_file import schedule_of
 from rtl_gen import cli
 from sim_models.__main__ import app
-from sim_models.schedule_search.losses import PruningLoss
+from sim_models.schedule_search.losses import PruningLoss, with_drop
 from sim_models.schedule_search.planning import Plan
 from sim_models.schedule_search.search import Evaluated, best, most_evaluations, search
 
@@ -70,7 +70,7 @@ def test_nothing_is_good_enough():
     assert best(search(front, evaluate, 0.1, ignore), 0.1) is None
 
 
-def test_losses_of_one_layer_are_those_of_the_whole_network(folder: Path):
+def test_losses_with_one_layer_changed_are_those_of_the_whole_network(folder: Path):
     """What continues from a layer's tokens equals a run from the image on."""
     masks = np.random.default_rng(1).random(VIT_DIGITS.mask_shape) < 0.6
     masks[..., 0] = True
@@ -79,20 +79,21 @@ def test_losses_of_one_layer_are_those_of_the_whole_network(folder: Path):
     batches = [batch for batch, _ in images.batches(unpruned.model, 3)]
     losses = PruningLoss(unpruned, batches, ignore)
     assert losses.images == 5
-    counts = [0, 4, 20]
-    measured = losses.by_layer(counts, ignore)
+    kept, drops = [49, 45, 35, 0], [[0, 3], [0, 20], [5, 40], [3]]
+    measured = losses.around(kept, drops, ignore)
     expected = unpruned.forward(torch.cat(batches)).softmax(dim=1)
-    for layer in range(VIT_DIGITS.layers):
-        for place, count in enumerate(counts):
-            kept = (49,) * layer + (count,) * (VIT_DIGITS.layers - layer)
-            pruned = replace(unpruned, schedule=ListedSchedule(kept=kept))
+    for layer, row in enumerate(drops):
+        for place, number in enumerate(row):
+            changed = tuple(with_drop(kept, layer, number, 49))
+            pruned = replace(unpruned, schedule=ListedSchedule(kept=changed))
             found = pruned.forward(torch.cat(batches)).softmax(dim=1)
             by_hand = (expected * (expected / found).log()).sum(dim=1)
-            assert measured[layer, place] == pytest.approx(by_hand.mean().item(), abs=1e-5)
+            assert measured[layer][place] == pytest.approx(by_hand.mean().item(), abs=1e-5)
             assert losses.of(pruned) == pytest.approx(by_hand.numpy(), abs=1e-5)
     # Nothing attends after the last layer's attention.
-    assert measured[-1].max() < 1e-7
-    assert measured[:-1, 0].min() > 1e-4
+    base = losses.of(replace(unpruned, schedule=ListedSchedule(kept=tuple(kept))))
+    assert measured[-1] == pytest.approx(base.mean(), abs=1e-6)
+    assert measured[2][1] > 10 * base.mean() > 1e-4
 
 
 @pytest.fixture
@@ -154,6 +155,8 @@ def test_allowed_loss(command, folder, tmp_path):
 def test_bad_input_is_one_line_and_no_file(command, folder, tmp_path, capsys):
     data, out = ("--data", folder), ("--out", tmp_path / "out")
     for words, message in (
+        ((*data, "--start", "magic"), "unknown schedule 'magic'"),
+        ((*data, "--start", "original-after-ffn"), "the hardware prunes after_attention"),
         ((*data, "--loss", -1), "loss = -1.0: expected more than 0 nats"),
         ((*data, "--limit", 190, "--held-back", 20), "20 images to hold back: "),
         ((*data, "--config", "tiny"), "vit_digits needs max_tokens = 50"),
