@@ -38,7 +38,7 @@ def dask(folder: Path, *arguments: str) -> Iterator[subprocess.Popen]:
         yield process
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=60)
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +58,35 @@ def test_scheduler_without_workers_is_refused(cluster, tmp_path):
     points = SweepSpec.model_validate({"networks": "vit_digits", "presets": "small"}).points()
     with pytest.raises(UserError, match="has no workers"):
         run_points(points, energy_table(), tmp_path / "f.jsonl", scheduler=cluster[0])
+
+
+@pytest.mark.parametrize("killed", [1, WORKERS])
+def test_killed_workers(cluster, tmp_path, monkeypatch, killed):
+    """Others take over what a lost one had to do; without any the sweep ends in one sentence."""
+    monkeypatch.setattr("sim_models.sweeps.workers.WORKERLESS_SECONDS", 1)
+    address, folder = cluster
+    spec = {"networks": "vit_digits", "presets": "small", "sparsities": 0.8, "seeds": [*range(12)]}
+    points = SweepSpec.model_validate(spec).points()
+    with ExitStack() as stack:
+        workers = [
+            stack.enter_context(dask(folder, "worker", address, "--nthreads", "1", "--no-nanny"))
+            for _ in range(WORKERS)
+        ]
+        client = stack.enter_context(Client(address, set_as_default=False))
+        client.wait_for_workers(WORKERS, timeout=120)
+
+        def kill(_done: int, _all: int) -> None:
+            for worker in workers[:killed]:
+                worker.kill()
+
+        file = tmp_path / "there.jsonl"
+        if killed == WORKERS:
+            with pytest.raises(UserError, match="a worker was lost: finished points are kept"):
+                run_points(points, energy_table(), file, scheduler=address, progress=kill)
+            return
+        rows = run_points(points, energy_table(), file, scheduler=address, progress=kill).rows
+        assert len(client.nthreads()) == WORKERS - killed
+    assert rows == run_points(points, energy_table(), tmp_path / "here.jsonl").rows
 
 
 def test_cluster_gives_the_bytes_of_this_machine(cluster, tmp_path, monkeypatch):

@@ -18,6 +18,9 @@ from rtl_gen.errors import UserError
 from sim_models import CODE
 
 CONNECT_SECONDS = 10
+WORKERLESS_SECONDS = 30
+"""So long a cluster may be without workers; Dask's nannies start lost ones again."""
+
 LOST = "a worker was lost: finished points are kept, run the sweep again"
 
 
@@ -75,12 +78,28 @@ def _cluster(address: str) -> Iterator[Executor]:
     with client:
         _check_workers(client, address)
         pool = client.get_executor(pure=False)
+        left = threading.Event()
+        threading.Thread(target=_end_without_workers, args=(client, pool, left)).start()
         try:
             yield pool
         except (CancelledError, CommClosedError, KilledWorker) as error:
             raise UserError(LOST) from error
         finally:
+            left.set()
             pool.shutdown(wait=False)
+
+
+def _end_without_workers(client, pool: Executor, left: threading.Event) -> None:
+    """Cancel the tasks, which would wait for ever, once there have been no workers for long."""
+    seconds = 0
+    while seconds < WORKERLESS_SECONDS:
+        if left.wait(1):
+            return
+        try:
+            seconds = 0 if client.nthreads() else seconds + 1
+        except OSError:
+            return
+    pool.shutdown(wait=False)
 
 
 def _check_workers(client, address: str) -> None:
