@@ -207,11 +207,13 @@ def test_every_image_once_a_pass(image_folder):
     assert passes[0] != passes[1]
 
 
-def test_every_crop_is_drawn_anew(image_folder):
-    """Even of the same image, and in the same place of the next pass."""
-    crops = Crops(ImageFolder(image_folder, 1), lambda _: (random.random(), torch.rand(())), seed=0)
-    drawn = [values for position in range(8) for values in crops[position][0]]
-    assert len({float(value) for value in drawn}) == 16
+@pytest.mark.parametrize("limit", [1, None])
+def test_every_crop_is_drawn_anew(image_folder, limit):
+    """Of the same image in several passes, and of all images in two passes."""
+    folder = ImageFolder(image_folder, limit)
+    crops = Crops(folder, lambda _: (random.random(), torch.rand(())), seed=0)
+    drawn = [values for position in range(14) for values in crops[position][0]]
+    assert len({float(value) for value in drawn}) == 28
 
 
 def test_full_augmentation(toy_model, image_folder):
