@@ -80,11 +80,12 @@ accuracy: .venv/installed ## drops against the dense network: DATA=folder [MODEL
 		$(addprefix --finetuned ,$(FINETUNED)) \
 		$(if $(LIMIT),--limit $(LIMIT)) $(if $(SEED),--seed $(SEED))
 
-search-schedule: .venv/installed ## pruning schedule of fewest cycles: DATA=folder [MODEL=] [WEIGHTS=] [MASKS=] [LOSS=nats]
+search-schedule: .venv/installed ## pruning schedule of fewest cycles: DATA=folder [MODEL=] [WEIGHTS=] [MASKS=] [LOSS=nats] [START=schedule]
 	$(PY) -m sim_models search-schedule --model $(or $(MODEL),deit_tiny) \
 		$(if $(DATA),--data "$(DATA)") $(if $(WEIGHTS),--weights "$(WEIGHTS)") \
 		$(if $(MASKS),--masks "$(MASKS)") $(if $(SPARSITY),--sparsity $(SPARSITY)) \
 		$(if $(STRATEGY),--strategy $(STRATEGY)) $(if $(LOSS),--loss $(LOSS)) \
+		$(if $(START),--start "$(START)") \
 		$(if $(LIMIT),--limit $(LIMIT)) $(if $(CONFIG),--config $(CONFIG)) \
 		$(if $(SEED),--seed $(SEED)) $(if $(OUT),--out "$(OUT)")
 
