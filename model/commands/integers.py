@@ -161,10 +161,11 @@ def image_command(
     """The memory image of a whole network and its JSON map, for a host or a simulation."""
     network = get_network(model)
     name = schedule_name(schedule, prune=prune)
+    masks = network_masks(network, sparsity, mask_file, strategy, seed)
     image = compile_network(
         get_config(config or preset_for(network)),
         integer_network(network, network_file, seed),
-        network_masks(network, sparsity, mask_file, strategy, seed),
+        masks,
         kept_tokens(network, schedule_of(name, network)),
         dump=dump,
     )
