@@ -23,12 +23,13 @@ from model.commands.options import (
 )
 from model.images import ImageFolder
 from model.integer.accuracy import kept_after_attention
+from model.integer.choices import preset_for
 from model.networks import get_network, load_model
 from model.reference import FloatReference
 from model.schedule import DEFAULT_SCHEDULE
 from model.schedule_file import DEFAULT_NAME, schedule_of
 from model.synthetic import maps_of
-from rtl_gen.config import PRESETS, get_config
+from rtl_gen.config import get_config
 from rtl_gen.errors import UserError
 from sim_models.figures.tables import terminal_table
 from sim_models.figures.workload import Setting
@@ -59,7 +60,9 @@ def search_schedule(
         float | None,
         typer.Option(help="Most nats of KL divergence from the unpruned network."),
     ] = None,
-    config: Annotated[str, typer.Option(help=f"One of {', '.join(PRESETS)}.")] = "default",
+    config: Annotated[
+        str | None, typer.Option(help="Preset; default: the first with heads as wide.")
+    ] = None,
     batch_size: Batch = 16,
     seed: Annotated[int, typer.Option(min=0, help="Of synthetic attention maps.")] = 0,
     out: Annotated[
@@ -69,7 +72,9 @@ def search_schedule(
     """The pruning schedule of fewest cycles that loses no more than LOSS, by default than the
     default schedule does on the same images (JSON, CSV, PNG, SVG). No labels are used.
     """
-    network, setting = get_network(model), Setting(config=get_config(config), seed=seed)
+    network = get_network(model)
+    preset = config or preset_for(network)
+    setting = Setting(config=get_config(preset), seed=seed)
     check_fit(setting.config, network)
     if loss is not None and not loss > 0:
         raise UserError(f"loss = {loss}: expected more than 0 nats")
@@ -85,7 +90,7 @@ def search_schedule(
     kind = "dense" if dense else f"{sparsity:g}-{strategy}" if mask_file is None else mask_file.stem
     folder = out or Path("build/schedules") / f"{network.name}-{kind}"
     unpruned = FloatReference(network=network, model=load_model(network, weights), masks=masks)
-    print(f"{network.name}, {kind}, preset {config}, {len(images)} images, seed {seed}")
+    print(f"{network.name}, {kind}, preset {preset}, {len(images)} images, seed {seed}")
 
     default = DEFAULT_SCHEDULE.fitted(network)
     result = run_search(
@@ -97,7 +102,7 @@ def search_schedule(
         "weights_sha256": file_sha256(weights),
         "images": len(images),
         "images_sha256": images.digest(),
-        "preset": config,
+        "preset": preset,
         "seed": seed,
         "start": start,
         "most_nats": loss,
@@ -105,6 +110,7 @@ def search_schedule(
         "default_nats": result.default.loss,
         "cycles": result.found.cycles,
         "default_cycles": result.default.cycles,
+        "held_back_nats": {name: nats.mean() for name, nats in result.held_back.items()},
     }
     files = write_result(result, folder, kind, provenance)
     console = Console()

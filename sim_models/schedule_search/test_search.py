@@ -101,7 +101,7 @@ def command(monkeypatch: pytest.MonkeyPatch):
     """`search-schedule` for digits, in this process; the exit status."""
 
     def call(*words: object) -> int:
-        given = ["search-schedule", "--model", "vit_digits", "--config", "small", *words]
+        given = ["search-schedule", "--model", "vit_digits", *words]
         monkeypatch.setattr(sys, "argv", ["sim_models", *map(str, given)])
         with pytest.raises(SystemExit) as ended:
             cli.run(app)
