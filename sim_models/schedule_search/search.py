@@ -5,7 +5,7 @@
    and interpolated by monotone cubic pieces (Fritsch and Carlson, SIAM J. Numer. Anal. 1980).
 2. `planning` gives all schedules that are best by the sums of layers, within what was measured.
 3. Their true losses rise along that front nearly always: bisection finds where they pass the
-   largest loss allowed, and a few plans beyond are tried as well.
+   largest loss allowed, and goes on halfway between the two plans around that place.
 
 The result is the evaluated schedule of fewest cycles that keeps to the loss; another search can
 start from it.
@@ -28,8 +28,8 @@ LEAST_SHARE = 24
 """Of the patches a part: a layer that drops fewer is measured as if it dropped so many."""
 ROUNDING = 1e-6
 """Of a loss, in nats."""
-BEYOND = 3
-"""Plans that are tried behind the first one that loses too much."""
+BETWEEN = 4
+"""Schedules that are tried between the last plan that keeps to the loss and the next."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +96,7 @@ def changes_of(
 def search(
     front: Sequence[Plan], evaluate: Evaluate, most: float, progress: Callable[[int], object]
 ) -> list[Evaluated]:
-    """Plans of a front, evaluated.
+    """Plans of a front, and schedules between two of them, evaluated.
 
     Args:
         front: plans from most cycles to fewest.
@@ -104,29 +104,35 @@ def search(
         most: largest mean loss, in nats.
         progress: called with 1 after every evaluation.
     """
-    found: dict[int, Evaluated] = {}
+    found: list[Evaluated] = []
 
-    def keeps_to_the_loss(index: int) -> bool:
-        plan = front[index]
-        found[index] = evaluate(ListedSchedule(kept=plan.kept), plan)
+    def keeps_to_the_loss(kept: tuple[int, ...], plan: Plan | None = None) -> bool:
+        found.append(evaluate(ListedSchedule(kept=kept), plan))
         progress(1)
-        return found[index].loses_at_most(most)
+        return found[-1].loses_at_most(most)
 
     good, bad = -1, len(front)
     while bad - good > 1:
         middle = (good + bad) // 2
-        if keeps_to_the_loss(middle):
+        if keeps_to_the_loss(front[middle].kept, front[middle]):
             good = middle
         else:
             bad = middle
-    for index in range(bad + 1, min(bad + 1 + BEYOND, len(front))):
-        if index not in found:
-            keeps_to_the_loss(index)
-    return [found[index] for index in sorted(found)]
+    if good >= 0 and bad < len(front):
+        slow, fast = front[good].kept, front[bad].kept
+        for _ in range(BETWEEN):
+            half = tuple((before + after) // 2 for before, after in zip(slow, fast, strict=True))
+            if half in (slow, fast):
+                break
+            if keeps_to_the_loss(half):
+                slow = half
+            else:
+                fast = half
+    return found
 
 
 def most_evaluations(front: Sequence[Plan]) -> int:
-    return len(front).bit_length() + BEYOND
+    return len(front).bit_length() + BETWEEN
 
 
 def best(evaluated: Sequence[Evaluated], most: float) -> Evaluated | None:

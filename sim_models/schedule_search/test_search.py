@@ -37,15 +37,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_folder(Split.CALIBRATION, tmp_path_factory.mktemp("digits")).root
 
 
-def made_up(losses: list[float]):
-    """Plans that estimate no loss truly, and what evaluates them."""
-    front = [Plan((99, 99 - i), 100.0 - i, 0.0) for i in range(len(losses))]
+def made_up(losses: list[float], step: int = 1):
+    """Plans that drop `step` tokens more each, what evaluates them, and what it evaluated.
+
+    True losses are linear between two plans.
+    """
+    front = [Plan((99, 99 - step * i), 100.0 - i, 0.0) for i in range(len(losses))]
     calls = []
 
-    def evaluate(schedule: ListedSchedule, plan: Plan) -> Evaluated:
-        index = front.index(plan)
-        calls.append(index)
-        return Evaluated(schedule, 1000 - index, np.full(3, losses[index]), plan)
+    def evaluate(schedule: ListedSchedule, plan: Plan | None) -> Evaluated:
+        dropped = 99 - schedule.kept[1]
+        calls.append(dropped)
+        assert plan is None or plan.kept == schedule.kept
+        loss = np.interp(dropped / step, range(len(losses)), losses)
+        return Evaluated(schedule, 1000 - dropped, np.full(3, loss), plan)
 
     return front, evaluate, calls
 
@@ -53,16 +58,18 @@ def made_up(losses: list[float]):
 @pytest.mark.parametrize("most", [0.0, 0.05, 0.5, 3.15, 9.0])
 def test_search_finds_where_the_loss_is_passed(most: float):
     losses = [i / 10 for i in range(40)]
-    front, evaluate, calls = made_up([*losses])
+    front, evaluate, calls = made_up(losses)
     found = best(search(front, evaluate, most, ignore), most)
     assert found.cycles == 1000 - max(i for i, loss in enumerate(losses) if loss <= most)
     assert len(calls) == len(set(calls)) <= most_evaluations(front)
 
 
-def test_search_looks_beyond_a_plan_that_is_worse_than_the_next():
-    losses = [0, 0.1, 0.2, 0.9, 0.3, 1.0, 1.1, 1.2]
-    front, evaluate, _ = made_up(losses)
-    assert best(search(front, evaluate, 0.35, ignore), 0.35).cycles == 1000 - 4
+def test_search_goes_on_between_two_plans():
+    """Plans 16 tokens apart; by 39 of them 0.3 nats are lost."""
+    front, evaluate, calls = made_up([0, 0.1, 0.2, 0.39, 1.0], step=16)
+    most = 0.2 + 0.19 * 7 / 16
+    assert best(search(front, evaluate, most, ignore), most).cycles == 1000 - 39
+    assert len(calls) <= most_evaluations(front)
 
 
 def test_nothing_is_good_enough():
