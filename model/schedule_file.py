@@ -19,13 +19,21 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from model.files import replace_file
 from model.networks import Network
-from model.schedule import NO_PRUNING, READINGS, ListedSchedule, Placement, Schedule
+from model.schedule import (
+    NO_PRUNING,
+    READINGS,
+    SEARCHED_SCHEDULE,
+    ListedSchedule,
+    Placement,
+    Schedule,
+)
 from rtl_gen.errors import UserError
 
 UNPRUNED = "none"
+SEARCHED = "searched"
 SUFFIX = ".json"
 
-NAMED: dict[str, Schedule] = {UNPRUNED: NO_PRUNING, **READINGS}
+NAMED: dict[str, Schedule] = {UNPRUNED: NO_PRUNING, **READINGS, SEARCHED: SEARCHED_SCHEDULE}
 """Every schedule that has a name."""
 
 DEFAULT_NAME = next(iter(READINGS))

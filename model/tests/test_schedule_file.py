@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
-from model.integer.choices import kept_tokens
+from model.integer.choices import input_patches, integer_network, kept_tokens
+from model.integer.forward import forward
 from model.networks import DEIT_SMALL, DEIT_TINY, VIT_DIGITS
 from model.schedule import DEFAULT_SCHEDULE, READINGS, ListedSchedule
 from model.schedule_file import (
@@ -44,7 +46,11 @@ def test_names():
     for name, schedule in READINGS.items():
         assert schedule_of(name, DEIT_TINY) == schedule
     assert schedule_of(DEFAULT_NAME, VIT_DIGITS) == DEFAULT_SCHEDULE.fitted(VIT_DIGITS)
-    assert set(READINGS) < set(NAMED)
+    assert set(NAMED) - set(READINGS) == {"none", "searched"}
+    default, searched = (schedule_of(name, DEIT_TINY) for name in (DEFAULT_NAME, "searched"))
+    assert searched.kept_tokens(DEIT_TINY) == [*default.kept_tokens(DEIT_TINY)[:-1], 0]
+    with pytest.raises(UserError, match="searched: the schedule lists 12 layers: vit_digits has"):
+        schedule_of("searched", VIT_DIGITS)
 
 
 def test_choice_of_a_command():
@@ -147,3 +153,15 @@ def test_image_of_a_schedule(tmp_path, command, capsys):
         "vit_digits-0.8-few",
         "vit_digits-0.8-0",
     ]
+
+
+def test_tokens_of_the_last_layer_change_no_logit():
+    """In integers, to the bit; the layer before it does change them."""
+    integers = integer_network(VIT_DIGITS, None, 0)
+    patches = input_patches(VIT_DIGITS, "digits:3", 0)
+    logits = [
+        forward(integers, patches, None, kept_tokens(VIT_DIGITS, ListedSchedule(kept=kept)))
+        for kept in ((49, 45, 35, 6), (49, 45, 35, 0), (49, 45, 6, 0))
+    ]
+    assert torch.equal(logits[0], logits[1])
+    assert not torch.equal(logits[0], logits[2])
