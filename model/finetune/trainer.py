@@ -22,7 +22,7 @@ from model.finetune.distillation import Losses, losses, passage
 from model.finetune.recipe import Recipe
 from model.networks import Network
 from model.reference import FloatReference
-from model.schedule import NO_PRUNING, PruningSchedule
+from model.schedule import NO_PRUNING, Schedule
 from rtl_gen.errors import UserError
 
 COLUMNS = ("step", "pruned", "learning_rate", "logits", "feature", "hidden", "loss")
@@ -46,7 +46,7 @@ class Trainer:
     network: Network
     teacher: VisionTransformer
     masks: np.ndarray
-    schedule: PruningSchedule
+    schedule: Schedule
     recipe: Recipe
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     start: VisionTransformer | None = None
