@@ -104,10 +104,11 @@ def render(frame: pd.DataFrame, title: str) -> Table:
     )
     for column in ("masks", "sparsity", "tokens", "arithmetic"):
         table.add_column(column)
-    for column in ("top-1 %", "top-5 %", "drop", "int8 - float"):
+    compared = frame.against_float.notna().any()
+    for column in ("top-1 %", "top-5 %", "drop", *(["int8 - float"] if compared else [])):
         table.add_column(column, justify="right")
     for row in frame.itertuples():
-        table.add_row(
+        cells = [
             row.masks,
             f"{row.sparsity:.1%}",
             "pruned" if row.pruned else "all",
@@ -115,8 +116,10 @@ def render(frame: pd.DataFrame, title: str) -> Table:
             f"{row.top1:.2f}",
             f"{row.top5:.2f}",
             _with_error(row.drop, row.drop_standard_error),
-            _with_error(row.against_float, row.against_float_standard_error),
-        )
+        ]
+        if compared:
+            cells.append(_with_error(row.against_float, row.against_float_standard_error))
+        table.add_row(*cells)
     return table
 
 
