@@ -94,16 +94,22 @@ class ImageFolder:
             images, labels = [], []
             for path, label in self.files[first : first + size]:
                 try:
-                    with Image.open(path) as image:
-                        images.append(transform(image.convert("RGB")))
+                    picture = open_picture(path)
                 except UNREADABLE:
                     self.unreadable.append(path)
-                else:
-                    labels.append(label)
+                    continue
+                images.append(transform(picture))
+                labels.append(label)
             if images:
                 yield torch.stack(images), torch.tensor(labels)
         if len(self.unreadable) == len(self.files):
             raise UserError(f"none of the {len(self.files)} images in {self.root} can be read")
+
+
+def open_picture(path: Path | str) -> Image.Image:
+    """A picture file in RGB; raises one of `UNREADABLE`."""
+    with Image.open(path) as image:
+        return image.convert("RGB")
 
 
 def evaluation_transform(model: nn.Module) -> Callable[[Image.Image], Tensor]:

@@ -16,20 +16,21 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from model.finetune.recipe import Augmentation, Recipe
-from model.images import UNREADABLE, ImageFolder
+from model.images import UNREADABLE, ImageFolder, open_picture
 from rtl_gen.errors import UserError
 
 _TRANSFORMS = {
     Augmentation.CROP: {"scale": (0.4, 1.0), "color_jitter": None},
     Augmentation.FULL: {
         "color_jitter": 0.3,
-        "auto_augment": "rand-m9-mstd0.5-inc1",
+        "auto_augment": "rand-m9-mmax9-mstd0.5-inc1",
         "re_prob": 0.25,
         "re_mode": "pixel",
     },
 }
 _MIXUP = {"mixup_alpha": 0.8, "cutmix_alpha": 1.0}
-"""Magnitudes of `FULL`: Touvron et al., ICML 2021, table 9."""
+"""Magnitudes of `FULL`: Touvron et al., ICML 2021, table 9. RandAugment's are cut at 9: from 10 on
+timm asks for pictures of 0 bits, which Pillow refuses."""
 
 
 @dataclass
@@ -55,10 +56,10 @@ class Crops(Dataset):
             for skipped in range(len(files)):
                 path, _ = files[(self._order[place] + skipped) % len(files)]
                 try:
-                    with Image.open(path) as image:
-                        return self.transform(image.convert("RGB")), skipped
+                    picture = open_picture(path)
                 except UNREADABLE:
                     continue
+                return self.transform(picture), skipped
         raise UserError(f"none of the {len(files)} images in {self.folder.root} can be read")
 
     def check(self) -> None:

@@ -4,13 +4,14 @@ from itertools import pairwise
 from pathlib import Path
 
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from timm import get_pretrained_cfg
 from timm.data import create_transform, resolve_data_config
 from torch import Tensor
 
 from model.digits.data import held_back_digit
 from model.entry_scores import scores_for
+from model.images import UNREADABLE, open_picture
 from model.integer.accuracy import kept_after_attention
 from model.integer.forward import patches_of
 from model.integer.network import IntegerNetwork
@@ -86,9 +87,8 @@ def picture_patches(network: Network, picture: Image.Image) -> Tensor:
 
 def _open_picture(source: str) -> Image.Image:
     try:
-        with Image.open(source) as picture:
-            return picture.convert("RGB")
-    except (OSError, UnidentifiedImageError) as error:
+        return open_picture(source)
+    except UNREADABLE as error:
         raise UserError(f"picture {source} is unreadable: expected a JPEG or PNG file") from error
 
 

@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 import safetensors.torch
 import torch
+from PIL import Image
+from timm.data.auto_augment import RandAugment
 
 from model.finetune.crops import Crops, batches, crops_of
 from model.finetune.distillation import losses, passage, relative_error
@@ -224,6 +226,25 @@ def test_full_augmentation(toy_model, image_folder):
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
     plain = torch.stack([crops[position][0] for position in range(4)])
     assert not torch.equal(first[0], plain)
+
+
+def test_strongest_augmentations(toy_model, image_folder):
+    """Every operation of RandAugment takes the largest magnitude that it may be given."""
+    recipe = Recipe(**{**vars(RECIPE), "augmentation": "full"})
+    crops = crops_of(ImageFolder(image_folder), toy_model, recipe)
+    (augment,) = (step for step in crops.transform.transforms if isinstance(step, RandAugment))
+    picture = Image.new("RGB", (32, 32), "teal")
+    for operation in augment.ops:
+        operation.prob, operation.magnitude, operation.magnitude_std = 1, 100, 0
+        assert operation(picture).size == (32, 32)
+
+
+def test_errors_of_a_transform_are_no_broken_picture(image_folder):
+    def refuse(_):
+        raise ValueError("refused")
+
+    with pytest.raises(ValueError, match="refused"):
+        Crops(ImageFolder(image_folder), refuse, seed=0)[0]
 
 
 def test_unreadable_images_are_replaced(toy_model, image_folder):
