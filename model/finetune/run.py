@@ -27,6 +27,7 @@ from rtl_gen.errors import UserError
 
 NETWORK = "network.safetensors"
 MASKS = "masks.npy"
+VALIDATION = "validation.csv"
 
 
 def read_run(folder: Path, network: Network) -> tuple[VisionTransformer, np.ndarray]:
@@ -89,10 +90,12 @@ class Run:
         checkpoint.save(
             self.folder / "checkpoint.safetensors", trainer, self.settings, self.validation
         )
-        files = {"network.safetensors": safetensors.torch.save(trainer.average.module.state_dict())}
+        files = {NETWORK: safetensors.torch.save(trainer.average.module.state_dict())}
         if self.validation is not None:
             measured = self.validation.frame
-            files["validation.csv"] = curve.to_csv(measured)
+            files[VALIDATION] = curve.to_csv(measured)
+        else:
+            (self.folder / VALIDATION).unlink(missing_ok=True)
         frame = curve.to_frame(trainer.history)
         files["curve.csv"] = curve.to_csv(frame)
         files["curve.png"] = curve.to_png(frame, f"Fine-tuning of {trainer.network.name}", measured)

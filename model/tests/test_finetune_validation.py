@@ -168,6 +168,14 @@ def test_resume_keeps_measurements(measured_run):
     assert table["logits"].tolist() == pytest.approx(losses, 1e-5)
 
 
+def test_no_measurements_of_an_earlier_run_stay(measured_run, new_run):
+    measured_run("run").train(lambda _: None)
+    again = new_run("run")
+    assert (again.folder / "validation.csv").is_file()
+    again.train(lambda _: None)
+    assert not (again.folder / "validation.csv").exists()
+
+
 def test_summary(measured_run):
     """Pruned, held back: falls, then rises again; the other three fall."""
     validation = measured_run("run").validation
