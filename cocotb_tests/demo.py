@@ -27,6 +27,7 @@ from model.files import replace_file
 from model.layers import compile_layers, run_layers
 from model.networks import DEIT_TINY
 from model.sample_layers import sample_layers
+from model.schedule_file import DEFAULT_NAME
 from rtl_gen import cli
 from rtl_gen.__main__ import rtl
 from rtl_gen.config import get_config
@@ -34,7 +35,7 @@ from rtl_gen.control.program_format import ErrorCode
 from rtl_gen.errors import UserError
 from sim_models.memory import MemoryTiming
 from sim_models.program import predict_layers
-from sim_models.sweeps.command import DEFAULT_READING, standard_sweep
+from sim_models.sweeps.command import standard_sweep
 from sim_models.sweeps.spec import STANDARD
 
 PRESETS = ("default", "half", "double")
@@ -89,7 +90,7 @@ def demo(
         "mismatches": sum(run["mismatches"] for run in runs.values()),
         "cycles_rtl": runs["default"]["cycles_rtl"],
         "cycles_model": runs["default"]["cycles_model"],
-        "mean_speedup": result.mean_speedups()[DEFAULT_READING],
+        "mean_speedup": result.mean_speedups()[DEFAULT_NAME],
         "survivors": [int(trace.survivors.sum()) for trace in traces],
         "sparsity": SPARSITY,
         "seed": seed,
