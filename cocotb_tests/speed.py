@@ -20,16 +20,18 @@ from rich.table import Table
 from cocotb_tests.calibrate import predict
 from cocotb_tests.calibration_cases import draw_cases, quick_configs
 from cocotb_tests.network.run import run_image
+from model.entry_scores import scores_for
 from model.files import replace_file
 from model.masks import make_masks
-from model.networks import DEIT_BASE, NETWORKS, Network, get_network
-from model.schedule import DEFAULT_SCHEDULE, NO_PRUNING
+from model.networks import DEIT_BASE, DEIT_TINY, NETWORKS, Network, get_network
+from model.schedule import DEFAULT_SCHEDULE, NO_PRUNING, Schedule
+from model.schedule_file import schedule_of
 from model.synthetic import maps_of
 from rtl_gen import cli
 from rtl_gen.config import get_config
 from rtl_gen.errors import UserError
 from sim_models.network import assumed_live, network_cycles
-from sim_models.paper import SPARSITIES
+from sim_models.paper import MASK_STRATEGY, SPARSITIES
 
 REPEATS = 3
 
@@ -55,8 +57,8 @@ def speed(
     ),
 ) -> None:
     """Time the model, print and write seconds and ratios."""
-    model_run(get_network("deit_tiny"), 0.8, prune=True)()  # compiles the model
-    base = fastest(model_run(DEIT_BASE, 0.8, prune=True))
+    model_run(DEIT_TINY, 0.8, DEFAULT_SCHEDULE)()  # compiles the model
+    base = fastest(model_run(DEIT_BASE, 0.8, DEFAULT_SCHEDULE))
     sweep = timed(sweep_points)
     rtl = recorded_runs(runs) or [small_run()]
     result = {
@@ -71,14 +73,21 @@ def speed(
     print(out)
 
 
-def model_run(network: Network, sparsity: float, *, prune: bool) -> Callable[[], Any]:
+def model_run(
+    network: Network,
+    sparsity: float,
+    schedule: Schedule,
+    config: str = "default",
+    strategy: str = MASK_STRATEGY,
+) -> Callable[[], Any]:
     """The model of one image; the masks and the survivors are ready."""
     maps = maps_of(network).maps
-    masks = None if sparsity == 0 else make_masks(maps, sparsity)
-    schedule = DEFAULT_SCHEDULE if prune else NO_PRUNING
-    live = assumed_live(network, maps, masks, schedule) if prune else None
-    config = get_config("default")
-    return lambda: network_cycles(config, network, masks=masks, schedule=schedule, live=live)
+    masks = None
+    if sparsity != 0:
+        masks = make_masks(maps, sparsity, strategy, scores_for(strategy, network.name))
+    live = None if schedule == NO_PRUNING else assumed_live(network, maps, masks, schedule)
+    machine = get_config(config)
+    return lambda: network_cycles(machine, network, masks=masks, schedule=schedule, live=live)
 
 
 def sweep_points() -> None:
@@ -100,14 +109,15 @@ def recorded_runs(folder: Path) -> list[dict]:
         try:
             run = json.loads(path.read_text())
             network, sparsity = get_network(run["model"]), run["sparsity"]
-            seconds, prune = run["wall_seconds"], run["prune"]
+            seconds, choices = run["wall_seconds"], (run["config"], run["strategy"])
+            schedule = schedule_of(run["schedule"], network)
         except (ValueError, KeyError, TypeError) as error:
             raise UserError(
                 f"{path} is no result of a whole-network run ({error!r}): remove it or name "
                 "another folder with --runs"
             ) from error
         if sparsity is not None:
-            model = fastest(model_run(network, sparsity, prune=prune))
+            model = fastest(model_run(network, sparsity, schedule, *choices))
             results.append(ratio(path.stem, run["cycles"], seconds, model))
     return results
 
