@@ -20,8 +20,8 @@ from rich.table import Table
 from cocotb_tests.calibrate import predict
 from cocotb_tests.calibration_cases import draw_cases, quick_configs
 from cocotb_tests.network.run import run_image
-from model.entry_scores import scores_for
 from model.files import replace_file
+from model.integer.choices import network_masks
 from model.masks import make_masks
 from model.networks import DEIT_BASE, DEIT_TINY, NETWORKS, Network, get_network
 from model.schedule import DEFAULT_SCHEDULE, NO_PRUNING, Schedule
@@ -84,7 +84,7 @@ def model_run(
     maps = maps_of(network).maps
     masks = None
     if sparsity != 0:
-        masks = make_masks(maps, sparsity, strategy, scores_for(strategy, network.name))
+        masks = network_masks(network, sparsity, None, strategy, seed=0).numpy()
     live = None if schedule == NO_PRUNING else assumed_live(network, maps, masks, schedule)
     machine = get_config(config)
     return lambda: network_cycles(machine, network, masks=masks, schedule=schedule, live=live)

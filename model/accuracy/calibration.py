@@ -4,7 +4,6 @@ Both are kept in the folder of the results under a name that tells what they wer
 they are made once. Calibration images are never the evaluation images.
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 from timm.models.vision_transformer import VisionTransformer
 
-from model.accuracy.evaluation import ProgressBar, digest_of
+from model.accuracy.evaluation import ProgressBar, digest_of, digest_of_masks
 from model.accuracy.finished_rows import key_of
 from model.attention_maps import AttentionMaps, average_attention, load_attention_maps
 from model.calibrate import calibrate
@@ -78,7 +77,7 @@ class Calibration:
         """
         settings = {"seed": self.seed}
         if masks is not None:
-            settings["masks"] = hashlib.sha256(np.packbits(masks)).hexdigest()
+            settings["masks"] = digest_of_masks(masks)
         path = self._path("int8", settings, ".safetensors")
         if not path.is_file():
             reference = FloatReference(network=self.network, model=self.model, masks=masks)

@@ -91,18 +91,17 @@ class Evaluation:
 
 def variants(network: Network, subjects: Sequence[Subject], schedule: Schedule) -> list[Variant]:
     """Every subject without and with pruning, all in float and then in integers."""
+    in_float = [(subject, None) for subject in subjects]
+    in_integers = [(subject, subject.integers) for subject in subjects if subject.integers]
     return [
         Variant(
             label=subject.label,
             reference=FloatReference(
                 network=network, model=subject.model, masks=subject.masks, schedule=pruning
             ),
-            integer=arithmetic,
+            integer=integer,
         )
-        for in_integers in (False, True)
-        for subject in subjects
-        if not in_integers or subject.integers is not None
-        for arithmetic in [subject.integers if in_integers else None]
+        for subject, integer in in_float + in_integers
         for pruning in dict.fromkeys((NO_PRUNING, schedule))
     ]
 
@@ -119,9 +118,12 @@ def evaluate(
         "version": VERSION,
         "images": folder.digest(),
     }
+    models = dict.fromkeys(variant.reference.model for variant in wanted)
+    weights = {model: digest_of(model) for model in models}
     rows, reused, unreadable = [], 0, []
     for variant in wanted:
-        key = key_of({**common, **_settings(variant)})
+        settings = {"weights": weights[variant.reference.model], **_settings(variant)}
+        key = key_of({**common, **settings})
         found = finished.get(key)
         reused += found is not None
         if found is None:
@@ -153,13 +155,17 @@ def digest_of(model: nn.Module) -> str:
     return digest.hexdigest()
 
 
+def digest_of_masks(masks: np.ndarray) -> str:
+    """SHA-256 over the bits of masks."""
+    return hashlib.sha256(np.packbits(masks)).hexdigest()
+
+
 def _settings(variant: Variant) -> dict[str, Any]:
     reference = variant.reference
     masks = reference.masks
     return {
         "network": dataclasses.asdict(reference.network),
-        "weights": digest_of(reference.model),
-        "masks": None if masks is None else hashlib.sha256(np.packbits(masks)).hexdigest(),
+        "masks": None if masks is None else digest_of_masks(masks),
         "schedule": dataclasses.asdict(reference.schedule),
         "integers": None if variant.integer is None else variant.integer.digest(),
     }

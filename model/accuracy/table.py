@@ -18,6 +18,7 @@ import pandas as pd
 from rich.table import Table
 
 from model.files import replace_file
+from model.statistics import standard_error
 
 TOP = 5
 FLOAT = "float"
@@ -81,8 +82,7 @@ def figures(ranks: Sequence[int], base: Sequence[int]) -> dict[str, float]:
 def paired(ranks: Sequence[int], base: Sequence[int]) -> tuple[float, float]:
     """Points of top-1 more than the base has on the same images, and their standard error."""
     change = (np.array(ranks) == 0).astype(int) - (np.array(base) == 0)
-    error = np.std(change, ddof=1) / np.sqrt(len(change)) if len(change) > 1 else np.nan
-    return 100 * np.mean(change), 100 * error
+    return 100 * np.mean(change), 100 * standard_error(change)
 
 
 def write(frame: pd.DataFrame, settings: dict[str, Any], stem: Path) -> tuple[Path, Path]:

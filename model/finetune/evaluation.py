@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Mapping
 
-import numpy as np
 import pandas as pd
 import torch
 
 from model.images import ImageFolder
 from model.reference import FloatReference
+from model.statistics import standard_error
 
 
 def evaluate(
@@ -38,6 +38,6 @@ def evaluate(
             "images": len(correct),
             "top1": 100 * correct.mean().to_numpy(),
             "drop": 100 * drops.mean().to_numpy(),
-            "drop_standard_error": 100 * drops.std().to_numpy() / np.sqrt(len(correct)),
+            "drop_standard_error": 100 * drops.apply(standard_error).to_numpy(),
         }
     )

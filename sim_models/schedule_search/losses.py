@@ -5,19 +5,17 @@ of the unpruned network and q those of the pruned one, with the same weights and
 is in float32: products in bfloat16 change the divergence by a few percent.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from model.accuracy.ranks import Progress
 from model.reference import FloatReference, Stream
 from model.schedule import LayerTokens
 from rtl_gen.numerics import PROTECTED_TOKENS
-
-Progress = Callable[[int], object]
-"""Called with the images of every finished batch."""
 
 
 class PruningLoss:

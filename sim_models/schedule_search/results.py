@@ -25,6 +25,7 @@ from model.files import replace_file
 from model.networks import Network
 from model.schedule import ListedSchedule
 from model.schedule_file import write_schedule
+from model.statistics import standard_error
 from sim_models.figures.style import BLUE, FORMATS, GREY, VERMILION, new_figure, render, style
 from sim_models.figures.tables import Column, TextTable, text_table
 from sim_models.schedule_search.planning import Plan
@@ -66,10 +67,6 @@ class Result:
             "held_back_loss": np.nan if held_back is None else held_back.mean(),
             "held_back_standard_error": np.nan if held_back is None else standard_error(held_back),
         }
-
-
-def standard_error(values: np.ndarray) -> float:
-    return float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else np.nan
 
 
 def layers_table(result: Result) -> TextTable:

@@ -1,15 +1,14 @@
 """A search from images to its result."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import replace
 
+from model.accuracy.evaluation import ProgressBar
 from model.images import ImageFolder
 from model.reference import FloatReference
 from model.schedule import ListedSchedule, Schedule
 from rtl_gen.errors import UserError
 from sim_models.schedule_search.layer_cycles import Machine, layer_cycles
-from sim_models.schedule_search.losses import Progress, PruningLoss
+from sim_models.schedule_search.losses import PruningLoss
 from sim_models.schedule_search.planning import Plan, Planner
 from sim_models.schedule_search.results import DEFAULT, FOUND, Result
 from sim_models.schedule_search.search import (
@@ -21,9 +20,6 @@ from sim_models.schedule_search.search import (
     most_evaluations,
     search,
 )
-
-ProgressBar = Callable[[int, str], AbstractContextManager[Progress]]
-"""Of a number of steps and a description."""
 
 
 def run_search(
