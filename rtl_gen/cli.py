@@ -1,18 +1,21 @@
 """What every command line of the project shares: a user's error is one line and exit status 2."""
 
 import sys
+import warnings
 
 import typer
 from typer.exceptions import Abort, TyperException
 
-from rtl_gen.errors import UserError
+from rtl_gen.errors import InputWarning, UserError
 
 
 def run(app: typer.Typer) -> None:
     """Run `app` and exit: 0 if all went well, 2 after `error: ...` on standard error for bad input.
 
-    Bad input is a UserError from the project, or an option that Typer does not accept.
+    Bad input is a UserError from the project, or an option that Typer does not accept. An
+    InputWarning is a line `warning: ...` on standard error.
     """
+    _show_input_warnings()
     try:
         sys.exit(app(standalone_mode=False))
     except (UserError, TyperException) as error:
@@ -21,3 +24,17 @@ def run(app: typer.Typer) -> None:
         sys.exit(2)
     except Abort:
         sys.exit(130)
+
+
+def _show_input_warnings() -> None:
+    """An InputWarning on one line, every time; Python shows other warnings as ever."""
+    show_others = warnings.showwarning
+
+    def show(message, category, *where, **options) -> None:
+        if issubclass(category, InputWarning):
+            print("warning:", " ".join(str(message).split()), file=sys.stderr)
+        else:
+            show_others(message, category, *where, **options)
+
+    warnings.simplefilter("always", InputWarning)
+    warnings.showwarning = show
