@@ -46,7 +46,7 @@ def test_text_holds_neither_paths_nor_attributes():
     text = emit(Echo(), "echo")
     assert ".py" not in text
     assert "(*" not in text
-    assert "else $fatal;" in text
+    assert 'else $fatal(1, "forbidden token");' in text
 
 
 def test_ports_and_memories_are_listed():
@@ -61,6 +61,22 @@ def test_ports_and_memories_are_listed():
     assert memories(text, "echo") == [Memory("echo.storage", depth=8, width=16, writable=True)]
     with pytest.raises(ValueError, match="no module other"):
         ports(text, "other")
+
+
+class SilentAssert(wiring.Component):
+    """Does not say what is wrong."""
+
+    level: In(2)
+
+    def elaborate(self, platform):
+        m = Module()
+        m.d.sync += Assert(self.level != 3)
+        return m
+
+
+def test_assert_without_a_message_is_refused():
+    with pytest.raises(ValueError, match="silent: an Assert without a message"):
+        emit(SilentAssert(), "silent")
 
 
 def test_combinational_assert_is_refused():

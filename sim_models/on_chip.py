@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from model.networks import Network
 from rtl_gen import numerics
 from rtl_gen.attention.row_interleaver import RowInterleaver
-from rtl_gen.attention.softmax import slot_address_bits
+from rtl_gen.attention.row_slots import slot_address_bits
 from rtl_gen.config import AcceleratorConfig
 
 GELU_ENTRIES = 256

@@ -12,12 +12,13 @@ from itertools import pairwise
 import cocotb
 from cocotb.triggers import ClockCycles, RisingEdge, with_timeout
 
-from cocotb_tests.attention.row_path import RowPath
 from cocotb_tests.harness.bench import CLOCK_PERIOD_NS, parameters, start
 from cocotb_tests.harness.compare import assert_equal
 from cocotb_tests.harness.streams import StreamSource, pack, random_pauses, unpack
-from rtl_gen.attention.row_interleaver import RowInterleaver
-from rtl_gen.attention.softmax import normalised_row_layout
+from rtl_gen.attention.exponentials import exponentials_layout
+from rtl_gen.attention.normalisation import normalised_row_layout
+from rtl_gen.attention.row_interleaver import RowInterleaver, issue_layout
+from rtl_gen.attention.row_slots import slot_write_layout
 from rtl_gen.common.layouts import beat_layout
 from rtl_gen.config import AcceleratorConfig
 
@@ -51,8 +52,8 @@ class Bench:
         self.rng = random.Random(given["seed"])
         self.softmax_delay = softmax_delay
         self.output_pauses = iter(output_pauses)
-        path = RowPath(self.config)
-        self.ports = {n: m.shape for n, m in path.signature.members.items() if m.is_port}
+        self.issue_shape = issue_layout(self.config)
+        self.exp_shape = slot_write_layout(self.config, exponentials_layout(self.config))
         self.qk = StreamSource(dut, "qk", beat_layout(self.config), beat_pauses)
         self.rows = StreamSource(dut, "rows", normalised_row_layout(self.config))
         self.edge = RisingEdge(dut.clk)
@@ -72,9 +73,9 @@ class Bench:
         while True:
             await self.edge
             self.cycle += 1
-            if not int(self.dut.issue_valid.value):
+            if not int(self.dut.issue__valid.value):
                 continue
-            issue = unpack(self.ports["issue"], int(self.dut.issue.value))
+            issue = unpack(self.issue_shape, int(self.dut.issue__payload.value))
             self.issued.append((self.cycle, issue))
             if issue["beat"]["last"] and issue["is_pv"]:
                 self.finished += 1
@@ -92,11 +93,12 @@ class Bench:
                 await self.edge
             _, row = self.scored.popleft()
             for beat, exponentials in enumerate(self.exponentials[row]):
-                dut.exp_valid.value = 1
-                dut.exp_address.value = self.slot << self.config.word_bits | beat
-                dut.exponentials.value = pack(self.ports["exponentials"], exponentials)
+                address = self.slot << self.config.word_bits | beat
+                item = {"address": address, "data": exponentials}
+                dut.exponentials__valid.value = 1
+                dut.exponentials__payload.value = pack(self.exp_shape, item)
                 await self.edge
-            dut.exp_valid.value = 0
+            dut.exponentials__valid.value = 0
             self.slot = (self.slot + 1) % self.config.row_slots
             self.rows.put([self.descriptions[row]])
 

@@ -16,7 +16,11 @@ from cocotb_tests.harness.bench import CLOCK_PERIOD_NS, parameters, start
 from cocotb_tests.harness.compare import assert_equal
 from cocotb_tests.harness.streams import StreamSink, pack, random_pauses, unpack
 from model.tests import formulas
-from rtl_gen.attention.softmax import Softmax, normalised_row_layout
+from rtl_gen.attention.exponentials import exponentials_layout
+from rtl_gen.attention.normalisation import normalised_row_layout
+from rtl_gen.attention.row_maximum import score_beat_layout
+from rtl_gen.attention.row_slots import slot_write_layout
+from rtl_gen.attention.softmax import Softmax
 from rtl_gen.common.layouts import scale_layout
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.numerics import Scale
@@ -67,9 +71,8 @@ class Bench:
         self.rng = random.Random(given["seed"])
         self.gaps = random_pauses(gaps, given["seed"])
         self.row_shape = normalised_row_layout(self.config)
-        self.ports = {
-            n: m.shape for n, m in Softmax(self.config).signature.members.items() if m.is_port
-        }
+        self.score_shape = score_beat_layout(self.config)
+        self.exp_shape = slot_write_layout(self.config, exponentials_layout(self.config))
         self.edge = RisingEdge(dut.clk)
         self.sink = StreamSink(dut, "rows", self.row_shape, sink_pauses)
         self.picked_up = 0
@@ -126,22 +129,25 @@ class Bench:
                 await self.edge
             scores = [self.rng.randint(LOWEST, HIGHEST) if s is None else s for s in beat]
             last = index == len(row.beats) - 1
-            dut.valid.value = 1
-            dut.last.value = last
-            dut.token.value = row.token if last else self.rng.randrange(self.config.max_tokens)
-            dut.lane_valid.value = sum(1 << lane for lane in lanes if beat[lane] is not None)
-            dut.scores.value = pack(self.ports["scores"], scores)
+            item = {
+                "token": row.token if last else self.rng.randrange(self.config.max_tokens),
+                "last": last,
+                "valid": sum(1 << lane for lane in lanes if beat[lane] is not None),
+                "scores": scores,
+            }
+            dut.scores__valid.value = 1
+            dut.scores__payload.value = pack(self.score_shape, item)
             await self.edge
-            dut.valid.value = 0
+            dut.scores__valid.value = 0
 
     async def _watch(self) -> None:
         dut = self.dut
         while True:
             await self.edge
             self.picked_up += int(dut.rows__valid.value) and int(dut.rows__ready.value)
-            if int(dut.exp_valid.value):
-                values = unpack(self.ports["exponentials"], int(dut.exponentials.value))
-                self.exponentials.append((int(dut.exp_address.value), values))
+            if int(dut.exponentials__valid.value):
+                beat = unpack(self.exp_shape, int(dut.exponentials__payload.value))
+                self.exponentials.append((beat["address"], beat["data"]))
 
 
 def corner_rows(bench: Bench) -> list[Row]:

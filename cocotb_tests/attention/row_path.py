@@ -13,9 +13,9 @@ class RowPath(Component):
 
     Attributes
     ----------
-    start, count, qk, output_taken, issue_valid, issue
+    start, count, qk, output_taken, issue
         Those of RowInterleaver.
-    exp_valid, exp_address, exponentials, rows
+    exponentials, rows
         Those of RowBuffer.
     """
 
@@ -27,8 +27,8 @@ class RowPath(Component):
         super().__init__(
             {
                 **{n: control[n] for n in ("start", "count", "qk", "output_taken")},
-                **{n: softmax[n] for n in ("exp_valid", "exp_address", "exponentials", "rows")},
-                **{n: control[n] for n in ("issue_valid", "issue")},
+                **{n: softmax[n] for n in ("exponentials", "rows")},
+                "issue": control["issue"],
             }
         )
 
@@ -39,19 +39,16 @@ class RowPath(Component):
         connect(m, flipped(self.qk), interleaver.qk)
         connect(m, flipped(self.rows), row_buffer.rows)
         connect(m, row_buffer.beats, interleaver.pv)
-        issued = interleaver.issue
+        connect(m, flipped(self.exponentials), row_buffer.exponentials)
+        connect(m, interleaver.issue, flipped(self.issue))
+        issued = interleaver.issue.payload
         m.d.comb += [
             interleaver.start.eq(self.start),
             interleaver.count.eq(self.count),
             interleaver.output_taken.eq(self.output_taken),
-            self.issue_valid.eq(interleaver.issue_valid),
-            self.issue.eq(issued),
-            row_buffer.beat_valid.eq(interleaver.issue_valid & ~issued.is_pv),
-            row_buffer.beat.valid.eq(issued.beat.valid),
-            row_buffer.beat.word.eq(issued.beat.word),
-            row_buffer.beat.last.eq(issued.beat.last),
-            row_buffer.exp_valid.eq(self.exp_valid),
-            row_buffer.exp_address.eq(self.exp_address),
-            row_buffer.exponentials.eq(self.exponentials),
+            row_buffer.qk.valid.eq(interleaver.issue.valid & ~issued.is_pv),
+            row_buffer.qk.payload.valid.eq(issued.beat.valid),
+            row_buffer.qk.payload.word.eq(issued.beat.word),
+            row_buffer.qk.payload.last.eq(issued.beat.last),
         ]
         return m

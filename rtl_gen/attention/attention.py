@@ -163,11 +163,11 @@ class Attention(wiring.Component):
         connect(m, row_buffer.beats, interleaver.pv)
 
         # Beats to operands.
-        issue, beat = interleaver.issue, interleaver.issue.beat
+        issue, beat = interleaver.issue.payload, interleaver.issue.payload.beat
         qk_beat, pv_beat = self.qk_beat, self.pv_beat
         m.d.comb += [
-            qk_beat.eq(interleaver.issue_valid & ~issue.is_pv),
-            pv_beat.eq(interleaver.issue_valid & issue.is_pv),
+            qk_beat.eq(interleaver.issue.valid & ~issue.is_pv),
+            pv_beat.eq(interleaver.issue.valid & issue.is_pv),
             self.query.enable.eq(qk_beat & beat.first),
             self.query.address.eq(beat.row.token),
         ]
@@ -180,24 +180,25 @@ class Attention(wiring.Component):
 
         # Dots to scores to exponentials.
         to_scores = self.score_latency(config)
+        scores = softmax.scores.payload
         m.d.comb += [
             score_requantizer.values.eq(self.dots),
             score_requantizer.multiplier.eq(head.score.multiplier),
             score_requantizer.shift.eq(head.score.shift),
-            softmax.valid.eq(delay(m, qk_beat, to_scores, name="score_valid", reset_less=False)),
-            softmax.last.eq(delay(m, beat.last, to_scores, name="score_last")),
-            softmax.token.eq(delay(m, beat.row.token, to_scores, name="score_token")),
-            softmax.lane_valid.eq(delay(m, beat.valid, to_scores, name="score_lane_valid")),
-            softmax.scores.eq(score_requantizer.results),
+            softmax.scores.valid.eq(
+                delay(m, qk_beat, to_scores, name="score_valid", reset_less=False)
+            ),
+            scores.last.eq(delay(m, beat.last, to_scores, name="score_last")),
+            scores.token.eq(delay(m, beat.row.token, to_scores, name="score_token")),
+            scores.valid.eq(delay(m, beat.valid, to_scores, name="score_lane_valid")),
+            scores.scores.eq(score_requantizer.results),
             softmax.output_scale.eq(head.output),
-            row_buffer.beat_valid.eq(qk_beat),
-            row_buffer.beat.valid.eq(beat.valid),
-            row_buffer.beat.word.eq(beat.word),
-            row_buffer.beat.last.eq(beat.last),
-            row_buffer.exp_valid.eq(softmax.exp_valid),
-            row_buffer.exp_address.eq(softmax.exp_address),
-            row_buffer.exponentials.eq(softmax.exponentials),
+            row_buffer.qk.valid.eq(qk_beat),
+            row_buffer.qk.payload.valid.eq(beat.valid),
+            row_buffer.qk.payload.word.eq(beat.word),
+            row_buffer.qk.payload.last.eq(beat.last),
         ]
+        connect(m, softmax.exponentials, row_buffer.exponentials)
         connect(m, softmax.rows, row_buffer.rows)
 
         # PV beats to importance and output rows.

@@ -13,8 +13,8 @@ from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
 from rtl_gen.array.mac_array import columns_layout
+from rtl_gen.attention.normalisation import normalised_row_layout
 from rtl_gen.attention.row_interleaver import RowInterleaver
-from rtl_gen.attention.softmax import normalised_row_layout
 from rtl_gen.common.layouts import row_layout
 from rtl_gen.common.pipeline import delay
 from rtl_gen.common.requantize import Requantizer

@@ -13,8 +13,9 @@ from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from rtl_gen import numerics
-from rtl_gen.attention.softmax import normalised_row_layout, slot_address_bits
+from rtl_gen.attention.exponentials import exponentials_layout
+from rtl_gen.attention.normalisation import normalised_row_layout
+from rtl_gen.attention.row_slots import slot_address_bits, slot_write_layout
 from rtl_gen.common.layouts import beat_layout
 from rtl_gen.config import AcceleratorConfig
 
@@ -25,7 +26,7 @@ def pv_beat_layout(config: AcceleratorConfig) -> StructLayout:
         {
             "valid": unsigned(config.lanes),
             "word": ArrayLayout(unsigned(config.word_bits), config.lanes),
-            "exponentials": ArrayLayout(unsigned(numerics.EXP_BITS), config.lanes),
+            "exponentials": exponentials_layout(config),
             "row": normalised_row_layout(config),
             "first": 1,
             "last": 1,
@@ -37,10 +38,10 @@ class RowBuffer(wiring.Component):
     """
     Attributes
     ----------
-    beat_valid, beat : a QK^T beat that the array takes
-    exp_valid, exp_address, exponentials : from softmax
-    rows : normalised rows, from softmax
-    beats : PV beats
+    qk : in, QK^T beats that the array takes
+    exponentials : in, beats of exponentials and their places, from softmax
+    rows : in, normalised rows, from softmax
+    beats : out, PV beats
     """
 
     LATENCY = 2
@@ -49,11 +50,12 @@ class RowBuffer(wiring.Component):
         self._config = config
         super().__init__(
             {
-                "beat_valid": In(1),
-                "beat": In(beat_layout(config)),
-                "exp_valid": In(1),
-                "exp_address": In(slot_address_bits(config)),
-                "exponentials": In(ArrayLayout(unsigned(numerics.EXP_BITS), config.lanes)),
+                "qk": In(stream.Signature(beat_layout(config), always_ready=True)),
+                "exponentials": In(
+                    stream.Signature(
+                        slot_write_layout(config, exponentials_layout(config)), always_ready=True
+                    )
+                ),
                 "rows": In(stream.Signature(normalised_row_layout(config))),
                 "beats": Out(stream.Signature(pv_beat_layout(config))),
             }
@@ -71,27 +73,27 @@ class RowBuffer(wiring.Component):
         )
         m.submodules.addresses = addresses = Memory(shape=address_shape, depth=depth, init=[])
         m.submodules.exponentials = exponentials = Memory(
-            shape=ArrayLayout(unsigned(numerics.EXP_BITS), config.lanes), depth=depth, init=[]
+            shape=exponentials_layout(config), depth=depth, init=[]
         )
 
         keep_address = addresses.write_port()
         write_beat, write_slot = Signal(config.word_bits), Signal(range(config.row_slots))
         m.d.comb += [
-            keep_address.en.eq(self.beat_valid),
+            keep_address.en.eq(self.qk.valid),
             keep_address.addr.eq(Cat(write_beat, write_slot)),
-            keep_address.data.valid.eq(self.beat.valid),
-            keep_address.data.word.eq(self.beat.word),
+            keep_address.data.valid.eq(self.qk.payload.valid),
+            keep_address.data.word.eq(self.qk.payload.word),
         ]
-        with m.If(self.beat_valid):
-            m.d.sync += write_beat.eq(Mux(self.beat.last, 0, write_beat + 1))
-            with m.If(self.beat.last):
+        with m.If(self.qk.valid):
+            m.d.sync += write_beat.eq(Mux(self.qk.payload.last, 0, write_beat + 1))
+            with m.If(self.qk.payload.last):
                 m.d.sync += write_slot.eq(write_slot + 1)
 
         keep_exp = exponentials.write_port()
         m.d.comb += [
-            keep_exp.en.eq(self.exp_valid),
-            keep_exp.addr.eq(self.exp_address),
-            keep_exp.data.eq(self.exponentials),
+            keep_exp.en.eq(self.exponentials.valid),
+            keep_exp.addr.eq(self.exponentials.payload.address),
+            keep_exp.data.eq(self.exponentials.payload.data),
         ]
 
         # Replay: memory latch, then output register.

@@ -31,10 +31,10 @@ class RowInterleaver(wiring.Component):
     """
     Attributes
     ----------
-    start, count : begins a head of `count` query rows; only when the one before has issued all rows
-    qk, pv : beats that wait for the array
-    output_taken : a finished row has left the output queue
-    issue_valid, issue : the beat that the array takes
+    start, count : in, begins a head of `count` query rows; only when the one before has issued all
+    qk, pv : in, beats that wait for the array
+    output_taken : in, a finished row has left the output queue
+    issue : out, beats that the array takes
     """
 
     LATENCY = 1
@@ -49,8 +49,7 @@ class RowInterleaver(wiring.Component):
                 "qk": In(stream.Signature(beat_layout(config))),
                 "pv": In(stream.Signature(pv_beat_layout(config))),
                 "output_taken": In(1),
-                "issue_valid": Out(1),
-                "issue": Out(issue_layout(config)),
+                "issue": Out(stream.Signature(issue_layout(config), always_ready=True)),
             }
         )
 
@@ -95,10 +94,10 @@ class RowInterleaver(wiring.Component):
         with m.Elif(pause != 0):
             m.d.sync += pause.eq(pause - 1)
 
-        beat = self.issue.beat
+        beat = self.issue.payload.beat
         m.d.sync += [
-            self.issue_valid.eq(qk_taken | pv_taken),
-            self.issue.is_pv.eq(pv_turn),
+            self.issue.valid.eq(qk_taken | pv_taken),
+            self.issue.payload.is_pv.eq(pv_turn),
         ]
         with m.If(pv_turn):
             m.d.sync += beat.eq(self.pv.payload)
