@@ -236,10 +236,10 @@ class Core(wiring.Component):
             topk.start.payload.keep.eq(dispatcher.prune.payload),
             topk.start.payload.tokens.eq(dispatcher.tokens),
             topk.live.eq(live.live),
-            topk.read_data.eq(attention.sort_data),
-            attention.sort_enable.eq(attention.idle),
-            attention.clear.eq(topk.clear_enable | clearing),
-            attention.clear_address.eq(Mux(clearing, clear_word, topk.clear_address)),
+            topk.read_data.eq(attention.sort.data),
+            attention.sort.enable.eq(attention.idle),
+            attention.clear.valid.eq(topk.clear_enable | clearing),
+            attention.clear.payload.eq(Mux(clearing, clear_word, topk.clear_address)),
         ]
         return ~busy
 
@@ -408,12 +408,12 @@ class Core(wiring.Component):
             operands.activation.eq(activation.read.data),
             operands.hidden.eq(hidden.read.data),
             attention.query.data.eq(query.read.data),
-            attention.sort_address.eq(Mux(store[Target.IMPORTANCE], storer.row, topk.read_address)),
+            attention.sort.address.eq(Mux(store[Target.IMPORTANCE], storer.row, topk.read_address)),
         ]
 
         # What the storer reads: registers behind parts of one wide multiplexer.
         sums = Cat(
-            Cat(attention.sort_data[lane], Const(0, 32 - config.importance_bits))
+            Cat(attention.sort.data[lane], Const(0, 32 - config.importance_bits))
             for lane in range(config.lanes)
         )
         live_rows = Signal(ArrayLayout(config.row_bits, target_ranges(config)[Target.LIVE].rows))

@@ -9,7 +9,7 @@ from cocotb_tests.harness.bench import parameters, start
 from cocotb_tests.harness.compare import assert_equal
 from cocotb_tests.harness.streams import pack, unpack
 from model.tests import formulas
-from rtl_gen.attention.importance import Importance
+from rtl_gen.attention.importance import Importance, importance_beat_layout, sums_layout
 from rtl_gen.config import AcceleratorConfig
 
 
@@ -21,17 +21,18 @@ class Bench:
         self.dut = dut
         self.config = AcceleratorConfig(**given["config"])
         self.rng = random.Random(given["seed"])
-        self.ports = {n: m.shape for n, m in Importance(self.config).signature.members.items()}
+        self.beat_shape = importance_beat_layout(self.config)
+        self.sums_shape = sums_layout(self.config)
         self.sums = [[0] * self.config.lanes for _ in range(self.config.bank_depth)]
         self.edge = RisingEdge(dut.clk)
 
     async def clear(self, words) -> None:
         for word in words:
-            self.dut.clear.value = 1
-            self.dut.clear_address.value = word
+            self.dut.clear__valid.value = 1
+            self.dut.clear__payload.value = word
             self.sums[word] = [0] * self.config.lanes
             await self.edge
-        self.dut.clear.value = 0
+        self.dut.clear__valid.value = 0
 
     async def beat(self, words: list[int | None], exponentials=None, exp_sum=None) -> None:
         """One beat: the word of each lane, None where the lane is idle."""
@@ -41,28 +42,33 @@ class Bench:
             exp_sum or rng.randint(255, 255 * self.config.max_tokens)
         )
         addresses = [rng.randrange(self.config.bank_depth) if w is None else w for w in words]
-        self.dut.lane_valid.value = sum(1 << lane for lane in lanes if words[lane] is not None)
-        self.dut.words.value = pack(self.ports["words"], addresses)
-        self.dut.exponentials.value = pack(self.ports["exponentials"], exponentials)
-        self.dut.mantissa.value, self.dut.length.value = mantissa, length
+        item = {
+            "valid": sum(1 << lane for lane in lanes if words[lane] is not None),
+            "word": addresses,
+            "exponentials": exponentials,
+            "mantissa": mantissa,
+            "length": length,
+        }
+        self.dut.beats__payload.value = pack(self.beat_shape, item)
+        self.dut.beats__valid.value = 1
         for lane, word in enumerate(words):
             if word is not None:
                 probability = formulas.probability(exponentials[lane], mantissa, length)
                 self.sums[word][lane] += probability
         await self.edge
-        self.dut.lane_valid.value = 0
+        self.dut.beats__valid.value = 0
 
     async def check(self) -> None:
         """Read every word, one a cycle, from SETTLE cycles after the last beat on."""
         dut, actual = self.dut, []
         await ClockCycles(dut.clk, Importance.SETTLE - 1)
-        dut.sort_enable.value = 1
+        dut.sort__enable.value = 1
         for word in range(self.config.bank_depth + 1):
-            dut.sort_address.value = min(word, self.config.bank_depth - 1)
+            dut.sort__address.value = min(word, self.config.bank_depth - 1)
             await self.edge
             if word:
-                actual.append(unpack(self.ports["sort_data"], int(dut.sort_data.value)))
-        dut.sort_enable.value = 0
+                actual.append(unpack(self.sums_shape, int(dut.sort__data.value)))
+        dut.sort__enable.value = 0
         assert_equal("importance", actual, self.sums)
 
 

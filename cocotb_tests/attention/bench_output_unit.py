@@ -13,11 +13,10 @@ from cocotb.utils import get_sim_time
 
 from cocotb_tests.harness.bench import CLOCK_PERIOD_NS, parameters, start
 from cocotb_tests.harness.compare import assert_equal
-from cocotb_tests.harness.streams import StreamSink, pack, random_pauses
+from cocotb_tests.harness.streams import StreamSink, pack, random_pauses, unpack
 from model.tests import formulas
-from rtl_gen.array.mac_array import columns_layout
 from rtl_gen.attention.normalisation import normalised_row_layout
-from rtl_gen.attention.output_unit import OutputUnit, output_row_layout
+from rtl_gen.attention.output_unit import OutputUnit, column_beat_layout, output_row_layout
 from rtl_gen.attention.row_interleaver import RowInterleaver
 from rtl_gen.config import AcceleratorConfig
 
@@ -45,7 +44,7 @@ class Bench:
         self.config = AcceleratorConfig(**given["config"])
         self.rng = random.Random(given["seed"])
         self.gaps = random_pauses(gaps, given["seed"])
-        self.columns = columns_layout(self.config)
+        self.shape = column_beat_layout(self.config)
         self.row_shape = normalised_row_layout(self.config)
         self.edge = RisingEdge(dut.clk)
         self.sink = StreamSink(dut, "rows", output_row_layout(self.config), pauses)
@@ -79,22 +78,23 @@ class Bench:
             ):
                 await self._idle()
             description = {"token": row.token, "multiplier": row.multiplier, "shift": row.shift}
-            self.dut.valid.value = 1
-            self.dut.first.value = index == 0
-            self.dut.last.value = last
-            self.dut.columns.value = pack(self.columns, beat)
             # Only the last beat's row counts.
-            junk = self.rng.getrandbits(self.row_shape.size)
-            self.dut.row.value = pack(self.row_shape, description) if last else junk
+            junk = unpack(self.row_shape, self.rng.getrandbits(self.row_shape.size))
+            item = {
+                "first": index == 0,
+                "last": last,
+                "row": description if last else junk,
+                "columns": beat,
+            }
+            self.dut.beats__valid.value = 1
+            self.dut.beats__payload.value = pack(self.shape, item)
             if last:
                 self.last_beat, self.finished = self.cycle, self.finished + 1
             await self.edge
-            self.dut.valid.value = 0
+            self.dut.beats__valid.value = 0
 
     async def _idle(self) -> None:
-        self.dut.first.value = self.rng.randrange(2)
-        self.dut.last.value = self.rng.randrange(2)
-        self.dut.columns.value = self.rng.getrandbits(self.columns.size)
+        self.dut.beats__payload.value = self.rng.getrandbits(self.shape.size)
         await self.edge
 
     async def run(self, rows: list[Row]) -> None:

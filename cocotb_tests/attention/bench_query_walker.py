@@ -66,11 +66,12 @@ class Bench:
         self.live = live
         bitmap = sum(1 << token for token in live)
         self.dut.live.value = bitmap
-        self.dut.count.value = len(live)
-        self.dut.start.value = 1
+        self.dut.start__payload.value = len(live)
+        self.dut.start__valid.value = 1
         begin = get_sim_time("ns")
         await RisingEdge(self.dut.clk)
-        self.dut.start.value = 0
+        self.dut.start__valid.value = 0
+        self.dut.start__payload.value = self.rng.getrandbits(self.config.count_bits)
         rows = await self.sink.receive(len(live))
         cycles = round((get_sim_time("ns") - begin) / CLOCK_PERIOD_NS)
         assert_equal("token", [row["token"] for row in rows], live)

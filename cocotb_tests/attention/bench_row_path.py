@@ -153,15 +153,15 @@ class Bench:
                     for beat in range(length)
                 ]
             )
-        self.dut.count.value = len(lengths)
-        self.dut.start.value = 1
+        self.dut.start__payload.value = len(lengths)
+        self.dut.start__valid.value = 1
         cocotb.start_soon(self._end_start())
         for beats in self.beats:
             self.qk.put(beats)
 
     async def _end_start(self) -> None:
         await self.edge
-        self.dut.start.value = 0
+        self.dut.start__valid.value = 0
 
     def compare(self, lengths: list[int]) -> list[tuple[int, dict]]:
         expected = []

@@ -13,7 +13,7 @@ class RowPath(Component):
 
     Attributes
     ----------
-    start, count, qk, output_taken, issue
+    start, qk, output_taken, issue
         Those of RowInterleaver.
     exponentials, rows
         Those of RowBuffer.
@@ -26,7 +26,7 @@ class RowPath(Component):
         softmax = self.row_buffer.signature.members
         super().__init__(
             {
-                **{n: control[n] for n in ("start", "count", "qk", "output_taken")},
+                **{n: control[n] for n in ("start", "qk", "output_taken")},
                 **{n: softmax[n] for n in ("exponentials", "rows")},
                 "issue": control["issue"],
             }
@@ -36,6 +36,7 @@ class RowPath(Component):
         m = Module()
         m.submodules.interleaver = interleaver = self.interleaver
         m.submodules.row_buffer = row_buffer = self.row_buffer
+        connect(m, flipped(self.start), interleaver.start)
         connect(m, flipped(self.qk), interleaver.qk)
         connect(m, flipped(self.rows), row_buffer.rows)
         connect(m, row_buffer.beats, interleaver.pv)
@@ -43,8 +44,6 @@ class RowPath(Component):
         connect(m, interleaver.issue, flipped(self.issue))
         issued = interleaver.issue.payload
         m.d.comb += [
-            interleaver.start.eq(self.start),
-            interleaver.count.eq(self.count),
             interleaver.output_taken.eq(self.output_taken),
             row_buffer.qk.valid.eq(interleaver.issue.valid & ~issued.is_pv),
             row_buffer.qk.payload.valid.eq(issued.beat.valid),

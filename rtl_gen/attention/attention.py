@@ -29,7 +29,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from rtl_gen import numerics
 from rtl_gen.array.mac_array import MacArray, columns_layout, dots_layout
 from rtl_gen.array.operands import OperandRegisters
-from rtl_gen.attention.importance import Importance
+from rtl_gen.attention.importance import Importance, sums_layout
 from rtl_gen.attention.mask_decoder import MaskDecoder
 from rtl_gen.attention.output_unit import OutputUnit, output_row_layout
 from rtl_gen.attention.query_walker import QueryWalker
@@ -60,7 +60,7 @@ class Attention(wiring.Component):
     kv_address : read addresses of the K/V banks, bit 0 chooses V
     scalars, scale_lanes : beside the query's and the banks' latches, for the operand registers
     dots, columns : results of the array
-    sort_enable, sort_address, sort_data, clear, clear_address : the importance sums, while idle
+    sort, clear : see Importance, while idle
     rows : output rows in token order
     idle : nothing under way
     qk_beat, pv_beat : the array takes a beat of either kind in this cycle
@@ -104,11 +104,8 @@ class Attention(wiring.Component):
                 "scale_lanes": Out(1),
                 "dots": In(dots_layout(config)),
                 "columns": In(columns_layout(config)),
-                "sort_enable": In(1),
-                "sort_address": In(config.word_bits),
-                "sort_data": Out(ArrayLayout(unsigned(config.importance_bits), lanes)),
-                "clear": In(1),
-                "clear_address": In(config.word_bits),
+                "sort": In(read_signature(config.bank_depth, sums_layout(config))),
+                "clear": In(stream.Signature(unsigned(config.word_bits), always_ready=True)),
                 "rows": Out(stream.Signature(output_row_layout(config))),
                 "idle": Out(1),
                 "qk_beat": Out(1),
@@ -140,11 +137,11 @@ class Attention(wiring.Component):
             self.idle.eq(~begin & ~more_rows),
             self.start.ready.eq(self.idle),
             row_taken.eq(self.rows.valid & self.rows.ready),
-            walker.start.eq(begin),
-            walker.count.eq(self.count),
+            walker.start.valid.eq(begin),
+            walker.start.payload.eq(self.count),
             walker.live.eq(self.live),
-            interleaver.start.eq(begin),
-            interleaver.count.eq(self.count),
+            interleaver.start.valid.eq(begin),
+            interleaver.start.payload.eq(self.count),
             interleaver.output_taken.eq(row_taken),
         ]
         m.d.sync += begin.eq(self.start.valid & self.start.ready)
@@ -202,28 +199,27 @@ class Attention(wiring.Component):
         connect(m, softmax.rows, row_buffer.rows)
 
         # PV beats to importance and output rows.
-        with m.If(pv_beat & head.accumulate):
-            m.d.comb += importance.lane_valid.eq(beat.valid)
+        added = importance.beats.payload
         m.d.comb += [
-            importance.words.eq(beat.word),
-            importance.exponentials.eq(beat.exponentials),
-            importance.mantissa.eq(beat.row.mantissa),
-            importance.length.eq(beat.row.length),
-            importance.sort_enable.eq(self.sort_enable),
-            importance.sort_address.eq(self.sort_address),
-            self.sort_data.eq(importance.sort_data),
-            importance.clear.eq(self.clear),
-            importance.clear_address.eq(self.clear_address),
+            importance.beats.valid.eq(pv_beat & head.accumulate),
+            added.valid.eq(beat.valid),
+            added.word.eq(beat.word),
+            added.exponentials.eq(beat.exponentials),
+            added.mantissa.eq(beat.row.mantissa),
+            added.length.eq(beat.row.length),
         ]
+        connect(m, flipped(self.sort), importance.sort)
+        connect(m, flipped(self.clear), importance.clear)
         to_columns = self.column_latency(config)
+        columns = output_unit.beats.payload
         m.d.comb += [
-            output_unit.valid.eq(
+            output_unit.beats.valid.eq(
                 delay(m, pv_beat, to_columns, name="column_valid", reset_less=False)
             ),
-            output_unit.first.eq(delay(m, beat.first, to_columns, name="column_first")),
-            output_unit.last.eq(delay(m, beat.last, to_columns, name="column_last")),
-            output_unit.row.eq(delay(m, beat.row, to_columns, name="column_row")),
-            output_unit.columns.eq(self.columns),
+            columns.first.eq(delay(m, beat.first, to_columns, name="column_first")),
+            columns.last.eq(delay(m, beat.last, to_columns, name="column_last")),
+            columns.row.eq(delay(m, beat.row, to_columns, name="column_row")),
+            columns.columns.eq(self.columns),
         ]
         connect(m, output_unit.rows, flipped(self.rows))
         return m

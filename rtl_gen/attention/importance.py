@@ -1,59 +1,75 @@
-"""Importance of the tokens: probabilities summed over queries and heads, banked like K and V.
+"""Importance of the tokens (SpAtten's cumulative attention): probabilities summed over queries and
+heads, banked like K and V.
 
 Beside every PV beat, each valid lane adds round_shift(exponential * mantissa, length - 1), a
 probability in units of 2^-16, to the sum of its key. One beat a cycle without stalls: sums still
 under way are forwarded, so the same key may come in consecutive beats. A beat is in memory SETTLE =
 4 cycles after it was presented.
 
-While no beats come, `sort_address` reads one word of all banks (`sort_data` a cycle later, the
-memory's latch), and `clear` zeroes the word at `clear_address`.
+While no beats come, `sort` reads one word of all banks (data a cycle later, the memory's latch),
+and `clear` zeroes a word.
 """
 
-from amaranth.hdl import Module, Mux, Signal, unsigned
-from amaranth.lib import wiring
-from amaranth.lib.data import ArrayLayout
+from amaranth.hdl import Const, Module, Mux, Signal, unsigned
+from amaranth.lib import stream, wiring
+from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.lib.memory import Memory
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In
 
 from rtl_gen import numerics
+from rtl_gen.attention.exponentials import exponentials_layout
+from rtl_gen.common.contract import require
 from rtl_gen.common.pipeline import delay, register
 from rtl_gen.config import AcceleratorConfig
+from rtl_gen.memory.row_memory import read_signature
+
+
+def importance_beat_layout(config: AcceleratorConfig) -> StructLayout:
+    """A PV beat as importance sees it: keys and exponentials, and the reciprocal of their row."""
+    return StructLayout(
+        {
+            "valid": unsigned(config.lanes),
+            "word": ArrayLayout(unsigned(config.word_bits), config.lanes),
+            "exponentials": exponentials_layout(config),
+            "mantissa": unsigned(numerics.RECIPROCAL_BITS),
+            "length": range(config.exp_sum_bits + 1),
+        }
+    )
+
+
+def sums_layout(config: AcceleratorConfig) -> ArrayLayout:
+    """A word of the importance sums: those of `lanes` tokens."""
+    return ArrayLayout(unsigned(config.importance_bits), config.lanes)
 
 
 class Importance(wiring.Component):
     """
     Attributes
     ----------
-    lane_valid, words, exponentials : the PV beat; lane_valid = 0 for no beat
-    mantissa, length : the row's reciprocal
-    sort_enable, sort_address, sort_data : read port of the sorter
-    clear, clear_address : zeroes a word of all banks
+    beats : in, PV beats, always taken
+    sort : in, read port of the sorter; only SETTLE cycles after a beat or later
+    clear : in, words of all banks to zero, always taken; likewise
     """
 
     SETTLE = 4
 
     def __init__(self, config: AcceleratorConfig):
         self._config = config
-        lanes = config.lanes
+        word = unsigned(config.word_bits)
         super().__init__(
             {
-                "lane_valid": In(lanes),
-                "words": In(ArrayLayout(unsigned(config.word_bits), lanes)),
-                "exponentials": In(ArrayLayout(unsigned(numerics.EXP_BITS), lanes)),
-                "mantissa": In(numerics.RECIPROCAL_BITS),
-                "length": In(range(config.exp_sum_bits + 1)),
-                "sort_enable": In(1),
-                "sort_address": In(config.word_bits),
-                "sort_data": Out(ArrayLayout(unsigned(config.importance_bits), lanes)),
-                "clear": In(1),
-                "clear_address": In(config.word_bits),
+                "beats": In(stream.Signature(importance_beat_layout(config), always_ready=True)),
+                "sort": In(read_signature(config.bank_depth, sums_layout(config))),
+                "clear": In(stream.Signature(word, always_ready=True)),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
         lowest = numerics.EXP_BITS - 1  # a sum of at least EXP_MAX is EXP_BITS long
-        shift = register(m, (self.length - 1)[: len(self.length)], name="shift")
+        beat = self.beats.payload
+        shift = register(m, (beat.length - 1)[: len(beat.length)], name="shift")
+        idle = Const(1)
         for lane in range(self._config.lanes):
             memory = Memory(
                 shape=unsigned(self._config.importance_bits),
@@ -62,9 +78,9 @@ class Importance(wiring.Component):
             )
             m.submodules[f"bank_{lane}"] = memory
             read, write = memory.read_port(), memory.write_port()
-            word = self.words[lane]
+            word = beat.word[lane]
 
-            product = register(m, self.exponentials[lane] * self.mantissa, name=f"product_{lane}")
+            product = register(m, beat.exponentials[lane] * beat.mantissa, name=f"product_{lane}")
             halves = Signal(numerics.PROBABILITY_FRACTION_BITS + 2, name=f"halves_{lane}")
             with m.Switch(shift):
                 for value in range(lowest, self._config.exp_sum_bits):
@@ -74,16 +90,15 @@ class Importance(wiring.Component):
 
             m.d.comb += [
                 read.en.eq(1),
-                read.addr.eq(Mux(self.sort_enable, self.sort_address, word)),
-                self.sort_data[lane].eq(read.data),
+                read.addr.eq(Mux(self.sort.enable, self.sort.address, word)),
+                self.sort.data[lane].eq(read.data),
             ]
             # The sum of a beat is ready 3 cycles after its address was presented. A beat overtakes
             # the three before it on their way to memory, the latest of which counts.
             stored = register(m, read.data, name=f"stored_{lane}")
             add_word = delay(m, word, 2, name=f"add_word_{lane}")
-            add_valid = delay(
-                m, self.lane_valid[lane], 2, name=f"add_valid_{lane}", reset_less=False
-            )
+            valid = self.beats.valid & beat.valid[lane]
+            add_valid = delay(m, valid, 2, name=f"add_valid_{lane}", reset_less=False)
             total = Signal(unsigned(self._config.importance_bits), name=f"total_{lane}")
             m.d.comb += total.eq(stored)
             in_flight = []
@@ -98,8 +113,10 @@ class Importance(wiring.Component):
                     m.d.comb += total.eq(value)
             newest, newest_word, newest_valid = in_flight[0]
             m.d.comb += [
-                write.en.eq(newest_valid | self.clear),
-                write.addr.eq(Mux(self.clear, self.clear_address, newest_word)),
-                write.data.eq(Mux(self.clear, 0, newest)),
+                write.en.eq(newest_valid | self.clear.valid),
+                write.addr.eq(Mux(self.clear.valid, self.clear.payload, newest_word)),
+                write.data.eq(Mux(self.clear.valid, 0, newest)),
             ]
+            idle &= ~newest_valid
+        require(m, ~self.clear.valid | idle, "importance: a word is cleared while sums come")
         return m

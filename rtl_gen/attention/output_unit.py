@@ -1,4 +1,4 @@
-"""Output unit: accumulates a PV row, normalises and requantises it, and queues it for writing.
+"""Output unit: accumulates a PV row (SpMM), normalises and requantises it, queues it for writing.
 
 Column sums of PV beats arrive one a cycle. After a row's last beat its `width` accumulators leave
 `output_columns` a cycle through one requantiser, whose factor holds the row's normalisation. The
@@ -15,8 +15,9 @@ from amaranth.lib.wiring import In, Out
 from rtl_gen.array.mac_array import columns_layout
 from rtl_gen.attention.normalisation import normalised_row_layout
 from rtl_gen.attention.row_interleaver import RowInterleaver
+from rtl_gen.common.contract import require
 from rtl_gen.common.layouts import row_layout
-from rtl_gen.common.pipeline import delay
+from rtl_gen.common.pipeline import delay, register
 from rtl_gen.common.requantize import Requantizer
 from rtl_gen.config import AcceleratorConfig
 
@@ -26,12 +27,24 @@ def output_row_layout(config: AcceleratorConfig) -> StructLayout:
     return StructLayout({"token": unsigned(config.token_bits), "data": row_layout(config)})
 
 
+def column_beat_layout(config: AcceleratorConfig) -> StructLayout:
+    """Column sums of one PV beat; `row` counts with the last one of a row."""
+    return StructLayout(
+        {
+            "first": 1,
+            "last": 1,
+            "row": normalised_row_layout(config),
+            "columns": columns_layout(config),
+        }
+    )
+
+
 class OutputUnit(wiring.Component):
     """
     Attributes
     ----------
-    valid, first, last, row, columns : column sums of one PV beat; `row` counts with the last one
-    rows : finished rows
+    beats : in, column sums, always taken
+    rows : out, finished rows
 
     `rows.valid` follows a row's last beat by `latency`.
     """
@@ -43,11 +56,7 @@ class OutputUnit(wiring.Component):
         self._config = config
         super().__init__(
             {
-                "valid": In(1),
-                "first": In(1),
-                "last": In(1),
-                "row": In(normalised_row_layout(config)),
-                "columns": In(columns_layout(config)),
+                "beats": In(stream.Signature(column_beat_layout(config), always_ready=True)),
                 "rows": Out(stream.Signature(output_row_layout(config))),
             }
         )
@@ -64,14 +73,15 @@ class OutputUnit(wiring.Component):
         columns = config.output_columns
         groups = config.width // columns
 
+        beat = self.beats.payload
         sums = Signal(ArrayLayout(signed(config.pv_bits), config.width), reset_less=True)
         for channel in range(config.width):
-            with m.If(self.valid):
+            with m.If(self.beats.valid):
                 m.d.sync += sums[channel].eq(
-                    Mux(self.first, 0, sums[channel]) + self.columns[channel]
+                    Mux(beat.first, 0, sums[channel]) + beat.columns[channel]
                 )
-        complete = delay(m, self.valid & self.last, 1, name="complete", reset_less=False)
-        complete_row = delay(m, self.row, 1, name="complete_row")
+        complete = register(m, self.beats.valid & beat.last, name="complete", reset_less=False)
+        complete_row = register(m, beat.row, name="complete_row")
 
         # `held` shifts out `output_columns` columns a cycle.
         held = Signal(len(sums.as_value()), reset_less=True)
@@ -101,6 +111,8 @@ class OutputUnit(wiring.Component):
         m.submodules.queue = queue = SyncFIFOBuffered(
             width=len(self.rows.payload.as_value()), depth=RowInterleaver.OUTPUT_ROWS
         )
+        require(m, ~complete | (left <= 1), "output unit: a row comes too early")
+        require(m, ~collected_last | queue.w_rdy, "output unit: more rows than places")
         m.d.comb += [
             queue.w_en.eq(collected_last),
             queue.w_data.eq(Cat(token, collected)),

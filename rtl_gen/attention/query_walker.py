@@ -12,6 +12,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.data import ArrayLayout
 from amaranth.lib.wiring import In, Out
 
+from rtl_gen.common.contract import require
 from rtl_gen.common.layouts import mask_row_layout
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.memory.row_memory import RowMemory, read_signature
@@ -22,11 +23,11 @@ class QueryWalker(wiring.Component):
     """
     Attributes
     ----------
-    start : begins a walk over `count` tokens; only while no walk is under way
-    count, live : live tokens, constant during a walk
-    list : read port of the live-token list
-    mask : read port of the mask memory
-    rows : each live query with its kept live keys
+    start : in, the number of live tokens begins a walk over them; only while none is under way
+    live : in, the live tokens, constant during a walk
+    list : out, read port of the live-token list
+    mask : out, read port of the mask memory
+    rows : out, each live query with its kept live keys
     """
 
     LATENCY = 1 + LiveTokens.READ_LATENCY + RowMemory.LATENCY + 1
@@ -35,8 +36,7 @@ class QueryWalker(wiring.Component):
         self._config = config
         super().__init__(
             {
-                "start": In(1),
-                "count": In(config.count_bits),
+                "start": In(stream.Signature(unsigned(config.count_bits), always_ready=True)),
                 "live": In(config.bank_depth * config.lanes),
                 "list": Out(token_read_signature(config)),
                 "mask": Out(read_signature(config.mask_depth, config.mask_word_bits)),
@@ -51,11 +51,17 @@ class QueryWalker(wiring.Component):
         m.d.comb += advance.eq(~self.rows.valid | self.rows.ready)
 
         position = Signal(config.count_bits)
+        count = Signal(config.count_bits)
         walking = Signal()
-        with m.If(self.start):
-            m.d.sync += [position.eq(0), walking.eq(self.count != 0)]
+        with m.If(self.start.valid):
+            m.d.sync += [
+                position.eq(0),
+                count.eq(self.start.payload),
+                walking.eq(self.start.payload != 0),
+            ]
         with m.Elif(walking & advance):
-            m.d.sync += [position.eq(position + 1), walking.eq(position + 1 != self.count)]
+            m.d.sync += [position.eq(position + 1), walking.eq(position + 1 != count)]
+        require(m, ~self.start.valid | ~walking, "query walker: started while it walks")
         m.d.comb += [self.list.enable.eq(advance), self.list.position.eq(position)]
 
         # `asked[i]`: a position was presented to the list i advances ago.

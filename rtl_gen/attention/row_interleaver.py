@@ -12,12 +12,13 @@ last beat of a PV row also waits until
 A beat taken in one cycle is in `issue` in the next (LATENCY = 1).
 """
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Signal, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
 
 from rtl_gen.attention.row_buffer import pv_beat_layout
+from rtl_gen.common.contract import require
 from rtl_gen.common.layouts import beat_layout
 from rtl_gen.config import AcceleratorConfig
 
@@ -31,7 +32,7 @@ class RowInterleaver(wiring.Component):
     """
     Attributes
     ----------
-    start, count : in, begins a head of `count` query rows; only when the one before has issued all
+    start : in, the number of query rows begins a head; only when the one before has issued all
     qk, pv : in, beats that wait for the array
     output_taken : in, a finished row has left the output queue
     issue : out, beats that the array takes
@@ -44,8 +45,7 @@ class RowInterleaver(wiring.Component):
         self._config = config
         super().__init__(
             {
-                "start": In(1),
-                "count": In(config.count_bits),
+                "start": In(stream.Signature(unsigned(config.count_bits), always_ready=True)),
                 "qk": In(stream.Signature(beat_layout(config))),
                 "pv": In(stream.Signature(pv_beat_layout(config))),
                 "output_taken": In(1),
@@ -80,8 +80,8 @@ class RowInterleaver(wiring.Component):
         pv_taken = self.pv.valid & self.pv.ready
         m.d.comb += row_done.eq(pv_taken & self.pv.payload.last)
 
-        with m.If(self.start):
-            m.d.sync += [qk_left.eq(self.count), qk_done.eq(self.count == 0)]
+        with m.If(self.start.valid):
+            m.d.sync += [qk_left.eq(self.start.payload), qk_done.eq(self.start.payload == 0)]
         with m.Elif(qk_taken & self.qk.payload.last):
             m.d.sync += [qk_left.eq(qk_left - 1), qk_done.eq(qk_left == 1)]
             m.d.sync += [ahead.eq(ahead + 1), full.eq(ahead == config.row_slots - 1)]
@@ -93,6 +93,17 @@ class RowInterleaver(wiring.Component):
             m.d.sync += pause.eq(self.output_cycles(config) - 1)
         with m.Elif(pause != 0):
             m.d.sync += pause.eq(pause - 1)
+
+        require(
+            m,
+            ~self.start.valid | (qk_done & (ahead == 0)),
+            "row interleaver: started while rows wait",
+        )
+        require(
+            m,
+            (places != self.OUTPUT_ROWS) | ~self.output_taken | row_done,
+            "row interleaver: a row was taken that was not there",
+        )
 
         beat = self.issue.payload.beat
         m.d.sync += [
