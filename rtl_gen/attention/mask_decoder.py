@@ -1,4 +1,5 @@
-"""Mask-row decoder: the kept live keys of a query become beats of the array.
+"""Mask-row decoder: the live keys that ViTCoD's static mask keeps of a query become beats of the
+array, so that QK^T is an SDDMM and PV an SpMM.
 
 Key j belongs to lane j mod lanes, word j div lanes. Every beat takes the lowest remaining key of
 each lane, so a row takes as many beats as its fullest lane has keys, and at least one: an empty
