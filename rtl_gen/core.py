@@ -236,10 +236,10 @@ class Core(wiring.Component):
             topk.start.payload.keep.eq(dispatcher.prune.payload),
             topk.start.payload.tokens.eq(dispatcher.tokens),
             topk.live.eq(live.live),
-            topk.read_data.eq(attention.sort.data),
+            topk.sort.data.eq(attention.sort.data),
             attention.sort.enable.eq(attention.idle),
-            attention.clear.valid.eq(topk.clear_enable | clearing),
-            attention.clear.payload.eq(Mux(clearing, clear_word, topk.clear_address)),
+            attention.clear.valid.eq(topk.clear.valid | clearing),
+            attention.clear.payload.eq(Mux(clearing, clear_word, topk.clear.payload)),
         ]
         return ~busy
 
@@ -408,7 +408,7 @@ class Core(wiring.Component):
             operands.activation.eq(activation.read.data),
             operands.hidden.eq(hidden.read.data),
             attention.query.data.eq(query.read.data),
-            attention.sort.address.eq(Mux(store[Target.IMPORTANCE], storer.row, topk.read_address)),
+            attention.sort.address.eq(Mux(store[Target.IMPORTANCE], storer.row, topk.sort.address)),
         ]
 
         # What the storer reads: registers behind parts of one wide multiplexer.

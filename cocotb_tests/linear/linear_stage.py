@@ -58,7 +58,7 @@ class LinearStage(Component):
         self.engine = LinearEngine(config)
         self.live_tokens = LiveTokens(config)
         members = self.engine.signature.members
-        self.keep_word = self.live_tokens.keep.p.shape()
+        self.keep_word = self.live_tokens.keep.payload.shape()
         self.load_word = StructLayout(
             {
                 "place": Place,
@@ -101,7 +101,7 @@ class LinearStage(Component):
         m.d.comb += [
             self.keep.ready.eq(1),
             live_tokens.keep.valid.eq(self.keep.valid),
-            live_tokens.keep.p.eq(self.keep.p),
+            live_tokens.keep.payload.eq(self.keep.payload),
             self.done.eq(live_tokens.done),
             engine.count.eq(live_tokens.count),
             operands.linear.eq(engine.running),

@@ -1,8 +1,8 @@
 """The pruning units as an accelerator wires them, with a bench's access to what they work on."""
 
 from amaranth.hdl import Module, Mux, Signal
-from amaranth.lib import data, memory, stream
-from amaranth.lib.wiring import Component, In, Out, connect, flipped
+from amaranth.lib import data, memory, stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.pruning.live_tokens import LiveTokens, token_read_signature
@@ -11,7 +11,7 @@ from rtl_gen.pruning.topk import TopK
 CYCLE_COUNTER_BITS = 16
 
 
-class PruningStage(Component):
+class PruningStage(wiring.Component):
     """Top-k sorter, live-token list and importance memory.
 
     Attributes
@@ -34,7 +34,7 @@ class PruningStage(Component):
         self.config = config
         self.topk = TopK(config)
         self.live_tokens = LiveTokens(config)
-        self.keep_word = self.live_tokens.keep.p.shape()
+        self.keep_word = self.live_tokens.keep.payload.shape()
         self.deposit_word = data.StructLayout({"address": config.word_bits, "sums": self.topk.sums})
         super().__init__(
             {
@@ -65,6 +65,7 @@ class PruningStage(Component):
             importance.read_port(),
             importance.read_port(),
         )
+        deposited = self.deposit.payload
         connect(m, flipped(self.fill), live_tokens.fill)
         connect(m, flipped(self.start), topk.start)
         connect(m, flipped(self.read), live_tokens.read)
@@ -72,13 +73,13 @@ class PruningStage(Component):
             self.load.ready.eq(1),
             self.deposit.ready.eq(1),
             live_tokens.keep.valid.eq(topk.keep.valid | self.load.valid),
-            live_tokens.keep.p.eq(Mux(self.load.valid, self.load.p, topk.keep.p)),
+            live_tokens.keep.payload.eq(Mux(self.load.valid, self.load.payload, topk.keep.payload)),
             topk.live.eq(live_tokens.live),
-            topk.read_data.eq(read.data),
-            read.addr.eq(topk.read_address),
-            write.en.eq(topk.clear_enable | self.deposit.valid),
-            write.addr.eq(Mux(self.deposit.valid, self.deposit.p.address, topk.clear_address)),
-            write.data.as_value().eq(Mux(self.deposit.valid, self.deposit.p.sums.as_value(), 0)),
+            topk.sort.data.eq(read.data),
+            read.addr.eq(topk.sort.address),
+            write.en.eq(topk.clear.valid | self.deposit.valid),
+            write.addr.eq(Mux(self.deposit.valid, deposited.address, topk.clear.payload)),
+            write.data.as_value().eq(Mux(self.deposit.valid, deposited.sums.as_value(), 0)),
             inspect.addr.eq(self.inspect_address),
             self.inspect_sums.eq(inspect.data),
             self.live.eq(live_tokens.live),
@@ -90,7 +91,7 @@ class PruningStage(Component):
         m.d.sync += elapsed.eq(elapsed + 1)
         with m.If((self.fill.valid & self.fill.ready) | (self.start.valid & self.start.ready)):
             m.d.sync += elapsed.eq(1)
-        with m.If(topk.keep.valid & topk.keep.p.last):
+        with m.If(topk.keep.valid & topk.keep.payload.last):
             m.d.sync += self.select_cycles.eq(elapsed)
         with m.If(self.done):
             m.d.sync += self.update_cycles.eq(elapsed)

@@ -29,14 +29,14 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from rtl_gen import numerics
 from rtl_gen.array.mac_array import MacArray, columns_layout, dots_layout
 from rtl_gen.array.operands import OperandRegisters
-from rtl_gen.attention.importance import Importance, sums_layout
+from rtl_gen.attention.importance import Importance
 from rtl_gen.attention.mask_decoder import MaskDecoder
 from rtl_gen.attention.output_unit import OutputUnit, output_row_layout
 from rtl_gen.attention.query_walker import QueryWalker
 from rtl_gen.attention.row_buffer import RowBuffer
 from rtl_gen.attention.row_interleaver import RowInterleaver
 from rtl_gen.attention.softmax import Softmax
-from rtl_gen.common.layouts import row_layout, scale_layout
+from rtl_gen.common.layouts import row_layout, scale_layout, sums_layout
 from rtl_gen.common.pipeline import delay
 from rtl_gen.common.requantize import Requantizer
 from rtl_gen.config import AcceleratorConfig

@@ -19,6 +19,7 @@ from amaranth.lib.wiring import In
 from rtl_gen import numerics
 from rtl_gen.attention.exponentials import exponentials_layout
 from rtl_gen.common.contract import require
+from rtl_gen.common.layouts import sums_layout
 from rtl_gen.common.pipeline import delay, register
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.memory.row_memory import read_signature
@@ -35,11 +36,6 @@ def importance_beat_layout(config: AcceleratorConfig) -> StructLayout:
             "length": range(config.exp_sum_bits + 1),
         }
     )
-
-
-def sums_layout(config: AcceleratorConfig) -> ArrayLayout:
-    """A word of the importance sums: those of `lanes` tokens."""
-    return ArrayLayout(unsigned(config.importance_bits), config.lanes)
 
 
 class Importance(wiring.Component):

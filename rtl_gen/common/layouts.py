@@ -22,6 +22,11 @@ def scale_layout() -> StructLayout:
     )
 
 
+def sums_layout(config: AcceleratorConfig) -> ArrayLayout:
+    """A word of the importance sums: those of `lanes` tokens, lane 0 in the low bits."""
+    return ArrayLayout(unsigned(config.importance_bits), config.lanes)
+
+
 def mask_row_layout(config: AcceleratorConfig) -> StructLayout:
     """A query's token index and its kept live keys, bit j for token j."""
     return StructLayout(

@@ -1,18 +1,19 @@
 """The tokens that are still in the sequence: a bitmap, a count and an index list."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
-from amaranth.lib import data, memory, stream
-from amaranth.lib.wiring import Component, In, Out, Signature
+from amaranth.lib import data, memory, stream, wiring
+from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
+from rtl_gen.common.contract import require
 from rtl_gen.common.pipeline import register
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.pruning.keep_word import any_of, keep_word_signature, prefix_counts
 
 
-def token_read_signature(config: AcceleratorConfig) -> Signature:
+def token_read_signature(config: AcceleratorConfig) -> wiring.Signature:
     """A reader's side of the list; `position` counts the live tokens in ascending order from 0."""
-    return Signature(
+    return wiring.Signature(
         {
             "enable": Out(1),
             "position": Out(config.token_bits),
@@ -21,7 +22,7 @@ def token_read_signature(config: AcceleratorConfig) -> Signature:
     )
 
 
-class LiveTokens(Component):
+class LiveTokens(wiring.Component):
     """Keeps the live tokens; rebuilds the list from keep words at one word a cycle.
 
     Position p of the list lies in bank p mod lanes, so that the kept tokens of a word go to
@@ -93,10 +94,10 @@ class LiveTokens(Component):
         word = Signal(self.config.word_bits)
         last = word == self.config.bank_depth - 1
         valid = Signal()
-        keep = Signal(self.keep.p.shape(), reset_less=True)
+        keep = Signal(self.keep.payload.shape(), reset_less=True)
 
         m.d.comb += self.fill.ready.eq(~filling)
-        m.d.sync += [valid.eq(self.keep.valid | filling), keep.eq(self.keep.p)]
+        m.d.sync += [valid.eq(self.keep.valid | filling), keep.eq(self.keep.payload)]
         with m.If(filling):
             m.d.sync += [
                 keep.word.eq(word),
@@ -108,7 +109,13 @@ class LiveTokens(Component):
                 filling.eq(~last),
             ]
         with m.Elif(self.fill.valid):
-            m.d.sync += [tokens.eq(self.fill.p), filling.eq(1)]
+            m.d.sync += [tokens.eq(self.fill.payload), filling.eq(1)]
+        require(m, ~(filling & self.keep.valid), "live tokens: keep words while it is filled")
+        require(
+            m,
+            ~self.fill.valid | (self.fill.payload <= self.config.max_tokens),
+            "live tokens: more tokens than there are",
+        )
         return valid, keep
 
     def _place(self, m: Module, valid: Signal, keep: data.View) -> list[data.View]:

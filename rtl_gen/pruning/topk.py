@@ -1,21 +1,26 @@
-"""Top-k sorter: chooses the k live tokens of largest importance in data-independent time."""
+"""Top-k sorter of SpAtten's cascade token pruning: chooses the k live tokens of largest importance,
+in a time that does not depend on the data.
+"""
 
 from itertools import pairwise
 
 from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, unsigned
-from amaranth.lib import data, stream
-from amaranth.lib.wiring import Component, In, Out
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from rtl_gen import numerics
+from rtl_gen.common.contract import require
+from rtl_gen.common.layouts import sums_layout
 from rtl_gen.common.pipeline import register
 from rtl_gen.config import AcceleratorConfig
+from rtl_gen.memory.row_memory import read_signature
 from rtl_gen.pruning.keep_word import any_of, keep_word_signature, prefix_counts
 
 RADIX = 1 << numerics.SORT_DIGIT_BITS
 
 
-class TopK(Component):
+class TopK(wiring.Component):
     """Radix select, most significant digit first, over the banked importance sums.
 
     The threshold is the k-th largest sum of a live token. A pass settles SORT_DIGIT_BITS of its
@@ -41,10 +46,10 @@ class TopK(Component):
     live : bank_depth * lanes bits, in
         Bit j is set if token j is live; clear from bit n on. Stable until the first keep word, from
         when on word w may change once keep word w is out.
-    read_address, read_data : out, in
-        Read port of the importance memory: one cycle of latency, lane 0 in the low bits.
-    clear_enable, clear_address : out
-        Write port of the importance memory; the word to write is zero.
+    sort : read port, out
+        Of the importance memory: one cycle of latency.
+    clear : stream, out
+        Words of the importance memory to zero; always taken.
     keep : keep words, out
         ceil(n / lanes) words in consecutive cycles.
     """
@@ -69,16 +74,14 @@ class TopK(Component):
         self.config = config
         self.digits = config.importance_bits // numerics.SORT_DIGIT_BITS
         self.sum_digits = data.ArrayLayout(numerics.SORT_DIGIT_BITS, self.digits)
-        self.sums = data.ArrayLayout(unsigned(config.importance_bits), config.lanes)
+        self.sums = sums_layout(config)
         command = data.StructLayout({"tokens": config.count_bits, "keep": config.count_bits})
         super().__init__(
             {
                 "start": In(stream.Signature(command)),
                 "live": In(config.bank_depth * config.lanes),
-                "read_address": Out(config.word_bits),
-                "read_data": In(self.sums),
-                "clear_enable": Out(1),
-                "clear_address": Out(config.word_bits),
+                "sort": Out(read_signature(config.bank_depth, self.sums)),
+                "clear": Out(stream.Signature(unsigned(config.word_bits), always_ready=True)),
                 "keep": Out(keep_word_signature(config)),
             }
         )
@@ -96,6 +99,9 @@ class TopK(Component):
             }
         )
         depth = self.READ_STAGES + max(self.DIGIT_STAGES, self.KEEP_STAGES)
+        tokens, keep = self.start.payload.tokens, self.start.payload.keep
+        in_range = (tokens != 0) & (tokens <= self.config.max_tokens) & (keep != 0)
+        require(m, ~self.start.valid | in_range, "top-k: a number of tokens out of range")
         tags = [Signal(tag, name=f"tag_{i}") for i in range(depth + 1)]
         for newer, older in pairwise(tags):
             m.d.sync += older.eq(newer)
@@ -125,8 +131,8 @@ class TopK(Component):
             with m.State("IDLE"):
                 m.d.comb += self.start.ready.eq(1)
                 m.d.sync += [
-                    last_word.eq((self.start.p.tokens - 1) >> exact_log2(self.config.lanes)),
-                    remaining.eq(self.start.p.keep),
+                    last_word.eq((self.start.payload.tokens - 1) >> exact_log2(self.config.lanes)),
+                    remaining.eq(self.start.payload.keep),
                     passes_left.eq(self.digits),
                 ]
                 with m.If(self.start.valid):
@@ -141,7 +147,7 @@ class TopK(Component):
                         m.next = "DRAIN"
             with m.State("SETTLE"), m.If(tags[self.PASS_GAP].last):
                 m.next = "READ"
-            with m.State("DRAIN"), m.If(self.keep.valid & self.keep.p.last):
+            with m.State("DRAIN"), m.If(self.keep.valid & self.keep.payload.last):
                 m.next = "IDLE"
 
     def _read(self, m: Module, tags: list[data.View]) -> tuple[data.View, Signal]:
@@ -150,12 +156,13 @@ class TopK(Component):
         live = Signal(self.config.lanes, reset_less=True)
         addressed = tags[self.READ_STAGES - 1]
         m.d.comb += [
-            self.read_address.eq(tags[0].word),
-            self.clear_enable.eq(addressed.valid & addressed.select),
-            self.clear_address.eq(addressed.word),
+            self.sort.enable.eq(tags[0].valid),
+            self.sort.address.eq(tags[0].word),
+            self.clear.valid.eq(addressed.valid & addressed.select),
+            self.clear.payload.eq(addressed.word),
         ]
         m.d.sync += [
-            sums.eq(self.read_data),
+            sums.eq(self.sort.data),
             live.eq(self.live.word_select(addressed.word, self.config.lanes)),
         ]
         for token in range(numerics.PROTECTED_TOKENS):
@@ -241,7 +248,7 @@ class TopK(Component):
             m.d.sync += remaining.eq(Mux(ties < remaining, remaining - ties, 0))
         m.d.comb += [
             self.keep.valid.eq(decided.valid & decided.select),
-            self.keep.p.word.eq(decided.word),
-            self.keep.p.bits.eq(bits),
-            self.keep.p.last.eq(decided.last),
+            self.keep.payload.word.eq(decided.word),
+            self.keep.payload.bits.eq(bits),
+            self.keep.payload.last.eq(decided.last),
         ]
