@@ -31,6 +31,7 @@ from model.commands.options import (
 )
 from model.digits.data import held_back_digit
 from model.files import replace_file
+from model.fit import check_fit
 from model.integer.choices import (
     digit_number,
     input_patches,
@@ -103,6 +104,7 @@ def deit(
     keep = kept_tokens(network, schedule_of(pruning, network))
     config = config or preset_for(network)
     choice = get_config(config)
+    check_fit(choice, network)
     masks = network_masks(network, sparsity, mask_file, strategy, seed)
     if weights is not None or calib is not None:
         network_file = calibrated_file(model, weights, calib, network_file)

@@ -28,8 +28,9 @@ from model.layers import AttentionLayer, LayerTrace
 from rtl_gen.accelerator import Accelerator
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.dispatcher import Dispatcher
-from rtl_gen.control.program_format import Opcode, Target, record_rows
+from rtl_gen.control.program_format import Opcode, Target, check_memory_bytes, record_rows
 from rtl_gen.core import Core
+from rtl_gen.errors import UserError
 from rtl_gen.linear.linear import LinearEngine
 from rtl_gen.linear.tile_walker import TileWalker
 from rtl_gen.linear.weight_buffer import parameter_rows
@@ -129,11 +130,14 @@ def program_cycles(
     *,
     program_address: int = 0,
 ) -> ProgramCycles:
-    """Run `commands`, fields by name as in COMMAND; `beats` holds the beats (rows,) of each ATTEND.
+    """Run `commands`, fields by name as in a program; `beats` holds the beats (rows,) of each
+    ATTEND.
 
     Raises:
-        UserError: a memory that cannot be.
+        UserError: a memory that cannot be, a program that addresses cannot reach, or beats of other
+            heads or tokens than the program's.
     """
+    _check_beats(commands, beats)
     steps, attend_beats = _steps(config, commands, beats)
     stream = program_stream(config, memory, program_address)
     writer = row_writer(config, memory)
@@ -144,6 +148,9 @@ def program_cycles(
         drain=LinearEngine.drain_cycles(config),
     )
     program_rows = sizes.record_rows * len(steps) + int(_payload_rows(sizes, steps).sum())
+    stored_rows = int(steps["rows"][steps["kind"] == STORE].sum())
+    rows_read = sizes.record_rows + program_rows
+    check_memory_bytes(program_address + (rows_read + stored_rows) * config.width)
     results = np.zeros(len(steps), RESULT)
     cycles = _run(sizes, stream, writer, program_rows, steps, results)
 
@@ -165,8 +172,8 @@ def program_cycles(
         "qk_beats": attend_beats,
         "pv_beats": attend_beats,
         "weight_stalls": int(results["stalls"].sum()),
-        "rows_read": sizes.record_rows + program_rows,
-        "rows_written": int(steps["rows"][opcodes == Opcode.STORE].sum()),
+        "rows_read": rows_read,
+        "rows_written": stored_rows,
     }
     assert counters.keys() == Accelerator.COUNTERS.keys()
     return ProgramCycles(counters, results["start"], results["end"])
@@ -180,6 +187,27 @@ class Sizes(NamedTuple):
     lanes: int
     drain: int
     """Cycles of a linear layer behind its last step."""
+
+
+def _check_beats(commands: Sequence[Mapping], beats: Sequence[np.ndarray]) -> None:
+    """Whether every ATTEND has its beats, one number for each of its live tokens."""
+    heads, live = [], 0
+    for command in commands:
+        match command["opcode"]:
+            case Opcode.SET_TOKENS:
+                live = command["count"]
+            case Opcode.PRUNE:
+                live = min(live, command["count"])
+            case Opcode.ATTEND:
+                heads.append(live)
+    if len(beats) != len(heads):
+        raise UserError(f"beats of {len(beats)} heads: the program has {len(heads)}")
+    for index, (rows, tokens) in enumerate(zip(beats, heads, strict=True)):
+        if len(rows) != tokens:
+            raise UserError(
+                f"beats of {len(rows)} rows for head {index} of the program, which has {tokens} "
+                "live tokens: expected a number for each"
+            )
 
 
 def _steps(

@@ -13,12 +13,13 @@ from cocotb.utils import get_sim_time
 
 from cocotb_tests.harness.bench import CLOCK_PERIOD_NS, parameters, start
 from cocotb_tests.harness.compare import assert_equal
-from cocotb_tests.harness.streams import StreamSink, pack, random_pauses
+from cocotb_tests.harness.streams import StreamSink, random_pauses
 from model.tests import formulas
 from rtl_gen.array.mac_array import columns_layout
 from rtl_gen.attention.output_unit import OutputUnit, output_row_layout
 from rtl_gen.attention.row_interleaver import RowInterleaver
 from rtl_gen.attention.softmax import normalised_row_layout
+from rtl_gen.common.packing import pack
 from rtl_gen.config import AcceleratorConfig
 
 

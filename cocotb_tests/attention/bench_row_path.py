@@ -15,10 +15,11 @@ from cocotb.triggers import ClockCycles, RisingEdge, with_timeout
 from cocotb_tests.attention.row_path import RowPath
 from cocotb_tests.harness.bench import CLOCK_PERIOD_NS, parameters, start
 from cocotb_tests.harness.compare import assert_equal
-from cocotb_tests.harness.streams import StreamSource, pack, random_pauses, unpack
+from cocotb_tests.harness.streams import StreamSource, random_pauses
 from rtl_gen.attention.row_interleaver import RowInterleaver
 from rtl_gen.attention.softmax import normalised_row_layout
 from rtl_gen.common.layouts import beat_layout
+from rtl_gen.common.packing import pack, unpack
 from rtl_gen.config import AcceleratorConfig
 
 TIMEOUT_CYCLES = 20_000

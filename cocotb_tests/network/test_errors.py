@@ -12,25 +12,25 @@ import pytest
 import torch
 
 from cocotb_tests.harness.runner import simulate
-from cocotb_tests.harness.streams import pack
 from cocotb_tests.memory_system.simulated_memory import VERILOG
 from cocotb_tests.network.run import LEAST_MEMORY, NAME, system_verilog
 from model.integer.compiler import compile_network
 from model.integer.forward import forward
 from model.integer.random_network import random_network, random_patches
 from model.networks import Network
+from rtl_gen.common.packing import pack
 from rtl_gen.config import get_config
 from rtl_gen.control.program_format import (
     ADDRESS_BITS,
-    COMMAND,
-    COUNT_BITS,
     HEADER,
     MAGIC,
     VERSION,
     ErrorCode,
     Opcode,
     Target,
+    command_layout,
     record_rows,
+    row_count_bits,
     target_ranges,
 )
 from rtl_gen.linear.linear import Destination, Source
@@ -44,6 +44,8 @@ CONFIG = get_config("tiny")
 RECORD = record_rows(CONFIG) * CONFIG.width
 MEMORY_END = LEAST_MEMORY[CONFIG.width]
 RANGES = target_ranges(CONFIG)
+COMMAND = command_layout(CONFIG)
+LARGEST_COUNT = (1 << row_count_bits(CONFIG)) - 1
 
 SET_TOKENS = {"opcode": Opcode.SET_TOKENS, "count": 2}
 HALT = {"opcode": Opcode.HALT}
@@ -155,8 +157,8 @@ def bad_counts() -> Iterator[Program]:
             name = f"{transfer.__name__} beyond {target.name}"
             commands[name] = transfer(target, allowed.rows + 1)
             commands[f"{name}, from its end"] = transfer(target, 1, first=allowed.rows)
-    last = (1 << COUNT_BITS) - 1
-    commands["largest count and first"] = load(Target.HIDDEN, last, first=last)
+    largest = load(Target.HIDDEN, LARGEST_COUNT, first=LARGEST_COUNT)
+    commands["largest count and first"] = largest
     for name, command in commands.items():
         data = build(SET_TOKENS, command, HALT)
         yield Program(name, ErrorCode.COUNT_OUT_OF_RANGE, data)
@@ -180,12 +182,12 @@ def row_limits() -> Iterator[tuple[str, int, tuple, tuple]]:
     attend = {"opcode": Opcode.ATTEND, "pitch": 8}
     yield "head", 17, (attend | {"first": 7},), (attend | {"first": 8},)
     yield "head of 16", 16, (attend | {"first": 15},), (attend | {"first": 16},)
-    yield "far head", 1, (attend | {"first": 135},), (attend | {"first": 1 << COUNT_BITS - 1},)
+    yield "far head", 1, (attend | {"first": 135},), (attend | {"first": LARGEST_COUNT},)
     yield "hidden pitch", 17, layers(hidden, 8, 32), layers(hidden, 9, 1)
     yield "hidden part", 16, layers(hidden, 9, 4), layers(hidden, 9, 5)
     yield "logits", 16, layers(logits, 9, 2), layers(logits, 9, 3)
     yield "residual", 17, layers(residual, 4, 8), layers(residual, 4, 9)
-    yield "one token", 17, layers(hidden, 200, 32, only_cls=1), layers(hidden, 200, 1)
+    yield "one token", 17, layers(hidden, 15, 32, only_cls=1), layers(hidden, 15, 1)
     yield "slices", 17, from_activation(2), from_activation(3)
     yield "slices, a row beyond", 5, from_activation(6), from_activation(7)
 

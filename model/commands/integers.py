@@ -29,6 +29,7 @@ from model.commands.options import (
     report_unreadable,
 )
 from model.files import replace_file
+from model.fit import check_fit
 from model.images import ImageFolder
 from model.integer.accuracy import compare, kept_after_attention
 from model.integer.choices import (
@@ -160,10 +161,12 @@ def image_command(
 ) -> None:
     """The memory image of a whole network and its JSON map, for a host or a simulation."""
     network = get_network(model)
+    choice = get_config(config or preset_for(network))
+    check_fit(choice, network)
     name = schedule_name(schedule, prune=prune)
     masks = network_masks(network, sparsity, mask_file, strategy, seed)
     image = compile_network(
-        get_config(config or preset_for(network)),
+        choice,
         integer_network(network, network_file, seed),
         masks,
         kept_tokens(network, schedule_of(name, network)),

@@ -22,14 +22,14 @@ from rtl_gen.common.pipeline import register
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.program_format import (
     ADDRESS_BITS,
-    COMMAND,
-    COUNT_BITS,
     HEADER,
     MAGIC,
     VERSION,
     ErrorCode,
     Opcode,
+    command_layout,
     record_rows,
+    row_count_bits,
     target_ranges,
 )
 from rtl_gen.control.range_check import RangeCheck
@@ -58,9 +58,11 @@ def fetch_layout() -> StructLayout:
     return StructLayout({"address": unsigned(ADDRESS_BITS), "rows": unsigned(32)})
 
 
-def head_place_layout() -> StructLayout:
+def head_place_layout(config: AcceleratorConfig) -> StructLayout:
     """Where a head's output goes: row token * pitch + first of the hidden memory."""
-    return StructLayout({"pitch": COMMAND["pitch"].shape, "first": unsigned(COUNT_BITS)})
+    return StructLayout(
+        {"pitch": unsigned(config.slice_bits), "first": unsigned(row_count_bits(config))}
+    )
 
 
 class Dispatcher(wiring.Component):
@@ -99,13 +101,13 @@ class Dispatcher(wiring.Component):
                 "write_failed": In(1),
                 "all_idle": In(1),
                 "fill": Out(stream.Signature(unsigned(config.count_bits))),
-                "load": Out(stream.Signature(transfer_layout())),
-                "linear": Out(stream.Signature(linear_layout())),
+                "load": Out(stream.Signature(transfer_layout(config))),
+                "linear": Out(stream.Signature(linear_layout(config))),
                 "norm": Out(stream.Signature(norm_command_layout(config))),
                 "attend": Out(stream.Signature(head_layout())),
-                "head_place": Out(head_place_layout()),
+                "head_place": Out(head_place_layout(config)),
                 "prune": Out(stream.Signature(unsigned(config.count_bits))),
-                "store": Out(stream.Signature(store_layout())),
+                "store": Out(stream.Signature(store_layout(config))),
                 "count": In(config.count_bits),
                 "tokens": Out(config.count_bits),
                 "loader_rows": Out(row),
@@ -127,7 +129,7 @@ class Dispatcher(wiring.Component):
         take_record = Signal()
         taken = Signal()
         header = Signal(HEADER)
-        command = Signal(COMMAND)
+        command = Signal(command_layout(config))
         m.d.comb += [
             header.as_value().eq(record),
             command.as_value().eq(record),
@@ -346,9 +348,9 @@ class Dispatcher(wiring.Component):
         bad_transfer = transfers & (~reachable | (count == 0))
         bad_linear = (opcode == Opcode.LINEAR) & (
             (command.slices == 0)
-            | (command.slices > 4 * config.max_dim // config.width)
+            | (command.slices > config.hidden_dim // config.width)
             | (command.tiles == 0)
-            | (command.tiles > 4 * config.max_dim // config.lanes)
+            | (command.tiles > config.hidden_dim // config.lanes)
             | ((command.destination == Destination.QKV) & (command.tiles > 3 * config.chunks))
         )
         bad_norm = (opcode == Opcode.NORM) & (

@@ -19,7 +19,7 @@ from amaranth.lib.wiring import In, Out
 
 from rtl_gen.common.pipeline import register
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.control.program_format import COMMAND, Opcode, target_ranges
+from rtl_gen.control.program_format import Opcode, command_layout, target_ranges
 from rtl_gen.linear.linear import Destination, Source
 
 
@@ -37,7 +37,11 @@ class RangeCheck(wiring.Component):
     def __init__(self, config: AcceleratorConfig):
         self._config = config
         super().__init__(
-            {"command": In(COMMAND), "last_token": In(config.token_bits), "beyond": Out(1)}
+            {
+                "command": In(command_layout(config)),
+                "last_token": In(config.token_bits),
+                "beyond": Out(1),
+            }
         )
 
     def elaborate(self, platform):

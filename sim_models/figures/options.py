@@ -8,12 +8,12 @@ import typer
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress
 
+from model.fit import check_fit
 from model.networks import NETWORKS, get_network
 from rtl_gen.config import PRESETS, get_config
 from sim_models.figures.catalogue import FIGURES
 from sim_models.figures.workload import Setting
 from sim_models.memory import MemoryTiming
-from sim_models.network import check_fit
 
 ConfigOption = Annotated[str, typer.Option(help=f"One of {', '.join(PRESETS)}.")]
 ModelOption = Annotated[

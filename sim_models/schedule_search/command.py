@@ -21,6 +21,7 @@ from model.commands.options import (
     progress_over,
     report_unreadable,
 )
+from model.fit import check_fit
 from model.images import ImageFolder
 from model.integer.accuracy import kept_after_attention
 from model.integer.choices import preset_for
@@ -33,7 +34,6 @@ from rtl_gen.config import get_config
 from rtl_gen.errors import UserError
 from sim_models.figures.tables import terminal_table
 from sim_models.figures.workload import Setting
-from sim_models.network import check_fit
 from sim_models.schedule_search.layer_cycles import Machine
 from sim_models.schedule_search.results import layers_table, schedules_table, write_result
 from sim_models.schedule_search.run import run_search

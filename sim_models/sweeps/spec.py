@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from model.entry_scores import check_built_in
+from model.fit import check_fit
 from model.masks import LEARNED, STRATEGY_NAMES
 from model.networks import ALL_NETWORKS, NETWORKS, Network
 from model.schedule import (
@@ -37,7 +38,6 @@ from model.vitcod_io import read_masks
 from rtl_gen.config import PRESETS, AcceleratorConfig, get_config
 from rtl_gen.errors import UserError
 from sim_models.memory import DEFAULT_MEMORY, MemoryTiming
-from sim_models.network import check_fit
 from sim_models.paper import MASK_STRATEGY, SPARSITIES
 from sim_models.sweeps.point import MaskSource, Point
 from sim_models.sweeps.yaml_file import StrictModel, choose, first_message
