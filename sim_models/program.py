@@ -137,7 +137,6 @@ def program_cycles(
         UserError: a memory that cannot be, a program that addresses cannot reach, or beats of other
             heads or tokens than the program's.
     """
-    _check_beats(commands, beats)
     steps, attend_beats = _steps(config, commands, beats)
     stream = program_stream(config, memory, program_address)
     writer = row_writer(config, memory)
@@ -189,32 +188,14 @@ class Sizes(NamedTuple):
     """Cycles of a linear layer behind its last step."""
 
 
-def _check_beats(commands: Sequence[Mapping], beats: Sequence[np.ndarray]) -> None:
-    """Whether every ATTEND has its beats, one number for each of its live tokens."""
-    heads, live = [], 0
-    for command in commands:
-        match command["opcode"]:
-            case Opcode.SET_TOKENS:
-                live = command["count"]
-            case Opcode.PRUNE:
-                live = min(live, command["count"])
-            case Opcode.ATTEND:
-                heads.append(live)
-    if len(beats) != len(heads):
-        raise UserError(f"beats of {len(beats)} heads: the program has {len(heads)}")
-    for index, (rows, tokens) in enumerate(zip(beats, heads, strict=True)):
-        if len(rows) != tokens:
-            raise UserError(
-                f"beats of {len(rows)} rows for head {index} of the program, which has {tokens} "
-                "live tokens: expected a number for each"
-            )
-
-
 def _steps(
     config: AcceleratorConfig, commands: Sequence[Mapping], beats: Sequence[np.ndarray]
 ) -> tuple[np.ndarray, int]:
     """The commands as an array of STEP, and the beats of QK^T in all."""
-    heads = iter(beats)
+    heads = sum(command["opcode"] == Opcode.ATTEND for command in commands)
+    if len(beats) != heads:
+        raise UserError(f"beats of {len(beats)} heads: the program has {heads}")
+    rows_of_heads = iter(beats)
     steps = np.zeros(len(commands), STEP)
     tokens = live = attend_beats = 0
     for command, step in zip(commands, steps, strict=True):
@@ -238,7 +219,12 @@ def _steps(
             case Opcode.NORM:
                 step["cycles"] = norm_cycles(config, working_on, command["dim"]) - 1
             case Opcode.ATTEND:
-                rows = next(heads)
+                rows = next(rows_of_heads)
+                if len(rows) != live:
+                    raise UserError(
+                        f"beats of {len(rows)} rows for a head of {live} live tokens: expected a "
+                        "number for each"
+                    )
                 step["cycles"] = attend_cycles(config, rows).total
                 attend_beats += int(np.sum(rows))
             case Opcode.PRUNE:

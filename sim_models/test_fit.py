@@ -183,7 +183,7 @@ ATTENDS = [{"opcode": Opcode.SET_TOKENS, "count": 4}, *[{"opcode": Opcode.ATTEND
     [
         ([[1] * 4], "beats of 1 heads: the program has 2"),
         ([[1] * 4] * 3, "beats of 3 heads: the program has 2"),
-        ([[1] * 4, [1] * 3], "beats of 3 rows for head 1 of the program, which has 4 live"),
+        ([[1] * 4, [1] * 3], "beats of 3 rows for a head of 4 live tokens"),
         ([[1] * 4, [1, 1, 0, 1]], "rows of 0 to 1 beats: expected 1 to 9"),
         ([[1] * 4, [1, 10, 1, 1]], "rows of 1 to 10 beats: expected 1 to 9"),
         ([[1] * 4, [[1]] * 4], r"beats of shape \(4, 1\)"),

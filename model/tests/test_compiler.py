@@ -4,13 +4,16 @@ import numpy as np
 import pytest
 import torch
 
+from model.golden import HeadScales
 from model.image import ImageBuilder, pack_rows
 from model.integer.compiler import compile_network
 from model.integer.random_network import random_network, random_patches
+from model.layers import AttentionLayer, compile_layers
 from model.networks import Network
 from rtl_gen.config import get_config
 from rtl_gen.control.program_format import Opcode, Target
 from rtl_gen.errors import UserError
+from rtl_gen.numerics import Scale
 
 TINY = get_config("tiny")
 SHAPE = Network(name="some", heads=2, layers=2, head_dim=8, tokens=9, patch_inputs=24, classes=11)
@@ -76,3 +79,13 @@ def test_commands_beyond_their_fields():
         builder.emit(Opcode.LINEAR, slices=16)
     with pytest.raises(UserError, match=r"command\.count = 256"):
         builder.load(Target.HIDDEN, bytes(256 * TINY.width), barrier=True)
+
+
+def test_attention_layers_with_masks_of_other_heads():
+    q, k, v = torch.randint(-128, 128, (3, 2, 5, 8), generator=torch.Generator().manual_seed(1))
+    scales = (HeadScales(Scale.nearest(0.1), Scale.nearest(1.0)),) * 2
+    mask = torch.ones((2, 5, 5), dtype=torch.bool)
+    for wrong in (mask[:1], mask[:, :4], mask.int()):
+        with pytest.raises(UserError, match=r"layer 0: mask of shape .* expected bool \(2, 5, 5\)"):
+            compile_layers(TINY, 5, [AttentionLayer(q, k, v, wrong, scales)])
+    assert compile_layers(TINY, 5, [AttentionLayer(q, k, v, mask, scales)]).stored
