@@ -17,8 +17,8 @@ from rtl_gen import numerics
 from rtl_gen.errors import UserError
 
 MAX_DIM = 4096
-"""Most channels of a token: D / (16 * step), LayerNorm's scale, then fits its format for steps down
-to 1/64, and an accumulator holds the FFN's 4 D products of two int8."""
+"""Most channels of a token: LayerNorm's scale D / (16 * step) then fits its format for steps above
+1/64, and an accumulator holds the FFN's 4 D products of two int8."""
 
 _ANY_PROGRAM = "any_program"
 
