@@ -35,12 +35,15 @@ class AcceleratorConfig:
     """Beats that the program stream is read ahead; more than the memory's latency. Power of two."""
     frequency_mhz: int = 500
     """Clock assumed when cycles are turned into time."""
+    secure: int = 0
+    """1 if the memory port makes secure accesses (AxPROT), 0 for non-secure ones."""
 
     def __post_init__(self):
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if type(value) is not int or value < 1:
-                raise UserError(f"{field.name} = {value!r}: expected a positive integer")
+        for name, value in self.as_dict().items():
+            if name != "secure" and (type(value) is not int or value < 1):
+                raise UserError(f"{name} = {value!r}: expected a positive integer")
+        if type(self.secure) is not int or self.secure not in (0, 1):
+            raise UserError(f"secure = {self.secure!r}: expected 0 or 1")
         _power_of_two("lanes", self.lanes, 2, 16)
         _power_of_two("width", self.width, 8, 64)
         _power_of_two("row_slots", self.row_slots, 2, 32)
@@ -212,8 +215,12 @@ class AcceleratorConfig:
         return dataclasses.asdict(self)
 
     def digest(self) -> str:
-        """Hash of every choice: ties a memory image or a manifest to the hardware that it fits."""
-        text = json.dumps(self.as_dict(), sort_keys=True)
+        """Hash of the choices: ties a memory image or a manifest to the hardware that it fits.
+
+        `secure` is not among them: no program depends on it.
+        """
+        choices = {name: value for name, value in self.as_dict().items() if name != "secure"}
+        text = json.dumps(choices, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
