@@ -51,12 +51,15 @@ class AcceleratorConfig:
     """Beats that the program stream is read ahead; more than the memory's latency. Power of two."""
     frequency_mhz: int = any_program(500)
     """Clock assumed when cycles are turned into time."""
+    secure: int = any_program(0)
+    """1 if the memory port makes secure accesses (AxPROT), 0 for non-secure ones."""
 
     def __post_init__(self):
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if type(value) is not int or value < 1:
-                raise UserError(f"{field.name} = {value!r}: expected a positive integer")
+        for name, value in self.as_dict().items():
+            if name != "secure" and (type(value) is not int or value < 1):
+                raise UserError(f"{name} = {value!r}: expected a positive integer")
+        if type(self.secure) is not int or self.secure not in (0, 1):
+            raise UserError(f"secure = {self.secure!r}: expected 0 or 1")
         _power_of_two("lanes", self.lanes, 2, 16)
         _power_of_two("width", self.width, 8, 64)
         _power_of_two("row_slots", self.row_slots, 2, 32)

@@ -36,12 +36,10 @@ class Core(wiring.Component):
     """
     Attributes
     ----------
-    start, program_address, busy, done, error : see Dispatcher
-    clear : the program was stopped: forget the rest of the stream
-    fetch, rows : the program stream
-    read_failed, write_failed, memory_idle : state of the memory port
+    start, program_address, busy, error, clear : see Dispatcher
+    fetch, rows, row_lost : the program stream
+    write_failed, memory_idle : state of the way to memory
     stored : rows for memory
-    live_count : live tokens
     events : one bit an event that a counter counts, in the order of EVENTS
     """
 
@@ -71,16 +69,14 @@ class Core(wiring.Component):
                 "start": In(1),
                 "program_address": In(ADDRESS_BITS),
                 "busy": Out(1),
-                "done": Out(1),
                 "error": Out(ErrorCode),
                 "clear": Out(1),
                 "fetch": Out(stream.Signature(fetch_layout())),
                 "rows": In(stream.Signature(unsigned(config.row_bits))),
-                "read_failed": In(1),
+                "row_lost": In(1),
                 "write_failed": In(1),
                 "memory_idle": In(1),
                 "stored": Out(stream.Signature(stored_row_layout(config))),
-                "live_count": Out(config.count_bits),
                 "events": Out(len(self.EVENTS)),
             }
         )
@@ -112,13 +108,11 @@ class Core(wiring.Component):
             dispatcher.start.eq(self.start),
             dispatcher.program_address.eq(self.program_address),
             self.busy.eq(dispatcher.busy),
-            self.done.eq(dispatcher.done),
             self.error.eq(dispatcher.error),
             self.clear.eq(dispatcher.clear),
-            dispatcher.read_failed.eq(self.read_failed),
+            dispatcher.row_lost.eq(self.row_lost),
             dispatcher.write_failed.eq(self.write_failed),
             dispatcher.count.eq(live.count),
-            self.live_count.eq(live.count),
         ]
         connect(m, dispatcher.fetch, flipped(self.fetch))
         connect(m, flipped(self.rows), dispatcher.rows)

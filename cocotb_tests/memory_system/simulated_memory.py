@@ -22,9 +22,6 @@ VERILOG = Path(__file__).with_name("simulated_memory.sv")
 LATENCY_MIN = 2
 """A shorter latency acts like this one."""
 
-UNUSED = ("id", "lock", "cache", "prot", "qos")
-"""Signals of the AXI channels that the memory leaves alone, without the channel's name."""
-
 CONTROL = wiring.Signature(
     {
         "load": Out(1),
@@ -47,8 +44,9 @@ class SimulatedMemory(wiring.Component):
     beat. Both directions run at once, each with up to 64 bursts in flight. Beats beyond the end get
     DECERR. The contents at power-up are undefined.
 
-    A manager that breaks the protocol (an illegal burst, a 4 KB crossing, a valid that falls or a
-    payload that changes before its transfer, a wrong WLAST) stops the simulator.
+    A manager that breaks the protocol (an illegal burst, a 4 KB crossing, a valid that falls or
+    anything that changes before its transfer, a wrong WLAST) or whose bursts have other attributes
+    than documented (IDs, strobes, AxLOCK, AxCACHE, AxPROT, AxQOS) stops the simulator.
 
     Parameters
     ----------
@@ -61,7 +59,11 @@ class SimulatedMemory(wiring.Component):
     """
 
     def __init__(self, config: AcceleratorConfig, beats: int):
-        self._parameters = {"BEAT_BYTES": config.bus_bytes, "BEATS": beats}
+        self._parameters = {
+            "BEAT_BYTES": config.bus_bytes,
+            "BEATS": beats,
+            "SECURE": config.secure,
+        }
         super().__init__(
             {
                 "read": In(axi.read_signature(config)),
@@ -75,9 +77,8 @@ class SimulatedMemory(wiring.Component):
         ports = {"i_clk": ClockSignal(), "i_rst": ResetSignal()}
         for interface in (self.read, self.write, self.control):
             for name, member in interface.signature.members.items():
-                if name[1:] not in UNUSED and name[2:] not in UNUSED:
-                    direction = "o" if member.flow is Out else "i"
-                    ports[f"{direction}_{name}"] = getattr(interface, name)
+                direction = "o" if member.flow is Out else "i"
+                ports[f"{direction}_{name}"] = getattr(interface, name)
         parameters = {f"p_{name}": value for name, value in self._parameters.items()}
         m.submodules.memory = Instance("simulated_memory", **parameters, **ports)
         return m

@@ -9,15 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-import torch
 
 from cocotb_tests.harness.runner import simulate
 from cocotb_tests.memory_system.simulated_memory import VERILOG
+from cocotb_tests.network.good_program import good_program
 from cocotb_tests.network.run import LEAST_MEMORY, NAME, system_verilog
-from model.integer.compiler import compile_network
-from model.integer.forward import forward
-from model.integer.random_network import random_network, random_patches
-from model.networks import Network
 from rtl_gen.common.packing import pack
 from rtl_gen.config import get_config
 from rtl_gen.control.program_format import (
@@ -209,10 +205,31 @@ def other_refusals() -> Iterator[Program]:
         command = store(Target.KEY, 1, address=MEMORY_END // 2 + offset)
         data = build(SET_TOKENS, command, HALT)
         yield Program(f"store to {offset} behind a row", ErrorCode.NOT_ALIGNED, data)
+    # Behind the last address, where it would wrap to the first.
+    for rows_there, count in ((1, 2), (3, 5)):
+        address = (1 << ADDRESS_BITS) - rows_there * CONFIG.width
+        data = build(SET_TOKENS, store(Target.HIDDEN, count, address=address), HALT)
+        yield Program(f"store {count} behind {rows_there}", ErrorCode.COUNT_OUT_OF_RANGE, data)
     needy = [LINEAR, NORM, {"opcode": Opcode.ATTEND}, {"opcode": Opcode.PRUNE, "count": 1}]
     for command in needy:
         data = build(command, HALT)
         yield Program(f"{command['opcode'].name} first", ErrorCode.NO_TOKENS, data)
+
+
+def bad_places() -> Iterator[Program]:
+    """Program addresses within a beat, and programs that pass the last address."""
+    for address in (1, CONFIG.bus_bytes // 2, (1 << ADDRESS_BITS) - 1):
+        yield Program(f"program at {address:#x}", ErrorCode.NOT_ALIGNED, b"", address=address)
+    beyond = ErrorCode.COUNT_OUT_OF_RANGE
+    last = (1 << ADDRESS_BITS) - RECORD
+    for address in (last + CONFIG.bus_bytes, (1 << ADDRESS_BITS) - CONFIG.bus_bytes):
+        yield Program(f"header at {address:#x}", beyond, b"", address=address)
+    yield Program("header in the last place", ErrorCode.READ_FAILED, b"", address=last)
+    for more, error in ((0, ErrorCode.NONE), (1, beyond)):
+        address = MEMORY_END - (8 + 8 * more) * RECORD
+        count = ((1 << ADDRESS_BITS) - RECORD - address) // CONFIG.width + more
+        data = build(HALT, rows=count)
+        yield Program(f"{more} rows behind the last address", error, data, address=address)
 
 
 def short_programs() -> Iterator[Program]:
@@ -274,6 +291,7 @@ def all_programs() -> list[Program]:
         bad_counts,
         bad_rows,
         other_refusals,
+        bad_places,
         short_programs,
         memory_errors,
         legal_programs,
@@ -283,15 +301,9 @@ def all_programs() -> list[Program]:
 
 @pytest.mark.parametrize("testcase", ["refuses_and_goes_on", "start_while_busy", "soft_reset"])
 def test_errors(simulator, testcase, tmp_path):
-    shape = Network(name="one", heads=1, layers=1, head_dim=8, tokens=4, patch_inputs=8, classes=3)
-    network, patches = random_network(shape, 4), random_patches(shape, 1, 4)
-    masks = torch.ones(shape.mask_shape, dtype=torch.bool)
-    good = compile_network(CONFIG, network, masks, keep=[2])
-    logits = forward(network, patches, masks, [2])[0].numpy().astype("<i2").tobytes()
-    (result,) = good.stored
-
+    good = good_program(CONFIG)
     memory = np.zeros(MEMORY_END, np.uint8)
-    memory[: len(good.data)] = good.with_patches(patches[0])
+    memory[: len(good.data)] = good.data
     end, known, programs = good.memory_bytes, set(), []
     for program in all_programs():
         address = end if program.address is None else program.address
@@ -323,8 +335,8 @@ def test_errors(simulator, testcase, tmp_path):
             "programs": programs,
             "good": {
                 "address": 0,
-                "result": result.address,
-                "bytes": list(logits.ljust(result.rows * CONFIG.width, b"\0")),
+                "result": good.result,
+                "bytes": list(good.bytes),
             },
             "latency": LATENCY,
             "stall": STALL,

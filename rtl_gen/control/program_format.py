@@ -99,17 +99,17 @@ class ErrorCode(enum.IntEnum, shape=4):
     ILLEGAL_FIELD = 5
     """A target that the opcode cannot reach, a size of 0 or one that no memory holds."""
     COUNT_OUT_OF_RANGE = 6
-    """More tokens or rows than there are, or a row behind the last of a memory."""
+    """More tokens or rows than there are, or a row behind the last of a memory, on chip or not."""
     NOT_ALIGNED = 7
-    """A STORE address within a row."""
+    """A STORE address within a row, or a program address within a beat."""
     NO_TOKENS = 8
     """A command that needs SET_TOKENS before it."""
     ENDED_EARLY = 9
     """The header's rows were used up without a HALT."""
     READ_FAILED = 10
-    """The memory answered a read with an error."""
+    """A row of the program that is needed could not be read: a bad response or RLAST."""
     WRITE_FAILED = 11
-    """The memory answered a write with an error."""
+    """A row of a STORE was not written: a bad response, or one before the row had left."""
 
 
 HEADER = StructLayout(
