@@ -30,7 +30,6 @@ from model.commands.options import (
     Strategy,
 )
 from model.digits.data import held_back_digit
-from model.files import replace_file
 from model.integer.choices import (
     digit_number,
     input_patches,
@@ -50,6 +49,7 @@ from rtl_gen import cli
 from rtl_gen.config import AcceleratorConfig, get_config
 from rtl_gen.control.program_format import ErrorCode
 from rtl_gen.errors import UserError
+from rtl_gen.files import replace_file
 from sim_models.macs import kept_entries, network_macs
 from sim_models.memory import MemoryTiming
 from sim_models.on_chip import on_chip_bytes
@@ -155,7 +155,6 @@ def deit(
     }
     kind = masks_label(sparsity, mask_file, strategy)
     path = out / f"{model}-{kind}-{schedule_label(pruning)}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
     with replace_file(path) as file:
         file.write((json.dumps(result, indent=2) + "\n").encode())
     _show(result, network, trained=network_file is not None)

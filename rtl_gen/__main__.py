@@ -12,6 +12,7 @@ from rtl_gen import cli, verilog
 from rtl_gen.accelerator import Accelerator
 from rtl_gen.config import PRESETS, get_config
 from rtl_gen.errors import UserError
+from rtl_gen.files import make_folder, write_if_changed
 from rtl_gen.manifest import manifest
 from rtl_gen.synthesis.flow import Placement, show, synthesize
 from rtl_gen.synthesis.units import find, units
@@ -47,7 +48,7 @@ def rtl(
         registers=accelerator.registers.map.as_list(),
     )
     for path, content in ((folder / f"{TOP}.v", text), (folder / "manifest.json", description)):
-        written = verilog.write_if_changed(path, content)
+        written = write_if_changed(path, content)
         print(f"{path}: {'written' if written else 'unchanged'}, {len(content):,} bytes")
 
 
@@ -88,7 +89,7 @@ def synth(
         chosen = [find(text, TOP, unit)] if unit else units(text, TOP)
         folder = _make_folder(out, config, overrides)
         folder /= unit or "."
-        folder.mkdir(exist_ok=True)
+        make_folder(folder)
         result = synthesize(
             text,
             chosen,
@@ -107,7 +108,7 @@ def synth(
         "unit": unit,
     }
     path = folder / "synth.json"
-    verilog.write_if_changed(path, json.dumps(identity | result, indent=2) + "\n")
+    write_if_changed(path, json.dumps(identity | result, indent=2) + "\n")
     show(console, result)
     console.print(str(path))
 
@@ -124,10 +125,7 @@ def presets() -> None:
 def _make_folder(out: Path, preset: str, overrides: dict[str, int]) -> Path:
     """The folder of one configuration."""
     folder = out / "-".join([preset, *(f"{name}{value}" for name, value in overrides.items())])
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"cannot write to {folder}: {error.strerror}") from error
+    make_folder(folder)
     return folder
 
 

@@ -54,7 +54,7 @@ def test_verilog_and_manifest(tmp_path):
         (["--set", "lanes=3"], "lanes = 3: expected a power of two"),
         (["--set", "colour=3"], "unknown choice 'colour'"),
         (["--colour"], "No such option: --colour"),
-        (["--out", "Makefile"], "cannot write to Makefile/default"),
+        (["--out", "Makefile"], "cannot write Makefile/default"),
     ],
 )
 def test_bad_input_is_one_line(arguments, message):

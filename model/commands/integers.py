@@ -28,7 +28,6 @@ from model.commands.options import (
     reference_of,
     report_unreadable,
 )
-from model.files import replace_file
 from model.images import ImageFolder
 from model.integer.accuracy import compare, kept_after_attention
 from model.integer.choices import (
@@ -44,6 +43,7 @@ from model.networks import get_network
 from model.schedule_file import UNPRUNED, schedule_label, schedule_name, schedule_of
 from rtl_gen.config import get_config
 from rtl_gen.errors import UserError
+from rtl_gen.files import replace_file
 from sim_models.paper import MASK_STRATEGY
 
 CALIBRATED = Path("build/int8")

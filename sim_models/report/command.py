@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from model.files import replace_file
 from model.networks import DEIT_TINY
+from rtl_gen.files import replace_file
 from sim_models.figures.options import (
     ConfigOption,
     LatencyOption,

@@ -1,0 +1,321 @@
+"""Files whole or not at all, links followed, permissions kept; devices and pipes stay.
+
+The expectations are the operating system's: what it lists, and the modes and kinds that it gives.
+"""
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import textwrap
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from rtl_gen import files
+from rtl_gen.errors import UserError
+from rtl_gen.files import append_to_file, check_writable, make_folder, replace_file
+
+OLD, NEW = b"old", b"new contents\n"
+
+
+@pytest.fixture(params=["files without a name", "named files"], autouse=True)
+def _file_system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also as on file systems that know no O_TMPFILE."""
+    if request.param == "named files":
+        monkeypatch.setattr(os, "O_TMPFILE", os.O_DIRECTORY)
+
+
+@pytest.fixture
+def umask():
+    old = os.umask(0o027)
+    yield 0o027
+    os.umask(old)
+
+
+def write(path: Path, contents: bytes = NEW) -> None:
+    with replace_file(path) as file:
+        file.write(contents)
+
+
+def kind_and_mode(path: Path) -> int:
+    return path.lstat().st_mode
+
+
+def run(code: str, *arguments: object, **options) -> subprocess.CompletedProcess:
+    """A program in a process of its own that may write files of at most 4096 bytes."""
+    limits = """
+        import resource, signal, sys
+        from pathlib import Path
+        from rtl_gen import files
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    """
+    program = textwrap.dedent(limits) + textwrap.dedent(code)
+    words = [sys.executable, "-c", program, *map(str, arguments)]
+    return subprocess.run(words, capture_output=True, check=False, timeout=60, **options)
+
+
+def test_a_new_file_obeys_umask_in_folders_that_are_made(tmp_path: Path, umask: int):
+    path = tmp_path / "a" / "b" / "file"
+    write(path)
+    assert path.read_bytes() == NEW
+    assert kind_and_mode(path) == stat.S_IFREG | (0o666 & ~umask)
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o644, 0o755])
+def test_a_replaced_file_keeps_its_permissions(tmp_path: Path, mode: int):
+    path = tmp_path / "file"
+    path.write_bytes(OLD)
+    path.chmod(mode)
+    with path.open("rb") as reader:
+        write(path)
+        assert reader.read() == OLD  # replaced, not overwritten
+    assert (path.read_bytes(), kind_and_mode(path)) == (NEW, stat.S_IFREG | mode)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_error_leaves_the_old_file(tmp_path: Path):
+    path = tmp_path / "file"
+    path.write_bytes(OLD)
+
+    def fail(path: Path) -> None:
+        with replace_file(path) as file:
+            file.write(NEW)
+            raise KeyboardInterrupt
+
+    for place in (path, tmp_path / "folder" / "new"):
+        with pytest.raises(KeyboardInterrupt):
+            fail(place)
+    assert path.read_bytes() == OLD
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_link_leads_to_what_is_replaced(tmp_path: Path, *, exists: bool):
+    target, link = tmp_path / "elsewhere" / "target", tmp_path / "link"
+    target.parent.mkdir()
+    if exists:
+        target.write_bytes(OLD)
+    link.symlink_to("elsewhere/target")
+    write(link)
+    assert link.is_symlink()
+    assert target.read_bytes() == NEW
+    assert list(target.parent.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_pipe_gets_the_bytes_and_stays(tmp_path: Path, *, linked: bool):
+    pipe, found = tmp_path / "pipe", []
+    os.mkfifo(pipe)
+    path = pipe
+    if linked:
+        path = tmp_path / "link"
+        path.symlink_to(pipe)
+    contents = NEW * 100_000  # more than a pipe holds
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    os.set_blocking(reader, True)
+
+    def read() -> None:
+        with os.fdopen(reader, "rb") as file:
+            found.append(file.read())
+
+    thread = threading.Thread(target=read)
+    with replace_file(path) as file:
+        thread.start()
+        file.write(contents)
+    thread.join(timeout=60)
+    assert found == [contents]
+    assert stat.S_ISFIFO(kind_and_mode(pipe))
+
+
+def test_a_pipe_without_a_reader_is_refused_before_the_work(tmp_path: Path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(UserError, match="nobody reads this pipe"), replace_file(pipe):
+        pytest.fail("work was done")
+    with pytest.raises(UserError, match="it is no file"):
+        append_to_file(pipe, NEW)
+    assert stat.S_ISFIFO(kind_and_mode(pipe))
+
+
+def make_node(path: Path, kind: int, device: int) -> None:
+    try:
+        os.mknod(path, kind | 0o666, device)
+    except PermissionError:
+        pytest.skip("only root makes devices")
+
+
+def test_a_device_stays_a_device(tmp_path: Path):
+    null = tmp_path / "null"
+    make_node(null, stat.S_IFCHR, os.makedev(1, 3))
+    mode = kind_and_mode(null)
+    with suppress(UserError):  # on a file system that knows no devices
+        write(null)
+    assert kind_and_mode(null) == mode
+    assert list(tmp_path.iterdir()) == [null]
+
+
+def test_a_disk_is_not_written_to(tmp_path: Path):
+    disk = tmp_path / "disk"
+    make_node(disk, stat.S_IFBLK, os.makedev(7, 250))
+    for refuse in (check_writable, write):
+        with pytest.raises(UserError, match="it is a disk, name a file"):
+            refuse(disk)
+
+
+def test_a_full_device(tmp_path: Path):
+    link = tmp_path / "link"
+    link.symlink_to("/dev/full")
+    with pytest.raises(UserError, match="No space left on device"):
+        write(link)
+    assert stat.S_ISCHR(link.stat().st_mode)
+
+
+@pytest.mark.parametrize("redirected", ["to a file", "to a pipe"])
+def test_own_output(tmp_path: Path, redirected: str):
+    code = """
+        print("before")
+        with files.replace_file(Path(sys.argv[1])) as file:
+            file.write(b"contents\\n")
+        print("after")
+    """
+    program = "import sys\nfrom pathlib import Path\nfrom rtl_gen import files\n"
+    words = [sys.executable, "-c", program + textwrap.dedent(code)]
+    path, standard_output = tmp_path / "output", tmp_path / "stdout"
+    standard_output.symlink_to("/proc/self/fd/1")  # not /dev/stdout, lest a fault destroys it
+    if redirected == "to a pipe":
+        found = subprocess.run([*words, standard_output], capture_output=True, check=True).stdout
+        assert found == b"before\ncontents\nafter\n"
+    else:
+        for name in (standard_output, path):
+            with path.open("wb") as file:
+                subprocess.run([*words, name], stdout=file, check=True)
+            assert path.read_bytes() == b"before\ncontents\nafter\n"
+    assert standard_output.is_symlink()
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ("folder", "it is a folder, name a file"),
+        ("file/below", "Not a directory"),
+        ("n" * 300, "File name too long"),
+        ("loop", "Too many levels of symbolic links"),
+        ("/proc/new", "cannot write /proc/new"),
+        ("", "it is a folder"),
+    ],
+)
+def test_places_that_are_refused_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, message: str
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_bytes(OLD)
+    (tmp_path / "loop").symlink_to("loop")
+    listed = sorted(tmp_path.iterdir())
+    path = Path(place)
+    with pytest.raises(UserError, match=message) as refused, replace_file(path):
+        pytest.fail("work was done")
+    assert "\n" not in str(refused.value)
+    with pytest.raises(UserError, match=message):
+        check_writable(path)
+    assert sorted(tmp_path.iterdir()) == listed
+
+
+def test_a_name_may_be_as_long_as_the_system_allows(tmp_path: Path):
+    path = tmp_path / ("n" * 255)
+    write(path)
+    assert path.read_bytes() == NEW
+
+
+def test_what_may_not_be_written():
+    """By a process without root's rights, in a folder that it may enter."""
+    code = """
+        import os
+        folder = Path(sys.argv[1])
+        for path in (folder / "file", folder / "closed" / "new"):
+            try:
+                if os.getuid() == 0:
+                    os.seteuid(65534)
+                with files.replace_file(path):
+                    print("work was done")
+            except files.UserError as error:
+                print(error)
+    """
+    with tempfile.TemporaryDirectory() as name:
+        file, closed = Path(name, "file"), Path(name, "closed")
+        file.write_bytes(OLD)
+        file.chmod(0o444)
+        closed.mkdir(mode=0o555)
+        Path(name).chmod(0o755)
+        found = run(code, name)
+        assert found.stdout.decode().splitlines() == [
+            f"cannot write {path} (Permission denied): choose another place"
+            for path in (file, closed / "new")
+        ], found.stderr
+        assert file.read_bytes() == OLD
+        assert list(closed.iterdir()) == []
+
+
+@pytest.mark.parametrize("deadly", [False, True])
+def test_a_full_disk_or_a_sudden_end_leaves_nothing(tmp_path: Path, *, deadly: bool):
+    """A file grows beyond what its process may write: an error, or death amid the write."""
+    code = """
+        if sys.argv[2] == "True":
+            signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+        path = Path(sys.argv[1])
+        try:
+            with files.replace_file(path) as file:
+                file.write(bytes(10_000))
+        except files.UserError as error:
+            print(error)
+    """
+    new, old = tmp_path / "new" / "file", tmp_path / "old"
+    old.write_bytes(OLD)
+    new.parent.mkdir()
+    for path in (new, old):
+        found = run(code, path, deadly)
+        if deadly:
+            assert found.returncode == -signal.SIGXFSZ
+        else:
+            assert found.returncode == 0
+            assert found.stdout.decode().startswith(f"cannot write {path} (File too large)")
+    assert list(new.parent.iterdir()) == []
+    assert sorted(tmp_path.iterdir()) == [new.parent, old]
+    assert old.read_bytes() == OLD
+
+
+def test_unchanged_file_is_not_written(tmp_path: Path):
+    path = tmp_path / "new" / "a.v"
+    assert files.write_if_changed(path, "module a; endmodule\n")
+    written = path.stat().st_ino, path.stat().st_mtime_ns
+    assert not files.write_if_changed(path, "module a; endmodule\n")
+    assert (path.stat().st_ino, path.stat().st_mtime_ns) == written
+    assert files.write_if_changed(path, "module b; // ±\n")
+    assert path.read_bytes() == "module b; // ±\n".encode()
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_folders(tmp_path: Path):
+    make_folder(tmp_path / "a" / "b")
+    make_folder(tmp_path / "a" / "b")
+    assert list((tmp_path / "a" / "b").iterdir()) == []
+    (tmp_path / "file").write_bytes(OLD)
+    for path in (tmp_path / "file", tmp_path / "file" / "below", Path("/proc/new")):
+        with pytest.raises(UserError, match=f"cannot write {path} "):
+            make_folder(path)
+
+
+def test_appending(tmp_path: Path):
+    path = tmp_path / "new" / "journal"
+    append_to_file(path, b"1\n")
+    append_to_file(path, b"2\n")
+    assert path.read_bytes() == b"1\n2\n"
+    with pytest.raises(UserError, match="it is a folder"):
+        append_to_file(tmp_path, b"1\n")
