@@ -16,20 +16,20 @@ from pathlib import Path
 from model.journal import Journal
 journal = Journal(Path(sys.argv[1]))
 journal.append({"index": 0})
-resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, 10_000))
 try:
     journal.append({"index": 1, "text": "x" * 200})
 except ValueError as error:
     print(error)
 resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+journal.append({"index": 2})
 """
 
 
 def test_a_full_disk_costs_the_entries_that_did_not_fit(tmp_path: Path):
     path = tmp_path / "new" / "journal.jsonl"
-    program = FILL.replace("(100, 100)", "(100, 10_000)") + 'journal.append({"index": 2})\n'
     found = subprocess.run(
-        [sys.executable, "-c", program, path], capture_output=True, check=True, text=True
+        [sys.executable, "-c", FILL, path], capture_output=True, check=True, text=True
     )
     assert found.stdout == f"cannot write {path} (File too large): choose another place\n"
     assert path.stat().st_size > 100
