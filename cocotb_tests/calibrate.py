@@ -242,15 +242,16 @@ def _simulate_all(
     workers: int,
 ) -> Iterator[Result]:
     """Results in the order of the cases; a configuration's cases run one after the other."""
-    with (
-        Progress(console=messages) as progress,
-        ProcessPoolExecutor(min(workers, len(drawn))) as pool,
-    ):
+    pool = ProcessPoolExecutor(min(workers, len(drawn)))
+    with Progress(console=messages) as progress:
         bar = progress.add_task("simulations", total=sum(map(len, drawn)))
         futures = {pool.submit(_simulate_group, group, simulator): group for group in drawn}
-        for future in as_completed(futures):
-            future.result()
-            progress.advance(bar, len(futures[future]))
+        try:
+            for future in as_completed(futures):
+                future.result()
+                progress.advance(bar, len(futures[future]))
+        finally:
+            pool.shutdown(cancel_futures=True)
     yield from _results(drawn, predictions, futures)
 
 

@@ -20,6 +20,7 @@ from filelock import FileLock
 
 from cocotb_tests.harness import simulators
 from rtl_gen import verilog
+from rtl_gen.switches import is_on
 
 BUILD_ROOT = Path(__file__).parents[2] / "build" / "sim"
 
@@ -76,7 +77,7 @@ def simulate(
     UserError : the simulator is not installed
     """
     if waves is None:
-        waves = os.environ.get("WAVES", "") not in ("", "0")
+        waves = is_on("WAVES", os.environ.get("WAVES", ""))
     runner = simulators.make_runner(simulator)
     emitted = design if isinstance(design, str) else verilog.emit(design, name)
     text = "\n".join([emitted, *(path.read_text() for path in models)])
