@@ -12,7 +12,7 @@ from rtl_gen import cli, verilog
 from rtl_gen.accelerator import Accelerator
 from rtl_gen.config import PRESETS, get_config
 from rtl_gen.errors import UserError
-from rtl_gen.files import make_folder, write_if_changed
+from rtl_gen.files import check_writable, make_folder, write_if_changed
 from rtl_gen.manifest import manifest
 from rtl_gen.synthesis.flow import Placement, show, synthesize
 from rtl_gen.synthesis.units import find, units
@@ -36,7 +36,8 @@ def rtl(
     """Write accelerator.v and manifest.json of one configuration."""
     overrides = _parse_overrides(set_ or [])
     choice = get_config(config, **overrides)
-    folder = _make_folder(out, config, overrides)
+    folder = _folder(out, config, overrides)
+    check_writable(folder / "manifest.json")
     accelerator = Accelerator(choice)
     text = verilog.emit(accelerator, TOP)
     description = manifest(
@@ -87,8 +88,7 @@ def synth(
     with console.status("writing the Verilog") as status:
         text = verilog.emit(Accelerator(choice), TOP)
         chosen = [find(text, TOP, unit)] if unit else units(text, TOP)
-        folder = _make_folder(out, config, overrides)
-        folder /= unit or "."
+        folder = _folder(out, config, overrides) / (unit or ".")
         make_folder(folder)
         result = synthesize(
             text,
@@ -122,11 +122,9 @@ def presets() -> None:
     Console().print(table)
 
 
-def _make_folder(out: Path, preset: str, overrides: dict[str, int]) -> Path:
-    """The folder of one configuration."""
-    folder = out / "-".join([preset, *(f"{name}{value}" for name, value in overrides.items())])
-    make_folder(folder)
-    return folder
+def _folder(out: Path, preset: str, overrides: dict[str, int]) -> Path:
+    """That of one configuration."""
+    return out / "-".join([preset, *(f"{name}{value}" for name, value in overrides.items())])
 
 
 def _parse_overrides(settings: list[str]) -> dict[str, int]:

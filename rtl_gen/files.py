@@ -159,10 +159,29 @@ def _check_folder(folder: Path) -> None:
         name.unlink()
 
 
+@contextmanager
+def _folders_above(path: Path) -> Iterator[None]:
+    """Make the missing folders of `path`; an error in the block removes them again."""
+    missing = [folder for folder in path.parents if not folder.exists()]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):  # others may have filled them
+            for folder in missing:
+                folder.rmdir()
+        raise
+
+
 def _replace(path: Path, contents: memoryview) -> None:
     target = Path(os.path.realpath(path))
-    target.parent.mkdir(parents=True, exist_ok=True)
     name = target.with_name(_partial_name())
+    with _folders_above(target):
+        _replace_by(name, target, contents)
+
+
+def _replace_by(name: Path, target: Path, contents: memoryview) -> None:
+    """Write a file `name` and move it to `target`."""
     file, named = _open_new(name)
     try:
         if target.exists():
