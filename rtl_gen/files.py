@@ -2,11 +2,13 @@
 
 Whatever cannot be written is a UserError that names it. A file that a link leads to is replaced,
 not the link. The standard output or error of this process, other devices and pipes are no files:
-they get the bytes. A process that is killed leaves nothing behind where the file system knows files
-without a name (O_TMPFILE), elsewhere at most a `.partial-*` if it dies while it writes.
+they get the bytes. A new file has no name while it is written (O_TMPFILE), where the file system
+knows such files. What a killed process may leave nevertheless, a `.partial-*`, the next one that
+writes into the folder removes: it is locked as long as somebody writes it.
 """
 
 import errno
+import fcntl
 import io
 import os
 import secrets
@@ -18,6 +20,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from rtl_gen.errors import UserError
+
+PARTIAL = ".partial-"
 
 
 @contextmanager
@@ -182,6 +186,7 @@ def _replace(path: Path, contents: memoryview) -> None:
 
 def _replace_by(name: Path, target: Path, contents: memoryview) -> None:
     """Write a file `name` and move it to `target`."""
+    _remove_left(name.parent)
     file, named = _open_new(name)
     try:
         if target.exists():
@@ -202,15 +207,35 @@ def _replace_by(name: Path, target: Path, contents: memoryview) -> None:
 
 
 def _partial_name() -> str:
-    return f".partial-{secrets.token_hex(8)}"
+    return f"{PARTIAL}{secrets.token_hex(8)}"
+
+
+def _remove_left(folder: Path) -> None:
+    """Remove what killed processes left there."""
+    for left in folder.glob(f"{PARTIAL}*"):
+        with suppress(OSError), left.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            left.unlink()
 
 
 def _open_new(name: Path) -> tuple[int, bool]:
-    """A new file in the folder of `name`, and whether it has that name or none yet."""
+    """A new, locked file in the folder of `name`, and whether it has that name or none yet."""
     with suppress(OSError):
         if Path("/proc/self/fd").is_dir():
-            return os.open(name.parent, os.O_WRONLY | os.O_TMPFILE, 0o666), False
-    return os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), True
+            file = os.open(name.parent, os.O_WRONLY | os.O_TMPFILE, 0o666)
+            _lock(file)
+            return file, False
+    while True:
+        file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        _lock(file)
+        if os.fstat(file).st_nlink:
+            return file, True
+        os.close(file)  # another process took it for left before it was locked
+
+
+def _lock(file: int) -> None:
+    with suppress(OSError):  # nothing is removed where nothing can be locked
+        fcntl.flock(file, fcntl.LOCK_EX)
 
 
 def _write(file: int, contents: bytes | memoryview) -> None:

@@ -291,6 +291,38 @@ def test_a_full_disk_or_a_sudden_end_leaves_nothing(tmp_path: Path, *, deadly: b
     assert old.read_bytes() == OLD
 
 
+def test_what_a_killed_process_left_goes_with_the_next_write(tmp_path: Path):
+    """The process dies when its file has a name, which is not yet the right one."""
+    code = """
+        import os
+        Path.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+        with files.replace_file(Path(sys.argv[1])) as file:
+            file.write(b"x")
+    """
+    path, other = tmp_path / "file", tmp_path / "other"
+    for _ in range(2):
+        assert run(code, path).returncode == -signal.SIGKILL
+        (left,) = tmp_path.iterdir()
+        assert left.name.startswith(".")
+    write(other)
+    assert list(tmp_path.iterdir()) == [other]
+
+
+def test_what_another_process_writes_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """One writes all of its file, and before it gets its name the other begins and ends."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    move = Path.replace
+
+    def write_second_meanwhile(name: Path, target: Path) -> None:
+        monkeypatch.setattr(Path, "replace", move)
+        write(second)
+        move(name, target)
+
+    monkeypatch.setattr(Path, "replace", write_second_meanwhile)
+    write(first)
+    assert sorted(tmp_path.iterdir()) == [first, second]
+
+
 def test_unchanged_file_is_not_written(tmp_path: Path):
     path = tmp_path / "new" / "a.v"
     assert files.write_if_changed(path, "module a; endmodule\n")
