@@ -196,7 +196,7 @@ def _replace_by(name: Path, target: Path, contents: memoryview) -> None:
             os.fchmod(file, stat.S_IMODE(old.st_mode))
         _write(file, contents)
         if not named:
-            # A descriptor of a folder, whichever, makes Python follow the link.
+            # Python follows the link only with a descriptor, idle beside an absolute path.
             os.link(f"/proc/self/fd/{file}", name, src_dir_fd=file, follow_symlinks=True)
         name.replace(target)
     except BaseException:
@@ -212,7 +212,7 @@ def _partial_name() -> str:
 
 def _remove_left(folder: Path) -> None:
     """Remove what killed processes left there."""
-    for left in folder.glob(f"{PARTIAL}*"):
+    for left in folder.glob(PARTIAL + "[0-9a-f]" * 16):
         with suppress(OSError), left.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             left.unlink()
