@@ -193,6 +193,24 @@ def test_help_needs_no_installed_package():
     assert make().stdout == make("help").stdout == ended.stdout
 
 
+def test_the_installation_says_on_one_line_what_is_missing():
+    """With a Python that has no packages yet."""
+    program = """
+import scripts.bootstrap as bootstrap
+from rtl_gen.errors import on_one_line
+bootstrap.missing_packages = lambda: ["g++", "iverilog"]
+bootstrap.apt_get_command = lambda: []
+with on_one_line():
+    bootstrap.main()
+"""
+    ended = subprocess.run(
+        [sys.executable, "-S", "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stdout) == (2, "")
+    how = "install them as root (apt-get install g++ iverilog)"
+    assert ended.stderr == f"error: missing g++: {how}\n"
+
+
 def test_readme_agrees_with_the_table():
     rows = re.findall(
         r"^\| (`make .*?) \| .* \| (.*?) ?\|$", (ROOT / "README.md").read_text(), re.M

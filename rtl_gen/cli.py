@@ -2,6 +2,7 @@
 
 import sys
 import warnings
+from io import TextIOWrapper
 
 import typer
 from typer.exceptions import Abort, TyperException
@@ -16,7 +17,7 @@ def run(app: typer.Typer) -> None:
     on standard error.
     """
     _show_input_warnings()
-    if sys.stdout is not None:
+    if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # names of files may be any bytes
     with on_one_line():
         status = _status(app)

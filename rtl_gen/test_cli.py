@@ -8,9 +8,14 @@ import signal
 import subprocess
 import sys
 import textwrap
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import pytest
+import typer
+
+from rtl_gen import cli
 
 PROGRAM = """
 import os, signal, sys, warnings
@@ -126,6 +131,16 @@ def test_another_broken_pipe_is_told():
     body = "ends = os.pipe(); os.close(ends[0]); os.write(ends[1], b'x')"
     ended = start(body)
     assert (ended.returncode, ended.stderr) == (2, b"error: Broken pipe\n")
+
+
+def test_output_that_a_program_keeps(monkeypatch: pytest.MonkeyPatch):
+    """As text in memory, which has no encoding that could be changed."""
+    app = typer.Typer()
+    app.command()(lambda: print("x"))
+    monkeypatch.setattr(sys, "argv", ["command"])
+    with redirect_stdout(StringIO()) as kept, pytest.raises(SystemExit) as ended:
+        cli.run(app)
+    assert (kept.getvalue(), ended.value.code) == ("x\n", None)
 
 
 def test_without_an_output():
