@@ -141,9 +141,10 @@ def test_every_value_goes_to_its_option():
 def test_variables_are_the_options_of_the_command(name: str):
     """All of them, each once, of the right kind."""
     module, *sub_command = PYTHON_TARGETS[name]
-    if module in ("rtl_gen", "model", "sim_models"):
-        module += ".__main__"
-    command = typer.main.get_command(import_module(module).app)
+    holder = import_module(module)
+    if hasattr(holder, "__path__"):  # a package
+        holder = import_module(f"{module}.__main__")
+    command = typer.main.get_command(holder.app)
     for word in sub_command:
         command = command.commands[word]
     parameters = [one for one in command.params if one.name != "help"]
