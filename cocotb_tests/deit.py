@@ -30,7 +30,6 @@ from model.commands.options import (
     Strategy,
 )
 from model.digits.data import held_back_digit
-from model.files import replace_file
 from model.fit import check_fit
 from model.integer.choices import (
     digit_number,
@@ -51,6 +50,7 @@ from rtl_gen import cli
 from rtl_gen.config import AcceleratorConfig, get_config
 from rtl_gen.control.program_format import ErrorCode
 from rtl_gen.errors import UserError
+from rtl_gen.files import check_writable, replace_file
 from sim_models.macs import kept_entries, network_macs
 from sim_models.memory import MemoryTiming
 from sim_models.on_chip import on_chip_bytes
@@ -106,6 +106,9 @@ def deit(
     choice = get_config(config)
     check_fit(choice, network)
     masks = network_masks(network, sparsity, mask_file, strategy, seed)
+    kind = masks_label(sparsity, mask_file, strategy)
+    path = out / f"{model}-{kind}-{schedule_label(pruning)}.json"
+    check_writable(path)
     if weights is not None or calib is not None:
         network_file = calibrated_file(model, weights, calib, network_file)
     network_file = network_file or shipped_integers(network)
@@ -155,9 +158,6 @@ def deit(
         "cycles_model": predicted["cycles"],
         "counters_model": predicted,
     }
-    kind = masks_label(sparsity, mask_file, strategy)
-    path = out / f"{model}-{kind}-{schedule_label(pruning)}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
     with replace_file(path) as file:
         file.write((json.dumps(result, indent=2) + "\n").encode())
     _show(result, network, trained=network_file is not None)

@@ -20,7 +20,6 @@ from rich.table import Table
 from cocotb_tests.calibrate import predict
 from cocotb_tests.calibration_cases import draw_cases, quick_configs
 from cocotb_tests.network.run import run_image
-from model.files import replace_file
 from model.integer.choices import network_masks
 from model.masks import make_masks
 from model.networks import DEIT_BASE, DEIT_TINY, NETWORKS, Network, get_network
@@ -30,6 +29,7 @@ from model.synthetic import maps_of
 from rtl_gen import cli
 from rtl_gen.config import get_config
 from rtl_gen.errors import UserError
+from rtl_gen.files import check_writable, replace_file
 from sim_models.network import assumed_live, network_cycles
 from sim_models.paper import MASK_STRATEGY, SPARSITIES
 
@@ -57,6 +57,7 @@ def speed(
     ),
 ) -> None:
     """Time the model, print and write seconds and ratios."""
+    check_writable(out)
     model_run(DEIT_TINY, 0.8, DEFAULT_SCHEDULE)()  # compiles the model
     base = fastest(model_run(DEIT_BASE, 0.8, DEFAULT_SCHEDULE))
     sweep = timed(sweep_points)

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from model.files import replace_file
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.program_format import (
     HEADER,
@@ -28,6 +27,7 @@ from rtl_gen.control.program_format import (
     target_ranges,
 )
 from rtl_gen.errors import UserError
+from rtl_gen.files import replace_file
 
 TOKEN_TARGETS = (Target.QUERY, Target.KEY, Target.VALUE)
 """Memories with one row a token."""

@@ -17,7 +17,6 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from model.files import replace_file
 from model.networks import Network
 from model.schedule import (
     NO_PRUNING,
@@ -28,6 +27,7 @@ from model.schedule import (
     Schedule,
 )
 from rtl_gen.errors import UserError
+from rtl_gen.files import replace_file
 
 UNPRUNED = "none"
 SEARCHED = "searched"

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from model.files import replace_file
 from model.networks import Network
 from rtl_gen.errors import UserError
+from rtl_gen.files import replace_file
 
 
 def read_masks(path: Path, network: Network | None = None) -> np.ndarray:

@@ -188,7 +188,7 @@ def test_killed_sweep_goes_on_where_it_was(tmp_path):
         (["--config", "huge"], "error: unknown preset 'huge'"),
         (["--latency", "1"], "error: memory latency 1: expected at least 2"),
         (["--rate", "0"], "error: memory rate 0: expected at least 1"),
-        (["--out", __file__], "error: cannot write to"),
+        (["--out", __file__], "error: cannot write "),
         (["no.yaml"], "error: cannot read no.yaml"),
         (["--scheduler", "tcp://127.0.0.1:9", "--processes", "2"], "error: --processes are those"),
         (["--energy", "no.yaml"], "error: cannot read no.yaml"),

@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 from rich.table import Table
 
-from model.files import replace_file
 from model.statistics import standard_error
+from rtl_gen.files import replace_file
 
 TOP = 5
 FLOAT = "float"

@@ -36,6 +36,7 @@ from model.networks import get_network, load_model
 from model.schedule_file import DEFAULT_NAME, schedule_of
 from model.vitcod_io import read_masks
 from rtl_gen.errors import UserError
+from rtl_gen.files import check_writable
 
 app = typer.Typer()
 
@@ -104,6 +105,7 @@ def accuracy(
     runs = {run.name: read_run(run, network) for run in finetuned}
     if len(runs) < len(finetuned):
         raise UserError("two fine-tuning runs have folders of one name: rename one")
+    check_writable(out / f"{network.name}.csv")
     loaded = load_model(network, weights)
 
     if images is not None:

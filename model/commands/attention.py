@@ -27,7 +27,6 @@ from model.commands.options import (
     report_unreadable,
 )
 from model.entry_scores import scores_for
-from model.files import replace_file
 from model.images import ImageFolder
 from model.masks import make_masks, row_beats, sparsity_of
 from model.networks import get_network, load_model
@@ -37,6 +36,7 @@ from model.synthetic import maps_of
 from model.vitcod_io import read_masks, write_masks
 from rtl_gen.config import DEFAULT
 from rtl_gen.errors import UserError
+from rtl_gen.files import replace_file
 
 app = typer.Typer()
 

@@ -33,7 +33,6 @@ from model.commands.options import (
     progress_over,
     report_unreadable,
 )
-from model.files import replace_file
 from model.finetune.crops import crops_of
 from model.finetune.evaluation import evaluate
 from model.finetune.recipe import Augmentation, Recipe
@@ -47,6 +46,7 @@ from model.networks import get_network, load_model
 from model.reference import FloatReference
 from model.schedule_file import DEFAULT_NAME, schedule_of
 from rtl_gen.errors import UserError
+from rtl_gen.files import check_writable, replace_file
 
 app = typer.Typer()
 
@@ -124,6 +124,7 @@ def finetune(
     labelled = None if evaluate_on is None else ImageFolder(evaluate_on)
     kind = f"{sparsity:g}-{strategy}" if mask_file is None else mask_file.stem
     target = out or Path("build/finetune") / f"{network.name}-{kind}"
+    check_writable(target / "report.json")
     if threads is not None:
         torch.set_num_threads(threads)
     trainer = Trainer(

@@ -28,7 +28,6 @@ from model.commands.options import (
     reference_of,
     report_unreadable,
 )
-from model.files import replace_file
 from model.fit import check_fit
 from model.images import ImageFolder
 from model.integer.accuracy import compare, kept_after_attention
@@ -45,6 +44,7 @@ from model.networks import get_network
 from model.schedule_file import UNPRUNED, schedule_label, schedule_name, schedule_of
 from rtl_gen.config import get_config
 from rtl_gen.errors import UserError
+from rtl_gen.files import check_writable, replace_file
 from sim_models.paper import MASK_STRATEGY
 
 CALIBRATED = Path("build/int8")
@@ -165,6 +165,9 @@ def image_command(
     check_fit(choice, network)
     name = schedule_name(schedule, prune=prune)
     masks = network_masks(network, sparsity, mask_file, strategy, seed)
+    kind = masks_label(sparsity, mask_file, strategy)
+    path = out / f"{model}-{kind}-{schedule_label(name)}.bin"
+    check_writable(path)
     image = compile_network(
         choice,
         integer_network(network, network_file, seed),
@@ -172,8 +175,6 @@ def image_command(
         kept_tokens(network, schedule_of(name, network)),
         dump=dump,
     )
-    kind = masks_label(sparsity, mask_file, strategy)
-    path = out / f"{model}-{kind}-{schedule_label(name)}.bin"
     with replace_file(path) as file:
         file.write(image.data.tobytes())
     image.write_map(path.with_suffix(".json"))

@@ -20,12 +20,12 @@ from model.commands.options import (
     report_unreadable,
 )
 from model.entry_scores import EntryScores, Settings, learn_scores
-from model.files import replace_file
 from model.finetune.crops import batches, crops_of
 from model.finetune.recipe import Recipe
 from model.images import ImageFolder
 from model.networks import get_network, load_model
 from model.schedule_file import DEFAULT_NAME, schedule_of
+from rtl_gen.files import replace_file
 
 app = typer.Typer()
 

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from model.files import replace_file
 from model.wipe import wipe_image
 from rtl_gen.config import get_config
+from rtl_gen.files import replace_file
 
 app = typer.Typer()
 

@@ -16,7 +16,6 @@ import numpy as np
 import safetensors.torch
 from timm.models.vision_transformer import VisionTransformer
 
-from model.files import replace_file
 from model.finetune import checkpoint, curve
 from model.finetune.crops import Crops, batches
 from model.finetune.trainer import Trainer
@@ -24,6 +23,7 @@ from model.finetune.validation import Validation
 from model.networks import Network, load_model
 from model.vitcod_io import read_masks, write_masks
 from rtl_gen.errors import UserError
+from rtl_gen.files import replace_file
 
 NETWORK = "network.safetensors"
 MASKS = "masks.npy"

@@ -32,6 +32,7 @@ from model.schedule_file import DEFAULT_NAME, schedule_of
 from model.synthetic import maps_of
 from rtl_gen.config import get_config
 from rtl_gen.errors import UserError
+from rtl_gen.files import check_writable
 from sim_models.figures.tables import terminal_table
 from sim_models.figures.workload import Setting
 from sim_models.schedule_search.layer_cycles import Machine
@@ -89,6 +90,7 @@ def search_schedule(
     )
     kind = "dense" if dense else f"{sparsity:g}-{strategy}" if mask_file is None else mask_file.stem
     folder = out or Path("build/schedules") / f"{network.name}-{kind}"
+    check_writable(folder / "schedules.csv")
     unpruned = FloatReference(network=network, model=load_model(network, weights), masks=masks)
     print(f"{network.name}, {kind}, preset {preset}, {len(images)} images, seed {seed}")
 

@@ -11,10 +11,10 @@ import typer
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress
 
-from model.files import replace_file
 from model.schedule_file import DEFAULT_NAME, UNPRUNED
 from rtl_gen.config import PRESETS, get_config
 from rtl_gen.errors import UserError
+from rtl_gen.files import replace_file
 from sim_models.figures.speedup import draw_speedup
 from sim_models.figures.style import render
 from sim_models.figures.tables import terminal_table
