@@ -1,8 +1,9 @@
 """Build a component once and run a cocotb bench on it.
 
-`simulate` writes the Verilog under `build/sim/<simulator>/<name>-<digest>/`, where the digest
-covers the Verilog, the simulator and its flags: the same design is built once, whoever asks, also
-from several processes at a time. Every run has a folder of its own below that.
+`simulate` writes the Verilog under `build/sim/<simulator>/<name>-<digest>/` (`rtl_gen.caches` says
+where that is in a read-only tree), where the digest covers the Verilog, the simulator and its
+flags: the same design is built once, whoever asks, also from several processes at a time. Every run
+has a folder of its own below that.
 """
 
 import hashlib
@@ -20,8 +21,9 @@ from filelock import FileLock
 
 from cocotb_tests.harness import simulators
 from rtl_gen import verilog
+from rtl_gen.caches import cache_folder
 
-BUILD_ROOT = Path(__file__).parents[2] / "build" / "sim"
+BUILD_ROOT = cache_folder("sim")
 
 RUN_FILE_VARIABLE = "BENCH_RUN_FILE"
 """Environment variable that carries the path of the run's description into the simulator."""
