@@ -154,4 +154,6 @@ def accuracy(
     written = write(frame, settings, out / network.name)
     console.print(render(frame, f"{network.name}, {frame.images[0]} images of {data}"))
     report_unreadable(result.unreadable, len(folder))
+    if images is not None:
+        report_unreadable(images.unreadable, len(images))
     print(f"{written[0]}, {written[1]}; seed {seed}; {result.reused} of {len(frame)} rows reused")
