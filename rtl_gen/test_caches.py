@@ -53,9 +53,16 @@ def test_first_place_that_can_be_written(places, no_folder: Path, monkeypatch: p
     assert last == temporary / f"{caches.NAME}-{os.geteuid()}" / "sim"
     assert last.parent.stat().st_mode & 0o777 == 0o700
     assert caches.cache_folder("sim") == last
+    with monkeypatch.context() as patch:
+        patch.setattr(caches.tempfile, "gettempdir", _nowhere)
+        assert caches.cache_folder("sim") == tree / "build" / "sim"
     last.parent.chmod(0o777)
     assert caches.cache_folder("sim").parent.parent == temporary
     assert caches.cache_folder("sim") != last
+
+
+def _nowhere() -> str:
+    raise FileNotFoundError
 
 
 def test_installed_elsewhere(places):
