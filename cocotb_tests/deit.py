@@ -77,13 +77,15 @@ def deit(
         Path | None, typer.Option(help="Float weights, to be calibrated with --calib.")
     ] = None,
     calib: Annotated[
-        Path | None, typer.Option(help="Image folder that gives the ranges of --weights.")
+        Path | None,
+        typer.Option(help="Folder of images, of any layout, that gives the ranges of --weights."),
     ] = None,
     picture: Annotated[
         str | None,
         typer.Option(
             "--image",
-            help="Picture, or digits:17 for a held-back digit; default: random pixels or digits:0.",
+            help="Picture, turned as its EXIF orientation says, or digits:17 for a held-back "
+            "digit; default: random pixels or digits:0.",
         ),
     ] = None,
     config: Annotated[
@@ -109,12 +111,12 @@ def deit(
     kind = masks_label(sparsity, mask_file, strategy)
     path = out / f"{model}-{kind}-{schedule_label(pruning)}.json"
     check_writable(path)
+    patches = input_patches(network, picture, seed)
+    number = digit_number(network, picture)
     if weights is not None or calib is not None:
         network_file = calibrated_file(model, weights, calib, network_file)
     network_file = network_file or shipped_integers(network)
     integers = integer_network(network, network_file, seed)
-    patches = input_patches(network, picture, seed)
-    number = digit_number(network, picture)
     image = compile_network(choice, integers, masks, keep, dump=dump)
     timing = MemoryTiming(latency=latency, rate=min(rate, choice.bus_bytes))
     golden = trace(integers, patches, masks, keep)

@@ -10,6 +10,10 @@ from pathlib import Path
 
 import numba
 
+from rtl_gen.caches import cache_folder, move_libraries
+
+move_libraries()
+
 _ROOT = Path(__file__).parents[1]
 
 
@@ -31,4 +35,4 @@ CODE = source_digest(
 )
 """Version of all that the result of a sweep's point depends on, as this process loaded it."""
 
-numba.config.CACHE_DIR = str(_ROOT / "build" / "numba" / source_digest(*_MODEL_SOURCES))
+numba.config.CACHE_DIR = str(cache_folder("numba") / source_digest(*_MODEL_SOURCES))

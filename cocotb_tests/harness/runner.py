@@ -1,8 +1,9 @@
 """Build a component once and run a cocotb bench on it.
 
-`simulate` writes the Verilog under `build/sim/<simulator>/<name>-<digest>/`, where the digest
-covers the Verilog, the simulator and its flags: the same design is built once, whoever asks, also
-from several processes at a time. Every run has a folder of its own below that.
+`simulate` writes the Verilog under `build/sim/<simulator>/<name>-<digest>/` (`rtl_gen.caches` says
+where that is in a read-only tree), where the digest covers the Verilog, the simulator and its
+flags: the same design is built once, whoever asks, also from several processes at a time. Every run
+has a folder of its own below that.
 """
 
 import hashlib
@@ -21,10 +22,11 @@ from filelock import FileLock
 
 from cocotb_tests.harness import simulators
 from rtl_gen import verilog
+from rtl_gen.caches import cache_folder
 from rtl_gen.errors import UserError
 from rtl_gen.switches import is_on
 
-BUILD_ROOT = Path(__file__).parents[2] / "build" / "sim"
+BUILD_ROOT = cache_folder("sim")
 
 LEAST_ROOM = 1 << 20
 """Bytes; with less the disk counts as full."""

@@ -53,6 +53,7 @@ def test_no_such_digit():
         (("--model", "vit_digits", "--image", "digits:x"), "expected digits:17"),
         (("--model", "vit_digits", "--image", "digits:999"), "from 0 to 499"),
         (("--model", "vit_digits", "--image", "none.png"), "none.png is unreadable"),
+        (("--image", "none.png", "--weights", "none.pth", "--calib", "none"), "none.png is unread"),
     ],
 )
 def test_user_errors(options, message, monkeypatch, tmp_path, capsys):

@@ -85,7 +85,10 @@ class Calibration:
                 integer = calibrate(
                     reference, self.images, self.batch_size, advance, seed=self.seed
                 )
-            metadata = {"images": len(self.images), "images_sha256": self.images.digest()}
+            metadata = {
+                "images": len(self.images) - len(self.images.unreadable),
+                "images_sha256": self.images.digest(),
+            }
             replace(integer, metadata=metadata).save(path)
         return IntegerNetwork.load(path)
 

@@ -129,7 +129,7 @@ def evaluate(
         if found is None:
             with bar(len(folder), variant.description) as advance:
                 result = ranks(variant.reference, variant.integer, folder, batch_size, advance)
-            missing = [path.relative_to(folder.root).as_posix() for path in folder.unreadable]
+            missing = [each.path.relative_to(folder.root).as_posix() for each in folder.unreadable]
             found = finished.add(
                 key, {"row": variant.description, "ranks": result, "unreadable": missing}
             )

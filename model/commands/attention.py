@@ -53,7 +53,7 @@ def attention_maps(
 ) -> None:
     """Average the post-softmax attention over an image folder (.npz)."""
     network = get_network(model)
-    folder = ImageFolder(data, limit)
+    folder = ImageFolder(data, limit, labelled=False)
     with replace_file(out) as file:
         loaded = load_model(network, weights)
         with progress_over(len(folder)) as advance:

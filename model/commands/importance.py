@@ -11,7 +11,7 @@ from model.accuracy.ranks import ranks
 from model.accuracy.table import figures
 from model.commands.options import (
     Batch,
-    Data,
+    LabelledData,
     Limit,
     Masks,
     ModelName,
@@ -38,7 +38,7 @@ def importance_command(
     *,
     model: ModelName = "deit_tiny",
     weights: Weights = None,
-    data: Data,
+    data: LabelledData,
     limit: Limit = None,
     mask_file: Masks = None,
     schedule: ScheduleName = DEFAULT_NAME,

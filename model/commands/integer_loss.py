@@ -56,7 +56,7 @@ def integer_loss(
     pruning = schedule_of(schedule, network)
     kept_after_attention(pruning, network)
     check_choice(sparsity, strategy)
-    folder = ImageFolder(data, limit)
+    folder = ImageFolder(data, limit, labelled=False)
     check_writable(out)
     masks = masks_of(network, sparsity, strategy, scores, mask_file)
     loaded = load_model(network, weights)

@@ -12,6 +12,7 @@ from model.commands.options import (
     Batch,
     Data,
     InsteadMasks,
+    LabelledData,
     Limit,
     Masks,
     ModelName,
@@ -42,12 +43,13 @@ from model.integer.compiler import compile_network
 from model.integer.network import IntegerNetwork
 from model.networks import get_network
 from model.schedule_file import UNPRUNED, schedule_label, schedule_name, schedule_of
+from rtl_gen.caches import cache_folder
 from rtl_gen.config import get_config
 from rtl_gen.errors import UserError
 from rtl_gen.files import check_writable, replace_file
 from sim_models.paper import MASK_STRATEGY
 
-CALIBRATED = Path("build/int8")
+CALIBRATED = cache_folder("int8")
 CALIBRATION_IMAGES = 250
 
 app = typer.Typer()
@@ -66,9 +68,8 @@ def calibrate_command(
     out: Out,
 ) -> None:
     """Quantise a network to the accelerator's integers, with ranges from an image folder."""
-    write_calibrated(
-        out, model, weights, ImageFolder(data, images), mask_file, schedule, batch_size
-    )
+    folder = ImageFolder(data, images, labelled=False)
+    write_calibrated(out, model, weights, folder, mask_file, schedule, batch_size)
 
 
 def write_calibrated(
@@ -107,7 +108,7 @@ def calibrated_file(
         )
     if not weights.is_file():
         raise UserError(f"no weights file {weights}: expected safetensors or a torch state dict")
-    folder = ImageFolder(calib, CALIBRATION_IMAGES)
+    folder = ImageFolder(calib, CALIBRATION_IMAGES, labelled=False)
     key = hashlib.sha256(f"{file_sha256(weights)} {folder.digest()}".encode()).hexdigest()[:12]
     path = CALIBRATED / f"{model}-{key}.safetensors"
     if not path.is_file():
@@ -121,7 +122,7 @@ def integer_accuracy(
     file: Annotated[Path, typer.Argument(help="Integer network written by calibrate.")],
     *,
     weights: Weights = None,
-    data: Data,
+    data: LabelledData,
     limit: Limit = None,
     mask_file: Masks = None,
     schedule: ScheduleName = UNPRUNED,

@@ -113,5 +113,5 @@ def test_unreadable_images_are_reported(
     words = ("--weights", real_weights, "--data", image_folder)
     assert command("attention-maps", *words, "--out", tmp_path / "maps.npz") == 0
     captured = capsys.readouterr()
-    assert f"warning: 1 of 7 images are unreadable and left out: {bad}" in captured.err
+    assert f"warning: 1 of 7 images are unreadable and left out: {bad} (no picture" in captured.err
     assert "averaged over 6 images" in captured.out

@@ -83,14 +83,15 @@ def search_schedule(
     kept_after_attention(first, network)
     dense = mask_file is None and sparsity == 0
     masks = None if dense else masks_of(network, sparsity, strategy, scores, mask_file, maps)
-    images = ImageFolder(data, limit)
-    others = _held_back(images, held_back)
+    folder = ImageFolder(data, labelled=False)
+    images = folder.spread(limit)
+    others = _held_back(folder, images, held_back)
     machine = Machine(
         setting=setting, network=network, masks=masks, maps=maps_of(network, seed).maps
     )
     kind = "dense" if dense else f"{sparsity:g}-{strategy}" if mask_file is None else mask_file.stem
-    folder = out or Path("build/schedules") / f"{network.name}-{kind}"
-    check_writable(folder / "schedules.csv")
+    target = out or Path("build/schedules") / f"{network.name}-{kind}"
+    check_writable(target / "schedules.csv")
     unpruned = FloatReference(network=network, model=load_model(network, weights), masks=masks)
     print(f"{network.name}, {kind}, preset {preset}, {len(images)} images, seed {seed}")
 
@@ -114,7 +115,7 @@ def search_schedule(
         "default_cycles": result.default.cycles,
         "held_back_nats": {name: nats.mean() for name, nats in result.held_back.items()},
     }
-    files = write_result(result, folder, kind, provenance)
+    files = write_result(result, target, kind, provenance)
     console = Console()
     for table in (layers_table(result), schedules_table(result)):
         console.print(terminal_table(table))
@@ -124,7 +125,7 @@ def search_schedule(
     print("\n".join(map(str, files)))
 
 
-def _held_back(images: ImageFolder, count: int) -> ImageFolder | None:
+def _held_back(folder: ImageFolder, images: ImageFolder, count: int) -> ImageFolder | None:
     """So many of the folder's other images, evenly spread; None for none.
 
     Raises:
@@ -132,11 +133,11 @@ def _held_back(images: ImageFolder, count: int) -> ImageFolder | None:
     """
     if count == 0:
         return None
-    whole, taken = ImageFolder(images.root), set(images.files)
-    rest = [place for place, file in enumerate(whole.files) if file not in taken]
+    taken = set(images.files)
+    rest = [place for place, file in enumerate(folder.files) if file not in taken]
     if count > len(rest):
         raise UserError(
-            f"{count} images to hold back: {images.root} has {len(rest)} beside the "
+            f"{count} images to hold back: {folder.root} has {len(rest)} beside the "
             f"{len(images)} of the search, choose a smaller --limit or --held-back"
         )
-    return whole.subset(rest[i * len(rest) // count] for i in range(count))
+    return folder.subset(rest).spread(count)
