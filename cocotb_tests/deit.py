@@ -45,7 +45,7 @@ from model.integer.compiler import compile_network
 from model.integer.forward import trace
 from model.networks import ALL_NETWORKS, VIT_DIGITS, Network, get_network
 from model.schedule import LayerTokens
-from model.schedule_file import UNPRUNED, schedule_label, schedule_name, schedule_of
+from model.schedule_file import schedule_label, schedule_name, schedule_of
 from rtl_gen import cli
 from rtl_gen.config import AcceleratorConfig, get_config
 from rtl_gen.control.program_format import ErrorCode
@@ -99,6 +99,7 @@ def deit(
 ) -> None:
     """Compile, simulate, compare, report."""
     network = get_network(model)
+    model = network.name
     pruning = schedule_name(schedule, prune=prune)
     keep = kept_tokens(network, schedule_of(pruning, network))
     config = config or preset_for(network)
@@ -135,7 +136,7 @@ def deit(
         "sparsity": sparsity if mask_file is None else None,
         "strategy": strategy if mask_file is None else None,
         "masks": None if mask_file is None else str(mask_file),
-        "prune": pruning != UNPRUNED,
+        "prune": any(count is not None for count in keep),
         "schedule": pruning,
         "config": config,
         "latency": latency,

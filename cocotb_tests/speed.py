@@ -24,7 +24,7 @@ from model.files import replace_file
 from model.integer.choices import network_masks
 from model.masks import make_masks
 from model.networks import DEIT_BASE, DEIT_TINY, NETWORKS, Network, get_network
-from model.schedule import DEFAULT_SCHEDULE, NO_PRUNING, Schedule
+from model.schedule import DEFAULT_SCHEDULE, Schedule
 from model.schedule_file import schedule_of
 from model.synthetic import maps_of
 from rtl_gen import cli
@@ -85,7 +85,7 @@ def model_run(
     masks = None
     if sparsity != 0:
         masks = network_masks(network, sparsity, None, strategy, seed=0).numpy()
-    live = None if schedule == NO_PRUNING else assumed_live(network, maps, masks, schedule)
+    live = assumed_live(network, maps, masks, schedule) if schedule.prunes(network) else None
     machine = get_config(config)
     return lambda: network_cycles(machine, network, masks=masks, schedule=schedule, live=live)
 
