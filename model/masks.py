@@ -16,6 +16,9 @@ import numpy as np
 
 from rtl_gen.errors import UserError
 
+SPARSITY_MEANS = "Sparsity: share of entries dropped, which are True in a mask file"
+"""What stands wherever a sparsity of masks is shown."""
+
 Strategy = Callable[[np.ndarray], np.ndarray]
 """From maps (layers, heads, n, n) to the cost of every entry; lower = kept earlier."""
 

@@ -27,14 +27,15 @@ def run(app: typer.Typer) -> None:
 
 
 def _show_input_warnings() -> None:
-    """An InputWarning on one line, every time; Python shows other warnings as ever."""
-    show_others = warnings.showwarning
+    """An InputWarning on one line, once for each cause; Python shows other warnings as ever."""
+    show_others, shown = warnings.showwarning, set()
 
     def show(message, category, *where, **options) -> None:
-        if issubclass(category, InputWarning):
-            print("warning:", " ".join(str(message).split()), file=sys.stderr)
-        else:
+        if not issubclass(category, InputWarning):
             show_others(message, category, *where, **options)
+        elif message.cause not in shown:
+            shown.add(message.cause)
+            print("warning:", " ".join(str(message).split()), file=sys.stderr)
 
     warnings.simplefilter("always", InputWarning)
     warnings.showwarning = show

@@ -10,6 +10,7 @@ from typing import TypeVar
 import pandas as pd
 from pydantic import BaseModel, ValidationError
 
+from model.masks import SPARSITY_MEANS
 from rtl_gen.errors import UserError
 from sim_models.figures.tables import Column, TextTable, text_table
 
@@ -127,7 +128,8 @@ def _runs_table(runs: dict[str, RtlRun]) -> TextTable:
             Column("ratio", "RTL / bound", "{:.3f}"),
         ],
         "Memory: latency in cycles, rate in bytes a cycle. Compared: values of RTL and integer "
-        "golden model. Bound: multiply-accumulates / multipliers.",
+        "golden model. Bound: multiply-accumulates / multipliers. "
+        f"{SPARSITY_MEANS}.",
     )
 
 
