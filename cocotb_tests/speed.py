@@ -27,6 +27,7 @@ from model.networks import DEIT_BASE, DEIT_TINY, NETWORKS, Network, get_network
 from model.schedule import DEFAULT_SCHEDULE, Schedule
 from model.schedule_file import schedule_of
 from model.synthetic import maps_of
+from model.text_file import read_text
 from rtl_gen import cli
 from rtl_gen.config import get_config
 from rtl_gen.errors import UserError
@@ -107,11 +108,11 @@ def recorded_runs(folder: Path) -> list[dict]:
     results = []
     for path in sorted(folder.glob("*.json")):
         try:
-            run = json.loads(path.read_text())
+            run = json.loads(read_text(path, "JSON file"))
             network, sparsity = get_network(run["model"]), run["sparsity"]
             seconds, choices = run["wall_seconds"], (run["config"], run["strategy"])
             schedule = schedule_of(run["schedule"], network)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise UserError(
                 f"{path} is no result of a whole-network run ({error!r}): remove it or name "
                 "another folder with --runs"

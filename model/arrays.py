@@ -43,7 +43,8 @@ def told_as(subject: str, expected: str) -> Iterator[None]:
         raise
     except Exception as error:
         # Decoders let escape whatever they meet in a foreign file, lack of memory included.
-        lines = str(error).strip().splitlines()
+        text = error.strerror if isinstance(error, OSError) else str(error)
+        lines = (text or "").strip().splitlines()
         reason = lines[0].rstrip(".") if lines else type(error).__name__
         raise UserError(f"{subject} unreadable ({reason}): expected {expected}") from error
 

@@ -36,9 +36,9 @@ def read_masks(path: Path, network: Network | None = None) -> np.ndarray:
     Warns:
         InputWarning: kept and dropped look swapped.
     """
-    if not path.is_file():
-        raise UserError(f"no mask file {path}: name an existing .npy file")
     with told_as(f"mask file {path} is", "a .npy array of bool"):
+        if not path.is_file():
+            raise UserError(f"no mask file {path}: name an existing .npy file")
         dropped = read_array(path)
     kept = ~dropped if dropped.dtype == np.bool_ else dropped
     check_masks(kept, network, name=f"mask file {path}")

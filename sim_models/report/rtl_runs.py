@@ -11,6 +11,7 @@ import pandas as pd
 from pydantic import BaseModel, ValidationError
 
 from model.masks import SPARSITY_MEANS
+from model.text_file import read_text
 from rtl_gen.errors import UserError
 from sim_models.figures.tables import Column, TextTable, text_table
 
@@ -84,8 +85,8 @@ def find_evidence(runs: Path, calibration: Path) -> Evidence:
 
 def _read(path: Path, kind: type[Kind], source: str) -> Kind:
     try:
-        return kind.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
+        return kind.model_validate_json(read_text(path, "JSON file"))
+    except ValidationError as error:
         reason = str(error).splitlines()[0]
         raise UserError(
             f"{path} is no result of `{source}` ({reason}): move it away or run `{source}` again"
