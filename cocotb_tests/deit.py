@@ -94,7 +94,9 @@ def deit(
     dump: Annotated[
         bool, typer.Option(help="Store and compare every intermediate tensor.")
     ] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Of whatever is random.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=cli.LARGEST_SEED, help="Of whatever is random.")
+    ] = 0,
     out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("build/deit"),
 ) -> None:
     """Compile, simulate, compare, report."""

@@ -8,6 +8,9 @@ from typer.exceptions import Abort, TyperException
 
 from rtl_gen.errors import InputWarning, UserError
 
+LARGEST_SEED = 2**31 - 2
+"""Simulators take one more at most, which some commands give them."""
+
 
 def run(app: typer.Typer) -> None:
     """Run `app` and exit: 0 if all went well, 2 after `error: ...` on standard error for bad input.

@@ -10,6 +10,7 @@ import pytest
 from model.networks import VIT_DIGITS
 from model.vitcod_io import write_masks
 from model.yaml_file import read_model
+from rtl_gen.cli import LARGEST_SEED
 from rtl_gen.errors import UserError
 from sim_models.sweeps.energy import DEFAULT_TABLE, energy_table
 from sim_models.sweeps.spec import POINTS_LIMIT, SweepSpec
@@ -299,10 +300,10 @@ def test_byte_order_marks(tmp_path: Path, encoding: str):
 
 
 def test_numbers():
-    spec = SweepSpec.model_validate({"sparsities": [0.5], "seeds": [2**63 - 1]})
-    assert spec.points()[0].seed == 2**63 - 1
-    with pytest.raises(ValueError, match="less than or equal to 9223372036854775807"):
-        SweepSpec.model_validate({"seeds": [2**63]})
+    spec = SweepSpec.model_validate({"sparsities": [0.5], "seeds": [LARGEST_SEED]})
+    assert spec.points()[0].seed == LARGEST_SEED
+    with pytest.raises(ValueError, match=f"less than or equal to {LARGEST_SEED}"):
+        SweepSpec.model_validate({"seeds": [LARGEST_SEED + 1]})
 
 
 @pytest.mark.parametrize(

@@ -20,15 +20,13 @@ from model.schedule import (
 )
 from model.schedule_file import NAMED
 from model.yaml_file import StrictModel, choose, first_message
+from rtl_gen.cli import LARGEST_SEED
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.errors import UserError
 from sim_models.memory import DEFAULT_MEMORY
 
 LARGEST = 2**31 - 1
 """Of whole numbers; no machine has larger ones."""
-
-LARGEST_SEED = 2**63 - 1
-"""What the files of results hold."""
 
 
 def as_list(value: Any) -> Any:

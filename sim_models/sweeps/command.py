@@ -14,12 +14,12 @@ from rich.progress import MofNCompleteColumn, Progress
 from model.files import replace_file
 from model.schedule_file import DEFAULT_NAME, UNPRUNED
 from model.yaml_file import read_model
+from rtl_gen.cli import LARGEST_SEED
 from rtl_gen.config import PRESETS, get_config
 from rtl_gen.errors import UserError
 from sim_models.figures.speedup import draw_speedup
 from sim_models.figures.style import render
 from sim_models.figures.tables import terminal_table
-from sim_models.sweeps.axes import LARGEST_SEED
 from sim_models.sweeps.energy import energy_table
 from sim_models.sweeps.files import write_sweep
 from sim_models.sweeps.point import DENSE
