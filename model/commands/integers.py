@@ -170,7 +170,7 @@ def image_command(
         dump=dump,
     )
     kind = masks_label(sparsity, mask_file, strategy)
-    path = out / f"{model}-{kind}-{schedule_label(name)}.bin"
+    path = out / f"{network.name}-{kind}-{schedule_label(name)}.bin"
     with replace_file(path) as file:
         file.write(image.data.tobytes())
     image.write_map(path.with_suffix(".json"))

@@ -134,7 +134,7 @@ def run_grid(
 ) -> SweepResult:
     """Evaluate a grid under a progress bar; mask files are relative to `folder`."""
     table = energy_table(energy)
-    print(f"a grid of {grid.size:,} points")
+    print(f"points of the grid: {grid.size:,}")
     points = grid.points(folder, limit)
     columns = (*Progress.get_default_columns()[:-1], MofNCompleteColumn())
     bar = Progress(*columns, console=Console(stderr=True))
