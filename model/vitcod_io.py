@@ -22,6 +22,9 @@ from rtl_gen.errors import InputWarning, UserError
 SUSPICIOUS = 1 / 2
 """From the share dropped of all entries towards all of them: beyond it, both places are missing."""
 
+MARGIN = 0.1
+"""So much more than of all entries is dropped of both places, at least."""
+
 
 def read_masks(path: Path, network: Network | None = None) -> np.ndarray:
     """The kept entries (True) of a ViTCoD mask file, bool (layers, heads, n, n).
@@ -86,18 +89,19 @@ def check_masks(masks: np.ndarray, network: Network | None = None, name: str = "
 def _signs_of_swapping(masks: np.ndarray) -> str | None:
     """Why kept and dropped look swapped, with the numbers that say so; None if they do not.
 
-    The signs: one of the two places is dropped whole and the other in part, or a far larger share
-    of both than of all entries. Masks that keep CLS's row and column whole are right, as swapped
-    ones would have kept nothing for CLS.
+    The signs: a larger share of the two places together is dropped than of all entries, and it is
+    far larger, or one of the places is dropped whole and the other in part. Masks that keep CLS's
+    row and column whole are right, as swapped ones would have kept nothing for CLS.
     """
     if masks.shape[-1] == 1:
         return None
     sparsity, row = sparsity_of(masks), 1 - masks[:, :, 0].mean()
     column = 1 - masks[:, :, 1:, 0].mean()
     diagonal = 1 - np.diagonal(masks, axis1=2, axis2=3)[..., 1:].mean()
+    excess = (column + diagonal) / 2 - sparsity
     one_whole = max(column, diagonal) == 1 and min(column, diagonal) > 0
-    both = (column + diagonal) / 2 > sparsity + SUSPICIOUS * (1 - sparsity)
-    if max(row, column) == 0 or not (one_whole or both):
+    far_larger = excess > SUSPICIOUS * (1 - sparsity)
+    if max(row, column) == 0 or excess <= MARGIN or not (one_whole or far_larger):
         return None
     return (
         f"kept and dropped entries look swapped, as {column:.1%} of CLS's column, {row:.1%} of its "
