@@ -80,7 +80,7 @@ class Result:
 @app.command()
 def calibrate(
     *,
-    seed: Annotated[int, typer.Option(min=0, help="Draws the cases.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=cli.LARGEST_SEED, help="Draws the cases.")] = 0,
     configs: Annotated[
         int, typer.Option(min=1, help="Configurations; each is a build of a minute or so.")
     ] = 4,

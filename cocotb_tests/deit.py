@@ -45,7 +45,7 @@ from model.integer.compiler import compile_network
 from model.integer.forward import trace
 from model.networks import ALL_NETWORKS, VIT_DIGITS, Network, get_network
 from model.schedule import LayerTokens
-from model.schedule_file import UNPRUNED, schedule_label, schedule_name, schedule_of
+from model.schedule_file import schedule_label, schedule_name, schedule_of
 from rtl_gen import cli
 from rtl_gen.config import AcceleratorConfig, get_config
 from rtl_gen.control.program_format import ErrorCode
@@ -97,11 +97,14 @@ def deit(
     dump: Annotated[
         bool, typer.Option(help="Store and compare every intermediate tensor.")
     ] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Of whatever is random.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=cli.LARGEST_SEED, help="Of whatever is random.")
+    ] = 0,
     out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("build/deit"),
 ) -> None:
     """Compile, simulate, compare, report."""
     network = get_network(model)
+    model = network.name
     pruning = schedule_name(schedule, prune=prune)
     keep = kept_tokens(network, schedule_of(pruning, network))
     config = config or preset_for(network)
@@ -109,7 +112,7 @@ def deit(
     check_fit(choice, network)
     masks = network_masks(network, sparsity, mask_file, strategy, seed)
     kind = masks_label(sparsity, mask_file, strategy)
-    path = out / f"{model}-{kind}-{schedule_label(pruning)}.json"
+    path = out / f"{network.name}-{kind}-{schedule_label(pruning)}.json"
     check_writable(path)
     patches = input_patches(network, picture, seed)
     number = digit_number(network, picture)
@@ -142,7 +145,7 @@ def deit(
         "sparsity": sparsity if mask_file is None else None,
         "strategy": strategy if mask_file is None else None,
         "masks": None if mask_file is None else str(mask_file),
-        "prune": pruning != UNPRUNED,
+        "prune": any(count is not None for count in keep),
         "schedule": pruning,
         "config": config,
         "latency": latency,

@@ -50,7 +50,9 @@ console = Console()
 @app.command()
 def demo(
     *,
-    seed: Annotated[int, typer.Option(min=0, help="Of Q, K, V and the synthetic maps.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=cli.LARGEST_SEED, help="Of Q, K, V and the synthetic maps.")
+    ] = 0,
     out: Annotated[Path, typer.Option(help="Folder of demo.json.")] = Path("build/demo"),
 ) -> None:
     """RTL, co-simulation of a small network and of two real layers on Verilator, and the sweep."""

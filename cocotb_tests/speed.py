@@ -23,9 +23,10 @@ from cocotb_tests.network.run import run_image
 from model.integer.choices import network_masks
 from model.masks import make_masks
 from model.networks import DEIT_BASE, DEIT_TINY, NETWORKS, Network, get_network
-from model.schedule import DEFAULT_SCHEDULE, NO_PRUNING, Schedule
+from model.schedule import DEFAULT_SCHEDULE, Schedule
 from model.schedule_file import schedule_of
 from model.synthetic import maps_of
+from model.text_file import read_text
 from rtl_gen import cli
 from rtl_gen.config import get_config
 from rtl_gen.errors import UserError
@@ -86,7 +87,7 @@ def model_run(
     masks = None
     if sparsity != 0:
         masks = network_masks(network, sparsity, None, strategy, seed=0).numpy()
-    live = None if schedule == NO_PRUNING else assumed_live(network, maps, masks, schedule)
+    live = assumed_live(network, maps, masks, schedule) if schedule.prunes(network) else None
     machine = get_config(config)
     return lambda: network_cycles(machine, network, masks=masks, schedule=schedule, live=live)
 
@@ -108,11 +109,11 @@ def recorded_runs(folder: Path) -> list[dict]:
     results = []
     for path in sorted(folder.glob("*.json")):
         try:
-            run = json.loads(path.read_text())
+            run = json.loads(read_text(path, "JSON file"))
             network, sparsity = get_network(run["model"]), run["sparsity"]
             seconds, choices = run["wall_seconds"], (run["config"], run["strategy"])
             schedule = schedule_of(run["schedule"], network)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise UserError(
                 f"{path} is no result of a whole-network run ({error!r}): remove it or name "
                 "another folder with --runs"

@@ -9,6 +9,9 @@ from typer.exceptions import Abort, TyperException
 
 from rtl_gen.errors import INTERRUPTED, InputWarning, UserError, on_one_line
 
+LARGEST_SEED = 2**31 - 2
+"""Simulators take one more at most, which some commands give them."""
+
 
 def run(app: typer.Typer) -> None:
     """Run `app` and exit: 0 if all went well, otherwise as `errors.on_one_line` says.
@@ -42,14 +45,15 @@ def _status(app: typer.Typer) -> int | None:
 
 
 def _show_input_warnings() -> None:
-    """An InputWarning on one line, every time; Python shows other warnings as ever."""
-    show_others = warnings.showwarning
+    """An InputWarning on one line, once for each cause; Python shows other warnings as ever."""
+    show_others, shown = warnings.showwarning, set()
 
     def show(message, category, *where, **options) -> None:
-        if issubclass(category, InputWarning):
-            print("warning:", " ".join(str(message).split()), file=sys.stderr)
-        else:
+        if not issubclass(category, InputWarning):
             show_others(message, category, *where, **options)
+        elif message.cause not in shown:
+            shown.add(message.cause)
+            print("warning:", " ".join(str(message).split()), file=sys.stderr)
 
     warnings.simplefilter("always", InputWarning)
     warnings.showwarning = show

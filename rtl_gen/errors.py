@@ -7,7 +7,7 @@ import errno
 import os
 import select
 import sys
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager, suppress
 
 FAILED, INTERRUPTED, UNREAD = 2, 130, 141
@@ -29,7 +29,14 @@ class UserError(ValueError):
 
 
 class InputWarning(UserWarning):
-    """Input that is legal but hardly meant; commands print it on one line and go on."""
+    """Input that is legal but hardly meant; commands print it on one line and go on.
+
+    cause: what a command warns of once, however often it meets it; by default the message
+    """
+
+    def __init__(self, message: str, *, cause: Hashable | None = None):
+        super().__init__(message)
+        self.cause = message if cause is None else cause
 
 
 @contextmanager

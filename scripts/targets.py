@@ -105,6 +105,7 @@ TARGETS: dict[str, Target] = {
             SEED="0",
             ENERGY="file.yaml",
             SCHEDULER="tcp://...",
+            POINTS_LIMIT="10000",
             PROCESSES="2",
             OUT="folder",
         ),
@@ -122,6 +123,18 @@ TARGETS: dict[str, Target] = {
             WORKERS="2",
             OUT="folder",
             WAVES=_WAVES,
+        ),
+    ),
+    "fuzz": Target(
+        "damaged programs in RTL, damaged files and arguments of the commands",
+        ("python -m cocotb_tests.fuzz",),
+        variables(
+            SEED="0",
+            DURATION=Variable(example="600", option="--seconds"),
+            CASE="number",
+            TARGET="name",
+            ROUND="number",
+            OUT="folder",
         ),
     ),
     "bench": Target(

@@ -28,7 +28,7 @@ from model.commands.options import (
 )
 from model.entry_scores import scores_for
 from model.images import ImageFolder
-from model.masks import make_masks, row_beats, sparsity_of
+from model.masks import SPARSITY_MEANS, make_masks, row_beats, sparsity_of
 from model.networks import get_network, load_model
 from model.polarisation import polarise
 from model.schedule_file import DEFAULT_NAME, schedule_of
@@ -99,7 +99,7 @@ def masks(
     label = "synthetic maps" if source.synthetic else "measured maps"
     print(
         f"{out}: {kept.shape} from {label} of {source.metadata['network']}, {strategy}, "
-        f"sparsity {sparsity_of(kept):.6f}"
+        f"sparsity {sparsity_of(kept):.6f} ({SPARSITY_MEANS})"
     )
 
 
@@ -114,7 +114,8 @@ def inspect_mask(
     polarised = polarise(kept)
     table = Table(
         title=f"{file.name}: {kept.shape}, sparsity {sparsity_of(kept):.4f}",
-        caption=f"Beats, busy lanes of {lanes}; polarised: globals a head, density of both parts",
+        caption=f"Beats, busy lanes of {lanes}; polarised: globals a head, density of both parts. "
+        f"{SPARSITY_MEANS}.",
     )
     for column in (
         "layer",

@@ -41,7 +41,7 @@ from model.finetune.tables import accuracy_table, validation_table
 from model.finetune.trainer import Trainer
 from model.finetune.validation import Validation, split
 from model.images import ImageFolder
-from model.masks import sparsity_of
+from model.masks import SPARSITY_MEANS, sparsity_of
 from model.networks import get_network, load_model
 from model.reference import FloatReference
 from model.schedule_file import DEFAULT_NAME, schedule_of
@@ -168,7 +168,7 @@ def finetune(
     held = f" ({hold_back} held back)" if hold_back else ""
     print(
         f"{network.name}, sparsity {sparsity_of(masks):.4f}, {len(folder)} images{held}, "
-        f"steps {done} to {recipe.steps}, seed {seed}"
+        f"steps {done} to {recipe.steps}, seed {seed} ({SPARSITY_MEANS})"
     )
     started = time.monotonic()
     with _progress_of(done, recipe.steps) as progress:

@@ -167,7 +167,7 @@ def image_command(
     name = schedule_name(schedule, prune=prune)
     masks = network_masks(network, sparsity, mask_file, strategy, seed)
     kind = masks_label(sparsity, mask_file, strategy)
-    path = out / f"{model}-{kind}-{schedule_label(name)}.bin"
+    path = out / f"{network.name}-{kind}-{schedule_label(name)}.bin"
     check_writable(path)
     image = compile_network(
         choice,

@@ -20,6 +20,7 @@ from model.picture_files import examples
 from model.reference import FloatReference
 from model.schedule_file import NAMED, schedule_of
 from model.vitcod_io import read_masks
+from rtl_gen.cli import LARGEST_SEED
 from rtl_gen.errors import InputWarning
 
 ModelName = Annotated[str, typer.Option("--model", help=f"One of {', '.join(ALL_NETWORKS)}.")]
@@ -38,7 +39,7 @@ LabelledData = Annotated[
 Limit = Annotated[int | None, typer.Option(help="Use so many images, evenly spread.")]
 Batch = Annotated[int, typer.Option("--batch-size", min=1, help="Images a step.")]
 Out = Annotated[Path, typer.Option(help="File to write.")]
-Seed = Annotated[int, typer.Option(min=0, help="Seed of the random numbers.")]
+Seed = Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the random numbers.")]
 Lanes = Annotated[int, typer.Option(min=1, help="Banks that the beats are counted for.")]
 MaskFile = Annotated[Path, typer.Argument(help="ViTCoD mask file, .npy.")]
 Masks = Annotated[Path | None, typer.Option("--masks", help="ViTCoD mask file; default: dense.")]

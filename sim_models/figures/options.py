@@ -10,6 +10,7 @@ from rich.progress import MofNCompleteColumn, Progress
 
 from model.fit import check_fit
 from model.networks import NETWORKS, get_network
+from rtl_gen.cli import LARGEST_SEED
 from rtl_gen.config import PRESETS, get_config
 from sim_models.figures.catalogue import FIGURES
 from sim_models.figures.workload import Setting
@@ -25,7 +26,9 @@ LatencyOption = Annotated[
 RateOption = Annotated[
     int | None, typer.Option(help="Memory's bytes a cycle.", show_default="the port's width")
 ]
-SeedOption = Annotated[int, typer.Option(min=0, help="Seed of the synthetic attention maps.")]
+SeedOption = Annotated[
+    int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the synthetic attention maps.")
+]
 
 _messages = Console(stderr=True)
 

@@ -30,6 +30,7 @@ from model.reference import FloatReference
 from model.schedule import DEFAULT_SCHEDULE
 from model.schedule_file import DEFAULT_NAME, schedule_of
 from model.synthetic import maps_of
+from rtl_gen.cli import LARGEST_SEED
 from rtl_gen.config import get_config
 from rtl_gen.errors import UserError
 from rtl_gen.files import check_writable
@@ -65,7 +66,9 @@ def search_schedule(
         str | None, typer.Option(help="Preset; default: the first with heads as wide.")
     ] = None,
     batch_size: Batch = 16,
-    seed: Annotated[int, typer.Option(min=0, help="Of synthetic attention maps.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=LARGEST_SEED, help="Of synthetic attention maps.")
+    ] = 0,
     out: Annotated[
         Path | None, typer.Option(help="Folder; default: build/schedules/<model>-<masks>.")
     ] = None,
