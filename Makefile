@@ -7,7 +7,7 @@ WORKERS ?= 2
 PYTEST := $(PY) -m pytest -n $(WORKERS) --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint format rtl synth regression sweep calibrate fuzz bench deit image finetune \
+.PHONY: help venv demo test lint format rtl synth regression sweep calibrate bench deit image finetune \
 	search-schedule figures report train-small clean
 
 help: ## list the targets
@@ -51,9 +51,6 @@ sweep: .venv/installed ## cycles, traffic and energy of a grid: [SPEC=file.yaml]
 calibrate: .venv/installed ## error of the cycle model against the RTL: [SEED=] [CONFIGS=4] [CASES=18]
 	$(PY) -m cocotb_tests.calibrate $(if $(SEED),--seed $(SEED)) \
 		$(if $(CONFIGS),--configs $(CONFIGS)) $(if $(CASES),--cases $(CASES))
-
-fuzz: .venv/installed ## damaged programs, files and arguments: [SEED=0] [SECONDS=600]
-	$(PY) -m cocotb_tests.fuzz $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS))
 
 bench: .venv/installed ## seconds of the cycle model beside those of the RTL simulation
 	$(PY) -m cocotb_tests.speed

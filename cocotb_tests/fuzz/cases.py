@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from cocotb_tests.fuzz.foresight import Decoder, Foreseen, Memory
-from cocotb_tests.fuzz.programs import CONFIG, MEMORY_END, SLOT, SLOT_BYTES, good_program
+from cocotb_tests.fuzz.programs import CONFIG, MEMORY_END, SLOT, SLOT_BYTES, good
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,8 @@ class Case:
     def foresee(self) -> Foreseen:
         """What may come of it."""
         memory = bytearray(MEMORY_END)
-        good = good_program().data
-        memory[: len(good)] = good
+        right = good().data.tobytes()
+        memory[: len(right)] = right
         memory[self.place : self.place + len(self.contents())] = self.contents()
         behaviour = self.behaviour
         seen = Memory(bytes(memory), behaviour.faults, behaviour.latency, behaviour.row_cycles)

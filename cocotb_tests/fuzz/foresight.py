@@ -9,17 +9,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from amaranth.lib.data import StructLayout
+from rtl_gen.common.packing import unpack
 
-from cocotb_tests.harness.streams import unpack
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.program_format import (
     ADDRESS_BITS,
-    COMMAND,
     HEADER,
     MAGIC,
     VERSION,
     ErrorCode,
     Opcode,
+    command_layout,
     record_rows,
     target_ranges,
 )
@@ -113,7 +113,7 @@ class Decoder:
             if self._rows_left < record_rows(self._config):
                 return self._ended_early()
             self.result.records.append(self._address)
-            command = self._record(COMMAND)
+            command = self._record(command_layout(self._config))
             if command is None:
                 return ErrorCode.READ_FAILED
             error = next(self._errors(command), ErrorCode.NONE)

@@ -10,7 +10,7 @@ import numpy as np
 
 from cocotb_tests.fuzz.bench_programs import GOOD_LIMIT_CYCLES
 from cocotb_tests.fuzz.cases import Case
-from cocotb_tests.fuzz.programs import CONFIG, MEMORY_END, good_program
+from cocotb_tests.fuzz.programs import CONFIG, MEMORY_END, good
 from cocotb_tests.harness.runner import SimulationError, simulate
 from cocotb_tests.memory_system.simulated_memory import VERILOG
 from cocotb_tests.network.run import NAME, system_verilog
@@ -38,7 +38,7 @@ def run_cases(cases: Sequence[Case], simulator: str) -> list[Outcome]:
     A simulator that stops (an RTL assertion, a broken rule of AXI) is the problem of the case that
     ran; those behind it are left out.
     """
-    good = good_program()
+    right = good()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "contents.npz")
         np.savez(path, **{str(c.number): np.frombuffer(c.contents(), np.uint8) for c in cases})
@@ -46,9 +46,9 @@ def run_cases(cases: Sequence[Case], simulator: str) -> list[Outcome]:
             "config": CONFIG.as_dict(),
             "memory_bytes": MEMORY_END,
             "good": {
-                "program": list(good.data),
-                "result": good.result,
-                "bytes": list(good.expected),
+                "program": right.data.tolist(),
+                "result": right.result,
+                "bytes": list(right.bytes),
             },
             "contents": str(path),
             "cases": [_description(case) for case in cases],

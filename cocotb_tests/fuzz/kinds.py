@@ -9,19 +9,20 @@ from random import Random
 from cocotb_tests.fuzz.cases import Behaviour, Case, Splice
 from cocotb_tests.fuzz.foresight import Decoder, Memory
 from cocotb_tests.fuzz.programs import (
+    COMMAND,
     CONFIG,
     RECORD,
     SLOT,
     command_program,
     far_address,
-    good_program,
+    good,
     largest,
     legal_command,
     legal_program,
     noise_program,
     wild_program,
 )
-from rtl_gen.control.program_format import COMMAND, HEADER, ErrorCode, Opcode
+from rtl_gen.control.program_format import HEADER, ErrorCode, Opcode
 
 RESPONSES = (1, 2, 3)
 """EXOKAY, SLVERR, DECERR: none of them is what the accelerator asked for."""
@@ -50,7 +51,7 @@ def _case(base: bytes, splices: Sequence[Splice] = (), **fields) -> Case:
 
 def _base(rng: Random) -> bytes:
     """A program worth damaging."""
-    return good_program().data if rng.random() < 0.5 else legal_program(rng)
+    return good().data.tobytes() if rng.random() < 0.5 else legal_program(rng)
 
 
 @cache

@@ -1,34 +1,30 @@
 """Programs before they are damaged, on the preset `tiny`: a whole network's, and random ones."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from random import Random
 
-import torch
 from amaranth.lib.data import StructLayout
+from rtl_gen.common.packing import pack
 
-from cocotb_tests.harness.streams import pack
+from cocotb_tests.network.good_program import GoodProgram, good_program
 from cocotb_tests.network.run import LEAST_MEMORY
-from model.integer.compiler import compile_network
-from model.integer.forward import forward
-from model.integer.random_network import random_network, random_patches
-from model.networks import Network
 from rtl_gen.config import get_config
 from rtl_gen.control.program_format import (
-    COMMAND,
     HEADER,
     MAGIC,
     VERSION,
     Opcode,
-    record_rows,
+    command_layout,
+    pack_record,
+    record_bytes,
     target_ranges,
 )
 from rtl_gen.linear.linear import Destination, Source
 from rtl_gen.linear.weight_buffer import parameter_rows
 
 CONFIG = get_config("tiny")
-RECORD = record_rows(CONFIG) * CONFIG.width
+RECORD = record_bytes(CONFIG)
 RANGES = target_ranges(CONFIG)
 MEMORY_END = LEAST_MEMORY[CONFIG.width]
 SLOT = 1 << 16
@@ -38,37 +34,18 @@ SLOT_BYTES = 1 << 15
 FREE = 1 << 17
 """From here to the end of memory STOREs do no harm."""
 
-NETWORK = Network(name="one", heads=1, layers=1, head_dim=8, tokens=4, patch_inputs=8, classes=3)
-
-
-@dataclass(frozen=True)
-class Good:
-    """The program that must still be right behind every other one."""
-
-    data: bytes
-    result: int
-    """Address of its logits."""
-    expected: bytes
+COMMAND = command_layout(CONFIG)
 
 
 @cache
-def good_program() -> Good:
-    """A network of one layer: its logits depend on every unit."""
-    network, patches = random_network(NETWORK, 4), random_patches(NETWORK, 1, 4)
-    masks = torch.ones(NETWORK.mask_shape, dtype=torch.bool)
-    image = compile_network(CONFIG, network, masks, keep=[2])
-    logits = forward(network, patches, masks, [2])[0].numpy().astype("<i2").tobytes()
-    (stored,) = image.stored
-    return Good(
-        data=image.with_patches(patches[0]).tobytes(),
-        result=stored.address,
-        expected=logits.ljust(stored.rows * CONFIG.width, b"\0"),
-    )
+def good() -> GoodProgram:
+    """The program that must still be right behind every other one; it lies at 0."""
+    return good_program(CONFIG)
 
 
 def record(layout: StructLayout, fields: Mapping[str, int]) -> bytes:
     """A header or command, legal or not."""
-    return pack(layout, fields).to_bytes(RECORD, "little")
+    return pack_record(CONFIG, layout, fields)
 
 
 def build(body: bytes, **fields: int) -> bytes:

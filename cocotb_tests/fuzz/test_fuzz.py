@@ -11,11 +11,11 @@ from cocotb_tests.fuzz.attempts import Attempt, Ending, Node, judge
 from cocotb_tests.fuzz.cases import Behaviour, Case, Splice
 from cocotb_tests.fuzz.hardware import run_cases, smallest
 from cocotb_tests.fuzz.kinds import KINDS, RESPONSES, draw_case
-from cocotb_tests.fuzz.programs import CONFIG, FREE, RECORD, SLOT, build, good_program, record
+from cocotb_tests.fuzz.programs import COMMAND, CONFIG, FREE, RECORD, SLOT, build, good, record
 from cocotb_tests.fuzz.software import run_round
 from cocotb_tests.fuzz.targets import TARGETS
 from model.commands import attention
-from rtl_gen.control.program_format import COMMAND, ErrorCode, Opcode, Target
+from rtl_gen.control.program_format import ErrorCode, Opcode, Target
 
 SEED = 1
 CASES = {"verilator": 130, "icarus": 13}
@@ -95,8 +95,8 @@ def test_foresight(commands, codes, stores):
 def test_a_wrong_foresight_is_noticed_and_shrunk(monkeypatch):
     """As a dispatcher would be that lets a bad command pass: the case fails, its cause is found."""
     opcode = Splice(RECORD, 1, bytes([max(Opcode) + 1]))
-    harmless = [Splice(RECORD + at, 1, b"\0") for at in range(1, 4)]
-    case = Case(7, "bits", good_program().data, (*harmless[:2], opcode, *harmless[2:]))
+    harmless = [Splice(RECORD + at, 1, b"\0") for at in (1, 2, 1)]
+    case = Case(7, "bits", good().data.tobytes(), (*harmless[:2], opcode, *harmless[2:]))
     (outcome,) = run_cases([case], "verilator")
     assert (outcome.ended, outcome.problem) == ("ILLEGAL_OPCODE", None)
     foresee = Case.foresee
