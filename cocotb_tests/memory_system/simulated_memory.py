@@ -31,6 +31,9 @@ CONTROL = wiring.Signature(
         "latency": Out(16),
         "rate": Out(8),
         "stall": Out(8),
+        "fault_first": Out(32),
+        "fault_count": Out(32),
+        "fault_response": Out(2),
     }
 )
 """`load` reads `count` beats from `memory.bin` into the memory from beat `first` on, `dump` writes
@@ -92,16 +95,28 @@ class MemoryAccess:
         self.configure()
 
     def configure(
-        self, *, latency: int = LATENCY_MIN, rate: int | None = None, stall: float = 0
+        self,
+        *,
+        latency: int = LATENCY_MIN,
+        rate: int | None = None,
+        stall: float = 0,
+        faults: range = range(0),
+        response: axi.Response = axi.Response.OKAY,
     ) -> None:
         """Choose the latency in cycles, bytes a cycle (default: a beat) and how often to stall.
 
-        `stall` is the probability that a channel makes a cycle's pause.
+        `stall` is the probability that a channel makes a cycle's pause. Beats at the addresses
+        `faults`, which are whole beats, are read and written, but answered with `response`; so is
+        a write burst as a whole.
         """
+        first, count = self._beats(faults.start, len(faults))
         self._set(
             latency=latency,
             rate=self._beat_bytes if rate is None else rate,
             stall=round(256 * stall),
+            fault_first=first,
+            fault_count=count,
+            fault_response=response,
         )
 
     async def write(self, address: int, data: bytes) -> None:
@@ -112,12 +127,17 @@ class MemoryAccess:
         words[:, ::-1].tofile("memory.bin")
         await self._strobe("load", first, count)
 
-    async def read(self, address: int, length: int) -> bytes:
-        """What memory holds; both address and length are whole beats. Takes a cycle."""
+    async def read(self, address: int, length: int, *, undefined: bool = False) -> bytes:
+        """What memory holds; both address and length are whole beats. Takes a cycle.
+
+        Bits that are X are an error or, with `undefined`, zeros (Icarus; Verilator knows no X).
+        """
         first, count = self._beats(address, length)
         await self._strobe("dump", first, count)
         lines = Path("memory.hex").read_text().splitlines()
         words = [line for line in lines if line and not line.startswith(("//", "@"))]
+        if undefined:
+            words = [word.lower().replace("x", "0") for word in words]
         return b"".join(bytes.fromhex(word)[::-1] for word in words)
 
     async def _strobe(self, action: str, first: int, count: int) -> None:

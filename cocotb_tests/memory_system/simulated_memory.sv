@@ -14,6 +14,9 @@ module simulated_memory #(
     input  logic [15:0]             latency,
     input  logic [7:0]              rate,
     input  logic [7:0]              stall,
+    input  logic [31:0]             fault_first,
+    input  logic [31:0]             fault_count,
+    input  logic [1:0]              fault_response,
     input  logic                    arid,
     input  logic [31:0]             araddr,
     input  logic [7:0]              arlen,
@@ -80,6 +83,10 @@ module simulated_memory #(
     noise <= rst ? 32'h2545_f491 : stall == 0 ? noise : scramble(noise);
   end
 
+  function automatic logic [1:0] response(input logic [31:0] beat);
+    return beat >= BEATS ? DECERR : beat - fault_first < fault_count ? fault_response : OKAY;
+  endfunction
+
   // Tokens of bandwidth: a beat costs BEAT_BYTES, `rate` bytes arrive a cycle, each direction apart.
   localparam logic [8:0] MOST_TOKENS = 2 * BEAT_BYTES - 1;
 
@@ -116,7 +123,7 @@ module simulated_memory #(
       if (read_goes) begin
         rvalid <= 1;
         rdata <= read_place < BEATS ? words[read_place] : 0;
-        rresp <= read_place < BEATS ? OKAY : DECERR;
+        rresp <= response(read_place);
         rlast <= read_offset == read_len[read_now];
         read_offset <= read_offset == read_len[read_now] ? 0 : read_offset + 1;
         if (read_offset == read_len[read_now]) read_head <= read_head + 1;
@@ -127,7 +134,7 @@ module simulated_memory #(
   // Writes: a queue of bursts with two readers, the data and, once its burst is complete, the response.
   logic [31:0] write_beat[0:BURSTS-1], write_due[0:BURSTS-1];
   logic [7:0] write_len[0:BURSTS-1];
-  logic write_fails[0:BURSTS-1];
+  logic [1:0] write_response[0:BURSTS-1];  // that of a burst's first beat without OKAY
   logic [$clog2(BURSTS):0] write_tail, data_head, response_head;
   logic [7:0] write_offset;
   logic [8:0] write_tokens;
@@ -155,7 +162,7 @@ module simulated_memory #(
       if (wvalid && wready) begin
         for (int i = 0; i < BEAT_BYTES; i = i + 1)
           if (wstrb[i] && write_place < BEATS) words[write_place][8*i+:8] <= wdata[8*i+:8];
-        write_fails[data_now] <= write_place >= BEATS;
+        if (write_offset == 0 || write_response[data_now] == OKAY) write_response[data_now] <= response(write_place);
         write_due[data_now] <= now + latency;
         write_offset <= wlast ? 0 : write_offset + 1;
         if (wlast) data_head <= data_head + 1;
@@ -164,7 +171,7 @@ module simulated_memory #(
       if (response_head != data_head && now + 1 >= write_due[response_now] && (!bvalid || bready)
           && noise[11:4] >= stall) begin
         bvalid <= 1;
-        bresp <= write_fails[response_now] ? DECERR : OKAY;
+        bresp <= write_response[response_now];
         response_head <= response_head + 1;
       end
     end
