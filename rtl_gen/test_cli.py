@@ -152,10 +152,12 @@ def test_names_of_any_bytes_are_printed():
     assert (ended.stdout, ended.stderr) == (b"\\udcff.png\n", b"error: \\udcfe\n")
 
 
-def test_a_warning_is_one_line_every_time():
+def test_a_warning_is_one_line_for_each_cause():
     body = """
-    for _ in range(2):
-        warnings.warn("odd\\n input", InputWarning)
+    for word in ("odd", "odd", "rare"):
+        warnings.warn(f"{word}\\n input", InputWarning)
+        warnings.warn(InputWarning(f"{word} masks", cause="masks"))
     """
     ended = start(body)
-    assert (ended.returncode, ended.stderr) == (0, b"warning: odd input\n" * 2)
+    lines = [b"warning: odd input", b"warning: odd masks", b"warning: rare input", b""]
+    assert (ended.returncode, ended.stderr) == (0, b"\n".join(lines))

@@ -132,6 +132,7 @@ TARGETS: dict[str, Target] = {
             SEED="0",
             DURATION=Variable(example="600", option="--seconds"),
             CASE="number",
+            BEFORE="number",
             TARGET="name",
             ROUND="number",
             OUT="folder",

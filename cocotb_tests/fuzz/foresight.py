@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from amaranth.lib.data import StructLayout
-from rtl_gen.common.packing import unpack
 
+from rtl_gen.common.packing import unpack
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.program_format import (
     ADDRESS_BITS,

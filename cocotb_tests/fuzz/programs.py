@@ -5,10 +5,10 @@ from functools import cache
 from random import Random
 
 from amaranth.lib.data import StructLayout
-from rtl_gen.common.packing import pack
 
 from cocotb_tests.network.good_program import GoodProgram, good_program
 from cocotb_tests.network.run import LEAST_MEMORY
+from rtl_gen.common.packing import pack
 from rtl_gen.config import get_config
 from rtl_gen.control.program_format import (
     HEADER,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.table import Table
+
 from rtl_gen.files import replace_file
 
 HARDWARE, SOFTWARE = "hardware", "software"
