@@ -1,9 +1,20 @@
-"""Pytest options, and the `simulator` argument: co-simulations run on Verilator and on Icarus."""
+"""Pytest options, and the `simulator` argument: co-simulations run on Verilator and on Icarus.
 
+Property tests draw the same examples in every run.
+"""
+
+from pathlib import Path
+
+import hypothesis
+import hypothesis.configuration
 import pytest
 
 from cocotb_tests.harness.simulators import SIMULATORS
 from rtl_gen.config import PRESETS
+
+hypothesis.configuration.set_hypothesis_home_dir(Path(__file__).parent / "build" / "hypothesis")
+hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("repeatable")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

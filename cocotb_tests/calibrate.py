@@ -29,11 +29,11 @@ from cocotb_tests.calibration_cases import (
     quick_configs,
 )
 from cocotb_tests.network.run import run_image
-from model.files import replace_file
 from rtl_gen import cli
 from rtl_gen.accelerator import Accelerator
 from rtl_gen.control.program_format import ErrorCode
 from rtl_gen.errors import UserError
+from rtl_gen.files import replace_file
 from sim_models.program import program_cycles
 
 STALL_TOLERANCE = 0.01
@@ -80,7 +80,7 @@ class Result:
 @app.command()
 def calibrate(
     *,
-    seed: Annotated[int, typer.Option(min=0, help="Draws the cases.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=cli.LARGEST_SEED, help="Draws the cases.")] = 0,
     configs: Annotated[
         int, typer.Option(min=1, help="Configurations; each is a build of a minute or so.")
     ] = 4,
@@ -242,15 +242,16 @@ def _simulate_all(
     workers: int,
 ) -> Iterator[Result]:
     """Results in the order of the cases; a configuration's cases run one after the other."""
-    with (
-        Progress(console=messages) as progress,
-        ProcessPoolExecutor(min(workers, len(drawn))) as pool,
-    ):
+    pool = ProcessPoolExecutor(min(workers, len(drawn)))
+    with Progress(console=messages) as progress:
         bar = progress.add_task("simulations", total=sum(map(len, drawn)))
         futures = {pool.submit(_simulate_group, group, simulator): group for group in drawn}
-        for future in as_completed(futures):
-            future.result()
-            progress.advance(bar, len(futures[future]))
+        try:
+            for future in as_completed(futures):
+                future.result()
+                progress.advance(bar, len(futures[future]))
+        finally:
+            pool.shutdown(cancel_futures=True)
     yield from _results(drawn, predictions, futures)
 
 

@@ -30,7 +30,7 @@ from model.commands.options import (
     Strategy,
 )
 from model.digits.data import held_back_digit
-from model.files import replace_file
+from model.fit import check_fit
 from model.integer.choices import (
     digit_number,
     input_patches,
@@ -45,11 +45,12 @@ from model.integer.compiler import compile_network
 from model.integer.forward import trace
 from model.networks import ALL_NETWORKS, VIT_DIGITS, Network, get_network
 from model.schedule import LayerTokens
-from model.schedule_file import UNPRUNED, schedule_label, schedule_name, schedule_of
+from model.schedule_file import schedule_label, schedule_name, schedule_of
 from rtl_gen import cli
 from rtl_gen.config import AcceleratorConfig, get_config
 from rtl_gen.control.program_format import ErrorCode
 from rtl_gen.errors import UserError
+from rtl_gen.files import check_writable, replace_file
 from sim_models.macs import kept_entries, network_macs
 from sim_models.memory import MemoryTiming
 from sim_models.on_chip import on_chip_bytes
@@ -76,13 +77,15 @@ def deit(
         Path | None, typer.Option(help="Float weights, to be calibrated with --calib.")
     ] = None,
     calib: Annotated[
-        Path | None, typer.Option(help="Image folder that gives the ranges of --weights.")
+        Path | None,
+        typer.Option(help="Folder of images, of any layout, that gives the ranges of --weights."),
     ] = None,
     picture: Annotated[
         str | None,
         typer.Option(
             "--image",
-            help="Picture, or digits:17 for a held-back digit; default: random pixels or digits:0.",
+            help="Picture, turned as its EXIF orientation says, or digits:17 for a held-back "
+            "digit; default: random pixels or digits:0.",
         ),
     ] = None,
     config: Annotated[
@@ -94,22 +97,29 @@ def deit(
     dump: Annotated[
         bool, typer.Option(help="Store and compare every intermediate tensor.")
     ] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Of whatever is random.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=cli.LARGEST_SEED, help="Of whatever is random.")
+    ] = 0,
     out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("build/deit"),
 ) -> None:
     """Compile, simulate, compare, report."""
     network = get_network(model)
+    model = network.name
     pruning = schedule_name(schedule, prune=prune)
     keep = kept_tokens(network, schedule_of(pruning, network))
     config = config or preset_for(network)
     choice = get_config(config)
+    check_fit(choice, network)
     masks = network_masks(network, sparsity, mask_file, strategy, seed)
+    kind = masks_label(sparsity, mask_file, strategy)
+    path = out / f"{network.name}-{kind}-{schedule_label(pruning)}.json"
+    check_writable(path)
+    patches = input_patches(network, picture, seed)
+    number = digit_number(network, picture)
     if weights is not None or calib is not None:
         network_file = calibrated_file(model, weights, calib, network_file)
     network_file = network_file or shipped_integers(network)
     integers = integer_network(network, network_file, seed)
-    patches = input_patches(network, picture, seed)
-    number = digit_number(network, picture)
     image = compile_network(choice, integers, masks, keep, dump=dump)
     timing = MemoryTiming(latency=latency, rate=min(rate, choice.bus_bytes))
     golden = trace(integers, patches, masks, keep)
@@ -135,7 +145,7 @@ def deit(
         "sparsity": sparsity if mask_file is None else None,
         "strategy": strategy if mask_file is None else None,
         "masks": None if mask_file is None else str(mask_file),
-        "prune": pruning != UNPRUNED,
+        "prune": any(count is not None for count in keep),
         "schedule": pruning,
         "config": config,
         "latency": latency,
@@ -153,9 +163,6 @@ def deit(
         "cycles_model": predicted["cycles"],
         "counters_model": predicted,
     }
-    kind = masks_label(sparsity, mask_file, strategy)
-    path = out / f"{model}-{kind}-{schedule_label(pruning)}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
     with replace_file(path) as file:
         file.write((json.dumps(result, indent=2) + "\n").encode())
     _show(result, network, trained=network_file is not None)

@@ -23,7 +23,6 @@ from rich.table import Table
 from cocotb_tests import digits
 from cocotb_tests.network.check import compare, layer_pairs
 from cocotb_tests.network.run import MemoryModel, run_image
-from model.files import replace_file
 from model.layers import compile_layers, run_layers
 from model.networks import DEIT_TINY
 from model.sample_layers import sample_layers
@@ -33,6 +32,7 @@ from rtl_gen.__main__ import rtl
 from rtl_gen.config import get_config
 from rtl_gen.control.program_format import ErrorCode
 from rtl_gen.errors import UserError
+from rtl_gen.files import check_writable, replace_file
 from sim_models.memory import MemoryTiming
 from sim_models.program import predict_layers
 from sim_models.sweeps.command import standard_sweep
@@ -50,10 +50,13 @@ console = Console()
 @app.command()
 def demo(
     *,
-    seed: Annotated[int, typer.Option(min=0, help="Of Q, K, V and the synthetic maps.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=cli.LARGEST_SEED, help="Of Q, K, V and the synthetic maps.")
+    ] = 0,
     out: Annotated[Path, typer.Option(help="Folder of demo.json.")] = Path("build/demo"),
 ) -> None:
     """RTL, co-simulation of a small network and of two real layers on Verilator, and the sweep."""
+    check_writable(out / "demo.json")
     rtl("default")
     console.print(f"{digits.PRESET}: building and running {digits.VIT_DIGITS.name} on Verilator")
     classified = digits.classify(DIGITS, sparsity=SPARSITY)
@@ -98,7 +101,6 @@ def demo(
         "digits": [dataclasses.asdict(run) for run in classified],
     }
     _show(summary)
-    out.mkdir(parents=True, exist_ok=True)
     with replace_file(out / "demo.json") as file:
         file.write((json.dumps(summary, indent=2) + "\n").encode())
     console.print(str(out / "demo.json"))

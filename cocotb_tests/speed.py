@@ -20,16 +20,17 @@ from rich.table import Table
 from cocotb_tests.calibrate import predict
 from cocotb_tests.calibration_cases import draw_cases, quick_configs
 from cocotb_tests.network.run import run_image
-from model.files import replace_file
 from model.integer.choices import network_masks
 from model.masks import make_masks
 from model.networks import DEIT_BASE, DEIT_TINY, NETWORKS, Network, get_network
-from model.schedule import DEFAULT_SCHEDULE, NO_PRUNING, Schedule
+from model.schedule import DEFAULT_SCHEDULE, Schedule
 from model.schedule_file import schedule_of
 from model.synthetic import maps_of
+from model.text_file import read_text
 from rtl_gen import cli
 from rtl_gen.config import get_config
 from rtl_gen.errors import UserError
+from rtl_gen.files import check_writable, replace_file
 from sim_models.network import assumed_live, network_cycles
 from sim_models.paper import MASK_STRATEGY, SPARSITIES
 
@@ -57,6 +58,7 @@ def speed(
     ),
 ) -> None:
     """Time the model, print and write seconds and ratios."""
+    check_writable(out)
     model_run(DEIT_TINY, 0.8, DEFAULT_SCHEDULE)()  # compiles the model
     base = fastest(model_run(DEIT_BASE, 0.8, DEFAULT_SCHEDULE))
     sweep = timed(sweep_points)
@@ -85,7 +87,7 @@ def model_run(
     masks = None
     if sparsity != 0:
         masks = network_masks(network, sparsity, None, strategy, seed=0).numpy()
-    live = None if schedule == NO_PRUNING else assumed_live(network, maps, masks, schedule)
+    live = assumed_live(network, maps, masks, schedule) if schedule.prunes(network) else None
     machine = get_config(config)
     return lambda: network_cycles(machine, network, masks=masks, schedule=schedule, live=live)
 
@@ -107,11 +109,11 @@ def recorded_runs(folder: Path) -> list[dict]:
     results = []
     for path in sorted(folder.glob("*.json")):
         try:
-            run = json.loads(path.read_text())
+            run = json.loads(read_text(path, "JSON file"))
             network, sparsity = get_network(run["model"]), run["sparsity"]
             seconds, choices = run["wall_seconds"], (run["config"], run["strategy"])
             schedule = schedule_of(run["schedule"], network)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise UserError(
                 f"{path} is no result of a whole-network run ({error!r}): remove it or name "
                 "another folder with --runs"

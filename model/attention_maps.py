@@ -10,7 +10,6 @@ File format (.npz, two members, no pickles):
 
 import copy
 import json
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +20,10 @@ import torch
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
 
+from model.arrays import metadata_of, read_archive, told_as
 from model.images import ImageFolder
 from model.masks import check_maps
-from model.networks import ALL_NETWORKS, ASSETS, Network
+from model.networks import ALL_NETWORKS, ASSETS, Network, get_network
 from model.reference import FloatReference, LayerTrace
 from rtl_gen.errors import UserError
 
@@ -107,37 +107,37 @@ def load_attention_maps(source: str | Path) -> AttentionMaps:
     Raises:
         UserError: neither such an asset nor such a file, or a file of another kind.
     """
-    if str(source) in ALL_NETWORKS:
-        path = asset(str(source))
-        if not path.is_file():
-            raise UserError(
-                f"no measured attention maps of {source} come with the project: "
-                f"make some with `python -m model attention-maps --model {source} --data DIR`"
-            )
-    else:
-        path = Path(source)
-    if not path.is_file():
-        raise UserError(
-            f"no attention maps {path}: expected a .npz file or one of {', '.join(ALL_NETWORKS)}"
-        )
-    try:
-        levels, metadata = _read_members(path)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(
-            f"attention maps {path} are unreadable ({error}): "
-            "expected a file written by `python -m model attention-maps`"
-        ) from error
-    maps = 2.0 ** (-levels.astype(np.float64) / LEVELS_PER_OCTAVE)
-    maps /= maps.sum(axis=-1, keepdims=True)
+    path = _maps_file(str(source))
+    written_by = "a file written by `python -m model attention-maps`"
+    with told_as(f"attention maps {path} are", written_by):
+        levels, text = read_archive(path, "levels", "metadata")
+        metadata = metadata_of(text)
+        if levels.dtype != np.uint16 or levels.ndim != 4:
+            raise ValueError(f"levels are {levels.dtype} {levels.shape}")
+        if not isinstance(metadata.get("network"), str):
+            raise ValueError("its metadata name no network")
+        if not isinstance(metadata.get("synthetic"), bool):
+            raise ValueError("its metadata do not say whether they are synthetic")
+        maps = 2.0 ** (-levels.astype(np.float64) / LEVELS_PER_OCTAVE)
+        maps /= maps.sum(axis=-1, keepdims=True)
     check_maps(maps)
     return AttentionMaps(maps, metadata)
 
 
-def _read_members(path: Path) -> tuple[np.ndarray, dict[str, Any]]:
-    if not zipfile.is_zipfile(path):
-        raise ValueError("no .npz archive")
-    with np.load(path, allow_pickle=False) as archive:
-        levels, metadata = archive["levels"], json.loads(str(archive["metadata"]))
-    if levels.dtype != np.uint16 or not {"network", "synthetic"} <= metadata.keys():
-        raise ValueError("other members than expected")
-    return levels, metadata
+def _maps_file(source: str) -> Path:
+    try:
+        name = get_network(source).name
+    except UserError:
+        path = Path(source)
+        if not path.is_file():
+            known = ", ".join(ALL_NETWORKS)
+            raise UserError(
+                f"no attention maps {path}: expected a .npz file or one of {known}"
+            ) from None
+        return path
+    if not asset(name).is_file():
+        raise UserError(
+            f"no measured attention maps of {name} come with the project: "
+            f"make some with `python -m model attention-maps --model {name} --data DIR`"
+        )
+    return asset(name)

@@ -22,7 +22,6 @@ File format (.npz, two members, no pickles):
 
 import dataclasses
 import json
-import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -33,6 +32,7 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
 from torch.nn import functional
 
+from model.arrays import metadata_of, read_archive, told_as
 from model.masks import LEARNED, keep_cheapest
 from model.networks import ASSETS, Network
 from model.reference import FloatReference, LayerTrace
@@ -238,16 +238,10 @@ def load_scores(path: Path) -> EntryScores:
             f"no entry scores {path}: learn some with `python -m model learn-scores`, or choose "
             "another strategy"
         )
-    try:
-        if not zipfile.is_zipfile(path):
-            raise ValueError("no .npz archive")
-        with np.load(path, allow_pickle=False) as archive:
-            levels, metadata = archive["levels"], json.loads(str(archive["metadata"]))
+    written_by = "a file written by `python -m model learn-scores`"
+    with told_as(f"entry scores {path} are", written_by):
+        levels, text = read_archive(path, "levels", "metadata")
+        metadata = metadata_of(text)
         if levels.dtype != np.int16 or levels.ndim != 4:
-            raise ValueError("other members than expected")
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(
-            f"entry scores {path} are unreadable ({error}): "
-            "expected a file written by `python -m model learn-scores`"
-        ) from error
+            raise ValueError(f"levels are {levels.dtype} {levels.shape}")
     return EntryScores(levels / LEVELS_PER_UNIT, metadata)

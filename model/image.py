@@ -13,19 +13,21 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from model.files import replace_file
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.program_format import (
-    COMMAND,
     HEADER,
     MAGIC,
     VERSION,
     Opcode,
     Target,
+    check_memory_bytes,
+    command_layout,
     pack_record,
-    record_rows,
+    record_bytes,
     target_ranges,
 )
+from rtl_gen.errors import UserError
+from rtl_gen.files import replace_file
 
 TOKEN_TARGETS = (Target.QUERY, Target.KEY, Target.VALUE)
 """Memories with one row a token."""
@@ -59,11 +61,21 @@ class Image:
     """Size of the memory that the program needs: image and stored tensors."""
     input: int = 0
     """Address of the patches of a whole network: `tokens` rows of int8, that of CLS 0."""
+    input_shape: tuple[int, int] = (0, 0)
+    """Patches of a whole network and inputs of each: (n - 1, K)."""
 
     def with_patches(self, patches: Tensor) -> np.ndarray:
-        """The bytes of the image for an input (n - 1, K) of int8 values."""
+        """The bytes of the image for an input (n - 1, K) of int8 values.
+
+        Raises:
+            UserError: patches of another shape, or values beyond int8.
+        """
+        if tuple(patches.shape) != self.input_shape:
+            raise UserError(
+                f"patches of shape {tuple(patches.shape)}: this image takes {self.input_shape}"
+            )
         data = self.data.copy()
-        values = patches.to("cpu").numpy().astype(np.int8).reshape(-1).view(np.uint8)
+        values = _int8("patches", patches).reshape(-1).view(np.uint8)
         start = self.input + patches.shape[1]
         data[start : start + len(values)] = values
         return data
@@ -76,7 +88,10 @@ class Image:
             return np.unpackbits(raw, bitorder="little")[: tensor.shape[0]].astype(bool)
         rows = raw.reshape(tensor.rows, width)
         if tensor.target == Target.IMPORTANCE:
-            rows, kind = rows[:, : 4 * self.config.lanes], np.uint32
+            # A word of all lanes' sums takes whole rows.
+            words = rows.reshape(-1, self.config.importance_word_rows * width)
+            kind = np.dtype(np.uint32)
+            rows = words[:, : kind.itemsize * self.config.lanes]
         else:
             kind = {8: np.int8, 16: np.int16}[tensor.bits]
         values = np.ascontiguousarray(rows).view(kind).astype(np.int64)
@@ -107,7 +122,8 @@ class ImageBuilder:
 
     def __init__(self, config: AcceleratorConfig):
         self._config = config
-        self._record_bytes = record_rows(config) * config.width
+        self._record_bytes = record_bytes(config)
+        self._layout = command_layout(config)
         self._parts: list[bytes] = []
         self._size = self._record_bytes
         self._commands: list[dict] = []
@@ -117,7 +133,7 @@ class ImageBuilder:
         """Append a command and its payload; returns the payload's address."""
         command = {"opcode": opcode, **fields}
         self._commands.append(command)
-        self._append(pack_record(self._config, COMMAND, command))
+        self._append(pack_record(self._config, self._layout, command))
         address = self._size
         self._append(payload)
         return address
@@ -135,7 +151,7 @@ class ImageBuilder:
         if target in TOKEN_TARGETS:
             rows = shape[0]
         elif target == Target.IMPORTANCE:
-            rows = -(-shape[0] // config.lanes)
+            rows = -(-shape[0] // config.lanes) * config.importance_word_rows
         elif target == Target.LIVE:
             rows = target_ranges(config)[Target.LIVE].rows
         else:
@@ -146,16 +162,21 @@ class ImageBuilder:
         self._commands.append(command)
         self._append(bytes(self._record_bytes))
 
-    def finish(self, input_address: int = 0) -> Image:
-        """The image, ended by HALT."""
+    def finish(self, input_address: int = 0, input_shape: tuple[int, int] = (0, 0)) -> Image:
+        """The image, ended by HALT.
+
+        Raises:
+            UserError: a program that addresses cannot reach.
+        """
         config = self._config
         self.emit(Opcode.HALT)
         end, stored = self._size, []
         for part, command, tensor in self._stores:
             command["address"] = end
-            self._parts[part] = pack_record(config, COMMAND, command)
+            self._parts[part] = pack_record(config, self._layout, command)
             stored.append(dataclasses.replace(tensor, address=end))
             end += tensor.rows * config.width
+        check_memory_bytes(end)
         header = {
             "magic": MAGIC,
             "version": VERSION,
@@ -170,17 +191,22 @@ class ImageBuilder:
             tuple(stored),
             end,
             input_address,
+            input_shape,
         )
 
     def _append(self, data: bytes) -> None:
         self._parts.append(data)
         self._size += len(data)
+        check_memory_bytes(self._size)
 
 
 def pack_rows(config: AcceleratorConfig, rows: Tensor) -> bytes:
-    """(n, d) int8 values as n rows of `width` bytes; missing channels are 0."""
+    """(n, d) int8 values as n rows of `width` bytes; missing channels are 0.
+
+    Raises UserError for values beyond int8.
+    """
     packed = np.zeros((rows.shape[0], config.width), np.int8)
-    packed[:, : rows.shape[1]] = rows.numpy()
+    packed[:, : rows.shape[1]] = _int8("rows", rows)
     return packed.tobytes()
 
 
@@ -190,3 +216,14 @@ def pack_mask(config: AcceleratorConfig, mask: Tensor) -> bytes:
     packed = np.zeros((len(bits), config.mask_bytes), np.uint8)
     packed[:, : bits.shape[1]] = bits
     return packed.tobytes()
+
+
+def _int8(name: str, values: Tensor) -> np.ndarray:
+    """`values` in a byte each."""
+    array = values.to("cpu").numpy()
+    packed = array.astype(np.int8)
+    if not np.array_equal(packed, array):
+        raise UserError(
+            f"{name} hold {array.min()} to {array.max()}: expected whole numbers from -128 to 127"
+        )
+    return packed

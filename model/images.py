@@ -1,8 +1,9 @@
-"""Image folders in ImageNet's layout: one folder a class, named by its wnid or class number."""
+"""Image folders: the pictures below a folder, with classes where its layout gives them."""
 
 import copy
 import hashlib
 import re
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,19 +13,24 @@ from PIL import Image
 from timm.data import ImageNetInfo, create_transform, resolve_model_data_config
 from torch import Tensor, nn
 
-from rtl_gen.errors import UserError
+from model.picture_files import SUFFIXES, LeftOut, examples, find_pictures
+from model.pictures import PictureError, open_picture
+from rtl_gen.errors import InputWarning, UserError
 
-SUFFIXES = frozenset({".jpeg", ".jpg", ".png", ".webp"})
-
-UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
-"""What Pillow raises for a file that is no picture, or a broken one."""
+_BLOCK = 1 << 20
+"""Bytes that are hashed at a time."""
 
 
 @dataclass
 class ImageFolder:
-    """The images below `root` in the order of their paths, with class indices 0 to 999.
+    """The images below `root` in the order of their paths.
 
-    Images that turn out unreadable while batches are drawn are left out and listed in `unreadable`.
+    Where `labelled`, they lie below class folders, named by wnid or class number, and have class
+    indices 0 to 999. Otherwise they lie anywhere, in folders of any name, and have no class.
+
+    Files that cannot be opened are skipped with a warning, before anything is read. Images that
+    turn out unreadable while batches are drawn are left out and listed in `unreadable`. Pictures
+    are not turned as their EXIF orientation says: so does timm.
 
     Raises:
         UserError: no such folder, no images in it, or a class folder of unknown name.
@@ -33,34 +39,23 @@ class ImageFolder:
     root: Path
     limit: int | None = None
     """Use at most so many images, spread evenly over the folder."""
-    files: list[tuple[Path, int]] = field(init=False)
-    unreadable: list[Path] = field(init=False, default_factory=list)
+    labelled: bool = field(default=True, kw_only=True)
+    files: list[tuple[Path, int | None]] = field(init=False)
+    unreadable: list[LeftOut] = field(init=False, default_factory=list)
     _digest: str | None = field(init=False, default=None, repr=False, compare=False)
 
     def __post_init__(self):
         if self.limit is not None and self.limit < 1:
             raise UserError(f"limit = {self.limit}: expected at least one image")
-        try:
-            folders = sorted(path for path in self.root.iterdir() if path.is_dir())
-            files = [
-                (path, class_index(folder))
-                for folder in folders
-                if not folder.name.startswith(".")
-                for path in sorted(folder.iterdir())
-                if path.suffix.lower() in SUFFIXES
-            ]
-        except OSError as error:
-            raise UserError(
-                f"image folder {self.root} is unreadable ({error.strerror}): "
-                "name a folder of class folders"
-            ) from error
-        if not files:
-            raise UserError(
-                f"image folder {self.root} has no images: expected class folders named by wnid "
-                f"(n01440764) or class number, with files {', '.join(sorted(SUFFIXES))}"
-            )
-        count = min(self.limit or len(files), len(files))
-        self.files = [files[i * len(files) // count] for i in range(count)]
+        paths, skipped = find_pictures(self.root)
+        if self.labelled:
+            loose = [path for path in paths if path.parent == self.root]
+            skipped += [LeftOut(path, "in no class folder") for path in loose]
+            paths = [path for path in paths if path.parent != self.root]
+        self.files = [(path, self._class_of(path)) for path in paths]
+        self._report(skipped)
+        if self.limit is not None:
+            self.files = self.spread(self.limit).files
 
     def __len__(self) -> int:
         return len(self.files)
@@ -72,22 +67,33 @@ class ImageFolder:
         part.unreadable, part._digest = [], None
         return part
 
+    def spread(self, count: int) -> "ImageFolder":
+        """At most so many images, evenly spread."""
+        count = min(count, len(self))
+        return self.subset(i * len(self) // count for i in range(count))
+
     def digest(self) -> str:
         """SHA-256 over names and contents of all files, read when it is first asked for."""
         if self._digest is None:
             digest = hashlib.sha256()
             for path, _ in self.files:
                 digest.update(path.relative_to(self.root).as_posix().encode())
-                digest.update(path.read_bytes())
+                with path.open("rb") as file:
+                    while block := file.read(_BLOCK):
+                        digest.update(block)
             self._digest = digest.hexdigest()
         return self._digest
 
-    def batches(self, model: nn.Module, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def batches(self, model: nn.Module, size: int) -> Iterator[tuple[Tensor, Tensor | None]]:
         """Float images (b, 3, h, w) as `model` expects them, and class indices (b,), b <= size.
 
+        Without labels there is None in place of the indices.
+
         Raises:
-            UserError: no image at all could be read.
+            UserError: a class that the model does not have, or no image at all could be read.
         """
+        if self.labelled:
+            self._check_classes(model.num_classes)
         transform = evaluation_transform(model)
         self.unreadable.clear()
         for first in range(0, len(self.files), size):
@@ -95,21 +101,42 @@ class ImageFolder:
             for path, label in self.files[first : first + size]:
                 try:
                     picture = open_picture(path)
-                except UNREADABLE:
-                    self.unreadable.append(path)
+                except PictureError as error:
+                    self.unreadable.append(LeftOut(path, error.reason))
                     continue
                 images.append(transform(picture))
                 labels.append(label)
             if images:
-                yield torch.stack(images), torch.tensor(labels)
+                yield torch.stack(images), torch.tensor(labels) if self.labelled else None
         if len(self.unreadable) == len(self.files):
-            raise UserError(f"none of the {len(self.files)} images in {self.root} can be read")
+            raise UserError(
+                f"none of the {len(self.files)} images in {self.root} can be read: "
+                f"{examples(self.unreadable)}"
+            )
 
+    def _class_of(self, path: Path) -> int | None:
+        if not self.labelled:
+            return None
+        return class_index(self.root / path.relative_to(self.root).parts[0])
 
-def open_picture(path: Path | str) -> Image.Image:
-    """A picture file in RGB; raises one of `UNREADABLE`."""
-    with Image.open(path) as image:
-        return image.convert("RGB")
+    def _check_classes(self, classes: int) -> None:
+        """Raise UserError if a label is none of so many classes."""
+        for path, label in self.files:
+            if label >= classes:
+                raise UserError(f"image {path} is of class {label}: expected 0 to {classes - 1}")
+
+    def _report(self, skipped: list[LeftOut]) -> None:
+        """Warn of files that are not used; raise UserError if no others are left."""
+        all_files = len(self.files) + len(skipped)
+        found = f"{len(skipped)} of {all_files} files are skipped: {examples(skipped)}"
+        if not self.files:
+            layout = "class folders named by wnid (n01440764) or class number, with "
+            raise UserError(
+                f"image folder {self.root} has no images{f' ({found})' if skipped else ''}: "
+                f"expected {layout if self.labelled else ''}files {', '.join(sorted(SUFFIXES))}"
+            )
+        if skipped:
+            warnings.warn(f"image folder {self.root}: {found}", InputWarning, stacklevel=4)
 
 
 def evaluation_transform(model: nn.Module) -> Callable[[Image.Image], Tensor]:
@@ -121,7 +148,7 @@ def class_index(folder: Path) -> int:
     """Class index of a folder that is named by a wnid or a number from 0 to 999."""
     name = folder.name
     classes = len(_IMAGENET.label_names())
-    if re.fullmatch(r"\d{1,4}", name) and int(name) < classes:
+    if re.fullmatch(r"\d{1,4}", name, re.ASCII) and int(name) < classes:
         return int(name)
     if name in _WNIDS:
         return _WNIDS[name]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rtl_gen.errors import UserError
+from rtl_gen.files import append_to_file
 
 
 class Journal:
@@ -20,20 +21,19 @@ class Journal:
 
     def __init__(self, path: Path):
         self._path = path
+        append_to_file(path, b"")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch()
             text = path.read_bytes()
         except OSError as error:
             raise UserError(
-                f"cannot write to {path} ({error.strerror}): choose another place"
+                f"cannot read {path} ({error.strerror}): choose another place"
             ) from error
         self._cut_short = text[-1:] not in (b"", b"\n")
         self.entries: list[dict[str, Any]] = []
         for line in text.splitlines():
             try:
                 entry = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
             if isinstance(entry, dict):
                 self.entries.append(entry)
@@ -41,7 +41,7 @@ class Journal:
     def append(self, *entries: Mapping[str, Any]) -> None:
         """Add objects; they are in the file when this returns."""
         lines = "".join(json.dumps(entry) + "\n" for entry in entries)
-        with self._path.open("a") as file:
-            file.write(f"\n{lines}" if self._cut_short else lines)
+        cut_short, self._cut_short = self._cut_short, True
+        append_to_file(self._path, (f"\n{lines}" if cut_short else lines).encode())
         self._cut_short = False
         self.entries += entries

@@ -125,5 +125,11 @@ def _check(config: AcceleratorConfig, tokens: int, layers: Sequence[AttentionLay
             )
         if layer.tokens != tokens:
             raise UserError(f"layer {index}: {layer.tokens} tokens, expected {tokens}")
+        shape = layer.heads, tokens, tokens
+        if layer.mask.shape != shape or layer.mask.dtype != torch.bool:
+            raise UserError(
+                f"layer {index}: mask of shape {tuple(layer.mask.shape)} and type "
+                f"{layer.mask.dtype}, expected bool {shape}"
+            )
         if layer.keep is not None and not 1 <= layer.keep <= tokens:
             raise UserError(f"layer {index}: keep = {layer.keep}, expected 1 to {tokens} tokens")

@@ -10,11 +10,14 @@ same shape, True = kept. Sparsity is the fraction dropped of all layers * heads 
 Equal averages in a row rank by token index, the lower one first.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
 from rtl_gen.errors import UserError
+
+SPARSITY_MEANS = "Sparsity: share of entries dropped, which are True in a mask file"
+"""What stands wherever a sparsity of masks is shown."""
 
 Strategy = Callable[[np.ndarray], np.ndarray]
 """From maps (layers, heads, n, n) to the cost of every entry; lower = kept earlier."""
@@ -97,24 +100,38 @@ def keep_cheapest(costs: np.ndarray, maps: np.ndarray, sparsity: float) -> np.nd
     Raises:
         UserError: a sparsity out of reach.
     """
-    droppable = np.ones(maps.shape, dtype=bool)
-    droppable[:, :, 0, :] = False
-    droppable[:, :, :, 0] = False
-    largest = np.argmax(maps, axis=-1, keepdims=True)
-    np.put_along_axis(droppable, largest, values=False, axis=-1)
-
+    droppable = _droppable(maps, sparsity)
     count = round(sparsity * maps.size)
     candidates = costs[droppable]
-    if count > candidates.size:
-        raise UserError(
-            f"sparsity = {sparsity}: CLS and the largest entry of every row always stay, "
-            f"expected at most {np.floor(candidates.size / maps.size * 1000) / 1000}"
-        )
     if count == 0:
         return np.ones(maps.shape, dtype=bool)
     position = candidates.size - count
     threshold = np.partition(candidates, position)[position]
     return ~droppable | (costs < threshold)
+
+
+def _droppable(maps: np.ndarray, sparsity: float) -> np.ndarray:
+    """Entries that may be dropped; UserError if they are too few for a sparsity."""
+    droppable = np.ones(maps.shape, dtype=bool)
+    droppable[:, :, 0, :] = False
+    droppable[:, :, :, 0] = False
+    largest = np.argmax(maps, axis=-1, keepdims=True)
+    np.put_along_axis(droppable, largest, values=False, axis=-1)
+    share = np.count_nonzero(droppable) / maps.size
+    if round(sparsity * maps.size) > np.count_nonzero(droppable):
+        raise UserError(
+            f"sparsity = {sparsity}: CLS and the largest entry of every row always stay, "
+            f"expected at most {np.floor(share * 1000) / 1000}"
+        )
+    return droppable
+
+
+def check_reach(sparsity: float, tokens: int, maps: Callable[[], Iterable[np.ndarray]]) -> None:
+    """Raise UserError if masks of a sparsity cannot be made; `maps` are asked for if in doubt."""
+    most_kept = 3 * tokens - 2  # CLS's row and column, and an entry of every other row
+    if sparsity > 1 - most_kept / tokens**2:
+        for found in maps():
+            _droppable(found, sparsity)
 
 
 def check_choice(sparsity: float, strategy: str) -> None:

@@ -1,8 +1,8 @@
 """The schedule of cascade token pruning: how many tokens each layer leaves for the next.
 
-A `ListedSchedule` says it layer by layer. In a `PruningSchedule` the pruning ratio runs from
-`start` at the first pruned layer to `end` at the last layer. With t = 0 .. steps over the pruned
-layers:
+`NO_PRUNING` keeps all of them, whatever the network. A `ListedSchedule` says it layer by layer. In
+a `PruningSchedule` the pruning ratio runs from `start` at the first pruned layer to `end` at the
+last layer. With t = 0 .. steps over the pruned layers:
 
     exponential   r_t = start * (end / start)^(t / steps)
     linear        r_t = start + (end - start) * t / steps
@@ -83,6 +83,14 @@ class Schedule(ABC):
     def fitted(self, network: Network) -> Self:
         """The schedule for a network of another depth than DeiT's, if it can be one."""
 
+    def prunes(self, network: Network) -> bool:
+        """Whether a layer of the network drops any token."""
+        return any(kept < network.patch_tokens for kept in self.kept_tokens(network))
+
+    def or_none(self, network: Network) -> "Schedule":
+        """The schedule, or `NO_PRUNING` where it drops no token of the network."""
+        return self if self.prunes(network) else NO_PRUNING
+
     def layer_tokens(self, network: Network) -> list[LayerTokens]:
         """Tokens (CLS counted) that the parts of each layer work on."""
         leaving = [kept + PROTECTED_TOKENS for kept in self.kept_tokens(network)]
@@ -96,6 +104,20 @@ class Schedule(ABC):
             case Placement.AFTER_FFN:
                 pairs = zip(entering, leaving, strict=True)
                 return [LayerTokens(before, before, after) for before, after in pairs]
+
+
+@dataclass(frozen=True)
+class Unpruned(Schedule):
+    """All tokens stay, in a network of any depth."""
+
+    placement: Placement = Placement.AFTER_ATTENTION
+    """Where nothing goes: every command has this one."""
+
+    def fitted(self, network: Network) -> Self:
+        return self
+
+    def kept_tokens(self, network: Network) -> list[int]:
+        return [network.patch_tokens] * network.layers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,11 +147,10 @@ class PruningSchedule(Schedule):
             ("placement", Placement),
         ):
             object.__setattr__(self, name, _member(kind, name, getattr(self, name)))
-        needs_importance = self.placement is Placement.BEFORE_LAYER
-        if type(self.first_layer) is not int or self.first_layer < needs_importance:
+        if type(self.first_layer) is not int or self.first_layer < self._earliest_layer:
             raise UserError(
                 f"first_layer = {self.first_layer!r}: expected an integer of at least "
-                f"{int(needs_importance)} with placement {self.placement}"
+                f"{self._earliest_layer} with placement {self.placement}"
             )
         if self.interpolation is Interpolation.EXPONENTIAL and 0 in (self.start, self.end):
             raise UserError("an exponential schedule cannot start or end at 0: choose linear")
@@ -144,8 +165,17 @@ class PruningSchedule(Schedule):
             )
 
     def fitted(self, network: Network) -> Self:
-        """The schedule with the same fraction of layers left whole, rounded down, as in DeiT."""
-        return replace(self, first_layer=self.first_layer * network.layers // DEIT_TINY.layers)
+        """The schedule with the same fraction of layers left whole, rounded down, as in DeiT.
+
+        Where tokens go before a layer, its importance comes from one before it, which stays whole.
+        """
+        share = self.first_layer * network.layers // DEIT_TINY.layers
+        return replace(self, first_layer=max(share, self._earliest_layer))
+
+    @property
+    def _earliest_layer(self) -> int:
+        """The first layer that has an importance to go by."""
+        return int(self.placement is Placement.BEFORE_LAYER)
 
     def ratios(self, network: Network) -> list[float]:
         """The ratio of every pruned layer."""
@@ -227,7 +257,7 @@ def _member(kind: type[StrEnum], name: str, value: str) -> StrEnum:
 
 DEFAULT_SCHEDULE = PruningSchedule()
 
-NO_PRUNING = PruningSchedule(start=0.0, end=0.0, interpolation=Interpolation.CONSTANT)
+NO_PRUNING = Unpruned()
 
 SEARCHED_SCHEDULE = ListedSchedule(kept=(196, 196, 196, 176, 170, 162, 151, 137, 119, 94, 62, 0))
 """For DeiT: the default, but for the last layer, where CLS is left alone: behind its attention

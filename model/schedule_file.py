@@ -15,9 +15,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
-from model.files import replace_file
 from model.networks import Network
 from model.schedule import (
     NO_PRUNING,
@@ -27,7 +24,9 @@ from model.schedule import (
     Placement,
     Schedule,
 )
+from model.yaml_file import StrictModel, read_model
 from rtl_gen.errors import UserError
+from rtl_gen.files import replace_file
 
 UNPRUNED = "none"
 SEARCHED = "searched"
@@ -39,8 +38,8 @@ NAMED: dict[str, Schedule] = {UNPRUNED: NO_PRUNING, **READINGS, SEARCHED: SEARCH
 DEFAULT_NAME = next(iter(READINGS))
 
 
-class _Content(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class _Content(StrictModel):
+    """A file's."""
 
     network: str
     kept: list[int]
@@ -96,17 +95,12 @@ def read_schedule(path: Path) -> ListedSchedule:
     """
     if not path.is_file():
         raise UserError(f"no schedule file {path}: name an existing file or a schedule")
-    try:
-        content = _Content.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
-        raise UserError(
-            f"schedule file {path} is unreadable ({_reason(error)}): expected JSON with `network` "
-            "and `kept`, patch tokens that leave each layer"
-        ) from error
+    content = read_model(path, _Content, "JSON")
     try:
         return ListedSchedule(kept=tuple(content.kept), placement=content.placement)
     except UserError as error:
-        raise UserError(f"schedule file {path}: {error}") from error
+        known = content.placement in list(Placement)
+        raise content.source.error_at(str(error), ("kept" if known else "placement",)) from error
 
 
 def write_schedule(
@@ -120,10 +114,3 @@ def write_schedule(
     )
     with replace_file(path) as file:
         file.write(json.dumps(content.model_dump(), indent=2).encode() + b"\n")
-
-
-def _reason(error: OSError | ValidationError) -> str:
-    if isinstance(error, OSError):
-        return error.strerror or "no file"
-    first = error.errors()[0]
-    return ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))

@@ -12,6 +12,7 @@ from rtl_gen import cli, verilog
 from rtl_gen.accelerator import Accelerator
 from rtl_gen.config import PRESETS, get_config
 from rtl_gen.errors import UserError
+from rtl_gen.files import check_writable, make_folder, write_if_changed
 from rtl_gen.manifest import manifest
 from rtl_gen.synthesis.flow import Placement, show, synthesize
 from rtl_gen.synthesis.units import find, units
@@ -35,7 +36,8 @@ def rtl(
     """Write accelerator.v and manifest.json of one configuration."""
     overrides = _parse_overrides(set_ or [])
     choice = get_config(config, **overrides)
-    folder = _make_folder(out, config, overrides)
+    folder = _folder(out, config, overrides)
+    check_writable(folder / "manifest.json")
     accelerator = Accelerator(choice)
     text = verilog.emit(accelerator, TOP)
     description = manifest(
@@ -47,7 +49,7 @@ def rtl(
         registers=accelerator.registers.map.as_list(),
     )
     for path, content in ((folder / f"{TOP}.v", text), (folder / "manifest.json", description)):
-        written = verilog.write_if_changed(path, content)
+        written = write_if_changed(path, content)
         print(f"{path}: {'written' if written else 'unchanged'}, {len(content):,} bytes")
 
 
@@ -86,9 +88,8 @@ def synth(
     with console.status("writing the Verilog") as status:
         text = verilog.emit(Accelerator(choice), TOP)
         chosen = [find(text, TOP, unit)] if unit else units(text, TOP)
-        folder = _make_folder(out, config, overrides)
-        folder /= unit or "."
-        folder.mkdir(exist_ok=True)
+        folder = _folder(out, config, overrides) / (unit or ".")
+        make_folder(folder)
         result = synthesize(
             text,
             chosen,
@@ -107,7 +108,7 @@ def synth(
         "unit": unit,
     }
     path = folder / "synth.json"
-    verilog.write_if_changed(path, json.dumps(identity | result, indent=2) + "\n")
+    write_if_changed(path, json.dumps(identity | result, indent=2) + "\n")
     show(console, result)
     console.print(str(path))
 
@@ -121,14 +122,9 @@ def presets() -> None:
     Console().print(table)
 
 
-def _make_folder(out: Path, preset: str, overrides: dict[str, int]) -> Path:
-    """The folder of one configuration."""
-    folder = out / "-".join([preset, *(f"{name}{value}" for name, value in overrides.items())])
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"cannot write to {folder}: {error.strerror}") from error
-    return folder
+def _folder(out: Path, preset: str, overrides: dict[str, int]) -> Path:
+    """That of one configuration."""
+    return out / "-".join([preset, *(f"{name}{value}" for name, value in overrides.items())])
 
 
 def _parse_overrides(settings: list[str]) -> dict[str, int]:

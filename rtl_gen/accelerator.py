@@ -6,7 +6,13 @@
 
 The host puts an image into memory, writes its address to `program_address` and starts. A program
 that cannot go on stops with an error code; counters stay readable, and the next start begins
-afresh.
+afresh. After an error or a soft reset, bursts that were asked for before may still be on their way:
+what the program used of memory is the host's again when `status` shows `quiet`. A start needs not
+wait for that, the program does.
+
+`rst` forgets bursts that are outstanding. The interconnect at m_axi must be reset with it, or else
+have answered everything before; late answers that reach the next program end it with an error code
+or, for results, may let it end before these are in memory. Nothing hangs.
 """
 
 from amaranth.hdl import Module, ResetInserter, Signal
@@ -64,7 +70,8 @@ class Accelerator(wiring.Component):
             core.fetch.ready.eq(reader.start.ready),
             reader.start.payload.address.eq(core.fetch.payload.address),
             reader.start.payload.beats.eq(core.fetch.payload.rows * config.row_beats),
-            core.read_failed.eq(reader.error),
+            packer.beat_lost.eq(reader.error),
+            core.row_lost.eq(packer.row_lost),
             core.write_failed.eq(writer.error),
             core.memory_idle.eq(writer.idle),
         ]
@@ -72,13 +79,15 @@ class Accelerator(wiring.Component):
         connect(m, packer.rows, core.rows)
         connect(m, core.stored, writer.rows)
 
-        # A soft reset ends a program, but does not finish it.
+        # Up to the cycle before `done` shows. A soft reset ends a program, but does not finish it.
         running = register(m, core.busy & ~reset, name="running", reset_less=False)
+        bus_idle = register(m, reader.idle & writer.idle, name="bus_idle", reset_less=False)
         m.d.comb += [
             core.start.eq(registers.start),
             core.program_address.eq(registers.program_address),
-            registers.busy.eq(core.busy),
-            registers.finished.eq(running & ~core.busy),
+            registers.busy.eq(core.busy | running),
+            registers.finished.eq(running & ~core.busy & ~reset),
+            registers.quiet.eq(bus_idle & ~registers.busy),
             registers.error.eq(core.error),
             self.irq.eq(registers.irq),
         ]

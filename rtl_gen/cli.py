@@ -2,39 +2,58 @@
 
 import sys
 import warnings
+from io import TextIOWrapper
 
 import typer
 from typer.exceptions import Abort, TyperException
 
-from rtl_gen.errors import InputWarning, UserError
+from rtl_gen.errors import INTERRUPTED, InputWarning, UserError, on_one_line
+
+LARGEST_SEED = 2**31 - 2
+"""Simulators take one more at most, which some commands give them."""
 
 
 def run(app: typer.Typer) -> None:
-    """Run `app` and exit: 0 if all went well, 2 after `error: ...` on standard error for bad input.
+    """Run `app` and exit: 0 if all went well, otherwise as `errors.on_one_line` says.
 
-    Bad input is a UserError from the project, or an option that Typer does not accept. An
-    InputWarning is a line `warning: ...` on standard error.
+    An option that Typer does not accept is bad input, too. An InputWarning is a line `warning: ...`
+    on standard error.
     """
     _show_input_warnings()
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files may be any bytes
+    with on_one_line():
+        status = _status(app)
+    sys.exit(status)
+
+
+def _status(app: typer.Typer) -> int | None:
+    """Typer's own endings as exceptions of the project or of Python."""
     try:
-        sys.exit(app(standalone_mode=False))
-    except (UserError, TyperException) as error:
-        message = error.format_message() if isinstance(error, TyperException) else str(error)
-        print("error:", " ".join(message.split()), file=sys.stderr)
-        sys.exit(2)
-    except Abort:
-        sys.exit(130)
+        status = app(standalone_mode=False)
+    except TyperException as error:
+        raise UserError(error.format_message()) from error
+    except Abort as error:
+        raise UserError("a file or the standard input ends too early") from error
+    except SystemExit as error:
+        if isinstance(error.__context__, BrokenPipeError):
+            raise error.__context__ from error
+        raise
+    if status == INTERRUPTED:
+        raise KeyboardInterrupt
+    return status
 
 
 def _show_input_warnings() -> None:
-    """An InputWarning on one line, every time; Python shows other warnings as ever."""
-    show_others = warnings.showwarning
+    """An InputWarning on one line, once for each cause; Python shows other warnings as ever."""
+    show_others, shown = warnings.showwarning, set()
 
     def show(message, category, *where, **options) -> None:
-        if issubclass(category, InputWarning):
-            print("warning:", " ".join(str(message).split()), file=sys.stderr)
-        else:
+        if not issubclass(category, InputWarning):
             show_others(message, category, *where, **options)
+        elif message.cause not in shown:
+            shown.add(message.cause)
+            print("warning:", " ".join(str(message).split()), file=sys.stderr)
 
     warnings.simplefilter("always", InputWarning)
     warnings.showwarning = show

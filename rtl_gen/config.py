@@ -2,15 +2,30 @@
 
 `AcceleratorConfig` holds the choices; its properties derive every width and size once, so that no
 module recomputes one. `PRESETS` names instances, written as differences from the default.
+
+A choice that programs do not depend on is an `any_program` field: the digest, by which hardware
+knows its programs, leaves it out.
 """
 
 import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from rtl_gen import numerics
 from rtl_gen.errors import UserError
+
+MAX_DIM = 4096
+"""Most channels of a token: LayerNorm's scale D / (16 * step) then fits its format for steps above
+1/64, and an accumulator holds the FFN's 4 D products of two int8."""
+
+_ANY_PROGRAM = "any_program"
+
+
+def any_program(default: Any) -> Any:
+    """The field of a choice whose value makes no difference to a program, not in a single bit."""
+    return dataclasses.field(default=default, metadata={_ANY_PROGRAM: True})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,21 +41,25 @@ class AcceleratorConfig:
     max_heads: int = 12
     """Most heads of a layer: bounds the importance sums."""
     max_dim: int = 768
-    """Most channels of a token; a multiple of `width`. The FFN hides four times as many."""
-    bus_bytes: int = 64
+    """Most channels of a token; a multiple of `width`, up to MAX_DIM. Patches, the FFN's hidden
+    channels and classes may be four times as many."""
+    bus_bytes: int = any_program(64)
     """Bytes a cycle of the memory port. Power of two, from `lanes` to `width`."""
-    row_slots: int = 16
+    row_slots: int = any_program(16)
     """Query rows in flight between QK^T and PV, which hides the softmax latency. Power of two."""
-    stream_beats: int = 128
+    stream_beats: int = any_program(128)
     """Beats that the program stream is read ahead; more than the memory's latency. Power of two."""
-    frequency_mhz: int = 500
+    frequency_mhz: int = any_program(500)
     """Clock assumed when cycles are turned into time."""
+    secure: int = any_program(0)
+    """1 if the memory port makes secure accesses (AxPROT), 0 for non-secure ones."""
 
     def __post_init__(self):
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if type(value) is not int or value < 1:
-                raise UserError(f"{field.name} = {value!r}: expected a positive integer")
+        for name, value in self.as_dict().items():
+            if name != "secure" and (type(value) is not int or value < 1):
+                raise UserError(f"{name} = {value!r}: expected a positive integer")
+        if type(self.secure) is not int or self.secure not in (0, 1):
+            raise UserError(f"secure = {self.secure!r}: expected 0 or 1")
         _power_of_two("lanes", self.lanes, 2, 16)
         _power_of_two("width", self.width, 8, 64)
         _power_of_two("row_slots", self.row_slots, 2, 32)
@@ -54,12 +73,18 @@ class AcceleratorConfig:
             raise UserError(
                 f"max_tokens = {self.max_tokens}: expected at least two words of {self.lanes} lanes"
             )
-        if self.max_dim % self.width:
+        if self.max_dim % self.width or self.max_dim > MAX_DIM:
             raise UserError(
-                f"max_dim = {self.max_dim}: expected a multiple of width = {self.width}"
+                f"max_dim = {self.max_dim}: expected a multiple of width = {self.width}, "
+                f"at most {MAX_DIM}"
             )
         if self.max_heads > 64:
             raise UserError(f"max_heads = {self.max_heads}: expected at most 64")
+        if self.importance_bits > numerics.STORED_IMPORTANCE_BITS:
+            raise UserError(
+                f"max_tokens = {self.max_tokens} with max_heads = {self.max_heads}: the importance "
+                f"of a token exceeds {numerics.STORED_IMPORTANCE_BITS} bits, choose fewer of either"
+            )
 
     # Sizes -----------------------------------------------------------------------------------
 
@@ -109,6 +134,11 @@ class AcceleratorConfig:
         return self.max_dim // self.norm_channels
 
     @property
+    def hidden_dim(self) -> int:
+        """Most channels that a token has in the hidden memory, and most of a linear layer."""
+        return 4 * self.max_dim
+
+    @property
     def activation_rows(self) -> int:
         """Rows of the int8 memory of LayerNorm outputs."""
         return self.max_tokens * self.max_dim // self.width
@@ -121,7 +151,12 @@ class AcceleratorConfig:
     @property
     def hidden_rows(self) -> int:
         """Rows of the int8 memory of patches, attention outputs and FFN hidden channels."""
-        return 4 * self.activation_rows
+        return self.max_tokens * self.hidden_dim // self.width
+
+    @property
+    def importance_word_rows(self) -> int:
+        """Rows of `width` bytes that a STORE of `lanes` importance sums takes."""
+        return -(-self.lanes * numerics.STORED_IMPORTANCE_BITS // self.row_bits)
 
     @property
     def mask_word_bytes(self) -> int:
@@ -189,6 +224,16 @@ class AcceleratorConfig:
         return self.max_dim.bit_length()
 
     @property
+    def slice_bits(self) -> int:
+        """A number of rows of a token: a linear layer's slices, its or a head's pitch."""
+        return (self.hidden_dim // self.width).bit_length()
+
+    @property
+    def tile_bits(self) -> int:
+        """A number of groups of `lanes` outputs of a linear layer."""
+        return (self.hidden_dim // self.lanes).bit_length()
+
+    @property
     def channel_sum_bits(self) -> int:
         """Signed sum of a token's residual channels."""
         return ((self.max_dim << (numerics.RESIDUAL_BITS - 1)) - 1).bit_length() + 1
@@ -212,8 +257,9 @@ class AcceleratorConfig:
         return dataclasses.asdict(self)
 
     def digest(self) -> str:
-        """Hash of every choice: ties a memory image or a manifest to the hardware that it fits."""
-        text = json.dumps(self.as_dict(), sort_keys=True)
+        """Hash of the choices that programs depend on: ties one to the hardware that it fits."""
+        fields = (f for f in dataclasses.fields(self) if _ANY_PROGRAM not in f.metadata)
+        text = json.dumps({f.name: getattr(self, f.name) for f in fields}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

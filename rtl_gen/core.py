@@ -12,6 +12,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.data import ArrayLayout
 from amaranth.lib.wiring import In, Out, connect, flipped
 
+from rtl_gen import numerics
 from rtl_gen.array.mac_array import MacArray
 from rtl_gen.array.operands import OperandRegisters
 from rtl_gen.attention.attention import Attention
@@ -35,12 +36,10 @@ class Core(wiring.Component):
     """
     Attributes
     ----------
-    start, program_address, busy, done, error : see Dispatcher
-    clear : the program was stopped: forget the rest of the stream
-    fetch, rows : the program stream
-    read_failed, write_failed, memory_idle : state of the memory port
+    start, program_address, busy, error, clear : see Dispatcher
+    fetch, rows, row_lost : the program stream
+    write_failed, memory_idle : state of the way to memory
     stored : rows for memory
-    live_count : live tokens
     events : one bit an event that a counter counts, in the order of EVENTS
     """
 
@@ -70,16 +69,14 @@ class Core(wiring.Component):
                 "start": In(1),
                 "program_address": In(ADDRESS_BITS),
                 "busy": Out(1),
-                "done": Out(1),
                 "error": Out(ErrorCode),
                 "clear": Out(1),
                 "fetch": Out(stream.Signature(fetch_layout())),
                 "rows": In(stream.Signature(unsigned(config.row_bits))),
-                "read_failed": In(1),
+                "row_lost": In(1),
                 "write_failed": In(1),
                 "memory_idle": In(1),
                 "stored": Out(stream.Signature(stored_row_layout(config))),
-                "live_count": Out(config.count_bits),
                 "events": Out(len(self.EVENTS)),
             }
         )
@@ -111,13 +108,11 @@ class Core(wiring.Component):
             dispatcher.start.eq(self.start),
             dispatcher.program_address.eq(self.program_address),
             self.busy.eq(dispatcher.busy),
-            self.done.eq(dispatcher.done),
             self.error.eq(dispatcher.error),
             self.clear.eq(dispatcher.clear),
-            dispatcher.read_failed.eq(self.read_failed),
+            dispatcher.row_lost.eq(self.row_lost),
             dispatcher.write_failed.eq(self.write_failed),
             dispatcher.count.eq(live.count),
-            self.live_count.eq(live.count),
         ]
         connect(m, dispatcher.fetch, flipped(self.fetch))
         connect(m, flipped(self.rows), dispatcher.rows)
@@ -131,7 +126,7 @@ class Core(wiring.Component):
         connect(m, dispatcher.linear_rows, linear.rows)
         connect(m, storer.rows, flipped(self.stored))
         tokens_idle = self._tokens(m, dispatcher, live, topk, attention)
-        head_place = Signal(head_place_layout(), reset_less=True)
+        head_place = Signal(head_place_layout(config), reset_less=True)
         with m.If(dispatcher.attend.valid & dispatcher.attend.ready):
             m.d.sync += head_place.eq(dispatcher.head_place)
 
@@ -402,19 +397,24 @@ class Core(wiring.Component):
         for channel in range(config.norm_channels):
             m.d.comb += norm.shifts.data[channel].eq(loader.data.word_select(channel, 8))
 
+        sum_row_bits = (config.importance_word_rows - 1).bit_length()
         m.d.comb += [
             operands.query.eq(query.read.data),
             operands.banks.eq(banks.data),
             operands.activation.eq(activation.read.data),
             operands.hidden.eq(hidden.read.data),
             attention.query.data.eq(query.read.data),
-            attention.sort.address.eq(Mux(store[Target.IMPORTANCE], storer.row, topk.sort.address)),
+            attention.sort.address.eq(
+                Mux(store[Target.IMPORTANCE], storer.row >> sum_row_bits, topk.sort.address)
+            ),
         ]
 
-        # What the storer reads: registers behind parts of one wide multiplexer.
-        sums = Cat(
-            Cat(attention.sort.data[lane], Const(0, 32 - config.importance_bits))
-            for lane in range(config.lanes)
+        # What the storer reads: registers behind parts of one wide multiplexer. A word of sums may
+        # take several rows.
+        zeros = Const(0, numerics.STORED_IMPORTANCE_BITS - config.importance_bits)
+        sum_rows = Signal(ArrayLayout(config.row_bits, config.importance_word_rows))
+        m.d.comb += sum_rows.as_value().eq(
+            Cat(Cat(attention.sort.data[lane], zeros) for lane in range(config.lanes))
         )
         live_rows = Signal(ArrayLayout(config.row_bits, target_ranges(config)[Target.LIVE].rows))
         m.d.comb += live_rows.as_value().eq(live.live)
@@ -424,7 +424,10 @@ class Core(wiring.Component):
             Target.HIDDEN: hidden.read.data.as_value(),
             Target.RESIDUAL: residual.read.data,
         }
-        tokens = {Target.IMPORTANCE: sums, Target.LIVE: live_rows[storer.row[:8]]}
+        tokens = {
+            Target.IMPORTANCE: _element(sum_rows, storer.row),
+            Target.LIVE: _element(live_rows, storer.row),
+        }
         stored_lane = register(m, storer.row[:lane_bits], name="stored_lane")
         reads_bank = register(m, storer.target.matches(Target.KEY, Target.VALUE), name="reads_bank")
         parts = [
@@ -452,6 +455,12 @@ class Core(wiring.Component):
                 ),
             )
         )
+
+
+def _element(array, index):
+    """The element of an array that the low bits of `index` choose."""
+    bits = (array.shape().length - 1).bit_length()
+    return array[index[:bits]] if bits else array[0]
 
 
 class _Port:

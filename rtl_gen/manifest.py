@@ -4,7 +4,7 @@
 | --- | --- |
 | `module`, `preset`, `overrides` | the top module, and what was asked for |
 | `parameters` | every choice of the configuration |
-| `config_digest` | hash of the parameters, `AcceleratorConfig.digest` |
+| `config_digest` | hash of the parameters that programs depend on, `AcceleratorConfig.digest` |
 | `verilog_sha256` | hash of the Verilog's bytes |
 | `ports` | name, direction (seen from the design) and width in bits |
 | `registers` | name, offset, access and description of what the host sees, counters included |

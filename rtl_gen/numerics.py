@@ -24,6 +24,9 @@ RECIPROCAL_BITS = 16
 PROBABILITY_FRACTION_BITS = 16
 """A probability that enters the importance sums is in units of 2^-16."""
 
+STORED_IMPORTANCE_BITS = 32
+"""An importance sum in memory, filled up with zeros."""
+
 MULTIPLIER_BITS = 16
 """Mantissa of a requantisation scale: unsigned, in [2^15, 2^16)."""
 
@@ -44,6 +47,9 @@ ACCUMULATOR_BITS = 32
 
 LOGIT_BITS = 16
 """Output of the classifier: signed, one step for all classes."""
+
+GELU_ENTRIES = 256
+"""GELU is a table with an entry for every int8."""
 
 SORT_DIGIT_BITS = 4
 """The top-k sorter decides this many bits of the importance a pass."""

@@ -52,9 +52,10 @@ def test_verilog_and_manifest(tmp_path):
         (["--config", "huge"], "unknown preset 'huge'"),
         (["--set", "lanes"], "expected NAME=VALUE"),
         (["--set", "lanes=3"], "lanes = 3: expected a power of two"),
+        (["--set", "secure=2"], "secure = 2: expected 0 or 1"),
         (["--set", "colour=3"], "unknown choice 'colour'"),
         (["--colour"], "No such option: --colour"),
-        (["--out", "Makefile"], "cannot write to Makefile/default"),
+        (["--out", "Makefile"], "cannot write Makefile/default"),
     ],
 )
 def test_bad_input_is_one_line(arguments, message):

@@ -9,7 +9,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
 from cocotb_tests.harness.echo import Echo
-from rtl_gen.verilog import Memory, Port, emit, memories, ports, write_if_changed
+from rtl_gen.verilog import Memory, Port, emit, memories, ports
 
 EMIT_ECHO = (
     "from cocotb_tests.harness.echo import Echo; from rtl_gen.verilog import emit;"
@@ -82,12 +82,3 @@ def test_assert_without_a_message_is_refused():
 def test_combinational_assert_is_refused():
     with pytest.raises(ValueError, match="put it in"):
         emit(CombinationalAssert(), "glitch")
-
-
-def test_unchanged_file_is_not_written(tmp_path):
-    path = tmp_path / "new" / "a.v"
-    assert write_if_changed(path, "module a; endmodule\n")
-    assert not write_if_changed(path, "module a; endmodule\n")
-    assert write_if_changed(path, "module b; endmodule\n")
-    assert path.read_text() == "module b; endmodule\n"
-    assert list(path.parent.iterdir()) == [path]

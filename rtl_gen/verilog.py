@@ -16,7 +16,6 @@ Yosys runs in a process of its own, because its name counters are global: the by
 component and on the two tools' versions alone.
 """
 
-import os
 import re
 import subprocess
 import sys
@@ -170,14 +169,3 @@ def _bodies(text: str) -> dict[str, str]:
 
 def _plain(identifier: str) -> str:
     return identifier.removeprefix("\\")
-
-
-def write_if_changed(path: Path, text: str) -> bool:
-    """Make `path` hold `text`, atomically and only if it differs; tells whether it was written."""
-    if path.exists() and path.read_text() == text:
-        return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_text(text)
-    partial.replace(path)
-    return True

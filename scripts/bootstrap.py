@@ -1,8 +1,8 @@
 """Create .venv with the pinned packages, after installing the system tools that are missing.
 
-Needs nothing but Python's standard library. System packages come from apt-get, if there is one and
-this user may run it (as root, or by sudo without a password); otherwise one line says what to
-install.
+Run as `python -m scripts.bootstrap`; needs nothing but Python's standard library. System packages
+come from apt-get, if there is one and this user may run it (as root, or by sudo without a
+password); otherwise one line says what to install.
 """
 
 import os
@@ -13,6 +13,8 @@ import sysconfig
 import venv
 from importlib.util import find_spec
 from pathlib import Path
+
+from rtl_gen.errors import UserError, on_one_line
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
@@ -30,7 +32,7 @@ OPTIONAL = {
 
 
 def main() -> None:
-    """Exit with status 2 and one line if something is missing that cannot be installed."""
+    """Raises UserError if something is missing that cannot be installed."""
     install_system_packages()
     if not VENV_PYTHON.exists():
         venv.create(VENV, with_pip=True)
@@ -40,7 +42,7 @@ def main() -> None:
         [*pip, "--constraint", "constraints.txt", "--editable", ".[dev]"], cwd=ROOT, check=False
     )
     if pinned.returncode:
-        fail("pip could not install the packages, see above")
+        raise UserError("pip could not install the packages, see above")
     (VENV / "installed").touch()
 
 
@@ -59,7 +61,7 @@ def install_system_packages() -> None:
     required = [package for package in missing if package not in OPTIONAL]
     how = f"apt-get install {' '.join(missing)}"
     if required:
-        fail(f"missing {', '.join(required)}: install them as root ({how})")
+        raise UserError(f"missing {', '.join(required)}: install them as root ({how})")
     if missing:
         lost = "; ".join(OPTIONAL[package] for package in missing)
         print(f"note: {lost}; install {' and '.join(missing)} as root ({how})")
@@ -95,10 +97,6 @@ def apt_get_command() -> list[str]:
     return []
 
 
-def fail(message: str) -> None:
-    print(f"error: {message}", file=sys.stderr)
-    sys.exit(2)
-
-
 if __name__ == "__main__":
-    main()
+    with on_one_line():
+        main()

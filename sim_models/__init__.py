@@ -1,34 +1,21 @@
 """The cycle model.
 
 Numba caches a compiled function by its own file alone, though it holds the constants and functions
-that it imported. So the cache lies in a folder named after all the sources that a prediction
-depends on: whoever changes a latency in rtl_gen gets it.
+that it imported. So the cache lies in a folder named after all the sources that compiled functions
+depend on: whoever changes a latency in rtl_gen gets it.
 """
-
-import hashlib
-from pathlib import Path
 
 import numba
 
-_ROOT = Path(__file__).parents[1]
+from rtl_gen.caches import cache_folder, move_libraries
+from sim_models.sources import digest_of
 
+move_libraries()
 
-def source_digest(*patterns: str) -> str:
-    """Hash of the project's files that match the patterns, tests aside."""
-    digest = hashlib.sha256()
-    for pattern in patterns:
-        for path in sorted(_ROOT.glob(pattern)):
-            if not path.name.startswith("test_"):
-                digest.update(path.read_bytes())
-    return digest.hexdigest()[:12]
+COMPILED = ("sim_models.attention", "sim_models.memory", "sim_models.program")
+"""Modules with functions that Numba compiles."""
 
-
-_MODEL_SOURCES = ("rtl_gen/**/*.py", "sim_models/*.py")
-
-
-CODE = source_digest(
-    *_MODEL_SOURCES, "sim_models/sweeps/point.py", "model/*.py", "model/assets/*.npz"
-)
+CODE = digest_of("sim_models.sweeps.point")
 """Version of all that the result of a sweep's point depends on, as this process loaded it."""
 
-numba.config.CACHE_DIR = str(_ROOT / "build" / "numba" / source_digest(*_MODEL_SOURCES))
+numba.config.CACHE_DIR = str(cache_folder("numba") / digest_of(*COMPILED))

@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from model.files import replace_file
 from rtl_gen import cli
 from rtl_gen.config import PRESETS, get_config
+from rtl_gen.files import replace_file
 from sim_models.compare import comparison, comparison_table
 from sim_models.figures.command import figures
 from sim_models.report.command import report

@@ -25,6 +25,7 @@ from rtl_gen.attention.row_buffer import RowBuffer
 from rtl_gen.attention.row_interleaver import RowInterleaver
 from rtl_gen.attention.softmax import Softmax
 from rtl_gen.config import AcceleratorConfig
+from rtl_gen.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -56,15 +57,40 @@ def beats_of(masks: np.ndarray, live: np.ndarray, lanes: int) -> np.ndarray:
 
     Key j lies in bank j mod lanes; a row takes as many beats as its fullest bank has kept live
     keys, and at least one.
+
+    Raises:
+        UserError: masks and live tokens of different networks.
     """
+    tokens = live.shape[0]
+    if live.shape != (tokens,) or masks.ndim != 3 or masks.shape[1:] != (tokens, tokens):
+        raise UserError(
+            f"masks of shape {masks.shape} with live tokens of shape {live.shape}: expected "
+            "(heads, n, n) and (n,)"
+        )
+    if not masks.dtype == live.dtype == np.bool_:
+        raise UserError(f"masks are {masks.dtype}, live tokens {live.dtype}: expected bool")
     return row_beats(masks[:, live] & live, lanes)
 
 
 def attend_cycles(config: AcceleratorConfig, beats: np.ndarray) -> AttentionCycles:
-    """Cycles of one head from the beats (rows,) of its live query rows in order."""
+    """Cycles of one head from the beats (rows,) of its live query rows in order.
+
+    Raises:
+        UserError: rows or beats that the configuration cannot have.
+    """
+    beats = np.asarray(beats, dtype=np.int64)
+    if beats.ndim != 1 or not 1 <= len(beats) <= config.max_tokens:
+        raise UserError(
+            f"beats of shape {beats.shape}: expected one number for each of 1 to "
+            f"{config.max_tokens} live rows"
+        )
+    if not 1 <= beats.min() <= beats.max() <= config.bank_depth:
+        raise UserError(
+            f"rows of {beats.min()} to {beats.max()} beats: expected 1 to {config.bank_depth}"
+        )
     first_issue = Attention.FIRST_ISSUE_LATENCY
     last_issue, last_taken = _schedule(
-        np.asarray(beats, dtype=np.int64),
+        beats,
         config.row_slots,
         RowInterleaver.OUTPUT_ROWS,
         first_issue,

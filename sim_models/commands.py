@@ -25,7 +25,7 @@ class Command(NamedTuple):
     layer: int | None
     """None before the first layer and behind the last."""
     fields: dict
-    """Those that matter to time, by name as in COMMAND."""
+    """Those that matter to time, by name as in a program."""
 
 
 def network_commands(
@@ -73,7 +73,7 @@ def _layer(
     if place is Placement.AFTER_ATTENTION:
         yield prune
     yield "projection", _linear(config, dim, dim)
-    yield _load(config, Target.GELU, 256)
+    yield _load(config, Target.GELU, numerics.GELU_ENTRIES)
     yield _channel_shifts(config, network)
     yield _norm(network)
     yield "ffn", _linear(config, dim, hidden)

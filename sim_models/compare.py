@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from model.masks import sparsity_of
+from model.masks import SPARSITY_MEANS, sparsity_of
 from model.networks import Network, get_network
 from model.vitcod_io import read_masks
 from rtl_gen.config import AcceleratorConfig
@@ -51,7 +51,7 @@ def comparison_table(result: dict) -> Table:
         title=f"{result['mask']}: {result['sparsity']:.1%} sparse, cycles",
         caption=f"ours: {result['macs']} MACs for everything, equal to the RTL. ViTCoD: its "
         f"published formulas, {LINEAR_MACS} MACs for linear layers; attention is that of head 0; "
-        "- is not counted",
+        f"- is not counted. {SPARSITY_MEANS}",
     )
     table.add_column("operation")
     table.add_column("ours", justify="right")

@@ -26,6 +26,7 @@ from rtl_gen.memory.row_writer import RowWriter
 from rtl_gen.memory.stream_reader import StreamReader
 
 LATENCY_MIN = 2
+LATENCY_MAX = 1_000_000
 STALL_STEPS = 256
 """Steps of a stall's probability."""
 NOISE_SEED = 1
@@ -58,6 +59,10 @@ class MemoryTiming:
         if self.latency < LATENCY_MIN:
             raise UserError(
                 f"memory latency {self.latency}: expected at least {LATENCY_MIN} cycles"
+            )
+        if self.latency > LATENCY_MAX:
+            raise UserError(
+                f"memory latency {self.latency}: expected at most {LATENCY_MAX:,} cycles"
             )
         if not 0 <= self.stall < 1:
             raise UserError(f"memory stall {self.stall}: expected a fraction from 0 to below 1")

@@ -9,11 +9,14 @@ from dataclasses import dataclass, field, fields
 import numpy as np
 import torch
 
+from model.fit import check_fit
 from model.golden import select_tokens
 from model.networks import Network
 from model.schedule import NO_PRUNING, LayerTokens, Placement, Schedule
+from model.vitcod_io import check_masks
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.errors import UserError
+from rtl_gen.numerics import PROTECTED_TOKENS
 from sim_models.attention import AttentionCycles, attend_cycles, beats_of
 from sim_models.commands import TRANSFER, Command, network_commands
 from sim_models.memory import DEFAULT_MEMORY, MemoryTiming
@@ -59,7 +62,17 @@ def assumed_live(
     A token's importance is the column sum, over live queries and heads, of the averaged attention
     `maps` (layers, heads, n, n) restricted to kept live entries and normalised by row again. A
     single image's survivors differ; how many there are does not.
+
+    Raises:
+        UserError: maps or masks of another network.
     """
+    if maps.shape != network.mask_shape:
+        raise UserError(
+            f"attention maps have shape {maps.shape}: expected {network.mask_shape} for "
+            f"{network.name}"
+        )
+    if masks is not None:
+        check_masks(masks, network)
     live = np.ones(network.tokens, dtype=np.bool_)
     importance = np.zeros(network.tokens)
     lives = []
@@ -101,13 +114,15 @@ def run_network(
         image or from `assumed_live`; None for all
 
     Raises:
-        UserError: the configuration cannot hold the network, `live` does not fit the schedule, or
-            a memory that cannot be.
+        UserError: the configuration cannot hold the network, `masks` or `live` do not fit network
+            and schedule, or a memory that cannot be.
     """
     check_fit(config, network)
+    if masks is not None:
+        check_masks(masks, network)
     if live is None:
         live = np.ones((network.layers, network.tokens), dtype=np.bool_)
-    _check_live(live, schedule.layer_tokens(network))
+    _check_live(network, live, schedule.layer_tokens(network))
     dense = np.ones((network.heads, network.tokens, network.tokens), dtype=np.bool_)
     beats = [
         head
@@ -160,29 +175,19 @@ def _keep(importance: np.ndarray, live: np.ndarray, keep: int) -> np.ndarray:
     return select_tokens(torch.from_numpy(importance), torch.from_numpy(live), keep).numpy()
 
 
-def check_fit(config: AcceleratorConfig, network: Network) -> None:
-    """Raise UserError if the configuration cannot hold the network."""
-    limits = {
-        "max_tokens": (network.tokens, config.max_tokens),
-        "max_heads": (network.heads, config.max_heads),
-        "width": (network.head_dim, config.width),
-        "max_dim": (network.dim, config.max_dim),
-    }
-    for name, (needed, available) in limits.items():
-        if needed > available:
-            raise UserError(
-                f"{network.name} needs {name} = {needed}, this configuration has {available}: "
-                "choose a larger preset"
-            )
-    if network.head_dim < config.width:
+def _check_live(network: Network, live: np.ndarray, layer_tokens: Sequence[LayerTokens]) -> None:
+    shape = network.layers, network.tokens
+    if live.dtype != np.bool_ or live.shape != shape:
         raise UserError(
-            f"{network.name} has heads of {network.head_dim} channels: whole networks need as many "
-            f"as the width of the configuration, {config.width}"
+            f"live tokens of shape {live.shape} and type {live.dtype}: expected bool {shape} for "
+            f"{network.name}"
         )
-
-
-def _check_live(live: np.ndarray, layer_tokens: Sequence[LayerTokens]) -> None:
     counts = [int(count) for count in live.sum(axis=-1)]
     expected = [tokens.attention for tokens in layer_tokens]
     if counts != expected:
         raise UserError(f"{counts} live tokens: the schedule leaves {expected}")
+    if not live[:, :PROTECTED_TOKENS].all() or (live[1:] & ~live[:-1]).any():
+        raise UserError(
+            "CLS or a token that an earlier layer keeps is not live: expected tokens that never "
+            "come back, and CLS in every layer"
+        )

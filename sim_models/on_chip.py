@@ -12,7 +12,6 @@ from rtl_gen.attention.row_interleaver import RowInterleaver
 from rtl_gen.attention.row_slots import slot_address_bits
 from rtl_gen.config import AcceleratorConfig
 
-GELU_ENTRIES = 256
 WEIGHT_TILES = 2
 """One in use, one loading."""
 
@@ -62,7 +61,7 @@ def on_chip_memories(
             -(-dim // config.norm_channels),
             config.norm_channels * numerics.NORM_CHANNEL_SHIFT_BITS,
         ),
-        "gelu": OnChipMemory(GELU_ENTRIES, 8, lanes),
+        "gelu": OnChipMemory(numerics.GELU_ENTRIES, 8, lanes),
         "table": OnChipMemory(len(numerics.exp_table()), numerics.EXP_TABLE_BITS, lanes),
         "queue": OnChipMemory(RowInterleaver.OUTPUT_ROWS - 1, row + config.token_bits),
         "beats": OnChipMemory(config.stream_beats, 8 * config.bus_bytes),

@@ -28,8 +28,9 @@ from model.layers import AttentionLayer, LayerTrace
 from rtl_gen.accelerator import Accelerator
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.dispatcher import Dispatcher
-from rtl_gen.control.program_format import Opcode, Target, record_rows
+from rtl_gen.control.program_format import Opcode, Target, check_memory_bytes, record_rows
 from rtl_gen.core import Core
+from rtl_gen.errors import UserError
 from rtl_gen.linear.linear import LinearEngine
 from rtl_gen.linear.tile_walker import TileWalker
 from rtl_gen.linear.weight_buffer import parameter_rows
@@ -129,10 +130,12 @@ def program_cycles(
     *,
     program_address: int = 0,
 ) -> ProgramCycles:
-    """Run `commands`, fields by name as in COMMAND; `beats` holds the beats (rows,) of each ATTEND.
+    """Run `commands`, fields by name as in a program; `beats` holds the beats (rows,) of each
+    ATTEND.
 
     Raises:
-        UserError: a memory that cannot be.
+        UserError: a memory that cannot be, a program that addresses cannot reach, or beats of other
+            heads or tokens than the program's.
     """
     steps, attend_beats = _steps(config, commands, beats)
     stream = program_stream(config, memory, program_address)
@@ -144,6 +147,9 @@ def program_cycles(
         drain=LinearEngine.drain_cycles(config),
     )
     program_rows = sizes.record_rows * len(steps) + int(_payload_rows(sizes, steps).sum())
+    stored_rows = int(steps["rows"][steps["kind"] == STORE].sum())
+    rows_read = sizes.record_rows + program_rows
+    check_memory_bytes(program_address + (rows_read + stored_rows) * config.width)
     results = np.zeros(len(steps), RESULT)
     cycles = _run(sizes, stream, writer, program_rows, steps, results)
 
@@ -165,8 +171,8 @@ def program_cycles(
         "qk_beats": attend_beats,
         "pv_beats": attend_beats,
         "weight_stalls": int(results["stalls"].sum()),
-        "rows_read": sizes.record_rows + program_rows,
-        "rows_written": int(steps["rows"][opcodes == Opcode.STORE].sum()),
+        "rows_read": rows_read,
+        "rows_written": stored_rows,
     }
     assert counters.keys() == Accelerator.COUNTERS.keys()
     return ProgramCycles(counters, results["start"], results["end"])
@@ -186,7 +192,10 @@ def _steps(
     config: AcceleratorConfig, commands: Sequence[Mapping], beats: Sequence[np.ndarray]
 ) -> tuple[np.ndarray, int]:
     """The commands as an array of STEP, and the beats of QK^T in all."""
-    heads = iter(beats)
+    heads = sum(command["opcode"] == Opcode.ATTEND for command in commands)
+    if len(beats) != heads:
+        raise UserError(f"beats of {len(beats)} heads: the program has {heads}")
+    rows_of_heads = iter(beats)
     steps = np.zeros(len(commands), STEP)
     tokens = live = attend_beats = 0
     for command, step in zip(commands, steps, strict=True):
@@ -210,7 +219,12 @@ def _steps(
             case Opcode.NORM:
                 step["cycles"] = norm_cycles(config, working_on, command["dim"]) - 1
             case Opcode.ATTEND:
-                rows = next(heads)
+                rows = next(rows_of_heads)
+                if len(rows) != live:
+                    raise UserError(
+                        f"beats of {len(rows)} rows for a head of {live} live tokens: expected a "
+                        "number for each"
+                    )
                 step["cycles"] = attend_cycles(config, rows).total
                 attend_beats += int(np.sum(rows))
             case Opcode.PRUNE:

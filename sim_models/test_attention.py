@@ -52,7 +52,7 @@ def test_long_rows_never_stall_the_array():
 
 
 def test_the_output_unit_bounds_short_rows():
-    config = get_config("default", row_slots=32)
+    config = get_config("default", row_slots=32, max_tokens=200)
     one, two = (attend_cycles(config, np.ones(rows, np.int64)).total for rows in (100, 200))
     assert two - one == 100 * RowInterleaver.output_cycles(config)
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -114,7 +115,10 @@ def test_finished_points_are_reused_by_another_grid(pruned, tmp_path):
     # A line cut short, one of other code, and one more sparsity.
     *kept, last = whole.splitlines(keepends=True)
     other = last.replace(b'"code": "', b'"code": "other')
-    finished.write_bytes(b"".join(kept) + other + last[: len(last) // 2])
+    no_key = re.sub(rb'"key": "\w+"', b'"key": [1]', last)
+    no_result = re.sub(rb'"result": .*}', b'"result": 5}', last)
+    strange = no_key + no_result + b"[" * 100_000 + b"\n[1]\n\xff\n"
+    finished.write_bytes(b"".join(kept) + strange + other + last[: len(last) // 2])
     more = run(grid(sparsities=[0, 0.5, 0.8], pruning="original-after-attention"), tmp_path)
     assert (more.evaluated, more.reused) == (1 + 2, 3)
     assert [more.rows[0], more.rows[2]] == before.rows
@@ -188,8 +192,11 @@ def test_killed_sweep_goes_on_where_it_was(tmp_path):
         (["--config", "huge"], "error: unknown preset 'huge'"),
         (["--latency", "1"], "error: memory latency 1: expected at least 2"),
         (["--rate", "0"], "error: memory rate 0: expected at least 1"),
-        (["--out", __file__], "error: cannot write to"),
+        (["--out", __file__], "error: cannot write "),
         (["no.yaml"], "error: cannot read no.yaml"),
+        (["--seed", "99999999999999999999999"], "error: Invalid value for '--seed'"),
+        (["--latency", "99999999999999999999999"], "error: memory latency 9999999999999999999999"),
+        (["--points-limit", "104"], "error: the grid has 105 points, more than 104"),
         (["--scheduler", "tcp://127.0.0.1:9", "--processes", "2"], "error: --processes are those"),
         (["--energy", "no.yaml"], "error: cannot read no.yaml"),
         (["--scheduler", "tcp://127.0.0.1:9"], "error: no Dask scheduler answers"),

@@ -9,11 +9,12 @@ from model.masks import STRATEGY_NAMES
 from model.networks import DEIT_SMALL, DEIT_TINY, NETWORKS
 from model.schedule import NO_PRUNING, READINGS, ListedSchedule, Placement
 from model.vitcod_io import write_masks
+from model.yaml_file import read_model
 from rtl_gen.config import get_config
 from rtl_gen.errors import UserError
 from sim_models.sweeps import spec
-from sim_models.sweeps.spec import STANDARD, SweepSpec, pruning_label
-from sim_models.sweeps.yaml_file import read_model
+from sim_models.sweeps.labels import pruning_label
+from sim_models.sweeps.spec import STANDARD, SweepSpec
 
 
 def points_of(folder: Path, text: str):
@@ -120,8 +121,12 @@ def test_listed_tokens(tmp_path):
         ),
         ("pruning:\n- start: 0.1\n  end:\n  - 0.5\n  - much", "line 5: pruning.0: end.1: input"),
         ("pruning: {placement: after_fn}", "unknown placement 'after_fn': did you mean"),
-        ("pruning: {start: 1.5}", "pruning ratio start = 1.5: expected a fraction"),
-        ("pruning: {first_layer: 12}", "first_layer = 12"),
+        (
+            "pruning:\n  end: 0.5\n  start: 1.5",
+            "line 3: pruning.0: start.0: input should be less than 1",
+        ),
+        ("pruning: {start: 0.5, end: 0.1}", "line 1: pruning.0: end = 0.1 is below start = 0.5"),
+        ("seeds: 1\npruning: {first_layer: 12}", "line 2: pruning.0: first_layer = 12"),
         ("pruning: {kept: [196, 3]}", "the schedule lists 2 layers: deit_tiny has 12"),
         ("pruning: {kept: [5, 6]}", "kept tokens grow from 5 to 6 in layer 1"),
         ("pruning:\n- {kept: [[3], 4]}", "line 2: pruning.0: kept.0.0: input should be"),

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from model.vitcod_io import write_masks
+from rtl_gen.config import get_config
+from sim_models.compare import comparison
 from sim_models.vitcod import ffn_cycles, layer_attention, linear_cycles, polarise, vitcod_cycles
 
 
@@ -55,6 +57,23 @@ def test_command(tmp_path):
     assert result["vitcod"]["ffn"] == 1_361_664
     assert result["ours"]["total"] > result["ours"]["ffn"] > 1_361_664
     assert "2,0" in done.stdout
+
+
+@pytest.mark.parametrize("layers", [1, 2, 3])
+def test_masks_of_few_layers(tmp_path, layers):
+    """Layers are alike: dense ones cost the same each, with us and with ViTCoD."""
+    totals = {}
+    for count in (layers, 12):
+        path = tmp_path / f"{count}.npy"
+        write_masks(path, np.ones((count, 3, 197, 197), dtype=np.bool_))
+        result = comparison(path, None, get_config("default"))
+        assert result["shape"] == (count, 3, 197, 197)
+        totals[count] = result
+    ours, all_layers = totals[layers]["ours"], totals[12]["ours"]
+    for name in ("qkv", "attention", "projection", "ffn"):
+        assert 12 * ours[name] == layers * all_layers[name]
+    assert ours["total"] < all_layers["total"] == 2_493_515
+    assert 12 * totals[layers]["vitcod"]["ffn"] == layers * totals[12]["vitcod"]["ffn"]
 
 
 @pytest.mark.parametrize(

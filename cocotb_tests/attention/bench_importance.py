@@ -7,10 +7,10 @@ from cocotb.triggers import ClockCycles, RisingEdge
 
 from cocotb_tests.harness.bench import parameters, start
 from cocotb_tests.harness.compare import assert_equal
-from cocotb_tests.harness.streams import pack, unpack
 from model.tests import formulas
 from rtl_gen.attention.importance import Importance, importance_beat_layout
 from rtl_gen.common.layouts import sums_layout
+from rtl_gen.common.packing import pack, unpack
 from rtl_gen.config import AcceleratorConfig
 
 

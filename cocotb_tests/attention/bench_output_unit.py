@@ -13,11 +13,12 @@ from cocotb.utils import get_sim_time
 
 from cocotb_tests.harness.bench import CLOCK_PERIOD_NS, parameters, start
 from cocotb_tests.harness.compare import assert_equal
-from cocotb_tests.harness.streams import StreamSink, pack, random_pauses, unpack
+from cocotb_tests.harness.streams import StreamSink, random_pauses
 from model.tests import formulas
 from rtl_gen.attention.normalisation import normalised_row_layout
 from rtl_gen.attention.output_unit import OutputUnit, column_beat_layout, output_row_layout
 from rtl_gen.attention.row_interleaver import RowInterleaver
+from rtl_gen.common.packing import pack, unpack
 from rtl_gen.config import AcceleratorConfig
 
 

@@ -14,12 +14,13 @@ from cocotb.triggers import ClockCycles, RisingEdge, with_timeout
 
 from cocotb_tests.harness.bench import CLOCK_PERIOD_NS, parameters, start
 from cocotb_tests.harness.compare import assert_equal
-from cocotb_tests.harness.streams import StreamSource, pack, random_pauses, unpack
+from cocotb_tests.harness.streams import StreamSource, random_pauses
 from rtl_gen.attention.exponentials import exponentials_layout
 from rtl_gen.attention.normalisation import normalised_row_layout
 from rtl_gen.attention.row_interleaver import RowInterleaver, issue_layout
 from rtl_gen.attention.row_slots import slot_write_layout
 from rtl_gen.common.layouts import beat_layout
+from rtl_gen.common.packing import pack, unpack
 from rtl_gen.config import AcceleratorConfig
 
 TIMEOUT_CYCLES = 20_000

@@ -14,7 +14,7 @@ from cocotb.utils import get_sim_time
 
 from cocotb_tests.harness.bench import CLOCK_PERIOD_NS, parameters, start
 from cocotb_tests.harness.compare import assert_equal
-from cocotb_tests.harness.streams import StreamSink, pack, random_pauses, unpack
+from cocotb_tests.harness.streams import StreamSink, random_pauses
 from model.tests import formulas
 from rtl_gen.attention.exponentials import exponentials_layout
 from rtl_gen.attention.normalisation import normalised_row_layout
@@ -22,6 +22,7 @@ from rtl_gen.attention.row_maximum import score_beat_layout
 from rtl_gen.attention.row_slots import slot_write_layout
 from rtl_gen.attention.softmax import Softmax
 from rtl_gen.common.layouts import scale_layout
+from rtl_gen.common.packing import pack, unpack
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.numerics import Scale
 

@@ -8,7 +8,8 @@ from cocotb.utils import get_sim_time
 from cocotb_tests.harness.bench import CLOCK_PERIOD_NS, parameters, report, start
 from cocotb_tests.harness.compare import assert_equal
 from cocotb_tests.harness.echo import FORBIDDEN_TOKEN, ITEM
-from cocotb_tests.harness.streams import StreamSink, StreamSource, pack, random_pauses, unpack
+from cocotb_tests.harness.streams import StreamSink, StreamSource, random_pauses
+from rtl_gen.common.packing import pack, unpack
 
 
 def random_items(count: int, seed: int) -> list[dict[str, int]]:

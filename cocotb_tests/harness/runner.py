@@ -1,14 +1,16 @@
 """Build a component once and run a cocotb bench on it.
 
-`simulate` writes the Verilog under `build/sim/<simulator>/<name>-<digest>/`, where the digest
-covers the Verilog, the simulator and its flags: the same design is built once, whoever asks, also
-from several processes at a time. Every run has a folder of its own below that.
+`simulate` writes the Verilog under `build/sim/<simulator>/<name>-<digest>/` (`rtl_gen.caches` says
+where that is in a read-only tree), where the digest covers the Verilog, the simulator and its
+flags: the same design is built once, whoever asks, also from several processes at a time. Every run
+has a folder of its own below that.
 """
 
 import hashlib
 import json
 import os
 import re
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +22,14 @@ from filelock import FileLock
 
 from cocotb_tests.harness import simulators
 from rtl_gen import verilog
+from rtl_gen.caches import cache_folder
+from rtl_gen.errors import UserError
+from rtl_gen.switches import is_on
 
-BUILD_ROOT = Path(__file__).parents[2] / "build" / "sim"
+BUILD_ROOT = cache_folder("sim")
+
+LEAST_ROOM = 1 << 20
+"""Bytes; with less the disk counts as full."""
 
 RUN_FILE_VARIABLE = "BENCH_RUN_FILE"
 """Environment variable that carries the path of the run's description into the simulator."""
@@ -73,10 +81,10 @@ def simulate(
     Raises
     ------
     SimulationError : a test failed, no test ran, or the simulator stopped (an RTL assertion)
-    UserError : the simulator is not installed
+    UserError : the simulator is not installed, the disk is full
     """
     if waves is None:
-        waves = os.environ.get("WAVES", "") not in ("", "0")
+        waves = is_on("WAVES", os.environ.get("WAVES", ""))
     runner = simulators.make_runner(simulator)
     emitted = design if isinstance(design, str) else verilog.emit(design, name)
     text = "\n".join([emitted, *(path.read_text() for path in models)])
@@ -137,6 +145,7 @@ def _build(
                     log_file=log,
                 )
             except RuntimeError as error:
+                _require_room(build_dir)
                 raise SimulationError(f"{name}: build failed, see {log}\n{_tail(log)}") from error
             done.touch()
     runner.build_dir = build_dir
@@ -190,9 +199,16 @@ def _run(
     if wave_file:
         print(f"waves: {wave_file}")
     if problem:
+        _require_room(run_dir)
         raise SimulationError(f"{bench} on {name}: {problem}\n{where}\n{_tail(log)}")
     values = json.loads(values_file.read_text()) if values_file.exists() else {}
     return SimulationResult(tests=passed, values=values, log=log, waves=wave_file)
+
+
+def _require_room(folder: Path) -> None:
+    """Say that the disk is full, if it is: simulators and compilers say all sorts of things."""
+    if shutil.disk_usage(folder).free < LEAST_ROOM:
+        raise UserError(f"no room for a simulation in {folder}: make some")
 
 
 def _read_results(results: Path) -> tuple[int, list[str]]:

@@ -1,8 +1,7 @@
 """Drivers for `amaranth.lib.stream` ports, with stalls from any iterator of booleans.
 
 A port `keys` of signature `stream.Signature(shape)` appears as `keys__valid`, `keys__ready` and
-`keys__payload`. Items are Python integers (two's complement if the shape is signed), or for a
-`data.StructLayout` a dict and for a `data.ArrayLayout` a list of items.
+`keys__payload`. Items are those of rtl_gen/common/packing.py; one that does not fit is refused.
 
 Valid and ready are sampled at the rising edge, as the hardware samples them. Once valid is up it
 stays up, with the same payload, until the transfer: the rule of `amaranth.lib.stream`, which
@@ -17,11 +16,11 @@ from typing import Any
 
 import cocotb
 from amaranth.hdl import Shape
-from amaranth.lib import data
 from cocotb.handle import HierarchyObject
 from cocotb.triggers import Event, RisingEdge, with_timeout
 
 from cocotb_tests.harness.bench import CLOCK_PERIOD_NS
+from rtl_gen.common.packing import pack, unpack
 
 TIMEOUT_CYCLES = 100_000
 """Longest wait of `send` and `receive`, after which a deadlock is assumed."""
@@ -32,30 +31,6 @@ def random_pauses(probability: float, seed: int) -> Iterator[bool]:
     generator = random.Random(seed)
     while True:
         yield generator.random() < probability
-
-
-def pack(shape: Any, item: Any) -> int:
-    """The bits of `item` as an unsigned integer; the first field of a struct is in the low bits."""
-    if isinstance(shape, data.Layout):
-        members = item.items() if isinstance(item, dict) else enumerate(item)
-        bits = 0
-        for key, value in members:
-            bits |= pack(shape[key].shape, value) << shape[key].offset
-        return bits
-    return int(item) & ((1 << Shape.cast(shape).width) - 1)
-
-
-def unpack(shape: Any, bits: int) -> Any:
-    """The item whose `pack` is `bits`."""
-    if isinstance(shape, data.Layout):
-        members = {
-            key: unpack(field.shape, (bits >> field.offset) & ((1 << field.width) - 1))
-            for key, field in shape
-        }
-        return list(members.values()) if isinstance(shape, data.ArrayLayout) else members
-    shape = Shape.cast(shape)
-    sign = 1 << (shape.width - 1) if shape.signed else 0
-    return (bits ^ sign) - sign
 
 
 class _StreamPort:

@@ -1,9 +1,12 @@
 """The harness passes what is right and fails, loudly, what is wrong - on both simulators."""
 
+import shutil
+
 import pytest
 
 from cocotb_tests.harness.echo import Echo
 from cocotb_tests.harness.runner import SimulationError, simulate
+from rtl_gen.errors import UserError
 
 BENCH = "cocotb_tests.harness.bench_echo"
 
@@ -46,6 +49,27 @@ def test_waveform_is_written(simulator):
         waves=True,
     )
     assert result.waves.stat().st_size > 0
+
+
+@pytest.mark.parametrize(("word", "wanted"), [("no", False), ("0", False), ("True", True)])
+def test_the_environment_switches_waves(simulator, monkeypatch, word, wanted):
+    monkeypatch.setenv("WAVES", word)
+    result = run(simulator, "items_pass", items=2, seed=3, source_pauses=0, sink_pauses=0)
+    assert (result.waves is not None) == wanted
+
+
+def test_other_words_for_waves_are_refused(simulator, monkeypatch):
+    monkeypatch.setenv("WAVES", "maybe")
+    with pytest.raises(UserError, match="WAVES=maybe: expected one of 1, yes"):
+        simulate("", name="echo", simulator=simulator, bench=BENCH)
+
+
+def test_a_full_disk_is_told(simulator, monkeypatch):
+    """Whatever the simulator says of it."""
+    usage = shutil.disk_usage(".")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=4096))
+    with pytest.raises(UserError, match="no room for a simulation in"):
+        run(simulator, "missing_item")
 
 
 @pytest.mark.parametrize(

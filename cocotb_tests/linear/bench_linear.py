@@ -13,8 +13,9 @@ from cocotb.triggers import ClockCycles, RisingEdge, with_timeout
 
 from cocotb_tests.harness.bench import CLOCK_PERIOD_NS, parameters, start
 from cocotb_tests.harness.compare import assert_equal
-from cocotb_tests.harness.streams import StreamSource, random_pauses, unpack
+from cocotb_tests.harness.streams import StreamSource, random_pauses
 from cocotb_tests.linear.linear_stage import LinearStage, Place
+from rtl_gen.common.packing import unpack
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.linear.linear import Destination, Source, linear_layout, result_layout
 from rtl_gen.linear.tile_walker import TileWalker
@@ -82,7 +83,7 @@ class Driver:
         self.fill = StreamSource(dut, "fill", config.count_bits)
         self.keep = StreamSource(dut, "keep", stage.keep_word)
         self.load = StreamSource(dut, "load", stage.load_word)
-        self.command = StreamSource(dut, "command", linear_layout())
+        self.command = StreamSource(dut, "command", linear_layout(self.config))
         self.live: list[int] = []
         self.memories: dict[Place, dict[int, list[int]]] = {place: {} for place in Place}
         self.residual = [0] * (config.residual_rows * config.width // 2)

@@ -22,7 +22,7 @@ from rtl_gen.control.registers import (
 )
 
 LIMIT_CYCLES = 50_000
-PULSES = tuple(CONTROL_BITS)
+PULSES = ("start", "reset")
 
 
 class Driver:
@@ -78,7 +78,7 @@ class Driver:
         await RisingEdge(self.dut.clk)
 
     async def status(self) -> tuple[int, int, int]:
-        """STATUS (bit 0 busy, bit 1 done, bit 2 error), ERROR and the interrupt."""
+        """STATUS (bit 0 busy, 1 done, 2 error, 3 quiet), ERROR and the interrupt."""
         interrupt = int(self.dut.irq.value)
         return await self.read("status"), await self.read("error"), interrupt
 
@@ -124,7 +124,7 @@ async def program_life(dut):
     await driver.write("interrupt_enable", 1)
     assert await driver.read("interrupt_enable") == 1
     assert await driver.status() == (0b010, 0, 1)
-    assert await driver.control("clear") == only("clear")
+    assert await driver.control("clear") == only()
     assert await driver.status() == (0b000, 0, 0)
     await driver.finish(0x93)
     assert await driver.status() == (0b110, 0x93, 1)
@@ -140,6 +140,57 @@ async def program_life(dut):
     await driver.finish(0)
     await driver.write("interrupt_enable", 0)
     assert await driver.status() == (0b011, 0, 0)
+
+
+@cocotb.test()
+async def quiet(dut):
+    """It shows as it is, and nothing else changes with it."""
+    await start(dut, limit_cycles=LIMIT_CYCLES)
+    driver = Driver(dut)
+    dut.quiet.value = 1
+    assert await driver.status() == (0b1000, 0, 0)
+    await driver.finish(0x93)
+    assert await driver.status() == (0b1110, 0x93, 0)
+    dut.quiet.value = 0
+    assert await driver.status() == (0b0110, 0x93, 0)
+
+
+@cocotb.test()
+async def start_with_reset(dut):
+    """Refused, busy or not, whatever else is set: neither pulse, and nothing is acknowledged."""
+    await start(dut, limit_cycles=LIMIT_CYCLES)
+    driver = Driver(dut)
+    await driver.finish(5)
+    for busy in (0, 1):
+        dut.busy.value = busy
+        for more in ((), ("clear",)):
+            pulses = await driver.control("start", "reset", *more, expected=AxiResp.SLVERR)
+            assert pulses == only()
+            assert await driver.status() == (0b110 | busy, 5, 0)
+    dut.busy.value = 0
+    assert await driver.control("clear", "reset") == only("reset")
+    assert await driver.status() == (0b000, 0, 0)
+
+
+@cocotb.test()
+async def end_in_the_cycle_of_a_pulse(dut):
+    """The same end is lost to a reset, but not to a `clear`, which is for what ended before."""
+    await start(dut, limit_cycles=LIMIT_CYCLES)
+    driver = Driver(dut)
+    await driver.write("interrupt_enable", 1)
+    lost = {"clear": 0, "reset": 0}
+    for name in lost:
+        for cycle in range(12):
+            writing = cocotb.start_soon(driver.write("control", 1 << CONTROL_BITS[name]))
+            await ClockCycles(dut.clk, 1 + cycle)
+            await driver.finish(7)
+            await writing
+            await ClockCycles(dut.clk, 2)
+            status = await driver.status()
+            assert status in ((0b000, 0, 0), (0b110, 7, 1)), f"{name}, end in cycle {cycle}"
+            lost[name] += status[0] == 0
+            await driver.control("clear")
+    assert 0 < lost["clear"] < lost["reset"] == lost["clear"] + 1 < 12
 
 
 @cocotb.test()

@@ -97,3 +97,36 @@ async def clear_drops_a_waiting_row(dut):
     dut.clear.value = 0
     await RisingEdge(dut.clk)
     assert not int(dut.rows__valid.value)
+
+
+@cocotb.test()
+async def lost_beat(dut):
+    """Its row shows it and all behind do, rows before it do not; `clear` forgets."""
+    await start(dut, limit_cycles=LIMIT_CYCLES)
+    config = AcceleratorConfig(**parameters()["config"])
+    lost, seen = {"at": 0}, []
+
+    async def run(cycles: int) -> None:
+        """Beats without a gap, that of number `at` lost, and rows taken every other cycle."""
+        seen.clear()
+        taken = 0
+        for cycle in range(cycles):
+            dut.beats__valid.value, dut.beat_lost.value = 1, int(taken >= lost["at"])
+            dut.rows__ready.value = cycle % 2
+            await RisingEdge(dut.clk)
+            taken += int(dut.beats__ready.value)
+            if int(dut.rows__valid.value) and int(dut.rows__ready.value):
+                seen.append(int(dut.row_lost.value))
+        dut.beats__valid.value = dut.beat_lost.value = 0
+
+    rows = 6
+    for at in range(4 * config.row_beats):
+        lost["at"] = at
+        await run(2 * rows * (config.row_beats + 1))
+        bad = at // config.row_beats
+        assert seen[:rows] == [int(row >= bad) for row in range(rows)], f"beat {at} lost"
+        dut.clear.value = 1
+        await RisingEdge(dut.clk)
+        dut.clear.value = 0
+        await RisingEdge(dut.clk)
+        assert not int(dut.row_lost.value)

@@ -22,9 +22,6 @@ VERILOG = Path(__file__).with_name("simulated_memory.sv")
 LATENCY_MIN = 2
 """A shorter latency acts like this one."""
 
-UNUSED = ("id", "lock", "cache", "prot", "qos")
-"""Signals of the AXI channels that the memory leaves alone, without the channel's name."""
-
 CONTROL = wiring.Signature(
     {
         "load": Out(1),
@@ -34,6 +31,9 @@ CONTROL = wiring.Signature(
         "latency": Out(16),
         "rate": Out(8),
         "stall": Out(8),
+        "fault_first": Out(32),
+        "fault_count": Out(32),
+        "fault_response": Out(2),
     }
 )
 """`load` reads `count` beats from `memory.bin` into the memory from beat `first` on, `dump` writes
@@ -47,8 +47,9 @@ class SimulatedMemory(wiring.Component):
     beat. Both directions run at once, each with up to 64 bursts in flight. Beats beyond the end get
     DECERR. The contents at power-up are undefined.
 
-    A manager that breaks the protocol (an illegal burst, a 4 KB crossing, a valid that falls or a
-    payload that changes before its transfer, a wrong WLAST) stops the simulator.
+    A manager that breaks the protocol (an illegal burst, a 4 KB crossing, a valid that falls or
+    anything that changes before its transfer, a wrong WLAST) or whose bursts have other attributes
+    than documented (IDs, strobes, AxLOCK, AxCACHE, AxPROT, AxQOS) stops the simulator.
 
     Parameters
     ----------
@@ -61,7 +62,11 @@ class SimulatedMemory(wiring.Component):
     """
 
     def __init__(self, config: AcceleratorConfig, beats: int):
-        self._parameters = {"BEAT_BYTES": config.bus_bytes, "BEATS": beats}
+        self._parameters = {
+            "BEAT_BYTES": config.bus_bytes,
+            "BEATS": beats,
+            "SECURE": config.secure,
+        }
         super().__init__(
             {
                 "read": In(axi.read_signature(config)),
@@ -75,9 +80,8 @@ class SimulatedMemory(wiring.Component):
         ports = {"i_clk": ClockSignal(), "i_rst": ResetSignal()}
         for interface in (self.read, self.write, self.control):
             for name, member in interface.signature.members.items():
-                if name[1:] not in UNUSED and name[2:] not in UNUSED:
-                    direction = "o" if member.flow is Out else "i"
-                    ports[f"{direction}_{name}"] = getattr(interface, name)
+                direction = "o" if member.flow is Out else "i"
+                ports[f"{direction}_{name}"] = getattr(interface, name)
         parameters = {f"p_{name}": value for name, value in self._parameters.items()}
         m.submodules.memory = Instance("simulated_memory", **parameters, **ports)
         return m
@@ -91,16 +95,28 @@ class MemoryAccess:
         self.configure()
 
     def configure(
-        self, *, latency: int = LATENCY_MIN, rate: int | None = None, stall: float = 0
+        self,
+        *,
+        latency: int = LATENCY_MIN,
+        rate: int | None = None,
+        stall: float = 0,
+        faults: range = range(0),
+        response: axi.Response = axi.Response.OKAY,
     ) -> None:
         """Choose the latency in cycles, bytes a cycle (default: a beat) and how often to stall.
 
-        `stall` is the probability that a channel makes a cycle's pause.
+        `stall` is the probability that a channel makes a cycle's pause. Beats at the addresses
+        `faults`, which are whole beats, are read and written, but answered with `response`; so is
+        a write burst as a whole.
         """
+        first, count = self._beats(faults.start, len(faults))
         self._set(
             latency=latency,
             rate=self._beat_bytes if rate is None else rate,
             stall=round(256 * stall),
+            fault_first=first,
+            fault_count=count,
+            fault_response=response,
         )
 
     async def write(self, address: int, data: bytes) -> None:
@@ -111,12 +127,17 @@ class MemoryAccess:
         words[:, ::-1].tofile("memory.bin")
         await self._strobe("load", first, count)
 
-    async def read(self, address: int, length: int) -> bytes:
-        """What memory holds; both address and length are whole beats. Takes a cycle."""
+    async def read(self, address: int, length: int, *, undefined: bool = False) -> bytes:
+        """What memory holds; both address and length are whole beats. Takes a cycle.
+
+        Bits that are X are an error or, with `undefined`, zeros (Icarus; Verilator knows no X).
+        """
         first, count = self._beats(address, length)
         await self._strobe("dump", first, count)
         lines = Path("memory.hex").read_text().splitlines()
         words = [line for line in lines if line and not line.startswith(("//", "@"))]
+        if undefined:
+            words = [word.lower().replace("x", "0") for word in words]
         return b"".join(bytes.fromhex(word)[::-1] for word in words)
 
     async def _strobe(self, action: str, first: int, count: int) -> None:

@@ -2,7 +2,8 @@
 // simulated_memory.py documents it and wraps it.
 module simulated_memory #(
     parameter int BEAT_BYTES = 4,
-    parameter int BEATS = 1024
+    parameter int BEATS = 1024,
+    parameter int SECURE = 0
 ) (
     input  logic                    clk,
     input  logic                    rst,
@@ -13,21 +14,35 @@ module simulated_memory #(
     input  logic [15:0]             latency,
     input  logic [7:0]              rate,
     input  logic [7:0]              stall,
+    input  logic [31:0]             fault_first,
+    input  logic [31:0]             fault_count,
+    input  logic [1:0]              fault_response,
+    input  logic                    arid,
     input  logic [31:0]             araddr,
     input  logic [7:0]              arlen,
     input  logic [2:0]              arsize,
     input  logic [1:0]              arburst,
+    input  logic                    arlock,
+    input  logic [3:0]              arcache,
+    input  logic [2:0]              arprot,
+    input  logic [3:0]              arqos,
     input  logic                    arvalid,
     output logic                    arready,
+    output logic                    rid,
     output logic [8*BEAT_BYTES-1:0] rdata,
     output logic [1:0]              rresp,
     output logic                    rlast,
     output logic                    rvalid,
     input  logic                    rready,
+    input  logic                    awid,
     input  logic [31:0]             awaddr,
     input  logic [7:0]              awlen,
     input  logic [2:0]              awsize,
     input  logic [1:0]              awburst,
+    input  logic                    awlock,
+    input  logic [3:0]              awcache,
+    input  logic [2:0]              awprot,
+    input  logic [3:0]              awqos,
     input  logic                    awvalid,
     output logic                    awready,
     input  logic [8*BEAT_BYTES-1:0] wdata,
@@ -35,6 +50,7 @@ module simulated_memory #(
     input  logic                    wlast,
     input  logic                    wvalid,
     output logic                    wready,
+    output logic                    bid,
     output logic [1:0]              bresp,
     output logic                    bvalid,
     input  logic                    bready
@@ -66,6 +82,10 @@ module simulated_memory #(
     now <= rst ? 0 : now + 1;
     noise <= rst ? 32'h2545_f491 : stall == 0 ? noise : scramble(noise);
   end
+
+  function automatic logic [1:0] response(input logic [31:0] beat);
+    return beat >= BEATS ? DECERR : beat - fault_first < fault_count ? fault_response : OKAY;
+  endfunction
 
   // Tokens of bandwidth: a beat costs BEAT_BYTES, `rate` bytes arrive a cycle, each direction apart.
   localparam logic [8:0] MOST_TOKENS = 2 * BEAT_BYTES - 1;
@@ -103,7 +123,7 @@ module simulated_memory #(
       if (read_goes) begin
         rvalid <= 1;
         rdata <= read_place < BEATS ? words[read_place] : 0;
-        rresp <= read_place < BEATS ? OKAY : DECERR;
+        rresp <= response(read_place);
         rlast <= read_offset == read_len[read_now];
         read_offset <= read_offset == read_len[read_now] ? 0 : read_offset + 1;
         if (read_offset == read_len[read_now]) read_head <= read_head + 1;
@@ -114,7 +134,7 @@ module simulated_memory #(
   // Writes: a queue of bursts with two readers, the data and, once its burst is complete, the response.
   logic [31:0] write_beat[0:BURSTS-1], write_due[0:BURSTS-1];
   logic [7:0] write_len[0:BURSTS-1];
-  logic write_fails[0:BURSTS-1];
+  logic [1:0] write_response[0:BURSTS-1];  // that of a burst's first beat without OKAY
   logic [$clog2(BURSTS):0] write_tail, data_head, response_head;
   logic [7:0] write_offset;
   logic [8:0] write_tokens;
@@ -142,7 +162,7 @@ module simulated_memory #(
       if (wvalid && wready) begin
         for (int i = 0; i < BEAT_BYTES; i = i + 1)
           if (wstrb[i] && write_place < BEATS) words[write_place][8*i+:8] <= wdata[8*i+:8];
-        write_fails[data_now] <= write_place >= BEATS;
+        if (write_offset == 0 || write_response[data_now] == OKAY) write_response[data_now] <= response(write_place);
         write_due[data_now] <= now + latency;
         write_offset <= wlast ? 0 : write_offset + 1;
         if (wlast) data_head <= data_head + 1;
@@ -151,11 +171,14 @@ module simulated_memory #(
       if (response_head != data_head && now + 1 >= write_due[response_now] && (!bvalid || bready)
           && noise[11:4] >= stall) begin
         bvalid <= 1;
-        bresp <= write_fails[response_now] ? DECERR : OKAY;
+        bresp <= write_response[response_now];
         response_head <= response_head + 1;
       end
     end
   end
+
+  // Every burst has the same ID.
+  assign {rid, bid} = 0;
 
   // The manager's side of the protocol.
   function automatic logic legal(input logic [31:0] address, input logic [7:0] len,
@@ -164,24 +187,38 @@ module simulated_memory #(
         && address % 4096 + (len + 1) * BEAT_BYTES <= 4096;
   endfunction
 
+  // Normal memory, not cacheable; a read may be answered on the way, a write may not.
+  localparam logic [3:0] READ_CACHE = 4'b0011, WRITE_CACHE = 4'b0010;
+  localparam logic [2:0] PROT = SECURE != 0 ? 3'b000 : 3'b010;
+  wire [12:0] ar_attributes = {arid, arlock, arcache, arprot, arqos};
+  wire [12:0] aw_attributes = {awid, awlock, awcache, awprot, awqos};
+
+  // What must not change while it waits.
+  wire [57:0] ar_now = {araddr, arlen, arsize, arburst, ar_attributes};
+  wire [57:0] aw_now = {awaddr, awlen, awsize, awburst, aw_attributes};
+  wire [9*BEAT_BYTES:0] w_now = {wdata, wstrb, wlast};
+
   logic ar_waited, aw_waited, w_waited;
-  logic [31:0] ar_before, aw_before;
-  logic [8*BEAT_BYTES-1:0] w_before;
+  logic [57:0] ar_before, aw_before;
+  logic [9*BEAT_BYTES:0] w_before;
 
   always @(posedge clk) begin
     if (rst) was_reset <= 1;
     ar_waited <= !rst && arvalid && !arready;
     aw_waited <= !rst && awvalid && !awready;
     w_waited <= !rst && wvalid && !wready;
-    ar_before <= araddr;
-    aw_before <= awaddr;
-    w_before <= wdata;
+    ar_before <= ar_now;
+    aw_before <= aw_now;
+    w_before <= w_now;
     if (was_reset && !rst) begin
       if (arvalid && !legal(araddr, arlen, arsize, arburst)) $fatal(1, "AR: illegal burst at %h", araddr);
       if (awvalid && !legal(awaddr, awlen, awsize, awburst)) $fatal(1, "AW: illegal burst at %h", awaddr);
-      if (ar_waited && !(arvalid && araddr == ar_before)) $fatal(1, "AR: changed before its transfer");
-      if (aw_waited && !(awvalid && awaddr == aw_before)) $fatal(1, "AW: changed before its transfer");
-      if (w_waited && !(wvalid && wdata == w_before)) $fatal(1, "W: changed before its transfer");
+      if (arvalid && ar_attributes != {2'b0, READ_CACHE, PROT, 4'b0}) $fatal(1, "AR: attributes %b", ar_attributes);
+      if (awvalid && aw_attributes != {2'b0, WRITE_CACHE, PROT, 4'b0}) $fatal(1, "AW: attributes %b", aw_attributes);
+      if (wvalid && !(&wstrb)) $fatal(1, "W: part of a beat, strobes %b", wstrb);
+      if (ar_waited && !(arvalid && ar_now == ar_before)) $fatal(1, "AR: changed before its transfer");
+      if (aw_waited && !(awvalid && aw_now == aw_before)) $fatal(1, "AW: changed before its transfer");
+      if (w_waited && !(wvalid && w_now == w_before)) $fatal(1, "W: changed before its transfer");
       if (wvalid && wready && wlast != (write_offset == write_last))
         $fatal(1, "W: WLAST does not match AWLEN");
     end

@@ -19,9 +19,9 @@ class Streaming(Component):
 
     Attributes
     ----------
-    start, read_idle, read_error : StreamReader's
+    start, read_idle : StreamReader's
     clear : of StreamReader, RowPacker and RowWriter
-    rows : RowPacker's
+    rows, row_lost : RowPacker's
     write, write_idle, write_error : RowWriter's
     memory : control of the memory
     """
@@ -36,8 +36,8 @@ class Streaming(Component):
                 "start": reader["start"],
                 "clear": reader["clear"],
                 "read_idle": reader["idle"],
-                "read_error": reader["error"],
                 "rows": self.packer.signature.members["rows"],
+                "row_lost": self.packer.signature.members["row_lost"],
                 "write": writer["rows"],
                 "write_idle": writer["idle"],
                 "write_error": writer["error"],
@@ -63,7 +63,8 @@ class Streaming(Component):
             packer.clear.eq(self.clear),
             writer.clear.eq(self.clear),
             self.read_idle.eq(reader.idle),
-            self.read_error.eq(reader.error),
+            packer.beat_lost.eq(reader.error),
+            self.row_lost.eq(packer.row_lost),
             self.write_idle.eq(writer.idle),
             self.write_error.eq(writer.error),
         ]

@@ -38,6 +38,22 @@ def test_unit(simulator, preset, unit):
     )
 
 
+FAULTS = {"reader": StreamReader, "writer": RowWriter}
+
+
+@pytest.mark.parametrize("unit", FAULTS)
+@pytest.mark.parametrize("preset", ["tiny", "default"])
+def test_faults(simulator, preset, unit):
+    config = get_config(preset)
+    simulate(
+        FAULTS[unit](config),
+        name=f"{unit}_faults_{preset}",
+        simulator=simulator,
+        bench=f"cocotb_tests.memory_system.bench_{unit}_faults",
+        parameters={"config": config.as_dict(), "seed": 7},
+    )
+
+
 def test_registers(simulator):
     config = get_config("default")
     simulate(

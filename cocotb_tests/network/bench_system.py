@@ -18,9 +18,12 @@ from cocotb_tests.harness.bench import CLOCK_PERIOD_NS, parameters, report, star
 from cocotb_tests.memory_system.simulated_memory import MemoryAccess
 from rtl_gen.accelerator import Accelerator
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.control.registers import CONTROL_BITS, WORD_BYTES, RegisterMap
+from rtl_gen.control.registers import CONTROL_BITS, STATUS_BITS, WORD_BYTES, RegisterMap
 
 REGISTERS = RegisterMap(Accelerator.COUNTERS)
+
+QUIET_READS = 1_000
+"""Of the status, until the memory port counts as stuck."""
 
 
 class Host:
@@ -57,6 +60,18 @@ class Host:
             limit = limit_cycles * CLOCK_PERIOD_NS
             await with_timeout(RisingEdge(self._dut.irq), limit, "ns")
 
+    async def status(self) -> set[str]:
+        """Names of the bits that are set."""
+        word = await self.read("status")
+        return {name for name, bit in STATUS_BITS.items() if word >> bit & 1}
+
+    async def quiet(self) -> None:
+        """Wait until no program has anything to do with memory."""
+        for _ in range(QUIET_READS):
+            if "quiet" in await self.status():
+                return
+        raise AssertionError("the memory port is not quiet")
+
     async def acknowledge(self) -> None:
         """Take the interrupt back, so that the next one can be told from it."""
         await self.write("control", 1 << CONTROL_BITS["clear"])
@@ -80,9 +95,11 @@ async def images_run(dut):
         await memory.write(0, image.tobytes())
         begin = time.monotonic()
         await host.run(given["program_address"], given["limit_cycles"])
+        wall_seconds = time.monotonic() - begin
+        await host.quiet()
         runs.append(
             {
-                "wall_seconds": time.monotonic() - begin,
+                "wall_seconds": wall_seconds,
                 "error": await host.read("error"),
                 "counters": await host.counters(),
             }

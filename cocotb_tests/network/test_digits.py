@@ -48,11 +48,12 @@ def test_no_such_digit():
     ("options", "message"),
     [
         (("--model", "vit_digits", "--config", "default"), "heads of 16 channels"),
-        (("--model", "vit_digits", "--config", "tiny"), "50 tokens: this configuration holds 17"),
-        (("--model", "deit_tiny", "--config", PRESET), "197 tokens: this configuration holds 50"),
+        (("--model", "vit_digits", "--config", "tiny"), "vit_digits needs max_tokens = 50"),
+        (("--model", "deit_tiny", "--config", PRESET), "deit_tiny needs max_tokens = 197"),
         (("--model", "vit_digits", "--image", "digits:x"), "expected digits:17"),
         (("--model", "vit_digits", "--image", "digits:999"), "from 0 to 499"),
         (("--model", "vit_digits", "--image", "none.png"), "none.png is unreadable"),
+        (("--image", "none.png", "--weights", "none.pth", "--calib", "none"), "none.png is unread"),
     ],
 )
 def test_user_errors(options, message, monkeypatch, tmp_path, capsys):

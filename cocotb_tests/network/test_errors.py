@@ -9,28 +9,24 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-import torch
 
 from cocotb_tests.harness.runner import simulate
-from cocotb_tests.harness.streams import pack
 from cocotb_tests.memory_system.simulated_memory import VERILOG
+from cocotb_tests.network.good_program import good_program
 from cocotb_tests.network.run import LEAST_MEMORY, NAME, system_verilog
-from model.integer.compiler import compile_network
-from model.integer.forward import forward
-from model.integer.random_network import random_network, random_patches
-from model.networks import Network
+from rtl_gen.common.packing import pack
 from rtl_gen.config import get_config
 from rtl_gen.control.program_format import (
     ADDRESS_BITS,
-    COMMAND,
-    COUNT_BITS,
     HEADER,
     MAGIC,
     VERSION,
     ErrorCode,
     Opcode,
     Target,
+    command_layout,
     record_rows,
+    row_count_bits,
     target_ranges,
 )
 from rtl_gen.linear.linear import Destination, Source
@@ -44,6 +40,8 @@ CONFIG = get_config("tiny")
 RECORD = record_rows(CONFIG) * CONFIG.width
 MEMORY_END = LEAST_MEMORY[CONFIG.width]
 RANGES = target_ranges(CONFIG)
+COMMAND = command_layout(CONFIG)
+LARGEST_COUNT = (1 << row_count_bits(CONFIG)) - 1
 
 SET_TOKENS = {"opcode": Opcode.SET_TOKENS, "count": 2}
 HALT = {"opcode": Opcode.HALT}
@@ -155,8 +153,8 @@ def bad_counts() -> Iterator[Program]:
             name = f"{transfer.__name__} beyond {target.name}"
             commands[name] = transfer(target, allowed.rows + 1)
             commands[f"{name}, from its end"] = transfer(target, 1, first=allowed.rows)
-    last = (1 << COUNT_BITS) - 1
-    commands["largest count and first"] = load(Target.HIDDEN, last, first=last)
+    largest = load(Target.HIDDEN, LARGEST_COUNT, first=LARGEST_COUNT)
+    commands["largest count and first"] = largest
     for name, command in commands.items():
         data = build(SET_TOKENS, command, HALT)
         yield Program(name, ErrorCode.COUNT_OUT_OF_RANGE, data)
@@ -180,12 +178,12 @@ def row_limits() -> Iterator[tuple[str, int, tuple, tuple]]:
     attend = {"opcode": Opcode.ATTEND, "pitch": 8}
     yield "head", 17, (attend | {"first": 7},), (attend | {"first": 8},)
     yield "head of 16", 16, (attend | {"first": 15},), (attend | {"first": 16},)
-    yield "far head", 1, (attend | {"first": 135},), (attend | {"first": 1 << COUNT_BITS - 1},)
+    yield "far head", 1, (attend | {"first": 135},), (attend | {"first": LARGEST_COUNT},)
     yield "hidden pitch", 17, layers(hidden, 8, 32), layers(hidden, 9, 1)
     yield "hidden part", 16, layers(hidden, 9, 4), layers(hidden, 9, 5)
     yield "logits", 16, layers(logits, 9, 2), layers(logits, 9, 3)
     yield "residual", 17, layers(residual, 4, 8), layers(residual, 4, 9)
-    yield "one token", 17, layers(hidden, 200, 32, only_cls=1), layers(hidden, 200, 1)
+    yield "one token", 17, layers(hidden, 15, 32, only_cls=1), layers(hidden, 15, 1)
     yield "slices", 17, from_activation(2), from_activation(3)
     yield "slices, a row beyond", 5, from_activation(6), from_activation(7)
 
@@ -207,10 +205,31 @@ def other_refusals() -> Iterator[Program]:
         command = store(Target.KEY, 1, address=MEMORY_END // 2 + offset)
         data = build(SET_TOKENS, command, HALT)
         yield Program(f"store to {offset} behind a row", ErrorCode.NOT_ALIGNED, data)
+    # Behind the last address, where it would wrap to the first.
+    for rows_there, count in ((1, 2), (3, 5)):
+        address = (1 << ADDRESS_BITS) - rows_there * CONFIG.width
+        data = build(SET_TOKENS, store(Target.HIDDEN, count, address=address), HALT)
+        yield Program(f"store {count} behind {rows_there}", ErrorCode.COUNT_OUT_OF_RANGE, data)
     needy = [LINEAR, NORM, {"opcode": Opcode.ATTEND}, {"opcode": Opcode.PRUNE, "count": 1}]
     for command in needy:
         data = build(command, HALT)
         yield Program(f"{command['opcode'].name} first", ErrorCode.NO_TOKENS, data)
+
+
+def bad_places() -> Iterator[Program]:
+    """Program addresses within a beat, and programs that pass the last address."""
+    for address in (1, CONFIG.bus_bytes // 2, (1 << ADDRESS_BITS) - 1):
+        yield Program(f"program at {address:#x}", ErrorCode.NOT_ALIGNED, b"", address=address)
+    beyond = ErrorCode.COUNT_OUT_OF_RANGE
+    last = (1 << ADDRESS_BITS) - RECORD
+    for address in (last + CONFIG.bus_bytes, (1 << ADDRESS_BITS) - CONFIG.bus_bytes):
+        yield Program(f"header at {address:#x}", beyond, b"", address=address)
+    yield Program("header in the last place", ErrorCode.READ_FAILED, b"", address=last)
+    for more, error in ((0, ErrorCode.NONE), (1, beyond)):
+        address = MEMORY_END - (8 + 8 * more) * RECORD
+        count = ((1 << ADDRESS_BITS) - RECORD - address) // CONFIG.width + more
+        data = build(HALT, rows=count)
+        yield Program(f"{more} rows behind the last address", error, data, address=address)
 
 
 def short_programs() -> Iterator[Program]:
@@ -272,6 +291,7 @@ def all_programs() -> list[Program]:
         bad_counts,
         bad_rows,
         other_refusals,
+        bad_places,
         short_programs,
         memory_errors,
         legal_programs,
@@ -281,15 +301,9 @@ def all_programs() -> list[Program]:
 
 @pytest.mark.parametrize("testcase", ["refuses_and_goes_on", "start_while_busy", "soft_reset"])
 def test_errors(simulator, testcase, tmp_path):
-    shape = Network(name="one", heads=1, layers=1, head_dim=8, tokens=4, patch_inputs=8, classes=3)
-    network, patches = random_network(shape, 4), random_patches(shape, 1, 4)
-    masks = torch.ones(shape.mask_shape, dtype=torch.bool)
-    good = compile_network(CONFIG, network, masks, keep=[2])
-    logits = forward(network, patches, masks, [2])[0].numpy().astype("<i2").tobytes()
-    (result,) = good.stored
-
+    good = good_program(CONFIG)
     memory = np.zeros(MEMORY_END, np.uint8)
-    memory[: len(good.data)] = good.with_patches(patches[0])
+    memory[: len(good.data)] = good.data
     end, known, programs = good.memory_bytes, set(), []
     for program in all_programs():
         address = end if program.address is None else program.address
@@ -321,8 +335,8 @@ def test_errors(simulator, testcase, tmp_path):
             "programs": programs,
             "good": {
                 "address": 0,
-                "result": result.address,
-                "bytes": list(logits.ljust(result.rows * CONFIG.width, b"\0")),
+                "result": good.result,
+                "bytes": list(good.bytes),
             },
             "latency": LATENCY,
             "stall": STALL,

@@ -16,9 +16,10 @@ from cocotb.triggers import ClockCycles, RisingEdge, with_timeout
 
 from cocotb_tests.harness.bench import CLOCK_PERIOD_NS, parameters, start
 from cocotb_tests.harness.compare import assert_equal
-from cocotb_tests.harness.streams import StreamSource, unpack
+from cocotb_tests.harness.streams import StreamSource
 from cocotb_tests.norm.expectation import Factor, normalised
 from cocotb_tests.norm.norm_stage import NormStage
+from rtl_gen.common.packing import unpack
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.norm.layer_norm import LayerNorm
 from rtl_gen.norm.norm_statistics import NormStatistics

@@ -8,9 +8,9 @@ from cocotb.triggers import RisingEdge
 from cocotb_tests.common.pipelined import run_pipeline
 from cocotb_tests.harness.bench import parameters, start
 from cocotb_tests.harness.compare import assert_equal
-from cocotb_tests.harness.streams import pack
 from cocotb_tests.norm.expectation import statistics, token_factor
 from rtl_gen.common.layouts import scale_layout
+from rtl_gen.common.packing import pack
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.norm.norm_factor import NORMALISED_BITS, NormFactor, norm_factor_layout
 from rtl_gen.norm.norm_statistics import statistics_layout

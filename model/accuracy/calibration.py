@@ -16,12 +16,12 @@ from model.accuracy.evaluation import ProgressBar, digest_of, digest_of_masks
 from model.accuracy.finished_rows import key_of
 from model.attention_maps import AttentionMaps, average_attention, load_attention_maps
 from model.calibrate import calibrate
-from model.files import replace_file
 from model.images import ImageFolder
 from model.integer.network import IntegerNetwork
 from model.networks import Network
 from model.reference import FloatReference
 from rtl_gen.errors import UserError
+from rtl_gen.files import replace_file
 
 
 def check_apart(calibration: Path, evaluation: Path) -> None:
@@ -85,7 +85,10 @@ class Calibration:
                 integer = calibrate(
                     reference, self.images, self.batch_size, advance, seed=self.seed
                 )
-            metadata = {"images": len(self.images), "images_sha256": self.images.digest()}
+            metadata = {
+                "images": len(self.images) - len(self.images.unreadable),
+                "images_sha256": self.images.digest(),
+            }
             replace(integer, metadata=metadata).save(path)
         return IntegerNetwork.load(path)
 

@@ -57,7 +57,7 @@ class Variant:
 
     @property
     def pruned(self) -> bool:
-        return self.reference.schedule != NO_PRUNING
+        return self.reference.schedule.prunes(self.reference.network)
 
     @property
     def arithmetic(self) -> str:
@@ -90,7 +90,9 @@ class Evaluation:
 
 
 def variants(network: Network, subjects: Sequence[Subject], schedule: Schedule) -> list[Variant]:
-    """Every subject without and with pruning, all in float and then in integers."""
+    """Every subject without pruning and, if the schedule drops any token, with it: all in float and
+    then in integers.
+    """
     in_float = [(subject, None) for subject in subjects]
     in_integers = [(subject, subject.integers) for subject in subjects if subject.integers]
     return [
@@ -102,7 +104,7 @@ def variants(network: Network, subjects: Sequence[Subject], schedule: Schedule) 
             integer=integer,
         )
         for subject, integer in in_float + in_integers
-        for pruning in dict.fromkeys((NO_PRUNING, schedule))
+        for pruning in dict.fromkeys((NO_PRUNING, schedule.or_none(network)))
     ]
 
 
@@ -129,7 +131,7 @@ def evaluate(
         if found is None:
             with bar(len(folder), variant.description) as advance:
                 result = ranks(variant.reference, variant.integer, folder, batch_size, advance)
-            missing = [path.relative_to(folder.root).as_posix() for path in folder.unreadable]
+            missing = [each.path.relative_to(folder.root).as_posix() for each in folder.unreadable]
             found = finished.add(
                 key, {"row": variant.description, "ranks": result, "unreadable": missing}
             )

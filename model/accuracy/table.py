@@ -17,8 +17,9 @@ import numpy as np
 import pandas as pd
 from rich.table import Table
 
-from model.files import replace_file
+from model.masks import SPARSITY_MEANS
 from model.statistics import standard_error
+from rtl_gen.files import replace_file
 
 TOP = 5
 FLOAT = "float"
@@ -100,7 +101,7 @@ def render(frame: pd.DataFrame, title: str) -> Table:
     table = Table(
         title=title,
         caption="Drop: points of top-1 against the dense float network on the same images, "
-        "± its paired standard error. Not ImageNet accuracy.",
+        f"± its paired standard error. Not ImageNet accuracy. {SPARSITY_MEANS}.",
     )
     for column in ("masks", "sparsity", "tokens", "arithmetic"):
         table.add_column(column)

@@ -12,8 +12,8 @@ from model.accuracy.finished_rows import FinishedRows
 from model.accuracy.table import render, to_frame, write
 from model.commands.options import (
     Batch,
-    Data,
     InsteadMasks,
+    LabelledData,
     Limit,
     Maps,
     ModelName,
@@ -36,6 +36,7 @@ from model.networks import get_network, load_model
 from model.schedule_file import DEFAULT_NAME, schedule_of
 from model.vitcod_io import read_masks
 from rtl_gen.errors import UserError
+from rtl_gen.files import check_writable
 
 app = typer.Typer()
 
@@ -47,7 +48,7 @@ def accuracy(
     *,
     model: ModelName = "deit_tiny",
     weights: Weights = None,
-    data: Data,
+    data: LabelledData,
     limit: Limit = None,
     calib: Annotated[
         Path | None, typer.Option(help="Other images: attention maps and int8 ranges from them.")
@@ -100,10 +101,11 @@ def accuracy(
     if kept is None and (maps is not None or calib is None):
         source = maps_for(network, maps)
     learned = scores_for(strategy, network.name, scores)
-    images = None if calib is None else ImageFolder(calib, calib_limit)
+    images = None if calib is None else ImageFolder(calib, calib_limit, labelled=False)
     runs = {run.name: read_run(run, network) for run in finetuned}
     if len(runs) < len(finetuned):
         raise UserError("two fine-tuning runs have folders of one name: rename one")
+    check_writable(out / f"{network.name}.csv")
     loaded = load_model(network, weights)
 
     if images is not None:
@@ -154,4 +156,6 @@ def accuracy(
     written = write(frame, settings, out / network.name)
     console.print(render(frame, f"{network.name}, {frame.images[0]} images of {data}"))
     report_unreadable(result.unreadable, len(folder))
+    if images is not None:
+        report_unreadable(images.unreadable, len(images))
     print(f"{written[0]}, {written[1]}; seed {seed}; {result.reused} of {len(frame)} rows reused")

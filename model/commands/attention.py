@@ -27,9 +27,8 @@ from model.commands.options import (
     report_unreadable,
 )
 from model.entry_scores import scores_for
-from model.files import replace_file
 from model.images import ImageFolder
-from model.masks import make_masks, row_beats, sparsity_of
+from model.masks import SPARSITY_MEANS, make_masks, row_beats, sparsity_of
 from model.networks import get_network, load_model
 from model.polarisation import polarise
 from model.schedule_file import DEFAULT_NAME, schedule_of
@@ -37,6 +36,7 @@ from model.synthetic import maps_of
 from model.vitcod_io import read_masks, write_masks
 from rtl_gen.config import DEFAULT
 from rtl_gen.errors import UserError
+from rtl_gen.files import replace_file
 
 app = typer.Typer()
 
@@ -53,7 +53,7 @@ def attention_maps(
 ) -> None:
     """Average the post-softmax attention over an image folder (.npz)."""
     network = get_network(model)
-    folder = ImageFolder(data, limit)
+    folder = ImageFolder(data, limit, labelled=False)
     with replace_file(out) as file:
         loaded = load_model(network, weights)
         with progress_over(len(folder)) as advance:
@@ -99,7 +99,7 @@ def masks(
     label = "synthetic maps" if source.synthetic else "measured maps"
     print(
         f"{out}: {kept.shape} from {label} of {source.metadata['network']}, {strategy}, "
-        f"sparsity {sparsity_of(kept):.6f}"
+        f"sparsity {sparsity_of(kept):.6f} ({SPARSITY_MEANS})"
     )
 
 
@@ -114,7 +114,8 @@ def inspect_mask(
     polarised = polarise(kept)
     table = Table(
         title=f"{file.name}: {kept.shape}, sparsity {sparsity_of(kept):.4f}",
-        caption=f"Beats, busy lanes of {lanes}; polarised: globals a head, density of both parts",
+        caption=f"Beats, busy lanes of {lanes}; polarised: globals a head, density of both parts. "
+        f"{SPARSITY_MEANS}.",
     )
     for column in (
         "layer",

@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 import json
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,22 +30,23 @@ from model.commands.options import (
     masks_of,
     messages,
     progress_over,
+    report_replaced,
     report_unreadable,
 )
-from model.files import replace_file
 from model.finetune.crops import crops_of
 from model.finetune.evaluation import evaluate
 from model.finetune.recipe import Augmentation, Recipe
-from model.finetune.run import Run
+from model.finetune.run import MASKS, NETWORK, REPORT, Run
 from model.finetune.tables import accuracy_table, validation_table
 from model.finetune.trainer import Trainer
 from model.finetune.validation import Validation, split
 from model.images import ImageFolder
-from model.masks import sparsity_of
+from model.masks import SPARSITY_MEANS, sparsity_of
 from model.networks import get_network, load_model
 from model.reference import FloatReference
 from model.schedule_file import DEFAULT_NAME, schedule_of
 from rtl_gen.errors import UserError
+from rtl_gen.files import check_writable, replace_file
 
 app = typer.Typer()
 
@@ -103,7 +103,7 @@ def finetune(
 ) -> None:
     """Recover accuracy with the masks fixed and pruning active, by distillation; no labels needed.
 
-    A run that was stopped continues from its folder's checkpoint.
+    A run that was stopped continues from its folder's checkpoint; a finished one is left as it is.
     """
     recipe = Recipe(
         steps=steps,
@@ -119,11 +119,12 @@ def finetune(
     network, place = get_network(model), _device(device)
     pruning = schedule_of(schedule, network)
     masks = masks_of(network, sparsity, strategy, scores, mask_file, maps)
-    folder = ImageFolder(data, limit)
+    folder = ImageFolder(data, limit, labelled=False)
     parts = split(folder, hold_back, seed)
     labelled = None if evaluate_on is None else ImageFolder(evaluate_on)
     kind = f"{sparsity:g}-{strategy}" if mask_file is None else mask_file.stem
     target = out or Path("build/finetune") / f"{network.name}-{kind}"
+    check_writable(target / "report.json")
     if threads is not None:
         torch.set_num_threads(threads)
     trainer = Trainer(
@@ -158,17 +159,22 @@ def finetune(
         validation=validation,
     )
     done = 0 if fresh else run.resume()
+    if done == recipe.steps and (target / REPORT).is_file():
+        print(
+            f"{target} is finished, all {done} steps are done and nothing was changed: train "
+            f"further with --start {target / NETWORK} and another --out, or anew with --fresh"
+        )
+        return
     held = f" ({hold_back} held back)" if hold_back else ""
     print(
         f"{network.name}, sparsity {sparsity_of(masks):.4f}, {len(folder)} images{held}, "
-        f"steps {done} to {recipe.steps}, seed {seed}"
+        f"steps {done} to {recipe.steps}, seed {seed} ({SPARSITY_MEANS})"
     )
     started = time.monotonic()
     with _progress_of(done, recipe.steps) as progress:
         run.train(progress)
     seconds = time.monotonic() - started
-    if run.unreadable:
-        print(f"warning: {run.unreadable} times a picture was unreadable", file=sys.stderr)
+    report_replaced(run.unreadable)
     if validation is not None:
         report_unreadable(validation.unreadable, 2 * hold_back)
         console.print(validation_table(validation.summary()))
@@ -186,9 +192,9 @@ def finetune(
         "validation": None if validation is None else validation.summary().to_dict("records"),
         "evaluation": None if accuracies is None else accuracies.to_dict("records"),
     }
-    with replace_file(target / "report.json") as file:
+    with replace_file(target / REPORT) as file:
         file.write(json.dumps(report, indent=2).encode() + b"\n")
-    print(f"{target}: network.safetensors, masks.npy, curve.png, report.json; {seconds:.0f} s")
+    print(f"{target}: {NETWORK}, {MASKS}, curve.png, {REPORT}; {seconds:.0f} s")
 
 
 def _evaluate(trainer: Trainer, folder: ImageFolder) -> pd.DataFrame:

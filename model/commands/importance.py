@@ -11,7 +11,7 @@ from model.accuracy.ranks import ranks
 from model.accuracy.table import figures
 from model.commands.options import (
     Batch,
-    Data,
+    LabelledData,
     Limit,
     Masks,
     ModelName,
@@ -21,7 +21,6 @@ from model.commands.options import (
     progress_over,
     report_unreadable,
 )
-from model.files import replace_file
 from model.images import ImageFolder
 from model.importance import COLUMN_SUM, MEASURES
 from model.networks import get_network, load_model
@@ -29,6 +28,7 @@ from model.reference import FloatReference
 from model.schedule import NO_PRUNING
 from model.schedule_file import DEFAULT_NAME, schedule_of
 from model.vitcod_io import read_masks
+from rtl_gen.files import check_writable, replace_file
 
 app = typer.Typer()
 
@@ -38,7 +38,7 @@ def importance_command(
     *,
     model: ModelName = "deit_tiny",
     weights: Weights = None,
-    data: Data,
+    data: LabelledData,
     limit: Limit = None,
     mask_file: Masks = None,
     schedule: ScheduleName = DEFAULT_NAME,
@@ -56,6 +56,7 @@ def importance_command(
     pruning = schedule_of(schedule, network)
     folder = ImageFolder(data, limit)
     kept = None if mask_file is None else read_masks(mask_file, network)
+    check_writable(out)
     loaded = load_model(network, weights)
     runs = {("none", False): (COLUMN_SUM, NO_PRUNING)} | {
         (name, package): (measure, pruning)

@@ -20,7 +20,6 @@ from model.commands.options import (
     progress_over,
     report_unreadable,
 )
-from model.files import replace_file
 from model.images import ImageFolder
 from model.integer.accuracy import kept_after_attention
 from model.integer.loss import Losses, measure_losses
@@ -29,6 +28,7 @@ from model.masks import check_choice
 from model.networks import get_network, load_model
 from model.reference import FloatReference
 from model.schedule_file import DEFAULT_NAME, schedule_of
+from rtl_gen.files import check_writable, replace_file
 
 app = typer.Typer()
 
@@ -56,7 +56,8 @@ def integer_loss(
     pruning = schedule_of(schedule, network)
     kept_after_attention(pruning, network)
     check_choice(sparsity, strategy)
-    folder = ImageFolder(data, limit)
+    folder = ImageFolder(data, limit, labelled=False)
+    check_writable(out)
     masks = masks_of(network, sparsity, strategy, scores, mask_file)
     loaded = load_model(network, weights)
     runs = {

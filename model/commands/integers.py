@@ -12,6 +12,7 @@ from model.commands.options import (
     Batch,
     Data,
     InsteadMasks,
+    LabelledData,
     Limit,
     Masks,
     ModelName,
@@ -28,7 +29,7 @@ from model.commands.options import (
     reference_of,
     report_unreadable,
 )
-from model.files import replace_file
+from model.fit import check_fit
 from model.images import ImageFolder
 from model.integer.accuracy import compare, kept_after_attention
 from model.integer.choices import (
@@ -42,11 +43,13 @@ from model.integer.compiler import compile_network
 from model.integer.network import IntegerNetwork
 from model.networks import get_network
 from model.schedule_file import UNPRUNED, schedule_label, schedule_name, schedule_of
+from rtl_gen.caches import cache_folder
 from rtl_gen.config import get_config
 from rtl_gen.errors import UserError
+from rtl_gen.files import check_writable, replace_file
 from sim_models.paper import MASK_STRATEGY
 
-CALIBRATED = Path("build/int8")
+CALIBRATED = cache_folder("int8")
 CALIBRATION_IMAGES = 250
 
 app = typer.Typer()
@@ -65,9 +68,8 @@ def calibrate_command(
     out: Out,
 ) -> None:
     """Quantise a network to the accelerator's integers, with ranges from an image folder."""
-    write_calibrated(
-        out, model, weights, ImageFolder(data, images), mask_file, schedule, batch_size
-    )
+    folder = ImageFolder(data, images, labelled=False)
+    write_calibrated(out, model, weights, folder, mask_file, schedule, batch_size)
 
 
 def write_calibrated(
@@ -106,7 +108,7 @@ def calibrated_file(
         )
     if not weights.is_file():
         raise UserError(f"no weights file {weights}: expected safetensors or a torch state dict")
-    folder = ImageFolder(calib, CALIBRATION_IMAGES)
+    folder = ImageFolder(calib, CALIBRATION_IMAGES, labelled=False)
     key = hashlib.sha256(f"{file_sha256(weights)} {folder.digest()}".encode()).hexdigest()[:12]
     path = CALIBRATED / f"{model}-{key}.safetensors"
     if not path.is_file():
@@ -120,7 +122,7 @@ def integer_accuracy(
     file: Annotated[Path, typer.Argument(help="Integer network written by calibrate.")],
     *,
     weights: Weights = None,
-    data: Data,
+    data: LabelledData,
     limit: Limit = None,
     mask_file: Masks = None,
     schedule: ScheduleName = UNPRUNED,
@@ -160,17 +162,20 @@ def image_command(
 ) -> None:
     """The memory image of a whole network and its JSON map, for a host or a simulation."""
     network = get_network(model)
+    choice = get_config(config or preset_for(network))
+    check_fit(choice, network)
     name = schedule_name(schedule, prune=prune)
     masks = network_masks(network, sparsity, mask_file, strategy, seed)
+    kind = masks_label(sparsity, mask_file, strategy)
+    path = out / f"{network.name}-{kind}-{schedule_label(name)}.bin"
+    check_writable(path)
     image = compile_network(
-        get_config(config or preset_for(network)),
+        choice,
         integer_network(network, network_file, seed),
         masks,
         kept_tokens(network, schedule_of(name, network)),
         dump=dump,
     )
-    kind = masks_label(sparsity, mask_file, strategy)
-    path = out / f"{model}-{kind}-{schedule_label(name)}.bin"
     with replace_file(path) as file:
         file.write(image.data.tobytes())
     image.write_map(path.with_suffix(".json"))

@@ -1,7 +1,7 @@
 """What the commands share: options, the progress bar, warnings and the network that they run."""
 
 import hashlib
-import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,20 +16,30 @@ from model.accuracy.calibration import maps_for
 from model.entry_scores import scores_for
 from model.masks import STRATEGY_NAMES, check_choice, make_masks
 from model.networks import ALL_NETWORKS, Network, load_model
+from model.picture_files import examples
 from model.reference import FloatReference
 from model.schedule_file import NAMED, schedule_of
 from model.vitcod_io import read_masks
+from rtl_gen.cli import LARGEST_SEED
+from rtl_gen.errors import InputWarning
 
 ModelName = Annotated[str, typer.Option("--model", help=f"One of {', '.join(ALL_NETWORKS)}.")]
 Weights = Annotated[
     Path | None,
     typer.Option(help="safetensors or torch state dict; default: timm's pretrained, by internet."),
 ]
-Data = Annotated[Path, typer.Option(help="Image folder: class folders by wnid or class number.")]
+Data = Annotated[Path, typer.Option(help="Folder of images, in folders of any name or none.")]
+LabelledData = Annotated[
+    Path,
+    typer.Option(
+        "--data",
+        help="Image folder: class folders by wnid or class number; as in timm, EXIF turns nothing.",
+    ),
+]
 Limit = Annotated[int | None, typer.Option(help="Use so many images, evenly spread.")]
 Batch = Annotated[int, typer.Option("--batch-size", min=1, help="Images a step.")]
 Out = Annotated[Path, typer.Option(help="File to write.")]
-Seed = Annotated[int, typer.Option(min=0, help="Seed of the random numbers.")]
+Seed = Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the random numbers.")]
 Lanes = Annotated[int, typer.Option(min=1, help="Banks that the beats are counted for.")]
 MaskFile = Annotated[Path, typer.Argument(help="ViTCoD mask file, .npy.")]
 Masks = Annotated[Path | None, typer.Option("--masks", help="ViTCoD mask file; default: dense.")]
@@ -118,8 +128,14 @@ def file_sha256(path: Path | None) -> str | None:
 
 
 def report_unreadable(unreadable: Sequence[object], images: int) -> None:
-    """Say on standard error which of so many images no figure counts."""
+    """Warn of those among so many images that no figure counts."""
     if unreadable:
-        names = ", ".join(str(path) for path in unreadable)
-        count = f"{len(unreadable)} of {images}"
-        print(f"warning: {count} images are unreadable and left out: {names}", file=sys.stderr)
+        found = f"{len(unreadable)} of {images} images are unreadable and left out"
+        warnings.warn(f"{found}: {examples(unreadable)}", InputWarning, stacklevel=2)
+
+
+def report_replaced(times: int) -> None:
+    """Warn of pictures in whose place training took the next one, so many times."""
+    if times:
+        message = f"{times} times a picture was unreadable and the next one took its place"
+        warnings.warn(message, InputWarning, stacklevel=2)

@@ -1,9 +1,11 @@
 """Learned scores of attention entries."""
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
+from torch import Tensor
 
 from model.accuracy.calibration import maps_for
 from model.commands.options import (
@@ -17,15 +19,15 @@ from model.commands.options import (
     Weights,
     file_sha256,
     learning_progress,
-    report_unreadable,
+    report_replaced,
 )
 from model.entry_scores import EntryScores, Settings, learn_scores
-from model.files import replace_file
 from model.finetune.crops import batches, crops_of
 from model.finetune.recipe import Recipe
 from model.images import ImageFolder
 from model.networks import get_network, load_model
 from model.schedule_file import DEFAULT_NAME, schedule_of
+from rtl_gen.files import replace_file
 
 app = typer.Typer()
 
@@ -53,7 +55,7 @@ def learn_scores_command(
     """
     network = get_network(model)
     pruning = schedule_of(schedule, network)
-    folder = ImageFolder(data, limit)
+    folder = ImageFolder(data, limit, labelled=False)
     averages = maps_for(network, maps)
     settings = dataclasses.replace(DEFAULTS, steps=steps, batch_size=batch_size, seed=seed)
     total = settings.start_steps + steps
@@ -62,9 +64,16 @@ def learn_scores_command(
     crops = crops_of(folder, loaded, recipe)
     crops.check()
     print(f"seed {seed}, {total} steps of {batch_size} images out of {len(folder)}")
+    unreadable = 0
+
+    def images() -> Iterator[Tensor]:
+        nonlocal unreadable
+        for batch, skipped in batches(crops, recipe, 0, 0, loaded.cls_token.device):
+            unreadable += skipped
+            yield batch
+
     with replace_file(out) as file, learning_progress(total) as advance:
-        images = (batch for batch, _ in batches(crops, recipe, 0, 0, loaded.cls_token.device))
-        scores = learn_scores(network, loaded, averages.maps, images, pruning, settings, advance)
+        scores = learn_scores(network, loaded, averages.maps, images(), pruning, settings, advance)
         metadata = {
             "network": network.name,
             "images": len(folder),
@@ -74,5 +83,5 @@ def learn_scores_command(
             "settings": dataclasses.asdict(settings),
         }
         EntryScores(scores, metadata).write(file)
-    report_unreadable(folder.unreadable, len(folder))
+    report_replaced(unreadable)
     print(f"{out}: scores {scores.shape} of {network.name}")

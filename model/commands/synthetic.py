@@ -6,10 +6,10 @@ import numpy as np
 import typer
 
 from model.commands.options import ModelName, Out, Seed
-from model.files import replace_file
 from model.networks import Network, get_network
 from model.synthetic import maps_of, qkv_from_attention, synthetic_maps
 from rtl_gen.errors import UserError
+from rtl_gen.files import replace_file
 
 app = typer.Typer(no_args_is_help=True, help=__doc__)
 

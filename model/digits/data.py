@@ -16,9 +16,9 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from sklearn.utils import Bunch
 
-from model.files import replace_file
 from model.images import ImageFolder
 from rtl_gen.errors import UserError
+from rtl_gen.files import replace_file
 
 SPLIT_SEED = 0
 CALIBRATION_IMAGES = 197

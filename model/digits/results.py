@@ -15,12 +15,12 @@ from model.attention_maps import AttentionMaps, average_attention
 from model.calibrate import calibrate
 from model.digits.data import Split
 from model.digits.train import SPARSITIES, Recipe
-from model.files import replace_file
 from model.images import ImageFolder
 from model.masks import make_masks
 from model.networks import VIT_DIGITS
 from model.reference import FloatReference
 from model.schedule import DEFAULT_SCHEDULE
+from rtl_gen.files import replace_file
 
 TRAINING = "training"
 """Key of the weights file's only metadata entry: recipe and held-back accuracy as JSON."""

@@ -16,11 +16,11 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from model.files import replace_file
 from model.finetune.trainer import COLUMNS, Trainer
 from model.finetune.validation import COLUMNS as MEASURED_COLUMNS
 from model.finetune.validation import Validation
 from rtl_gen.errors import UserError
+from rtl_gen.files import replace_file
 
 HEADER = "finetune"
 """One metadata entry: several would stand in a random order."""

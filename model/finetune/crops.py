@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from model.finetune.recipe import Augmentation, Recipe
-from model.images import UNREADABLE, ImageFolder, open_picture
+from model.images import ImageFolder
+from model.pictures import PictureError, open_picture
 from rtl_gen.errors import UserError
 
 _TRANSFORMS = {
@@ -57,10 +58,13 @@ class Crops(Dataset):
                 path, _ = files[(self._order[place] + skipped) % len(files)]
                 try:
                     picture = open_picture(path)
-                except UNREADABLE:
+                except PictureError as error:
+                    reason = error.reason
                     continue
                 return self.transform(picture), skipped
-        raise UserError(f"none of the {len(files)} images in {self.folder.root} can be read")
+        raise UserError(
+            f"none of the {len(files)} images in {self.folder.root} can be read: {path} ({reason})"
+        )
 
     def check(self) -> None:
         """Raise UserError if no image can be read, in this process and before any work."""

@@ -5,6 +5,7 @@ masks.npy                the masks that it was trained for, as a ViTCoD mask fil
 checkpoint.safetensors   what continues the run
 curve.csv, curve.png     the losses of every step
 validation.csv           those of held-back images at every checkpoint; in curve.png too
+report.json              settings and measurements; the last file of a run that is finished
 """
 
 from collections.abc import Callable
@@ -16,7 +17,6 @@ import numpy as np
 import safetensors.torch
 from timm.models.vision_transformer import VisionTransformer
 
-from model.files import replace_file
 from model.finetune import checkpoint, curve
 from model.finetune.crops import Crops, batches
 from model.finetune.trainer import Trainer
@@ -24,10 +24,12 @@ from model.finetune.validation import Validation
 from model.networks import Network, load_model
 from model.vitcod_io import read_masks, write_masks
 from rtl_gen.errors import UserError
+from rtl_gen.files import replace_file
 
 NETWORK = "network.safetensors"
 MASKS = "masks.npy"
 VALIDATION = "validation.csv"
+REPORT = "report.json"
 
 
 def read_run(folder: Path, network: Network) -> tuple[VisionTransformer, np.ndarray]:
@@ -74,6 +76,7 @@ class Run:
         if self.validation is not None and trainer.done == 0:
             self.validation.measure()
         write_masks(self.folder / MASKS, trainer.masks)
+        (self.folder / REPORT).unlink(missing_ok=True)
         for images, unreadable in batches(
             self.crops, recipe, trainer.done, self.workers, trainer.device
         ):

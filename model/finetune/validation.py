@@ -7,7 +7,6 @@ evaluation (centre crops), without augmentation; arithmetic is the run's.
 """
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +15,7 @@ import torch
 
 from model.finetune.trainer import Trainer
 from model.images import ImageFolder
+from model.picture_files import LeftOut
 from rtl_gen.errors import UserError
 
 COLUMNS = ("step", "held_back", "pruned", "logits", "feature", "hidden")
@@ -100,6 +100,6 @@ class Validation:
         return pd.DataFrame({**columns, "least_at_step": least["step"]}).reset_index()
 
     @property
-    def unreadable(self) -> list[Path]:
+    def unreadable(self) -> list[LeftOut]:
         """Images that the last measurement left out."""
         return self.training.unreadable + self.held_back.unreadable

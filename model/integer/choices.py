@@ -11,13 +11,13 @@ from torch import Tensor
 
 from model.digits.data import held_back_digit
 from model.entry_scores import scores_for
-from model.images import UNREADABLE, open_picture
 from model.integer.accuracy import kept_after_attention
 from model.integer.forward import patches_of
 from model.integer.network import IntegerNetwork
 from model.integer.random_network import random_network, random_patches
 from model.masks import check_choice, make_masks
 from model.networks import ASSETS, VIT_DIGITS, Network
+from model.pictures import open_picture
 from model.schedule import Schedule
 from model.synthetic import maps_of
 from model.vitcod_io import read_masks
@@ -54,15 +54,15 @@ def integer_network(network: Network, file: Path | None, seed: int) -> IntegerNe
 def input_patches(network: Network, source: str | None, seed: int) -> Tensor:
     """Patches (1, n - 1, K) of a picture as timm evaluates it, or random ones.
 
-    `source` is a file or, after `DIGIT`, the number of a held-back digit, by default of the first
-    one if that is what the network is for.
+    `source` is a file, which is turned upright, or, after `DIGIT`, the number of a held-back digit,
+    by default of the first one if that is what the network is for.
     """
     number = digit_number(network, source)
     if number is not None:
         return picture_patches(network, held_back_digit(number)[0])
     if source is None:
         return random_patches(network, 1, seed)
-    return picture_patches(network, _open_picture(source))
+    return picture_patches(network, open_picture(source, upright=True))
 
 
 def digit_number(network: Network, source: str | None) -> int | None:
@@ -83,13 +83,6 @@ def picture_patches(network: Network, picture: Image.Image) -> Tensor:
     normalised = create_transform(**settings)(picture.convert("RGB"))
     mean, std = (torch.tensor(settings[name])[:, None, None] for name in ("mean", "std"))
     return patches_of(network, ((normalised * std + mean) * 255).round()[None])
-
-
-def _open_picture(source: str) -> Image.Image:
-    try:
-        return open_picture(source)
-    except UNREADABLE as error:
-        raise UserError(f"picture {source} is unreadable: expected a JPEG or PNG file") from error
 
 
 def network_masks(

@@ -13,15 +13,18 @@ from collections.abc import Sequence
 import numpy as np
 from torch import Tensor
 
+from model.fit import check_fit
 from model.image import TOKEN_TARGETS, Image, ImageBuilder, pack_mask
 from model.integer.network import IntegerNetwork, Layer, Linear, Norm
+from model.networks import Network
+from model.vitcod_io import check_masks
 from rtl_gen import numerics
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.program_format import Opcode, Target
 from rtl_gen.errors import UserError
 from rtl_gen.linear.linear import Destination, Source
 from rtl_gen.linear.weight_buffer import channel_layout, parameter_rows
-from rtl_gen.numerics import Scale
+from rtl_gen.numerics import PROTECTED_TOKENS, Scale
 
 
 def compile_network(
@@ -42,9 +45,11 @@ def compile_network(
         dump: also store every intermediate tensor that lies in a memory.
 
     Raises:
-        UserError: the network does not fit the configuration.
+        UserError: the network does not fit the configuration, or masks or counts not the network.
     """
-    _check(config, network, masks)
+    check_fit(config, network.shape)
+    check_masks(masks.numpy(), network.shape)
+    _check_keep(network.shape, keep)
     return _Compiler(config, network, dump=dump).compile(masks, keep)
 
 
@@ -72,7 +77,7 @@ class _Compiler:
         self.dump_tensor("norm", Target.ACTIVATION, (1, shape.dim))
         self.linear(parameters.classifier, Source.ACTIVATION, Destination.LOGITS, 0, only_cls=1)
         builder.store("logits", Target.HIDDEN, (1, shape.classes), numerics.LOGIT_BITS)
-        return builder.finish(input_address)
+        return builder.finish(input_address, (shape.patch_tokens, shape.patch_inputs))
 
     def layer(
         self, name: str, layer: Layer, mask: Tensor, keep: int | None, next_norm: Norm
@@ -185,34 +190,14 @@ def pack_linear(config: AcceleratorConfig, layer: Linear) -> tuple[bytes, int]:
     return np.concatenate([rows, body], axis=1).tobytes(), tiles
 
 
-def _check(config: AcceleratorConfig, network: IntegerNetwork, masks: Tensor) -> None:
-    shape = network.shape
-    limits = (
-        ("tokens", shape.tokens, config.max_tokens, "max_tokens"),
-        ("heads", shape.heads, config.max_heads, "max_heads"),
-        ("channels", shape.dim, config.max_dim, "max_dim"),
-    )
-    for what, value, limit, choice in limits:
-        if value > limit:
+def _check_keep(shape: Network, keep: Sequence[int | None]) -> None:
+    if len(keep) != shape.layers:
+        raise UserError(
+            f"{len(keep)} counts of kept tokens: {shape.name} has {shape.layers} layers"
+        )
+    for layer, count in enumerate(keep):
+        if count is not None and not PROTECTED_TOKENS <= count <= shape.tokens:
             raise UserError(
-                f"{shape.name} has {value} {what}: this configuration holds {limit} ({choice})"
+                f"layer {layer} keeps {count} tokens: expected {PROTECTED_TOKENS} to "
+                f"{shape.tokens}, CLS included"
             )
-    if shape.head_dim != config.width:
-        raise UserError(
-            f"{shape.name} has heads of {shape.head_dim} channels: whole networks need as many as "
-            f"the width of the configuration, {config.width}"
-        )
-    for what, value in (("patch inputs", shape.patch_inputs), ("channels", shape.dim)):
-        if value % config.width:
-            raise UserError(f"{value} {what}: expected a multiple of width = {config.width}")
-    if shape.patch_inputs > 4 * config.max_dim:
-        raise UserError(
-            f"{shape.patch_inputs} patch inputs: the hidden memory holds {4 * config.max_dim} "
-            "a token"
-        )
-    if 2 * shape.classes > config.hidden_rows * config.width or (
-        shape.classes > 4 * config.max_dim
-    ):
-        raise UserError(f"{shape.classes} classes: this configuration holds {4 * config.max_dim}")
-    if tuple(masks.shape) != shape.mask_shape:
-        raise UserError(f"masks of shape {tuple(masks.shape)}: expected {shape.mask_shape}")

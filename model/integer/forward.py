@@ -139,8 +139,10 @@ def layer_norm(norm: Norm, x: Tensor) -> Tensor:
 
 
 def square_root(x: Tensor) -> Tensor:
-    """floor(sqrt(x)), exact for 0 <= x < 2^52: float64 rounds no root of r^2 - 1 up to r."""
-    return x.double().sqrt().long()
+    """floor(sqrt(x)), exact for 0 <= x < 2^62: float64 is off by one at most."""
+    root = x.double().sqrt().long()
+    root = root - (root * root > x).long()
+    return root + ((root + 1) * (root + 1) <= x).long()
 
 
 def _layer(

@@ -21,10 +21,10 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from model.files import replace_file
 from model.golden import HeadScales
 from model.networks import Network
 from rtl_gen.errors import UserError
+from rtl_gen.files import replace_file
 from rtl_gen.numerics import MULTIPLIER_BITS, NORM_CHANNEL_SHIFT_BITS, SHIFT_BITS, Scale
 
 FORMAT_VERSION = 1

@@ -3,6 +3,7 @@
 import copy
 import json
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -23,7 +24,7 @@ from model.calibrate import calibrate
 from model.images import ImageFolder
 from model.networks import DEIT_TINY, Network
 from model.reference import FloatReference
-from model.schedule import NO_PRUNING, PruningSchedule
+from model.schedule import NO_PRUNING, ListedSchedule, PruningSchedule
 from model.vitcod_io import write_masks
 
 SCHEDULE = PruningSchedule(start=0.2, end=0.8, first_layer=1)
@@ -150,6 +151,21 @@ def test_rows(
     masks[0, 0, 3, 5] ^= True
     with pytest.raises(AssertionError, match=r"random, .* sparse, float is run again"):
         evaluate(folder, wanted, FinishedRows(path), **arguments)
+
+
+def test_schedule_that_drops_nothing_has_no_row(toy_network, toy_model):
+    """Whatever it is called, in a network of any depth."""
+    shallow = replace(toy_network, layers=2)
+    for network in (toy_network, shallow):
+        kept = (network.patch_tokens,) * network.layers
+        for schedule in (NO_PRUNING, ListedSchedule(kept=kept)):
+            rows = variants(network, [Subject(label="dense", model=toy_model)], schedule)
+            assert [(row.pruned, row.description) for row in rows] == [
+                (False, "dense, 0% sparse, float")
+            ]
+        schedule = ListedSchedule(kept=(*kept[:-1], kept[-1] - 1))
+        rows = variants(network, [Subject(label="dense", model=toy_model)], schedule)
+        assert [row.pruned for row in rows] == [False, True]
 
 
 def test_user_errors(command, tmp_path: Path, image_folder: Path, capsys: pytest.CaptureFixture):

@@ -9,6 +9,7 @@ import torch
 from timm.models.vision_transformer import VisionTransformer
 
 from model.calibrate import calibrate
+from model.commands import integers
 from model.commands.integers import calibrated_file
 from model.images import ImageFolder
 from model.integer.accuracy import Comparison, compare, kept_after_attention
@@ -67,10 +68,12 @@ def test_images_are_read_once_to_name_a_calibration(
     image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ):
     """Once for their hash in both the file's name and its contents; the file is found again."""
-    monkeypatch.chdir(tmp_path)
-    read, read_bytes = Counter(), Path.read_bytes
+    monkeypatch.setattr(integers, "CALIBRATED", tmp_path / "int8")
+    read, opened = Counter(), Path.open
     monkeypatch.setattr(
-        Path, "read_bytes", lambda path: read.update([str(path)]) or read_bytes(path)
+        Path,
+        "open",
+        lambda path, *how, **more: read.update([str(path)]) or opened(path, *how, **more),
     )
     choices = ("vit_digits", ASSETS / "vit_digits.safetensors", image_folder, None)
     file = calibrated_file(*choices)

@@ -1,5 +1,6 @@
 """`python -m model`: what the commands write, and one line with status 2 for every user error."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,18 @@ def test_synthetic(command, tmp_path: Path, capsys: pytest.CaptureFixture):
     assert command("synthetic", "qkv", *words) == 0
     with np.load(qkv) as archive:
         assert {name: archive[name].shape for name in archive} == dict.fromkeys("qkv", (197, 64))
+
+
+def test_wipe(command, tmp_path: Path, capsys: pytest.CaptureFixture):
+    assert command("wipe", "--config", "tiny", "--out", tmp_path) == 0
+    data = (tmp_path / "tiny.bin").read_bytes()
+    assert f"{len(data):,} bytes" in capsys.readouterr().out
+    contents = json.loads((tmp_path / "tiny.json").read_text())
+    assert data[:4] == b"SVIT"
+    assert contents["image_bytes"] == contents["memory_bytes"] == len(data)
+    assert contents["stored"] == []
+    assert command("wipe", "--config", "huge") == 2
+    assert "unknown preset 'huge'" in capsys.readouterr().err
 
 
 def test_schedule(command, capsys: pytest.CaptureFixture):
@@ -100,5 +113,5 @@ def test_unreadable_images_are_reported(
     words = ("--weights", real_weights, "--data", image_folder)
     assert command("attention-maps", *words, "--out", tmp_path / "maps.npz") == 0
     captured = capsys.readouterr()
-    assert f"warning: 1 of 7 images are unreadable and left out: {bad}" in captured.err
+    assert f"warning: 1 of 7 images are unreadable and left out: {bad} (no picture" in captured.err
     assert "averaged over 6 images" in captured.out

@@ -191,7 +191,7 @@ def test_files(tmp_path: Path):
         with pytest.raises(UserError, match="are unreadable"):
             load_scores(path)
     np.savez(tmp_path / "other.npz", levels=np.zeros(3), metadata=np.array("{}"))
-    with pytest.raises(UserError, match="other members than expected"):
+    with pytest.raises(UserError, match=r"levels are float64 \(3,\)"):
         load_scores(tmp_path / "other.npz")
     with pytest.raises(UserError, match=r"no entry scores .*absent"):
         load_scores(tmp_path / "absent.npz")

@@ -253,7 +253,9 @@ def test_unreadable_images_are_replaced(toy_model, image_folder):
     assert sum(crops[position][1] for position in range(7)) == 1
     for path in image_folder.rglob("*.png"):
         path.write_bytes(b"no picture")
-    with pytest.raises(UserError, match="none of the 7 images"):
+    with pytest.raises(
+        UserError, match=r"none of the 7 images .*png \(no picture of a known format"
+    ):
         crops.check()
 
 
@@ -308,6 +310,40 @@ def test_bad_recipes(changes: dict, message: str):
 
 def test_settings_of_a_recipe_fit_json():
     assert json.loads(json.dumps(vars(RECIPE))) == vars(RECIPE)
+
+
+def test_a_finished_run_is_left_alone(command, image_folder: Path, tmp_path: Path, capsys):
+    """Called again it says so, in one line; only what is not finished is done."""
+    out = tmp_path / "out"
+    words = ("finetune", "--model", "vit_digits", "--data", image_folder, "--limit", 2)
+    words += ("--batch-size", 2, "--threads", 1, "--no-bf16", "--steps", 1, "--out", out)
+    assert command(*words) == 0
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in out.iterdir()}
+    assert out / "report.json" in before
+    capsys.readouterr()
+    assert command(*words) == 0
+    captured = capsys.readouterr()
+    assert captured.out == (
+        f"{out} is finished, all 1 steps are done and nothing was changed: train further with "
+        f"--start {out / 'network.safetensors'} and another --out, or anew with --fresh\n"
+    )
+    assert captured.err == ""
+    after = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in out.iterdir()}
+    assert after == before
+    (out / "report.json").unlink()
+    assert command(*words) == 0
+    assert json.loads((out / "report.json").read_text())["steps"] == 0
+    assert command(*words, "--fresh") == 0
+    assert json.loads((out / "report.json").read_text())["steps"] == 1
+
+
+def test_a_run_begun_anew_has_no_report(new_run):
+    """That of the run before it would pass for its own if it were stopped."""
+    run = new_run("run")
+    run.folder.mkdir()
+    (run.folder / "report.json").write_text("{}")
+    run.train(lambda _: None)
+    assert not (run.folder / "report.json").exists()
 
 
 def test_command(command, real_weights: Path, real_images: Path, tmp_path: Path, capsys):

@@ -75,7 +75,9 @@ def test_training_never_sees_what_is_held_back(measured_run, monkeypatch: pytest
     monkeypatch.setattr(run.validation, "measure", lambda: None)
     monkeypatch.setattr(run, "_save", lambda: None)
     reader = Image.open
-    monkeypatch.setattr(Image, "open", lambda path: opened.append(str(path)) or reader(path))
+    monkeypatch.setattr(
+        Image, "open", lambda path, **options: opened.append(str(path)) or reader(path, **options)
+    )
     run.train(lambda _: None)
     assert len(opened) == 1 + RECIPE.steps * RECIPE.batch_size
     assert set(opened) == names(run.crops.folder)
@@ -202,7 +204,9 @@ def test_command(command, image_folder: Path, tmp_path: Path, capsys, monkeypatc
     assert error.count("\n") == 1
     assert not out.exists()
     opened, reader = Counter(), Image.open
-    monkeypatch.setattr(Image, "open", lambda path: opened.update([str(path)]) or reader(path))
+    monkeypatch.setattr(
+        Image, "open", lambda path, **options: opened.update([str(path)]) or reader(path, **options)
+    )
     assert command(*common, "--hold-back", 2) == 0
     for path in names(split(ImageFolder(image_folder), 2, seed=0).held_back):
         assert opened.pop(path) == len(("before the step", "after it"))

@@ -126,6 +126,7 @@ def test_layer_norm_is_close_to_float():
 def test_square_root():
     rng = random.Random(2)
     roots = [*range(300), *(rng.randrange(1 << 26) for _ in range(300)), 1 << 25, (1 << 26) - 1]
+    roots += [*(rng.randrange(1 << 26, 1 << 31) for _ in range(300)), 1 << 30, (1 << 31) - 1]
     values = [max(root * root + offset, 0) for root in roots for offset in (-1, 0, 1)]
     assert_equal("root", square_root(torch.tensor(values)), [math.isqrt(x) for x in values])
 

@@ -56,6 +56,37 @@ def test_no_pruning():
     assert set(NO_PRUNING.layer_tokens(DEIT_TINY)) == {(197, 197, 197)}
 
 
+@pytest.mark.parametrize("layers", range(1, 15))
+def test_networks_of_any_depth(layers: int):
+    """No pruning is none; a reading starts behind a quarter of the layers, where it can."""
+    network = replace(DEIT_TINY, layers=layers)
+    assert NO_PRUNING.kept_tokens(network) == [196] * layers
+    assert NO_PRUNING.fitted(network) == NO_PRUNING
+    assert not NO_PRUNING.prunes(network)
+    for schedule in READINGS.values():
+        before_layer = schedule.placement == "before_layer"
+        if before_layer and layers == 1:
+            continue
+        kept = schedule.fitted(network).kept_tokens(network)
+        whole = max(layers // 4, before_layer)
+        assert kept[:whole] == [196] * whole
+        assert kept[whole] == 176
+        assert len(kept) == layers
+        assert schedule.fitted(network).prunes(network)
+
+
+def test_schedules_that_drop_nothing():
+    linear = PruningSchedule(start=0.0, end=0.0, interpolation="linear")
+    tiny_ratio = PruningSchedule(start=0.001, end=0.002)
+    listed = ListedSchedule(kept=(196,) * 12)
+    for schedule in (linear, tiny_ratio, listed):
+        assert not schedule.prunes(DEIT_TINY)
+        assert schedule.or_none(DEIT_TINY) == NO_PRUNING
+    last = ListedSchedule(kept=(196,) * 11 + (195,))
+    assert last.prunes(DEIT_TINY)
+    assert last.or_none(DEIT_TINY) == last
+
+
 def test_placement():
     """Layer 4 is entered by 176 patches and left by 170."""
     for placement, expected in (

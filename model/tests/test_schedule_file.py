@@ -80,11 +80,26 @@ def test_layers_that_drop_nothing_select_nothing():
         ({"kept": KEPT[::-1]}, "kept tokens grow from 0 to 20 in layer 1"),
         ({"kept": [*KEPT[:-1], -1]}, "kept tokens -1"),
         ({"kept": KEPT, "placement": "never"}, "placement = 'never'"),
-        ({"kept": [*KEPT[:-1], 0.5]}, r"x.json is unreadable (kept.11: "),
-        ({}, "x.json is unreadable (kept: Field required)"),
-        ({"kept": KEPT, "keep": 3}, "(keep: Extra inputs are not permitted)"),
-        ([], "x.json is unreadable ("),
-        ("text", "x.json is unreadable ("),
+        (
+            {"kept": [*KEPT[:-1], 0.5]},
+            "x.json, line 1: kept.11: input should be a valid integer, found 0.5",
+        ),
+        ({}, "x.json, line 1: kept: field required"),
+        ({"kept": KEPT, "keep": 3}, "x.json, line 1: unknown key 'keep': did you mean 'kept'?"),
+        ([], "x.json, line 1: found []: expected keys out of network, kept"),
+        ("text", "x.json, line 1: found 'text': expected keys out of network"),
+        (
+            '{\n"network": "a",\n"kept": [1],\n"kept": [2]}',
+            "line 4: key 'kept' stands twice: keep one",
+        ),
+        (
+            '{"network": "a",\n"kept": [5,\n6]}',
+            "x.json, line 2: kept: kept tokens grow from 5 to 6",
+        ),
+        ('{"network": "a", "kept":\n' + "[" * 3000, "x.json, line 2: more than 16 lists"),
+        ('{"network": "a", "kept": [1,', "x.json, line 1: "),
+        ('{"network": "a", "kept": [1], "provenance": "\0"}', "x.json, line 1: special char"),
+        ("[" + "1," * 600_000 + "1]", "cannot read x.json (not within 1,048,576 bytes)"),
     ],
 )
 def test_broken_file_is_one_line(content, message, tmp_path, monkeypatch, command, capsys):
@@ -98,6 +113,14 @@ def test_broken_file_is_one_line(content, message, tmp_path, monkeypatch, comman
     assert printed.startswith("error: ")
     assert message in printed
     assert printed.count("\n") == 1
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_byte_order_marks_and_tabs(tmp_path: Path, encoding: str):
+    path = tmp_path / "mine.json"
+    content = {"network": "deit_tiny", "kept": KEPT, "provenance": {"who": "a/b \u00e9"}}
+    path.write_text(json.dumps(content, indent="\t"), encoding=encoding)
+    assert schedule_of(str(path), DEIT_TINY) == ListedSchedule(kept=tuple(KEPT))
 
 
 def test_missing_files(tmp_path, command, capsys):

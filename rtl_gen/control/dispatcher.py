@@ -1,9 +1,13 @@
 """Dispatcher: takes header, commands and payload off the program stream and keeps the units busy in
 order.
 
-Every command is checked before it is handed on. One that cannot run, a stream that ends without
-HALT or an error of the memory port stops the program: the units are cleared, `error` says why, and
-the next start begins afresh.
+Every command is checked before it is handed on. One that cannot run, one that could not be read or
+the end of the stream without HALT ends the program as HALT does, behind what was handed on before.
+A payload that could not be read or that is missing stops the program at once, since its unit would
+wait for ever, and so does a row that memory did not take. In any case the units are cleared,
+`error` says why, and the next start begins afresh.
+
+What is read ahead behind HALT does not matter, be it readable or not.
 
 A command costs RECORD + CHECK_CYCLES cycles (RECORD: rows of a record) before its unit may start,
 hidden wherever the unit before it still runs.
@@ -12,24 +16,25 @@ hidden wherever the unit before it still runs.
 from functools import reduce
 from operator import or_
 
-from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import enum, stream, wiring
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
 from rtl_gen.attention.attention import head_layout
 from rtl_gen.common.pipeline import register
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.program_format import (
     ADDRESS_BITS,
-    COMMAND,
-    COUNT_BITS,
     HEADER,
     MAGIC,
     VERSION,
     ErrorCode,
     Opcode,
+    command_layout,
     record_rows,
+    row_count_bits,
     target_ranges,
 )
 from rtl_gen.control.range_check import RangeCheck
@@ -50,7 +55,7 @@ class State(enum.Enum):
     CHECK = 5
     DISPATCH = 6
     PAYLOAD = 7
-    HALT = 8
+    END = 8
 
 
 def fetch_layout() -> StructLayout:
@@ -58,9 +63,11 @@ def fetch_layout() -> StructLayout:
     return StructLayout({"address": unsigned(ADDRESS_BITS), "rows": unsigned(32)})
 
 
-def head_place_layout() -> StructLayout:
+def head_place_layout(config: AcceleratorConfig) -> StructLayout:
     """Where a head's output goes: row token * pitch + first of the hidden memory."""
-    return StructLayout({"pitch": COMMAND["pitch"].shape, "first": unsigned(COUNT_BITS)})
+    return StructLayout(
+        {"pitch": unsigned(config.slice_bits), "first": unsigned(row_count_bits(config))}
+    )
 
 
 class Dispatcher(wiring.Component):
@@ -68,11 +75,13 @@ class Dispatcher(wiring.Component):
     Attributes
     ----------
     start, program_address : runs a program; only while not busy
-    busy, done, error : done and error stay until the next start
+    busy : a program runs
+    error : how it ended, from the cycle on in which busy falls; stays until the next start
     clear : high for the cycle after a program's last: the units and the stream forget what they
         were doing
     fetch, rows : the program stream
-    read_failed, write_failed : errors of the memory port
+    row_lost : the row on `rows` could not be read
+    write_failed : memory did not take a row
     all_idle : no unit is busy, nothing is on its way to memory
     fill, load, linear, norm, attend, prune, store : commands for the units
     head_place : for ATTEND
@@ -90,22 +99,21 @@ class Dispatcher(wiring.Component):
                 "start": In(1),
                 "program_address": In(ADDRESS_BITS),
                 "busy": Out(1),
-                "done": Out(1),
                 "error": Out(ErrorCode),
                 "clear": Out(1),
                 "fetch": Out(stream.Signature(fetch_layout())),
                 "rows": In(row),
-                "read_failed": In(1),
+                "row_lost": In(1),
                 "write_failed": In(1),
                 "all_idle": In(1),
                 "fill": Out(stream.Signature(unsigned(config.count_bits))),
-                "load": Out(stream.Signature(transfer_layout())),
-                "linear": Out(stream.Signature(linear_layout())),
+                "load": Out(stream.Signature(transfer_layout(config))),
+                "linear": Out(stream.Signature(linear_layout(config))),
                 "norm": Out(stream.Signature(norm_command_layout(config))),
                 "attend": Out(stream.Signature(head_layout())),
-                "head_place": Out(head_place_layout()),
+                "head_place": Out(head_place_layout(config)),
                 "prune": Out(stream.Signature(unsigned(config.count_bits))),
-                "store": Out(stream.Signature(store_layout())),
+                "store": Out(stream.Signature(store_layout(config))),
                 "count": In(config.count_bits),
                 "tokens": Out(config.count_bits),
                 "loader_rows": Out(row),
@@ -125,13 +133,14 @@ class Dispatcher(wiring.Component):
         rows_left = Signal(32)
         rows_ended = Signal()
         take_record = Signal()
-        taken = Signal()
+        taken, taken_lost = Signal(), Signal()
         header = Signal(HEADER)
-        command = Signal(COMMAND)
+        command = Signal(command_layout(config))
         m.d.comb += [
             header.as_value().eq(record),
             command.as_value().eq(record),
             taken.eq(self.rows.valid & self.rows.ready),
+            taken_lost.eq(taken & self.row_lost),
         ]
         with m.If(taken):
             m.d.sync += [rows_left.eq(rows_left - 1), rows_ended.eq(rows_left == 1)]
@@ -151,10 +160,12 @@ class Dispatcher(wiring.Component):
             (command.opcode != Opcode.LINEAR) & ((command.opcode != Opcode.LOAD) | command.barrier),
             name="waits",
         )
-        command_error, header_error = Signal(ErrorCode), Signal(ErrorCode)
+        start_error, header_error = Signal(ErrorCode), Signal(ErrorCode)
+        command_error = Signal(ErrorCode)
+        room = Signal(signed(ADDRESS_BITS + 1), reset_less=True)
         m.d.sync += [
             command_error.eq(self._command_error(command)),
-            header_error.eq(self._header_error(header)),
+            header_error.eq(self._header_error(header, room)),
             self.clear.eq(0),
         ]
         unit_ready = reduce(or_, (unit.ready & is_op[op] for op, unit in units.items()))
@@ -165,12 +176,17 @@ class Dispatcher(wiring.Component):
             range_check.command.eq(command),
             range_check.last_token.eq(last_token),
         ]
-        failure = Signal(ErrorCode)
+        failure, end_error = Signal(ErrorCode), Signal(ErrorCode)
+        state = Signal(State)
 
         def stop(error):
+            """End the program in this cycle, whatever the units do."""
             m.d.comb += failure.eq(error)
 
-        state = Signal(State)
+        def end(error):
+            """End the program when the units are idle."""
+            m.d.sync += [end_error.eq(error), state.eq(State.END)]
+
         with m.Switch(state):
             with m.Case(State.IDLE), m.If(self.start):
                 m.d.sync += [
@@ -180,18 +196,24 @@ class Dispatcher(wiring.Component):
                     rows_ended.eq(0),
                     row_of_record.eq(0),
                     self.busy.eq(1),
-                    self.done.eq(0),
                     self.error.eq(ErrorCode.NONE),
                     self.tokens.eq(0),
+                    room.eq(self._room(self.program_address)),
+                    start_error.eq(self._start_error(self.program_address)),
                 ]
                 m.d.sync += state.eq(State.FETCH_HEADER)
             with m.Case(State.FETCH_HEADER):
-                m.d.comb += self.fetch.valid.eq(1)
-                with m.If(self.fetch.ready):
-                    m.d.sync += state.eq(State.HEADER)
+                with m.If(start_error != ErrorCode.NONE):
+                    stop(start_error)
+                with m.Else():
+                    m.d.comb += self.fetch.valid.eq(1)
+                    with m.If(self.fetch.ready):
+                        m.d.sync += state.eq(State.HEADER)
             with m.Case(State.HEADER):
                 with m.If(row_of_record != per_record):
                     m.d.comb += take_record.eq(1)
+                    with m.If(taken_lost):
+                        stop(ErrorCode.READ_FAILED)
                 with m.Else():
                     m.d.sync += [
                         self.fetch.payload.address.eq(
@@ -214,22 +236,24 @@ class Dispatcher(wiring.Component):
                 with m.If(row_of_record == per_record):
                     m.d.sync += state.eq(State.CHECK)
                 with m.Elif(rows_ended):
-                    stop(ErrorCode.ENDED_EARLY)
+                    end(ErrorCode.ENDED_EARLY)
                 with m.Else():
                     m.d.comb += take_record.eq(1)
+                    with m.If(taken_lost):
+                        end(ErrorCode.READ_FAILED)
             with m.Case(State.CHECK):
                 m.d.sync += row_of_record.eq(0)
                 with m.If(command_error != ErrorCode.NONE):
-                    stop(command_error)
+                    end(command_error)
                 with m.Elif(is_op[Opcode.HALT]):
-                    m.d.sync += state.eq(State.HALT)
+                    end(ErrorCode.NONE)
                 with m.Else():
                     m.d.sync += state.eq(State.DISPATCH)
             with m.Case(State.DISPATCH):
                 for opcode, unit in units.items():
                     m.d.comb += unit.valid.eq(may_start & is_op[opcode] & ~range_check.beyond)
                 with m.If(range_check.beyond):
-                    stop(ErrorCode.COUNT_OUT_OF_RANGE)
+                    end(ErrorCode.COUNT_OUT_OF_RANGE)
                 with m.Elif(may_start & unit_ready):
                     with m.If(is_op[Opcode.SET_TOKENS]):
                         m.d.sync += [
@@ -245,18 +269,15 @@ class Dispatcher(wiring.Component):
                     m.d.sync += state.eq(State.COMMAND)
                 with m.Elif(rows_ended & (self.linear_feeding | self.loader_rows.ready)):
                     stop(ErrorCode.ENDED_EARLY)
-            with m.Case(State.HALT), m.If(self.all_idle):
-                m.d.sync += [self.busy.eq(0), self.done.eq(1), self.clear.eq(1)]
-                m.d.sync += state.eq(State.IDLE)
+                with m.If(taken_lost):
+                    stop(ErrorCode.READ_FAILED)
         with m.If(self.busy & self.write_failed):
             stop(ErrorCode.WRITE_FAILED)
-        with m.If(self.busy & self.read_failed):
-            stop(ErrorCode.READ_FAILED)
-        with m.If(failure != ErrorCode.NONE):
+        stopped = failure != ErrorCode.NONE
+        with m.If(stopped | ((state == State.END) & self.all_idle)):
             m.d.sync += [
-                self.error.eq(failure),
+                self.error.eq(Mux(stopped, failure, end_error)),
                 self.busy.eq(0),
-                self.done.eq(1),
                 self.clear.eq(1),
                 state.eq(State.IDLE),
             ]
@@ -315,16 +336,28 @@ class Dispatcher(wiring.Component):
             Opcode.STORE: self.store,
         }
 
-    def _header_error(self, header):
+    def _room(self, address):
+        """Bytes from the end of a header at `address` to the end of memory; negative: none."""
+        return (1 << ADDRESS_BITS) - record_rows(self._config) * self._config.width - address
+
+    def _start_error(self, address):
+        beat_address_bits = exact_log2(self._config.bus_bytes)
+        return _first_error(
+            {
+                ErrorCode.NOT_ALIGNED: address[:beat_address_bits].any(),
+                ErrorCode.COUNT_OUT_OF_RANGE: self._room(address) < 0,
+            }
+        )
+
+    def _header_error(self, header, room):
         config = self._config
         digest = int(config.digest(), 16)
-        row_address_bits = (config.width - 1).bit_length()
         return _first_error(
             {
                 ErrorCode.BAD_MAGIC: header.magic != MAGIC,
                 ErrorCode.BAD_VERSION: header.version != VERSION,
                 ErrorCode.BAD_CONFIG: header.digest != digest,
-                ErrorCode.COUNT_OUT_OF_RANGE: header.rows[ADDRESS_BITS - row_address_bits :].any(),
+                ErrorCode.COUNT_OUT_OF_RANGE: header.rows > room >> exact_log2(config.width),
             }
         )
 
@@ -346,9 +379,9 @@ class Dispatcher(wiring.Component):
         bad_transfer = transfers & (~reachable | (count == 0))
         bad_linear = (opcode == Opcode.LINEAR) & (
             (command.slices == 0)
-            | (command.slices > 4 * config.max_dim // config.width)
+            | (command.slices > config.hidden_dim // config.width)
             | (command.tiles == 0)
-            | (command.tiles > 4 * config.max_dim // config.lanes)
+            | (command.tiles > config.hidden_dim // config.lanes)
             | ((command.destination == Destination.QKV) & (command.tiles > 3 * config.chunks))
         )
         bad_norm = (opcode == Opcode.NORM) & (

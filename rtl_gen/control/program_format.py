@@ -2,8 +2,9 @@
 
 A program is a sequence of *rows* of `width` bytes. It begins with a header that ties it to the
 hardware; then come commands, each followed by its payload in the order of use, so that reading
-ahead is all the prefetching there is. Header and commands are 32 bytes, little-endian, the first
-field in the low bits, padded to whole rows.
+ahead is all the prefetching there is. Header and commands are `record_bytes` long, little-endian,
+the first field in the low bits, padded to whole rows. A command's fields are as wide as the
+configuration needs (`command_layout`), the header's are the same for all.
 
 | opcode     | what it does                                               | payload     |
 | HALT       | ends the program                                           | -           |
@@ -22,27 +23,28 @@ Commands run in order. All but two wait until the units are idle: the payload of
 while the command before it still runs, and a LOAD waits only with `barrier`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from amaranth.hdl import unsigned
 from amaranth.lib import enum
 from amaranth.lib.data import StructLayout
 
+from rtl_gen import numerics
 from rtl_gen.common.layouts import scale_layout
+from rtl_gen.common.packing import pack
 from rtl_gen.config import AcceleratorConfig
+from rtl_gen.errors import UserError
 from rtl_gen.linear.linear import Destination, Source
-from rtl_gen.linear.tile_walker import PITCH_BITS
-from rtl_gen.linear.weight_buffer import SLICE_BITS, TILE_BITS
 
-RECORD_BYTES = 32
-"""Header and command."""
+LEAST_RECORD_BYTES = 32
+"""Header and command, unless their fields need more."""
 
 MAGIC = 0x54495653
 """The bytes "SVIT": sparse Vision Transformer."""
 
-VERSION = 1
+VERSION = 2
 ADDRESS_BITS = 32
-COUNT_BITS = 24
 
 
 class Opcode(enum.IntEnum, shape=8):
@@ -78,7 +80,7 @@ class Target(enum.IntEnum, shape=4):
     CHANNEL_SHIFT = 8
     """One byte a channel, width / 2 channels in the lower half of a row. LOAD only."""
     IMPORTANCE = 9
-    """uint32, `lanes` tokens a row. STORE only."""
+    """uint32, `lanes` tokens a row, or two rows if one is too short. STORE only."""
     LIVE = 10
     """Bit j for token j. STORE only."""
 
@@ -97,17 +99,17 @@ class ErrorCode(enum.IntEnum, shape=4):
     ILLEGAL_FIELD = 5
     """A target that the opcode cannot reach, a size of 0 or one that no memory holds."""
     COUNT_OUT_OF_RANGE = 6
-    """More tokens or rows than there are, or a row behind the last of a memory."""
+    """More tokens or rows than there are, or a row behind the last of a memory, on chip or not."""
     NOT_ALIGNED = 7
-    """A STORE address within a row."""
+    """A STORE address within a row, or a program address within a beat."""
     NO_TOKENS = 8
     """A command that needs SET_TOKENS before it."""
     ENDED_EARLY = 9
     """The header's rows were used up without a HALT."""
     READ_FAILED = 10
-    """The memory answered a read with an error."""
+    """A row of the program that is needed could not be read: a bad response or RLAST."""
     WRITE_FAILED = 11
-    """The memory answered a write with an error."""
+    """A row of a STORE was not written: a bad response, or one before the row had left."""
 
 
 HEADER = StructLayout(
@@ -121,28 +123,32 @@ HEADER = StructLayout(
 )
 """`rows`: rows of the program after the header. `digest`: AcceleratorConfig.digest()."""
 
-COMMAND = StructLayout(
-    {
-        "opcode": unsigned(8),
-        "target": Target,
-        "barrier": 1,
-        "accumulate": 1,
-        "only_cls": 1,
-        "source": Source,
-        "destination": Destination,
-        "reserved": unsigned(6),
-        "count": unsigned(COUNT_BITS),
-        "first": unsigned(COUNT_BITS),
-        "address": unsigned(ADDRESS_BITS),
-        "pitch": unsigned(PITCH_BITS),
-        "slices": unsigned(SLICE_BITS),
-        "tiles": unsigned(TILE_BITS),
-        "dim": unsigned(12),
-        "scale_a": scale_layout(),
-        "scale_b": scale_layout(),
-    }
-)
-"""`scale_a`, `scale_b`: score and output scale of ATTEND, mean and norm scale of NORM."""
+
+def command_layout(config: AcceleratorConfig) -> StructLayout:
+    """Fields of a command; `scale_a`, `scale_b`: score and output scale of ATTEND, mean and norm
+    scale of NORM.
+    """
+    return StructLayout(
+        {
+            "opcode": unsigned(8),
+            "target": Target,
+            "barrier": 1,
+            "accumulate": 1,
+            "only_cls": 1,
+            "source": Source,
+            "destination": Destination,
+            "reserved": unsigned(6),
+            "count": unsigned(row_count_bits(config)),
+            "first": unsigned(row_count_bits(config)),
+            "address": unsigned(ADDRESS_BITS),
+            "pitch": unsigned(config.slice_bits),
+            "slices": unsigned(config.slice_bits),
+            "tiles": unsigned(config.tile_bits),
+            "dim": unsigned(config.dim_bits),
+            "scale_a": scale_layout(),
+            "scale_b": scale_layout(),
+        }
+    )
 
 
 @dataclass(frozen=True)
@@ -158,6 +164,7 @@ def target_ranges(config: AcceleratorConfig) -> dict[Target, TargetRange]:
     """Size in rows of every target and how it can be reached."""
     per_word = config.mask_word_bytes // config.width
     live_rows = -(-config.bank_depth * config.lanes // config.row_bits)
+    importance_rows = config.bank_depth * config.importance_word_rows
     return {
         Target.QUERY: TargetRange(config.max_tokens, True, True),
         Target.KEY: TargetRange(config.max_tokens, True, True),
@@ -166,19 +173,45 @@ def target_ranges(config: AcceleratorConfig) -> dict[Target, TargetRange]:
         Target.ACTIVATION: TargetRange(config.activation_rows, False, True),
         Target.HIDDEN: TargetRange(config.hidden_rows, True, True),
         Target.RESIDUAL: TargetRange(config.residual_rows, True, True),
-        Target.GELU: TargetRange(-(-256 // config.width), True, False),
+        Target.GELU: TargetRange(numerics.GELU_ENTRIES // config.width, True, False),
         Target.CHANNEL_SHIFT: TargetRange(config.norm_groups, True, False),
-        Target.IMPORTANCE: TargetRange(config.bank_depth, False, True),
+        Target.IMPORTANCE: TargetRange(importance_rows, False, True),
         Target.LIVE: TargetRange(live_rows, False, True),
     }
 
 
+def row_count_bits(config: AcceleratorConfig) -> int:
+    """A number of rows, up to those of the largest target; a number of tokens is less."""
+    return max(allowed.rows for allowed in target_ranges(config).values()).bit_length()
+
+
+def record_bytes(config: AcceleratorConfig) -> int:
+    """Bytes of a header or command: a power of two, and whole rows."""
+    needed = -(-max(HEADER.size, command_layout(config).size) // 8)
+    return max(LEAST_RECORD_BYTES, config.width, 1 << (needed - 1).bit_length())
+
+
 def record_rows(config: AcceleratorConfig) -> int:
     """Rows of a header or command."""
-    return -(-RECORD_BYTES // config.width)
+    return record_bytes(config) // config.width
 
 
-def pack_record(config: AcceleratorConfig, layout: StructLayout, fields: dict) -> bytes:
-    """A header or command with its padding."""
-    value = layout.const(fields).as_value().value
-    return value.to_bytes(record_rows(config) * config.width, "little")
+def pack_record(
+    config: AcceleratorConfig, layout: StructLayout, fields: Mapping[str, object]
+) -> bytes:
+    """A header or command with its padding.
+
+    Raises:
+        UserError: a number that its field cannot hold.
+    """
+    name = "header" if layout == HEADER else "command"
+    return pack(layout, fields, name).to_bytes(record_bytes(config), "little")
+
+
+def check_memory_bytes(size: int) -> None:
+    """Raise UserError if a program and what it stores reach beyond what an address can name."""
+    if size > 1 << ADDRESS_BITS:
+        raise UserError(
+            f"the program and its results take {size:,} bytes: expected at most "
+            f"{1 << ADDRESS_BITS:,}, which is what addresses of {ADDRESS_BITS} bits reach"
+        )

@@ -4,6 +4,7 @@
     LINEAR writes   token * pitch + 0 .. rows of its tiles    of its destination (QKV: no rows)
     ATTEND writes   token * pitch + first                     of the hidden memory
     LOAD, STORE     first + 0 .. count - 1                    of their target
+    STORE writes    address / width + 0 .. count - 1          of memory
 
 A live token is at most the last one of SET_TOKENS, so that this one's last row decides. One
 register follows the products and the end of a transfer, one the comparisons: `beyond` is valid
@@ -16,10 +17,11 @@ from operator import or_
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
 from rtl_gen.common.pipeline import register
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.control.program_format import COMMAND, Opcode, target_ranges
+from rtl_gen.control.program_format import ADDRESS_BITS, Opcode, command_layout, target_ranges
 from rtl_gen.linear.linear import Destination, Source
 
 
@@ -29,7 +31,7 @@ class RangeCheck(wiring.Component):
     ----------
     command : any command
     last_token : number of tokens of SET_TOKENS - 1
-    beyond : the command would leave a memory
+    beyond : the command would leave a memory, on the chip or outside
     """
 
     LATENCY = 2
@@ -37,7 +39,11 @@ class RangeCheck(wiring.Component):
     def __init__(self, config: AcceleratorConfig):
         self._config = config
         super().__init__(
-            {"command": In(COMMAND), "last_token": In(config.token_bits), "beyond": Out(1)}
+            {
+                "command": In(command_layout(config)),
+                "last_token": In(config.token_bits),
+                "beyond": Out(1),
+            }
         )
 
     def elaborate(self, platform):
@@ -68,7 +74,8 @@ class RangeCheck(wiring.Component):
         read_beyond = last_read >= register(m, readable, name="readable")
         written_beyond = last_written >= register(m, writable, name="writable")
 
-        transfers = (command.opcode == Opcode.LOAD) | (command.opcode == Opcode.STORE)
+        stores = command.opcode == Opcode.STORE
+        transfers = (command.opcode == Opcode.LOAD) | stores
         rows = reduce(
             or_,
             (
@@ -77,9 +84,13 @@ class RangeCheck(wiring.Component):
             ),
         )
         end = register(m, command.first + command.count, name="end")
+        row_bits = exact_log2(config.width)
+        stored_end = register(m, command.address[row_bits:] + command.count, name="stored_end")
+        memory_rows = 1 << ADDRESS_BITS - row_bits
         m.d.sync += self.beyond.eq(
             (register(m, linear, name="reads") & read_beyond)
             | (register(m, writes, name="writes") & written_beyond)
             | (register(m, transfers, name="transfers") & (end > register(m, rows, name="rows")))
+            | (register(m, stores, name="stores") & (stored_end > memory_rows))
         )
         return m

@@ -1,13 +1,15 @@
 """Registers: the host's view of the accelerator, an AXI4-Lite subordinate with 32-bit words.
 
 The host writes `program_address`, then `start` to `control`; `done` in `status`, and the interrupt
-if enabled, tell the end and stay until `clear` or the next `start`. `RegisterMap` is the one
-definition of names and offsets.
+if enabled, tell the end and stay until `clear` or the next `start`. `busy` gives way to `done`,
+with `error` where there is one, in one cycle. `RegisterMap` is the one definition of names and
+offsets.
 
-An access outside the map, one that is not at a whole word, a write to a read-only register and a
-start while busy get SLVERR and do nothing. Write strobes choose bytes. A read is answered
-READ_CYCLES cycles after the transfer of its address, a write acts (a pulse is up, a register has
-its new value) and is answered WRITE_CYCLES cycles after the later one of its address and its data.
+An access outside the map, one that is not at a whole word, a write to a read-only register, a start
+while busy and a start together with a reset get SLVERR and do nothing. Write strobes choose bytes.
+A read is answered READ_CYCLES cycles after the transfer of its address, a write acts (a pulse is
+up, a register has its new value) and is answered WRITE_CYCLES cycles after the later one of its
+address and its data.
 """
 
 import enum
@@ -24,7 +26,7 @@ from rtl_gen.memory import axi
 
 ID = 0x53564954
 """What ID reads: "SVIT"."""
-VERSION = 0x0001_0000
+VERSION = 0x0001_0001
 """Of this register map: major in the upper half, minor in the lower."""
 
 MAP_ADDRESS_BITS = 12
@@ -33,7 +35,7 @@ WORD_BYTES = axi.LITE_DATA_BITS // 8
 ERROR_BITS = 8
 
 CONTROL_BITS = {"start": 0, "clear": 1, "reset": 2}
-STATUS_BITS = {"busy": 0, "done": 1, "error": 2}
+STATUS_BITS = {"busy": 0, "done": 1, "error": 2, "quiet": 3}
 
 
 class Access(enum.StrEnum):
@@ -70,8 +72,19 @@ class RegisterMap:
         self._add(0x04, "version", ro, "version of the register map: major 31:16, minor 15:0")
         self._add(0x08, "config_low", ro, "configuration digest, lower 32 bits")
         self._add(0x0C, "config_high", ro, "configuration digest, upper 32 bits")
-        self._add(0x10, "control", wo, f"write 1: {_bits(CONTROL_BITS)}")
-        self._add(0x14, "status", ro, _bits(STATUS_BITS))
+        self._add(
+            0x10,
+            "control",
+            wo,
+            f"write 1: {_bits(CONTROL_BITS)}; start while busy or with reset is refused (SLVERR)",
+        )
+        self._add(
+            0x14,
+            "status",
+            ro,
+            f"{_bits(STATUS_BITS)}; quiet: not busy and nothing outstanding on the memory port, to "
+            "be awaited before memory is used again after an error or a reset",
+        )
         self._add(0x18, "error", ro, "why the last program stopped, 0 for no error")
         self._add(0x1C, "program_address", rw, "byte address of the program")
         self._add(0x20, "interrupt_enable", rw, "bit 0: interrupt while done")
@@ -111,11 +124,12 @@ class Registers(wiring.Component):
     ----------
     map : the RegisterMap
     bus : AXI4-Lite
-    start, clear, reset : pulses from `control`. `reset` asks for a soft reset of everything else
-        and clears done and error as `clear` does; program address and interrupt enable stay
+    start, reset : pulses from `control`. `reset` asks for a soft reset of everything else and
+        clears done and error as the bit `clear` does; program address and interrupt enable stay
     program_address : where to start
-    busy : a program runs
+    busy : a program runs; up to the cycle of `finished`
     finished, error : pulse at a program's end, with its error code or 0
+    quiet : not busy, and nothing is outstanding on the memory port
     irq : done and enabled
     counters : current value of each counter, by name
     """
@@ -132,10 +146,10 @@ class Registers(wiring.Component):
             {
                 "bus": In(axi.lite_signature(MAP_ADDRESS_BITS)),
                 "start": Out(1),
-                "clear": Out(1),
                 "reset": Out(1),
                 "program_address": Out(ADDRESS_BITS),
                 "busy": In(1),
+                "quiet": In(1),
                 "finished": In(1),
                 "error": In(ERROR_BITS),
                 "irq": Out(1),
@@ -145,26 +159,28 @@ class Registers(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        done, error, enable = Signal(), Signal(ERROR_BITS), Signal()
+        done, error, enable, clear = Signal(), Signal(ERROR_BITS), Signal(), Signal()
         m.d.comb += self.irq.eq(done & enable)
-        with m.If(self.finished):
-            m.d.sync += [done.eq(1), error.eq(self.error)]
-        with m.Elif(self.start | self.clear | self.reset):
+        with m.If(self.start | clear | self.reset):
             m.d.sync += [done.eq(0), error.eq(0)]
+        # A `clear` is for what ended before; a reset is for everything.
+        with m.If(self.finished & ~self.reset):
+            m.d.sync += [done.eq(1), error.eq(self.error)]
         self._read(m, self._values(done, error, enable))
-        self._write(m, enable)
+        self._write(m, {"start": self.start, "clear": clear, "reset": self.reset}, enable)
         return m
 
     def _values(self, done, error, enable) -> dict[int, object]:
         """What each offset reads."""
         digest = Const(int(self._config.digest(), 16), 2 * axi.LITE_DATA_BITS)
+        status = {"busy": self.busy, "done": done, "error": error.any(), "quiet": self.quiet}
         values = {
             "id": ID,
             "version": VERSION,
             "config_low": digest[: axi.LITE_DATA_BITS],
             "config_high": digest[axi.LITE_DATA_BITS :],
             "control": 0,
-            "status": Cat(self.busy, done, error.any()),
+            "status": Cat(status[name] for name in STATUS_BITS),
             "error": error,
             "program_address": self.program_address,
             "interrupt_enable": enable,
@@ -194,7 +210,7 @@ class Registers(wiring.Component):
                 with m.Default():
                     m.d.sync += [bus.rdata.eq(0), bus.rresp.eq(axi.Response.SLVERR)]
 
-    def _write(self, m: Module, enable: Signal) -> None:
+    def _write(self, m: Module, pulses: Mapping[str, Signal], enable: Signal) -> None:
         bus = self.bus
         address_held, data_held = Signal(), Signal()
         address = Signal(MAP_ADDRESS_BITS, reset_less=True)
@@ -208,7 +224,7 @@ class Registers(wiring.Component):
         with m.If(bus.bready):
             m.d.sync += bus.bvalid.eq(0)
 
-        pulses = {"start": self.start, "clear": self.clear, "reset": self.reset}
+        start, reset = (data[CONTROL_BITS[name]] for name in ("start", "reset"))
         m.d.sync += [pulse.eq(0) for pulse in pulses.values()]
         with m.If(address_held & data_held & ~bus.bvalid):
             m.d.sync += [
@@ -219,7 +235,7 @@ class Registers(wiring.Component):
             ]
             with m.Switch(address):
                 with m.Case(self.map["control"].offset):
-                    with m.If(self.busy & strobe[0] & data[CONTROL_BITS["start"]]):
+                    with m.If(strobe[0] & start & (self.busy | reset)):
                         m.d.sync += bus.bresp.eq(axi.Response.SLVERR)
                     with m.Elif(strobe[0]):
                         m.d.sync += [

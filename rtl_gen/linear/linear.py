@@ -37,8 +37,8 @@ from rtl_gen.common.pipeline import delay, register
 from rtl_gen.common.requantize import Requantizer
 from rtl_gen.common.saturate import saturate
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.linear.tile_walker import PITCH_BITS, TileWalker, destination_bits
-from rtl_gen.linear.weight_buffer import SLICE_BITS, TILE_BITS, WeightBuffer, channel_layout
+from rtl_gen.linear.tile_walker import TileWalker, destination_bits
+from rtl_gen.linear.weight_buffer import WeightBuffer, channel_layout
 from rtl_gen.memory.row_memory import read_signature
 from rtl_gen.norm.norm_statistics import NormStatistics
 from rtl_gen.pruning.live_tokens import token_read_signature
@@ -60,7 +60,7 @@ class Destination(enum.IntEnum, shape=2):
     RESIDUAL = 3
 
 
-def linear_layout() -> StructLayout:
+def linear_layout(config: AcceleratorConfig) -> StructLayout:
     """A layer: `slices` rows of a source token, `tiles` groups of outputs, `pitch` rows of a
     destination token.
 
@@ -71,9 +71,9 @@ def linear_layout() -> StructLayout:
             "source": Source,
             "destination": Destination,
             "only_cls": 1,
-            "slices": unsigned(SLICE_BITS),
-            "tiles": unsigned(TILE_BITS),
-            "pitch": unsigned(PITCH_BITS),
+            "slices": unsigned(config.slice_bits),
+            "tiles": unsigned(config.tile_bits),
+            "pitch": unsigned(config.slice_bits),
         }
     )
 
@@ -120,7 +120,7 @@ class LinearEngine(wiring.Component):
         self._config = config
         super().__init__(
             {
-                "command": In(stream.Signature(linear_layout())),
+                "command": In(stream.Signature(linear_layout(config))),
                 "go": In(1),
                 "feeding": Out(1),
                 "rows": In(stream.Signature(unsigned(config.row_bits))),
@@ -159,7 +159,7 @@ class LinearEngine(wiring.Component):
 
         # One layer runs, the next may wait with its first tile loading.
         waiting = Signal()
-        layer, running = Signal(linear_layout()), Signal(linear_layout())
+        layer, running = Signal(linear_layout(config)), Signal(linear_layout(config))
         draining = Signal(range(self.drain_cycles(config) + 1))
         command = self.command.payload
         accept = self.command.valid & self.command.ready
@@ -271,7 +271,7 @@ class LinearEngine(wiring.Component):
                 {
                     "token": unsigned(config.token_bits),
                     "row": unsigned(destination_bits(config)),
-                    "tile": unsigned(TILE_BITS),
+                    "tile": unsigned(config.tile_bits),
                 }
             ),
             name="place",
@@ -303,7 +303,9 @@ class LinearEngine(wiring.Component):
         for lane, value in enumerate(results):
             narrow = Signal(signed(8), name=f"narrow_{lane}")
             m.d.comb += narrow.eq(saturate(value, 8))
-            m.submodules[f"gelu_{lane}"] = table = Memory(shape=8, depth=256, init=[])
+            m.submodules[f"gelu_{lane}"] = table = Memory(
+                shape=8, depth=numerics.GELU_ENTRIES, init=[]
+            )
             look_up, fill = table.read_port(), table.write_port()
             m.d.comb += [
                 look_up.en.eq(1),

@@ -18,11 +18,7 @@ from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
 
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.linear.weight_buffer import SLICE_BITS, TILE_BITS
 from rtl_gen.pruning.live_tokens import LiveTokens, token_read_signature
-
-PITCH_BITS = 9
-"""Rows of a token in the destination memory."""
 
 
 def step_layout(config: AcceleratorConfig) -> StructLayout:
@@ -34,7 +30,7 @@ def step_layout(config: AcceleratorConfig) -> StructLayout:
             "first_slice": 1,
             "last_slice": 1,
             "position": unsigned(config.token_bits),
-            "tile": unsigned(TILE_BITS),
+            "tile": unsigned(config.tile_bits),
             "token": unsigned(config.token_bits),
             "row": unsigned(destination_bits(config)),
         }
@@ -69,9 +65,9 @@ class TileWalker(wiring.Component):
             {
                 "start": In(1),
                 "tokens": In(config.count_bits),
-                "tiles": In(TILE_BITS),
-                "slices": In(SLICE_BITS),
-                "pitch": In(PITCH_BITS),
+                "tiles": In(config.tile_bits),
+                "slices": In(config.slice_bits),
+                "pitch": In(config.slice_bits),
                 "busy": Out(1),
                 "list": Out(token_read_signature(config)),
                 "source_enable": Out(1),
@@ -87,11 +83,11 @@ class TileWalker(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config = self._config
-        tile, slice_ = Signal(TILE_BITS), Signal(SLICE_BITS)
+        tile, slice_ = Signal(config.tile_bits), Signal(config.slice_bits)
         position = Signal(config.count_bits + 1)
-        last_position, last_tile = Signal.like(position), Signal(TILE_BITS)
-        slices, last_slice = Signal(SLICE_BITS), Signal(SLICE_BITS)
-        tokens, pitch = Signal(config.count_bits), Signal(PITCH_BITS)
+        last_position, last_tile = Signal.like(position), Signal(config.tile_bits)
+        slices, last_slice = Signal(config.slice_bits), Signal(config.slice_bits)
+        tokens, pitch = Signal(config.count_bits), Signal(config.slice_bits)
         walking, advance = Signal(), Signal()
 
         # Counters.
@@ -128,8 +124,8 @@ class TileWalker(wiring.Component):
                 "first_slice": 1,
                 "last_slice": 1,
                 "position": unsigned(config.token_bits),
-                "tile": unsigned(TILE_BITS),
-                "slice": unsigned(SLICE_BITS),
+                "tile": unsigned(config.tile_bits),
+                "slice": unsigned(config.slice_bits),
             }
         )
         stages = [Signal(entering, name="stage_0")]

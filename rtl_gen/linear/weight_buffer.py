@@ -19,12 +19,6 @@ from rtl_gen.config import AcceleratorConfig
 PARAMETER_BYTES = 8
 """Bytes of one output channel's parameters in the payload."""
 
-SLICE_BITS = 7
-"""Number of input slices of a layer."""
-
-TILE_BITS = 11
-"""Number of output groups of a layer."""
-
 
 def channel_layout() -> StructLayout:
     """Parameters of one output channel, PARAMETER_BYTES long in the payload."""
@@ -59,8 +53,8 @@ class WeightBuffer(wiring.Component):
         super().__init__(
             {
                 "start": In(1),
-                "tiles": In(TILE_BITS),
-                "slices": In(SLICE_BITS),
+                "tiles": In(config.tile_bits),
+                "slices": In(config.slice_bits),
                 "feeding": Out(1),
                 "rows": In(stream.Signature(unsigned(config.row_bits))),
                 "full": Out(1),
@@ -77,9 +71,9 @@ class WeightBuffer(wiring.Component):
         header_rows = parameter_rows(config)
 
         tiles_left, slices, slices_left = (
-            Signal(TILE_BITS),
-            Signal(SLICE_BITS),
-            Signal(SLICE_BITS),
+            Signal(config.tile_bits),
+            Signal(config.slice_bits),
+            Signal(config.slice_bits),
         )
         row = Signal(range(max(header_rows, config.lanes)))
         in_header = Signal()

@@ -40,8 +40,27 @@ class Burst(enum.IntEnum, shape=2):
     WRAP = 2
 
 
-NORMAL_NON_CACHEABLE_BUFFERABLE = 0b0011
-"""ARCACHE and AWCACHE."""
+class Cache(enum.IntEnum, shape=4):
+    """ARCACHE and AWCACHE."""
+
+    NORMAL_NON_CACHEABLE_NON_BUFFERABLE = 0b0010
+    NORMAL_NON_CACHEABLE_BUFFERABLE = 0b0011
+
+
+CACHE = {
+    "ar": Cache.NORMAL_NON_CACHEABLE_BUFFERABLE,
+    "aw": Cache.NORMAL_NON_CACHEABLE_NON_BUFFERABLE,
+}
+"""By address channel. A write is answered by memory itself, not by a buffer on the way: what an
+interrupt announces is there for every reader."""
+
+
+class Protection(enum.IntFlag, shape=3):
+    """ARPROT and AWPROT; none is a secure, unprivileged access to data."""
+
+    PRIVILEGED = 1
+    NON_SECURE = 2
+    INSTRUCTION = 4
 
 
 def read_signature(config: AcceleratorConfig) -> wiring.Signature:
@@ -111,8 +130,8 @@ def burst_attributes(config: AcceleratorConfig, channel: str) -> dict[str, int]:
         f"{channel}size": exact_log2(config.bus_bytes),
         f"{channel}burst": Burst.INCR,
         f"{channel}lock": 0,
-        f"{channel}cache": NORMAL_NON_CACHEABLE_BUFFERABLE,
-        f"{channel}prot": 0,
+        f"{channel}cache": CACHE[channel],
+        f"{channel}prot": 0 if config.secure else Protection.NON_SECURE,
         f"{channel}qos": 0,
     }
 

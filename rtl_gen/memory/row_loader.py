@@ -9,15 +9,15 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
 
+from rtl_gen import numerics
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.control.program_format import COUNT_BITS, Target
+from rtl_gen.control.program_format import Target, row_count_bits
 
 
-def transfer_layout() -> StructLayout:
+def transfer_layout(config: AcceleratorConfig) -> StructLayout:
     """`count` rows of `target` from its row `first` on."""
-    return StructLayout(
-        {"target": Target, "first": unsigned(COUNT_BITS), "count": unsigned(COUNT_BITS)}
-    )
+    bits = row_count_bits(config)
+    return StructLayout({"target": Target, "first": unsigned(bits), "count": unsigned(bits)})
 
 
 class RowLoader(wiring.Component):
@@ -32,13 +32,14 @@ class RowLoader(wiring.Component):
 
     def __init__(self, config: AcceleratorConfig):
         self._config = config
+        row_bits = max(row_count_bits(config), (numerics.GELU_ENTRIES - 1).bit_length())
         super().__init__(
             {
-                "command": In(stream.Signature(transfer_layout())),
+                "command": In(stream.Signature(transfer_layout(config))),
                 "rows": In(stream.Signature(unsigned(config.row_bits))),
                 "write": Out(1),
                 "target": Out(Target),
-                "row": Out(COUNT_BITS),
+                "row": Out(row_bits),
                 "data": Out(config.row_bits),
                 "idle": Out(1),
             }
@@ -47,7 +48,7 @@ class RowLoader(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         width = self._config.width
-        left = Signal(COUNT_BITS)
+        left = Signal(row_count_bits(self._config))
         more_rows, more_bytes = Signal(), Signal()
         bytes_left = Signal(range(width + 1))
         is_gelu = self.target == Target.GELU

@@ -5,7 +5,7 @@ enabled read. A word must not be read in the cycle in which it is written. The w
 Verilog module of their own, see sram.py.
 """
 
-from amaranth.hdl import ClockSignal, Instance, Module, Shape, Value
+from amaranth.hdl import ClockSignal, Const, Instance, Module, Shape, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -49,10 +49,14 @@ class RowMemory(wiring.Component):
             sram_name(self._depth, Shape.cast(self._shape).width, self._chunks),
             i_clk=ClockSignal(),
             i_write_enable=self.write_enable,
-            i_write_address=self.write_address,
+            i_write_address=self._address(self.write_address),
             i_write_data=Value.cast(self.write_data),
             i_read_enable=self.read.enable,
-            i_read_address=self.read.address,
+            i_read_address=self._address(self.read.address),
             o_read_data=Value.cast(self.read.data),
         )
         return m
+
+    def _address(self, address: Value) -> Value:
+        """As wide as the module's port, which has a bit even for a single word."""
+        return address if self._depth > 1 else Const(0, 1)

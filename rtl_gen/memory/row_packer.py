@@ -16,7 +16,9 @@ class RowPacker(wiring.Component):
     Attributes
     ----------
     beats : input
+    beat_lost : the beat is lost
     rows : output
+    row_lost : a beat of the row on `rows`, or of one before it, is lost; stays until `clear`
     clear : forget what was collected; from the next cycle on nothing is offered, even if it was
     """
 
@@ -27,7 +29,9 @@ class RowPacker(wiring.Component):
         super().__init__(
             {
                 "beats": In(stream.Signature(unsigned(8 * config.bus_bytes))),
+                "beat_lost": In(1),
                 "rows": Out(stream.Signature(unsigned(config.row_bits))),
+                "row_lost": Out(1),
                 "clear": In(1),
             }
         )
@@ -48,7 +52,8 @@ class RowPacker(wiring.Component):
                 row.eq(Cat(row, self.beats.payload)[-len(row) :]),
                 beat.eq(Mux(beat == last, 0, beat + 1)),
                 self.rows.valid.eq(beat == last),
+                self.row_lost.eq(self.row_lost | self.beat_lost),
             ]
         with m.If(self.clear):
-            m.d.sync += [beat.eq(0), self.rows.valid.eq(0)]
+            m.d.sync += [beat.eq(0), self.rows.valid.eq(0), self.row_lost.eq(0)]
         return m

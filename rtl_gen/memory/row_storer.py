@@ -10,16 +10,16 @@ from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
 
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.control.program_format import ADDRESS_BITS, COUNT_BITS, Target
+from rtl_gen.control.program_format import ADDRESS_BITS, Target, row_count_bits
 
 
-def store_layout() -> StructLayout:
+def store_layout(config: AcceleratorConfig) -> StructLayout:
     """`count` rows of `target`, from its row `first` on, to `address`."""
     return StructLayout(
         {
             "target": Target,
-            "first": unsigned(COUNT_BITS),
-            "count": unsigned(COUNT_BITS),
+            "first": unsigned(row_count_bits(config)),
+            "count": unsigned(row_count_bits(config)),
             "address": unsigned(ADDRESS_BITS),
         }
     )
@@ -47,10 +47,10 @@ class RowStorer(wiring.Component):
         self._config = config
         super().__init__(
             {
-                "command": In(stream.Signature(store_layout())),
+                "command": In(stream.Signature(store_layout(config))),
                 "active": Out(1),
                 "target": Out(Target),
-                "row": Out(COUNT_BITS),
+                "row": Out(row_count_bits(config)),
                 "data": In(config.row_bits),
                 "rows": Out(stream.Signature(stored_row_layout(config))),
                 "idle": Out(1),
@@ -59,7 +59,7 @@ class RowStorer(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        left = Signal(COUNT_BITS)
+        left = Signal(row_count_bits(self._config))
         wait = Signal(range(self.READ_CYCLES))
         command, row = self.command.payload, self.rows.payload
         m.d.comb += [

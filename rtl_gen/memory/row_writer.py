@@ -3,6 +3,8 @@
 AWVALID and the first WVALID of a row rise LATENCY cycles after its transfer. Without stalls a row
 takes `config.row_beats` cycles, and the next follows without a gap; up to ROWS_IN_FLIGHT rows may
 wait for their responses.
+
+A response that comes before its row has left is an error; one that no row waits for is ignored.
 """
 
 from amaranth.hdl import Module, Mux, Signal, unsigned
@@ -26,8 +28,8 @@ class RowWriter(wiring.Component):
     Attributes
     ----------
     rows : rows to write
-    idle : every row that was taken is in memory: all responses are in
-    error : a response was not OKAY; stays until `clear`
+    idle : every row that was taken is in memory: it has left and all responses are in
+    error : a response was not OKAY or early; stays until `clear`
     clear : drops the error. Rows that were taken are still written, but what is refused of them no
         longer shows; `rows` waits until their responses are in
     axi : write channels
@@ -57,8 +59,9 @@ class RowWriter(wiring.Component):
         data = Signal(config.row_bits, reset_less=True)
         row_address = Signal(ADDRESS_BITS - byte_bits, reset_less=True)
         in_flight = Signal(range(self.ROWS_IN_FLIGHT + 1))
-        take = Signal()
+        take, answer, early = Signal(), Signal(), Signal()
         discard, clearing = Signal(), Signal()
+        leaving = bus.awvalid | bus.wvalid
         address_free = ~bus.awvalid | bus.awready
         data_free = ~bus.wvalid | (bus.wready & bus.wlast)
         m.d.comb += [
@@ -67,7 +70,10 @@ class RowWriter(wiring.Component):
                 address_free & data_free & (in_flight != self.ROWS_IN_FLIGHT) & ~discard
             ),
             take.eq(self.rows.valid & self.rows.ready),
-            self.idle.eq(in_flight == 0),
+            self.idle.eq((in_flight == 0) & ~leaving),
+            # One row at most is still leaving, the last one taken.
+            answer.eq(bus.bvalid & (in_flight != 0)),
+            early.eq(leaving & (in_flight == 1)),
             bus.awaddr.eq(row_address << byte_bits),
             bus.awlen.eq(beats - 1),
             bus.wdata.eq(data),
@@ -94,11 +100,11 @@ class RowWriter(wiring.Component):
                 bus.wvalid.eq(1),
             ]
         m.d.sync += [
-            in_flight.eq(in_flight + take - bus.bvalid),
-            clearing.eq(discard & (in_flight != 0)),
+            in_flight.eq(in_flight + take - answer),
+            clearing.eq(discard & ~self.idle),
         ]
         with m.If(discard):
             m.d.sync += self.error.eq(0)
-        with m.Elif(bus.bvalid & (bus.bresp != axi.Response.OKAY)):
+        with m.Elif(answer & (early | (bus.bresp != axi.Response.OKAY))):
             m.d.sync += self.error.eq(1)
         return m

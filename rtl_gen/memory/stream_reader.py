@@ -4,9 +4,13 @@ A request is cut into bursts at multiples of BURST_BEATS beats. A burst is asked
 FIFO has places for all of it (a place is given back when its beat leaves the FIFO), so that R is
 always ready.
 
-The next request is taken as soon as the last burst of this one is issued; its beats follow without
-a gap. From idle, the first beat is offered REQUEST_CYCLES + DATA_CYCLES cycles after its request is
-taken, plus the memory's latency (from ARVALID to the transfer on R).
+The next request is taken when all beats of this one have arrived. The first beat is offered
+REQUEST_CYCLES + DATA_CYCLES cycles after its request is taken, plus the memory's latency (from
+ARVALID to the transfer on R).
+
+A beat is as good as lost if its response is not OKAY, and if RLAST comes with another beat than the
+last one of a burst or not with that. Behind an early RLAST nothing more of its burst is awaited: R
+waits while the missing beats are made up for, one a cycle. A beat that nobody asked for is ignored.
 """
 
 from amaranth.hdl import Module, Mux, Signal, unsigned
@@ -42,7 +46,7 @@ class StreamReader(wiring.Component):
     clear : no more bursts; what is in flight is awaited and discarded with the FIFO's contents.
         From the next cycle on `out` offers nothing, even if it did; `start` waits until all is gone
     idle : no request, nothing in flight, everything taken
-    error : a response was not OKAY; stays until `clear`. The beat itself is offered like any other
+    error : the beat on `out`, or one before it, is lost; stays until `clear`
     axi : read channels
     """
 
@@ -72,27 +76,32 @@ class StreamReader(wiring.Component):
         bus = self.axi
         discard, clearing = Signal(), Signal()
         in_flight = Signal(range(depth + 1))
-        issue, arrive, fetch = Signal(), Signal(), Signal()
+        issue, arrive, lost, fetch = Signal(), Signal(), Signal(), Signal()
         burst = Signal(range(axi.BURST_BEATS + 1), reset_less=True)
+        # Of the next beat to arrive, in its block of memory: bursts end where a block does.
+        place = Signal(range(axi.BURST_BEATS), reset_less=True)
+        missing, last = Signal(), Signal()
 
         requesting = self._requests(m, burst, issue, fetch, discard)
-        buffered = self._fifo(m, arrive, fetch, discard)
+        buffered = self._fifo(m, arrive, lost, fetch, discard)
 
         m.d.comb += [
             discard.eq(self.clear | clearing),
-            bus.rready.eq(1),
-            arrive.eq(bus.rvalid),
-            self.start.ready.eq(~requesting & ~discard),
+            bus.rready.eq(~missing),
+            arrive.eq((bus.rvalid | missing) & (in_flight != 0)),
+            last.eq((place == axi.BURST_BEATS - 1) | (~requesting & (in_flight == 1))),
+            lost.eq(missing | (bus.rresp != axi.Response.OKAY) | (bus.rlast != last)),
+            self.start.ready.eq(~requesting & (in_flight == 0) & ~discard),
             self.idle.eq(~requesting & (in_flight == 0) & ~buffered & ~clearing),
         ]
         m.d.sync += [
             in_flight.eq(in_flight + Mux(issue, burst, 0) - arrive),
             clearing.eq(discard & (self.clear | (in_flight != 0))),
         ]
-        with m.If(discard):
-            m.d.sync += self.error.eq(0)
-        with m.Elif(arrive & (bus.rresp != axi.Response.OKAY)):
-            m.d.sync += self.error.eq(1)
+        with m.If(arrive):
+            m.d.sync += [place.eq(place + 1), missing.eq((missing | bus.rlast) & ~last)]
+        with m.If(self.start.valid & self.start.ready):
+            m.d.sync += place.eq(self.start.payload.address >> exact_log2(self._config.bus_bytes))
         return m
 
     def _requests(self, m: Module, burst, issue, fetch, discard) -> Signal:
@@ -142,14 +151,19 @@ class StreamReader(wiring.Component):
             m.d.sync += [requesting.eq(0), planned.eq(0), places.eq(depth)]
         return requesting
 
-    def _fifo(self, m: Module, arrive, fetch, discard) -> Signal:
-        """A memory with two registers behind it; returns whether any of them holds a beat."""
+    def _fifo(self, m: Module, arrive, lost, fetch, discard) -> Signal:
+        """A memory with two registers behind it; returns whether any of them holds a beat.
+
+        Of lost beats the first alone matters: its place is kept, not a bit for every beat.
+        """
         depth = self._config.stream_beats
         shape = unsigned(8 * self._config.bus_bytes)
         m.submodules.beats = beats = RowMemory(depth=depth, shape=shape)
         head, tail = Signal(range(depth)), Signal(range(depth))
         level = Signal(range(depth + 1))
         fetched = Signal()
+        any_lost, fetched_lost = Signal(), Signal()
+        first_lost = Signal(range(depth), reset_less=True)
         payload = Signal(shape, reset_less=True)
         output_free = ~self.out.valid | self.out.ready
         buffered = Signal()
@@ -166,18 +180,29 @@ class StreamReader(wiring.Component):
         m.d.sync += level.eq(level + arrive - fetch)
         with m.If(arrive):
             m.d.sync += tail.eq(tail + 1)
+            with m.If(lost & ~any_lost):
+                m.d.sync += [any_lost.eq(1), first_lost.eq(tail)]
         with m.If(fetch):
             m.d.sync += [head.eq(head + 1), fetched.eq(1)]
+            with m.If(any_lost & (head == first_lost)):
+                m.d.sync += fetched_lost.eq(1)
         with m.Elif(output_free):
             m.d.sync += fetched.eq(0)
         with m.If(output_free):
-            m.d.sync += [self.out.valid.eq(fetched), payload.eq(beats.read.data)]
+            m.d.sync += [
+                self.out.valid.eq(fetched),
+                payload.eq(beats.read.data),
+                self.error.eq(fetched_lost),
+            ]
         with m.If(discard):
             m.d.sync += [
                 level.eq(0),
                 head.eq(0),
                 tail.eq(0),
                 fetched.eq(0),
+                any_lost.eq(0),
+                fetched_lost.eq(0),
                 self.out.valid.eq(0),
+                self.error.eq(0),
             ]
         return buffered

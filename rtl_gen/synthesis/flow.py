@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from rtl_gen import verilog
+from rtl_gen.files import make_folder
 from rtl_gen.synthesis import nextpnr, scan_wrapper, yosys
 from rtl_gen.synthesis.resources import DEVICE, Resources, shortage
 from rtl_gen.synthesis.units import Unit
@@ -97,7 +98,7 @@ def _place(
     progress: Callable[[str], None],
 ) -> nextpnr.Timing:
     progress(f"mapping {doing}, between registers")
-    folder.mkdir(exist_ok=True)
+    make_folder(folder)
     wrapped = text + scan_wrapper.wrapper(module, verilog.ports(text, module))
     netlist = folder / "netlist.json"
     yosys.synthesize(wrapped, scan_wrapper.NAME, netlist=netlist)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from model.files import replace_file
+from rtl_gen.files import replace_file
 from sim_models.figures import breakdown, pareto, speedup, timeline
 from sim_models.figures.style import FORMATS, render
 from sim_models.figures.tables import TextTable

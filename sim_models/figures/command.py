@@ -8,6 +8,7 @@ from rich.console import Console
 
 from model.networks import DEIT_TINY
 from rtl_gen.errors import UserError
+from rtl_gen.files import check_writable
 from sim_models.figures.catalogue import FIGURES, write_figure
 from sim_models.figures.options import (
     ConfigOption,
@@ -39,6 +40,7 @@ def figures(
     """Figures of FLOPs, cycles and speed-up (PNG, SVG, CSV)."""
     chosen = _chosen(names or [ALL])
     setting = make_setting(config, model, latency, rate, seed)
+    check_writable(out / f"{chosen[0]}.csv")
     results = evaluate(setting, chosen)
     console = Console()
     console.print(f"preset {config}, memory latency {latency}, seed {seed}")

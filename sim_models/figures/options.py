@@ -8,12 +8,13 @@ import typer
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress
 
+from model.fit import check_fit
 from model.networks import NETWORKS, get_network
+from rtl_gen.cli import LARGEST_SEED
 from rtl_gen.config import PRESETS, get_config
 from sim_models.figures.catalogue import FIGURES
 from sim_models.figures.workload import Setting
 from sim_models.memory import MemoryTiming
-from sim_models.network import check_fit
 
 ConfigOption = Annotated[str, typer.Option(help=f"One of {', '.join(PRESETS)}.")]
 ModelOption = Annotated[
@@ -25,7 +26,9 @@ LatencyOption = Annotated[
 RateOption = Annotated[
     int | None, typer.Option(help="Memory's bytes a cycle.", show_default="the port's width")
 ]
-SeedOption = Annotated[int, typer.Option(min=0, help="Seed of the synthetic attention maps.")]
+SeedOption = Annotated[
+    int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the synthetic attention maps.")
+]
 
 _messages = Console(stderr=True)
 

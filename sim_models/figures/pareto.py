@@ -22,6 +22,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from model.masks import SPARSITY_MEANS
 from model.schedule import DEFAULT_SCHEDULE, NO_PRUNING
 from sim_models.figures.style import BLACK, SERIES, new_figure, style
 from sim_models.figures.tables import Column, TextTable, text_table
@@ -39,7 +40,9 @@ def pareto_data(setting: Setting, progress: Progress) -> pd.DataFrame:
     rows = []
     for sparsity in GRID_SPARSITIES:
         for ratio in FINAL_RATIOS:
-            schedule = replace(DEFAULT_SCHEDULE, end=ratio) if ratio else NO_PRUNING
+            schedule = NO_PRUNING
+            if ratio:
+                schedule = replace(DEFAULT_SCHEDULE, end=ratio).fitted(network)
             work = workload(network, setting.seed, sparsity or None, schedule)
             cycles = work.cycles(setting).total
             projected = [layer.projection for layer in schedule.layer_tokens(network)]
@@ -133,5 +136,5 @@ def pareto_table(data: pd.DataFrame) -> TextTable:
             Column("front", "Pareto front"),
         ],
         "Tokens kept: mean over layers, in the projection and FFN. Attention kept: of the averaged "
-        "maps, by mask and survivors; not accuracy.",
+        f"maps, by mask and survivors; not accuracy. {SPARSITY_MEANS}.",
     )

@@ -81,7 +81,7 @@ def workload(
     """Masks by ViTCoD's rule from averaged maps; the survivors are assumed from the same maps."""
     masks = None if sparsity is None else _masks(network, seed, sparsity)
     live = np.ones((network.layers, network.tokens), dtype=np.bool_)
-    if schedule != NO_PRUNING:
+    if schedule.prunes(network):
         live = assumed_live(network, maps(network, seed).maps, masks, schedule)
     return Workload(network=network, masks=masks, schedule=schedule, live=live)
 
@@ -91,7 +91,7 @@ def variants(network: Network, seed: int) -> dict[str, Workload]:
     return {
         "dense": workload(network, seed, None),
         f"{HIGH_SPARSITY:.0%} sparse, pruned": workload(
-            network, seed, HIGH_SPARSITY, DEFAULT_SCHEDULE
+            network, seed, HIGH_SPARSITY, DEFAULT_SCHEDULE.fitted(network)
         ),
     }
 

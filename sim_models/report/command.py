@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from model.files import replace_file
 from model.networks import DEIT_TINY
+from rtl_gen.files import check_writable, replace_file
 from sim_models.figures.options import (
     ConfigOption,
     LatencyOption,
@@ -37,6 +37,7 @@ def report(
 ) -> None:
     """A page of speed-up, breakdown, timeline, Pareto front and RTL runs (HTML)."""
     setting = make_setting(config, model, latency, rate, seed)
+    check_writable(out)
     evidence = find_evidence(runs, calibration)
     print(f"preset {config}, memory latency {latency}, seed {seed}")
     page = render_report(setting, evaluate(setting, PLOTS), evidence)

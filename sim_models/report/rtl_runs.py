@@ -10,6 +10,8 @@ from typing import TypeVar
 import pandas as pd
 from pydantic import BaseModel, ValidationError
 
+from model.masks import SPARSITY_MEANS
+from model.text_file import read_text
 from rtl_gen.errors import UserError
 from sim_models.figures.tables import Column, TextTable, text_table
 
@@ -83,8 +85,8 @@ def find_evidence(runs: Path, calibration: Path) -> Evidence:
 
 def _read(path: Path, kind: type[Kind], source: str) -> Kind:
     try:
-        return kind.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
+        return kind.model_validate_json(read_text(path, "JSON file"))
+    except ValidationError as error:
         reason = str(error).splitlines()[0]
         raise UserError(
             f"{path} is no result of `{source}` ({reason}): move it away or run `{source}` again"
@@ -127,7 +129,8 @@ def _runs_table(runs: dict[str, RtlRun]) -> TextTable:
             Column("ratio", "RTL / bound", "{:.3f}"),
         ],
         "Memory: latency in cycles, rate in bytes a cycle. Compared: values of RTL and integer "
-        "golden model. Bound: multiply-accumulates / multipliers.",
+        "golden model. Bound: multiply-accumulates / multipliers. "
+        f"{SPARSITY_MEANS}.",
     )
 
 

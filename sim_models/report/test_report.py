@@ -80,7 +80,7 @@ def evidence(tmp_path_factory) -> Evidence:
     (folder / "deit_tiny-0.8-1.json").write_text(json.dumps(RUN))
     older = {name: value for name, value in RUN.items() if name != "cycles_model"}
     older |= {"network": "some/where/tiny.safetensors", "mismatches": 0}
-    (folder / "older.json").write_text(json.dumps(older))
+    (folder / "older.json").write_text(json.dumps(older), encoding="utf-8-sig")
     calibration = folder / "calibration" / "report.json"
     calibration.parent.mkdir()
     calibration.write_text(json.dumps(CALIBRATION))

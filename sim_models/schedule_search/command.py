@@ -21,6 +21,7 @@ from model.commands.options import (
     progress_over,
     report_unreadable,
 )
+from model.fit import check_fit
 from model.images import ImageFolder
 from model.integer.accuracy import kept_after_attention
 from model.integer.choices import preset_for
@@ -29,11 +30,12 @@ from model.reference import FloatReference
 from model.schedule import DEFAULT_SCHEDULE
 from model.schedule_file import DEFAULT_NAME, schedule_of
 from model.synthetic import maps_of
+from rtl_gen.cli import LARGEST_SEED
 from rtl_gen.config import get_config
 from rtl_gen.errors import UserError
+from rtl_gen.files import check_writable
 from sim_models.figures.tables import terminal_table
 from sim_models.figures.workload import Setting
-from sim_models.network import check_fit
 from sim_models.schedule_search.layer_cycles import Machine
 from sim_models.schedule_search.results import layers_table, schedules_table, write_result
 from sim_models.schedule_search.run import run_search
@@ -64,7 +66,9 @@ def search_schedule(
         str | None, typer.Option(help="Preset; default: the first with heads as wide.")
     ] = None,
     batch_size: Batch = 16,
-    seed: Annotated[int, typer.Option(min=0, help="Of synthetic attention maps.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=LARGEST_SEED, help="Of synthetic attention maps.")
+    ] = 0,
     out: Annotated[
         Path | None, typer.Option(help="Folder; default: build/schedules/<model>-<masks>.")
     ] = None,
@@ -82,13 +86,15 @@ def search_schedule(
     kept_after_attention(first, network)
     dense = mask_file is None and sparsity == 0
     masks = None if dense else masks_of(network, sparsity, strategy, scores, mask_file, maps)
-    images = ImageFolder(data, limit)
-    others = _held_back(images, held_back)
+    folder = ImageFolder(data, labelled=False)
+    images = folder.spread(limit)
+    others = _held_back(folder, images, held_back)
     machine = Machine(
         setting=setting, network=network, masks=masks, maps=maps_of(network, seed).maps
     )
     kind = "dense" if dense else f"{sparsity:g}-{strategy}" if mask_file is None else mask_file.stem
-    folder = out or Path("build/schedules") / f"{network.name}-{kind}"
+    target = out or Path("build/schedules") / f"{network.name}-{kind}"
+    check_writable(target / "schedules.csv")
     unpruned = FloatReference(network=network, model=load_model(network, weights), masks=masks)
     print(f"{network.name}, {kind}, preset {preset}, {len(images)} images, seed {seed}")
 
@@ -112,7 +118,7 @@ def search_schedule(
         "default_cycles": result.default.cycles,
         "held_back_nats": {name: nats.mean() for name, nats in result.held_back.items()},
     }
-    files = write_result(result, folder, kind, provenance)
+    files = write_result(result, target, kind, provenance)
     console = Console()
     for table in (layers_table(result), schedules_table(result)):
         console.print(terminal_table(table))
@@ -122,7 +128,7 @@ def search_schedule(
     print("\n".join(map(str, files)))
 
 
-def _held_back(images: ImageFolder, count: int) -> ImageFolder | None:
+def _held_back(folder: ImageFolder, images: ImageFolder, count: int) -> ImageFolder | None:
     """So many of the folder's other images, evenly spread; None for none.
 
     Raises:
@@ -130,11 +136,11 @@ def _held_back(images: ImageFolder, count: int) -> ImageFolder | None:
     """
     if count == 0:
         return None
-    whole, taken = ImageFolder(images.root), set(images.files)
-    rest = [place for place, file in enumerate(whole.files) if file not in taken]
+    taken = set(images.files)
+    rest = [place for place, file in enumerate(folder.files) if file not in taken]
     if count > len(rest):
         raise UserError(
-            f"{count} images to hold back: {images.root} has {len(rest)} beside the "
+            f"{count} images to hold back: {folder.root} has {len(rest)} beside the "
             f"{len(images)} of the search, choose a smaller --limit or --held-back"
         )
-    return whole.subset(rest[i * len(rest) // count] for i in range(count))
+    return folder.subset(rest).spread(count)

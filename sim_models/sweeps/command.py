@@ -11,10 +11,12 @@ import typer
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress
 
-from model.files import replace_file
 from model.schedule_file import DEFAULT_NAME, UNPRUNED
+from model.yaml_file import read_model
+from rtl_gen.cli import LARGEST_SEED
 from rtl_gen.config import PRESETS, get_config
 from rtl_gen.errors import UserError
+from rtl_gen.files import replace_file
 from sim_models.figures.speedup import draw_speedup
 from sim_models.figures.style import render
 from sim_models.figures.tables import terminal_table
@@ -22,9 +24,8 @@ from sim_models.sweeps.energy import energy_table
 from sim_models.sweeps.files import write_sweep
 from sim_models.sweeps.point import DENSE
 from sim_models.sweeps.run import SweepResult, run_points
-from sim_models.sweeps.spec import STANDARD, MemoryAxes, SweepSpec
+from sim_models.sweeps.spec import POINTS_LIMIT, STANDARD, SweepSpec
 from sim_models.sweeps.tables import points_table, pruning_table
-from sim_models.sweeps.yaml_file import read_model
 
 FOLDER = Path("build/sweep")
 STANDARD_NAME = "sweep"
@@ -57,9 +58,16 @@ def sweep(
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option(min=0, help="Of the synthetic attention maps, instead of the file's."),
+        typer.Option(
+            min=0,
+            max=LARGEST_SEED,
+            help="Of the synthetic attention maps, instead of the file's.",
+        ),
     ] = None,
     energy: Annotated[Path | None, typer.Option(help="YAML file of picojoules.")] = None,
+    points_limit: Annotated[
+        int, typer.Option(min=1, help="Refuse larger grids, before any work.")
+    ] = POINTS_LIMIT,
     out: Annotated[Path, typer.Option(help="Folder that gets the files.")] = FOLDER,
     scheduler: Annotated[
         str | None, typer.Option(help="Dask scheduler to use, such as tcp://host:8786.")
@@ -74,24 +82,19 @@ def sweep(
     grid = STANDARD if spec is None else read_model(spec, SweepSpec)
     if config is not None:
         get_config(config)
-    memory = {
-        name: [value] for name, value in (("latency", latency), ("rate", rate)) if value is not None
-    }
-    changes = {
-        "presets": None if config is None else [config],
-        "memory": MemoryAxes(**(dict(grid.memory) | memory)),
-        "seeds": None if seed is None else [seed],
-    }
-    grid = grid.model_copy(
-        update={name: value for name, value in changes.items() if value is not None}
+    memory = {"latency": latency, "rate": rate}
+    grid = grid.replaced(
+        presets=None if config is None else [config],
+        memory={name: [value] for name, value in memory.items() if value is not None},
+        seeds=None if seed is None else [seed],
     )
     if scheduler is not None and processes is not None:
         raise UserError("--processes are those of this machine: leave it out with --scheduler")
     workers = Workers(scheduler=scheduler, processes=processes)
     if spec is None:
-        standard_sweep(grid, out, energy, workers)
+        standard_sweep(grid, out, energy, workers, points_limit)
         return
-    result = run_grid(grid, spec.parent, out, spec.stem, energy, workers)
+    result = run_grid(grid, spec.parent, out, spec.stem, energy, workers, points_limit)
     files = write_sweep(result, out, spec.stem)
     _show(result)
     print("\n".join(map(str, files)))
@@ -102,9 +105,10 @@ def standard_sweep(
     out: Path = FOLDER,
     energy: Path | None = None,
     workers: Workers = Workers(),
+    limit: int = POINTS_LIMIT,
 ) -> SweepResult:
     """Run the paper's grid, write its files into `out` with speedup.png, print its tables."""
-    result = run_grid(grid, Path(), out, STANDARD_NAME, energy, workers)
+    result = run_grid(grid, Path(), out, STANDARD_NAME, energy, workers, limit)
     files = [*write_sweep(result, out, STANDARD_NAME), out / "speedup.png"]
     gains = [
         row | {"speedup": row["speedup_over_sparse"]}
@@ -120,11 +124,18 @@ def standard_sweep(
 
 
 def run_grid(
-    grid: SweepSpec, folder: Path, out: Path, name: str, energy: Path | None, workers: Workers
+    grid: SweepSpec,
+    folder: Path,
+    out: Path,
+    name: str,
+    energy: Path | None,
+    workers: Workers,
+    limit: int,
 ) -> SweepResult:
     """Evaluate a grid under a progress bar; mask files are relative to `folder`."""
-    points = grid.points(folder)
     table = energy_table(energy)
+    print(f"points of the grid: {grid.size:,}")
+    points = grid.points(folder, limit)
     columns = (*Progress.get_default_columns()[:-1], MofNCompleteColumn())
     bar = Progress(*columns, console=Console(stderr=True))
     task = bar.add_task("points", total=None)

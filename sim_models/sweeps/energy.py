@@ -19,15 +19,16 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
+from model.yaml_file import StrictModel, read_model
 from rtl_gen.config import AcceleratorConfig
 from sim_models.on_chip import on_chip_memories
-from sim_models.sweeps.yaml_file import StrictModel, read_model
 
 DEFAULT_TABLE = Path(str(resources.files("sim_models") / "sweeps" / "energy_45nm.yaml"))
 WORD_BITS = 64
 PARTS = ("mac", "sram", "dram", "other")
 
-Picojoules = Annotated[float, Field(ge=0)]
+Picojoules = Annotated[float, Field(ge=0, le=1e6)]
+"""A microjoule at most, so that sums stay finite."""
 
 
 def _two_capacities(values: dict[int, float]) -> dict[int, float]:
@@ -44,7 +45,10 @@ class EnergyTable(StrictModel):
     multiplication: Picojoules
     addition: Picojoules
     sram_64_bits: Annotated[
-        dict[Annotated[int, Field(gt=0)], Annotated[float, Field(gt=0)]],
+        dict[
+            Annotated[int, Field(gt=0, le=2**20)],
+            Annotated[float, Field(ge=1e-6, le=1e6)],
+        ],
         AfterValidator(_two_capacities),
     ]
     """By the capacity of a bank in KB."""

@@ -18,7 +18,9 @@ class FinishedPoints:
         self.results: dict[str, Any] = {
             entry["key"]: entry["result"]
             for entry in self._journal.entries
-            if entry.keys() >= {"key", "code", "result"} and entry["code"] == code
+            if entry.get("code") == code
+            and isinstance(entry.get("key"), str)
+            and isinstance(entry.get("result"), dict)
         }
 
     def add(self, results: Mapping[str, Any]) -> None:

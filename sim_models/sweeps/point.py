@@ -65,7 +65,7 @@ class Point:
 
     @property
     def pruned(self) -> bool:
-        return self.schedule != NO_PRUNING
+        return self.schedule.prunes(get_network(self.network))
 
     def key(self) -> str:
         """Hash of all of it; of a mask file its contents, wherever it lies."""

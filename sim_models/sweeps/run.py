@@ -22,8 +22,8 @@ from rtl_gen.config import PRESETS, AcceleratorConfig
 from sim_models import CODE
 from sim_models.sweeps.energy import EnergyTable
 from sim_models.sweeps.finished import FinishedPoints
+from sim_models.sweeps.labels import pruning_label
 from sim_models.sweeps.point import DENSE, Point, evaluate
-from sim_models.sweeps.spec import pruning_label
 from sim_models.sweeps.workers import worker_pool
 
 

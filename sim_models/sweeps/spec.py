@@ -3,167 +3,69 @@
 Every key takes a list or a single value. See docs/sweeps.md.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import (
-    BeforeValidator,
-    Field,
-    PlainValidator,
-    ValidationError,
-    create_model,
-    field_validator,
-)
+from pydantic import BeforeValidator, PlainValidator, PrivateAttr, field_validator
 
 from model.entry_scores import check_built_in
-from model.masks import LEARNED, STRATEGY_NAMES
+from model.fit import check_fit
+from model.masks import LEARNED, STRATEGY_NAMES, check_reach
 from model.networks import ALL_NETWORKS, NETWORKS, Network
-from model.schedule import (
-    DEFAULT_SCHEDULE,
-    NO_PRUNING,
-    READINGS,
-    Interpolation,
-    ListedSchedule,
-    Meaning,
-    Placement,
-    PruningSchedule,
-    Schedule,
-)
-from model.schedule_file import NAMED, UNPRUNED
+from model.schedule import READINGS
+from model.schedule_file import UNPRUNED
+from model.synthetic import maps_of
 from model.vitcod_io import read_masks
+from model.yaml_file import StrictModel
 from rtl_gen.config import PRESETS, AcceleratorConfig, get_config
 from rtl_gen.errors import UserError
-from sim_models.memory import DEFAULT_MEMORY, MemoryTiming
-from sim_models.network import check_fit
+from sim_models.memory import MemoryTiming
 from sim_models.paper import MASK_STRATEGY, SPARSITIES
-from sim_models.sweeps.point import MaskSource, Point
-from sim_models.sweeps.yaml_file import StrictModel, choose, first_message
-
-
-def _as_list(value: Any) -> Any:
-    return value if isinstance(value, list) else [value]
-
-
-def _as_lists(value: Any) -> Any:
-    several = isinstance(value, list) and all(isinstance(item, list) for item in value)
-    return value if several else [value]
-
-
-def _one_of(kind: str, known: Iterable[str]) -> BeforeValidator:
-    return BeforeValidator(lambda name: choose(kind, name, list(known)))
-
-
-Whole = Annotated[int, Field(strict=True)]
-Sparsity = Annotated[float, Field(ge=0, lt=1)]
-
-
-def Axis(item: Any) -> Any:  # noqa: N802 - reads as a type
-    """One or more values of type `item`."""
-    return Annotated[list[item], BeforeValidator(_as_list), Field(min_length=1)]
-
-
-Placements = Axis(Annotated[str, _one_of("placement", Placement)])
-
-
-class ScheduleAxes(StrictModel):
-    """Schedules of pruning, one for each combination; defaults are the default schedule's.
-
-    Without `first_layer`, a network of another depth than DeiT's leaves the same fraction whole.
-    """
-
-    start: Axis(float) = [DEFAULT_SCHEDULE.start]
-    end: Axis(float) = [DEFAULT_SCHEDULE.end]
-    first_layer: Axis(Whole | None) = [None]
-    interpolation: Axis(Annotated[str, _one_of("interpolation", Interpolation)]) = [
-        DEFAULT_SCHEDULE.interpolation.value
-    ]
-    meaning: Axis(Annotated[str, _one_of("meaning", Meaning)]) = [DEFAULT_SCHEDULE.meaning.value]
-    placement: Placements = [DEFAULT_SCHEDULE.placement.value]
-
-    def choices(self) -> Iterator["PruningChoice"]:
-        names = type(self).model_fields
-        for values in product(*(getattr(self, name) for name in names)):
-            given = dict(zip(names, values, strict=True))
-            fits = given["first_layer"] is None
-            if fits:
-                given["first_layer"] = DEFAULT_SCHEDULE.first_layer
-            yield PruningChoice(PruningSchedule(**given), fits)
-
-
-class ListedAxes(StrictModel):
-    """Schedules that name the patch tokens of every layer: a list, or several."""
-
-    kept: Annotated[list[list[Whole]], BeforeValidator(_as_lists), Field(min_length=1)]
-    placement: Placements = [DEFAULT_SCHEDULE.placement.value]
-
-    def choices(self) -> Iterator["PruningChoice"]:
-        for kept, placement in product(self.kept, self.placement):
-            yield PruningChoice(ListedSchedule(kept=tuple(kept), placement=placement), fits=False)
-
-
-@dataclass(frozen=True)
-class PruningChoice:
-    """A schedule, as it is or fitted to the depth of a network."""
-
-    schedule: Schedule
-    fits: bool
-
-    def of(self, network: Network) -> Schedule:
-        return self.schedule.fitted(network) if self.fits else self.schedule
-
-
-def _choices(choice: Any) -> list[PruningChoice]:
-    if not isinstance(choice, dict):
-        name = choose("schedule", choice, list(NAMED))
-        return [PruningChoice(NAMED[name], fits=name != UNPRUNED)]
-    axes = ListedAxes if "kept" in choice else ScheduleAxes
-    try:
-        return list(axes.model_validate(choice).choices())
-    except ValidationError as error:
-        place = ".".join(map(str, error.errors()[0]["loc"]))
-        raise ValueError(": ".join(filter(None, (place, first_message(error))))) from error
-
-
-Overrides = create_model(
-    "Overrides",
-    __base__=StrictModel,
-    **{
-        name: (Axis(Whole), Field(default=[]))
-        for name in [item.name for item in fields(AcceleratorConfig)]
-    },
+from sim_models.sweeps.axes import (
+    Axis,
+    Fraction,
+    MemoryAxes,
+    NetworkName,
+    Overrides,
+    PruningChoice,
+    PruningEntry,
+    Seed,
+    as_list,
+    network_name,
+    one_of,
+    pruning_entry,
 )
-"""Values that replace a preset's."""
+from sim_models.sweeps.point import MaskSource, Point
 
+POINTS_LIMIT = 10_000
+"""Points of a grid that somebody surely means."""
 
-class MemoryAxes(StrictModel):
-    """The memory behind the port."""
-
-    latency: Axis(Whole) = [DEFAULT_MEMORY.latency]
-    """Cycles from an address to its first beat."""
-    rate: Axis(Whole | None) = [DEFAULT_MEMORY.rate]
-    """Bytes a cycle; null: the port's width."""
+_Place = Sequence[str | int]
 
 
 class SweepSpec(StrictModel):
     """What a sweep evaluates."""
 
-    networks: Axis(Annotated[str, _one_of("network", ALL_NETWORKS)]) = list(NETWORKS)
-    sparsities: Annotated[list[Sparsity], BeforeValidator(_as_list)] = [0.0]
+    networks: Axis(NetworkName) = list(NETWORKS)
+    sparsities: Annotated[list[Fraction], BeforeValidator(as_list)] = [0.0]
     """0 is dense attention."""
-    strategies: Axis(Annotated[str, _one_of("strategy", STRATEGY_NAMES)]) = [MASK_STRATEGY]
-    mask_files: dict[
-        Annotated[str, _one_of("network", ALL_NETWORKS)],
-        Annotated[list[str], BeforeValidator(_as_list)],
-    ] = {}
+    strategies: Axis(Annotated[str, one_of("strategy", STRATEGY_NAMES)]) = [MASK_STRATEGY]
+    mask_files: dict[NetworkName, Annotated[list[str], BeforeValidator(as_list)]] = {}
     """ViTCoD mask files by network, beside `sparsities`; relative to the spec."""
-    pruning: Axis(Annotated[list[PruningChoice], PlainValidator(_choices)]) = [_choices(UNPRUNED)]
-    presets: Axis(Annotated[str, _one_of("preset", PRESETS)]) = ["default"]
+    pruning: Axis(Annotated[PruningEntry, PlainValidator(pruning_entry)]) = [
+        pruning_entry(UNPRUNED)
+    ]
+    presets: Axis(Annotated[str, one_of("preset", PRESETS)]) = ["default"]
     overrides: Overrides = Overrides()
     memory: MemoryAxes = MemoryAxes()
-    seeds: Axis(Annotated[int, Field(ge=0)]) = [0]
+    seeds: Axis(Seed) = [0]
+
+    _replaced: frozenset[_Place] = PrivateAttr(frozenset())
+    """Places whose values are no longer those of the file."""
 
     @field_validator("strategies")
     @classmethod
@@ -173,6 +75,15 @@ class SweepSpec(StrictModel):
                 check_built_in(network)
         return strategies
 
+    @field_validator("mask_files", mode="before")
+    @classmethod
+    def _each_network_once(cls, files: Any) -> Any:
+        names = [network_name(name) for name in files] if isinstance(files, dict) else []
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"{twice} stands twice, under different names: keep one")
+        return files
+
     @field_validator("mask_files")
     @classmethod
     def _of_listed_networks(cls, files: dict, info: Any) -> dict:
@@ -181,79 +92,141 @@ class SweepSpec(StrictModel):
             raise ValueError(f"{missing[0]} is not among the networks: add it there")
         return files
 
-    def points(self, folder: Path = Path()) -> list[Point]:
+    def replaced(
+        self,
+        *,
+        presets: list[str] | None = None,
+        memory: Mapping[str, list[int | None]] | None = None,
+        seeds: list[int] | None = None,
+    ) -> Self:
+        """The specification with values from elsewhere in place of the file's."""
+        memory = memory or {}
+        axes = {name: value for name, value in (("presets", presets), ("seeds", seeds)) if value}
+        places = [(name,) for name in axes] + [("memory", name) for name in memory]
+        changes = {**axes, "memory": self.memory.model_copy(update=memory)}
+        changed = self.model_copy(update=changes)
+        changed._replaced = self._replaced.union(places)
+        return changed
+
+    @property
+    def size(self) -> int:
+        """Points of the grid, those counted that it holds twice."""
+        overrides = math.prod(len(values) for _, values in self.overrides if values)
+        memories = len(self.memory.latency) * len(self.memory.rate)
+        sparse = [sparsity for sparsity in self.sparsities if sparsity]
+        made = len(sparse) * len(self.strategies) + (len(sparse) < len(self.sparsities))
+        masks = sum(made + len(self.mask_files.get(name, [])) for name in self.networks)
+        schedules = sum(entry.size for entry in self.pruning)
+        machines = len(self.presets) * overrides
+        return machines * memories * masks * schedules * len(self.seeds)
+
+    def points(self, folder: Path = Path(), limit: int = POINTS_LIMIT) -> list[Point]:
         """The grid, each point once; mask files are relative to `folder`.
 
         Raises:
-            UserError: a combination that no hardware can have or no network fits, a mask file that
-                cannot be used, no point at all.
+            UserError: more than `limit` points or none, a combination that no hardware can have or
+                no network fits, a mask file that cannot be used.
         """
-        masks = {name: self._masks(name, folder) for name in self.networks}
-        choices = [choice for entry in self.pruning for choice in entry]
-        machines = list(self._machines())
-        memories = [MemoryTiming(*pair) for pair in product(self.memory.latency, self.memory.rate)]
-        for config, memory in product(machines, memories):
-            memory.bytes_a_cycle(config)
-        for network in self.networks:
-            for config in machines:
-                check_fit(config, ALL_NETWORKS[network])
-            for choice in choices:
-                choice.of(ALL_NETWORKS[network]).layer_tokens(ALL_NETWORKS[network])
+        if self.size > limit:
+            raise UserError(
+                f"the grid has {self.size:,} points, more than {limit:,}: name fewer values, or "
+                f"allow as many with --points-limit {self.size}"
+            )
+        if not self.size:
+            with self._at(("sparsities",)):
+                raise UserError("the sweep has no points: name sparsities or mask files")
+        machines, memories = list(self._machines()), list(self._memories())
+        for (name, network), config in product(self._networks(), machines):
+            with self._at(("networks", name), ("presets",), ("overrides",)):
+                check_fit(config, network)
+        choices = list(self._choices())
+        masks = {network.name: self._masks(network, folder) for _, network in self._networks()}
         points = [
             Point(
-                network=network,
+                network=network.name,
                 masks=source,
-                schedule=choice.of(ALL_NETWORKS[network]),
+                schedule=choice.of(network),
                 config=config,
                 memory=memory,
                 seed=seed,
             )
-            for network in self.networks
+            for _, network in self._networks()
             for config, memory, seed in product(machines, memories, self.seeds)
-            for source, choice in product(masks[network], choices)
+            for source, choice in product(masks[network.name], choices)
         ]
-        if not points:
-            raise UserError("the sweep has no points: name sparsities or mask files")
         return list(dict.fromkeys(points))
+
+    @contextmanager
+    def _at(self, *places: _Place) -> Iterator[None]:
+        """Errors of the block name the first of the places that the file has."""
+        try:
+            yield
+        except UserError as error:
+            for place in places:
+                own = all(place[: len(other)] != other for other in self._replaced)
+                if own and self.source is not None and self.source.has(place):
+                    raise self.source.error_at(str(error), place) from error
+            raise
+
+    def _networks(self) -> list[tuple[int, Network]]:
+        return [(index, ALL_NETWORKS[name]) for index, name in enumerate(self.networks)]
 
     def _machines(self) -> Iterator[AcceleratorConfig]:
         replaced = {name: values for name, values in self.overrides if values}
-        for preset, values in product(self.presets, product(*replaced.values())):
-            yield get_config(preset, **dict(zip(replaced, values, strict=True)))
+        for index, preset in enumerate(self.presets):
+            for values in product(*replaced.values()):
+                given = dict(zip(replaced, values, strict=True))
+                with self._at(*_culprits(preset, given), ("overrides",), ("presets", index)):
+                    yield get_config(preset, **given)
 
-    def _masks(self, network: str, folder: Path) -> list[MaskSource | None]:
+    def _memories(self) -> Iterator[MemoryTiming]:
+        widest = get_config("default")
+        for index, latency in enumerate(self.memory.latency):
+            with self._at(("memory", "latency", index)):
+                MemoryTiming(latency).bytes_a_cycle(widest)
+        for index, rate in enumerate(self.memory.rate):
+            with self._at(("memory", "rate", index)):
+                MemoryTiming(rate=rate).bytes_a_cycle(widest)
+        for latency, rate in product(self.memory.latency, self.memory.rate):
+            yield MemoryTiming(latency, rate)
+
+    def _choices(self) -> Iterator[PruningChoice]:
+        for index, entry in enumerate(self.pruning):
+            with self._at(("pruning", index)):
+                for choice in entry.choices():
+                    for _, network in self._networks():
+                        choice.of(network).layer_tokens(network)
+                    yield choice
+
+    def _masks(self, network: Network, folder: Path) -> list[MaskSource | None]:
         sources: list[MaskSource | None] = []
-        for sparsity, strategy in product(self.sparsities, self.strategies):
-            made = MaskSource(name=strategy, sparsity=sparsity)
-            sources.append(None if sparsity == 0 else made)
-        for name in self.mask_files.get(network, []):
-            path = folder / name
-            read_masks(path, ALL_NETWORKS[network])
-            sources.append(MaskSource.of_file(name, path))
+        for index, sparsity in enumerate(self.sparsities):
+            with self._at(("sparsities", index)):
+                check_reach(sparsity, network.tokens, lambda: self._maps(network))
+            for strategy in self.strategies:
+                made = MaskSource(name=strategy, sparsity=sparsity)
+                sources.append(None if sparsity == 0 else made)
+        for index, name in enumerate(self.mask_files.get(network.name, [])):
+            keys = (network.name, network.timm_name)
+            with self._at(*(("mask_files", key, index) for key in keys), ("mask_files",)):
+                path = folder / name
+                read_masks(path, network)
+                sources.append(MaskSource.of_file(name, path))
         return sources
+
+    def _maps(self, network: Network) -> Iterator[Any]:
+        return (maps_of(network, seed).maps for seed in self.seeds)
+
+
+def _culprits(preset: str, given: Mapping[str, int]) -> Iterator[_Place]:
+    """Overrides without which the others would be possible."""
+    for name in given:
+        try:
+            get_config(preset, **{key: value for key, value in given.items() if key != name})
+        except UserError:
+            continue
+        yield "overrides", name
 
 
 STANDARD = SweepSpec(sparsities=[0.0, *SPARSITIES], pruning=[UNPRUNED, *READINGS])
 """The paper's grid, by every reading of its schedule."""
-
-
-def pruning_label(schedule: Schedule, network: Network) -> str:
-    """The name of a schedule, all tokens that it lists, or what differs from the default."""
-    if schedule == NO_PRUNING:
-        return UNPRUNED
-    for name, named in NAMED.items():
-        if schedule == named.fitted(network):
-            return name
-    if isinstance(schedule, ListedSchedule):
-        kept = "/".join(map(str, schedule.kept))
-        return " ".join([f"kept={kept}", *_differences(schedule, DEFAULT_SCHEDULE, ["placement"])])
-    names = [item.name for item in fields(PruningSchedule)]
-    return " ".join(_differences(schedule, DEFAULT_SCHEDULE.fitted(network), names))
-
-
-def _differences(schedule: Schedule, default: Schedule, names: Iterable[str]) -> list[str]:
-    return [
-        f"{name}={getattr(schedule, name)}"
-        for name in names
-        if getattr(schedule, name) != getattr(default, name)
-    ]

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from model.masks import SPARSITY_MEANS
 from sim_models.figures.tables import Column, TextTable, text_table
 from sim_models.paper import PAPER_SPEEDUP
 from sim_models.sweeps.run import SweepResult
@@ -38,7 +39,7 @@ def points_table(result: SweepResult) -> TextTable:
         frame.head(MAX_ROWS),
         [*(varying or CHOICES[:1]), *RESULTS],
         f"{left_out}Cycles of one image from start to done; vs sparse: the same masks without "
-        f"pruning. Energy: {result.energy.name}.",
+        f"pruning. Energy: {result.energy.name}. {SPARSITY_MEANS}.",
     )
 
 

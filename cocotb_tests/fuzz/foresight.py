@@ -1,0 +1,255 @@
+"""What a program must end in, by the text of the format and of nothing else.
+
+Reads the bytes of a memory as rtl_gen/control/program_format.py describes them, without their
+effects: the error codes that may come, the memory that its STOREs may touch, and a bound of its
+cycles. Written apart from the dispatcher, whose checks it mirrors.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from amaranth.lib.data import StructLayout
+
+from rtl_gen.common.packing import unpack
+from rtl_gen.config import AcceleratorConfig
+from rtl_gen.control.program_format import (
+    ADDRESS_BITS,
+    HEADER,
+    MAGIC,
+    VERSION,
+    ErrorCode,
+    Opcode,
+    command_layout,
+    record_rows,
+    target_ranges,
+)
+from rtl_gen.linear.linear import Destination, Source
+from rtl_gen.linear.weight_buffer import parameter_rows
+
+ADDRESS_END = 1 << ADDRESS_BITS
+
+UNIT_CYCLES = 1_000
+"""More than any unit needs beside its loops, on the smallest preset."""
+SLACK = 4
+"""Factor between what a program may take by its loops and the bound."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What a program meets: contents from address 0, a range that answers with errors, its pace."""
+
+    data: bytes
+    faults: range = range(0)
+    latency: int = 2
+    row_cycles: int = 2
+    """Of a row's transfer, stalls counted."""
+
+    def answers(self, address: int, size: int) -> bool:
+        """Whether no byte of it is out of memory or in the broken range."""
+        inside = size == 0 or address + size <= len(self.data)
+        return inside and not _meet(range(address, address + size), self.faults)
+
+
+@dataclass
+class Foreseen:
+    """How a program may end."""
+
+    codes: set[ErrorCode] = field(default_factory=set)
+    """One of these."""
+    stores: list[range] = field(default_factory=list)
+    """Addresses that its STOREs may write, of all that were accepted."""
+    cycles: int = UNIT_CYCLES
+    """Bound."""
+    certain: bool = True
+    """False if it overwrites itself: then any code may come, and any STORE."""
+    records: list[int] = field(default_factory=list)
+    """Addresses of the commands that were decoded."""
+
+
+class Decoder:
+    """Follows one program through memory."""
+
+    def __init__(self, config: AcceleratorConfig, memory: Memory, address: int):
+        self._config, self._memory, self._address = config, memory, address
+        self._tokens = 0
+        self._rows_left = record_rows(config)
+        self._write_failed = False
+        self._cut_off = False
+        self.result = Foreseen()
+
+    def run(self) -> Foreseen:
+        """The whole program, or as far as it gets."""
+        result, start = self.result, self._address
+        last = self._follow()
+        # What was handed on before a program's end is finished first, unless payload is missing.
+        if self._write_failed:
+            result.codes.add(ErrorCode.WRITE_FAILED)
+        if not self._write_failed or self._cut_off:
+            result.codes.add(last)
+        end = self._address + self._rows_left * self._config.width
+        read = range(start, min(end, ADDRESS_END))
+        if any(_meet(read, stored) for stored in result.stores):
+            result.certain, result.codes = False, set(ErrorCode)
+            result.cycles += len(read) // self._config.width * self._largest_step()
+        result.cycles *= SLACK
+        return result
+
+    def _follow(self) -> ErrorCode:
+        """The error that ends the program, if the memory port has none."""
+        if self._address % self._config.bus_bytes:
+            self._rows_left = 0
+            return ErrorCode.NOT_ALIGNED
+        if self._address + record_rows(self._config) * self._config.width > ADDRESS_END:
+            self._rows_left = 0
+            return ErrorCode.COUNT_OUT_OF_RANGE
+        header = self._record(HEADER)
+        if header is None:
+            return ErrorCode.READ_FAILED
+        error = self._header_error(header)
+        if error != ErrorCode.NONE:
+            return error
+        self._rows_left = header["rows"]
+        while True:
+            if self._rows_left < record_rows(self._config):
+                return self._ended_early()
+            self.result.records.append(self._address)
+            command = self._record(command_layout(self._config))
+            if command is None:
+                return ErrorCode.READ_FAILED
+            error = next(self._errors(command), ErrorCode.NONE)
+            if error != ErrorCode.NONE or command["opcode"] == Opcode.HALT:
+                return error
+            self._execute(command)
+            payload = self._payload_rows(command)
+            self._cut_off = payload > self._rows_left
+            if self._cut_off:
+                return self._ended_early()
+            self._cut_off = not self._take(payload)
+            if self._cut_off:
+                return ErrorCode.READ_FAILED
+
+    def _ended_early(self) -> ErrorCode:
+        return ErrorCode.ENDED_EARLY if self._take(self._rows_left) else ErrorCode.READ_FAILED
+
+    def _take(self, rows: int) -> bool:
+        """Go on by some rows; whether memory answers for all of them."""
+        size = rows * self._config.width
+        answers = self._memory.answers(self._address, size)
+        self._address += size
+        self._rows_left -= rows
+        inside = max(0, min(size, len(self._memory.data) - self._address + size))
+        self.result.cycles += (inside // self._config.width + 1) * self._row_cycles()
+        return answers
+
+    def _record(self, layout: StructLayout) -> dict[str, int] | None:
+        """The next header or command; None if memory does not answer for it."""
+        first = self._address
+        if not self._take(record_rows(self._config)):
+            return None
+        bits = int.from_bytes(self._memory.data[first : self._address], "little")
+        return unpack(layout, bits & (1 << layout.size) - 1)
+
+    def _row_cycles(self) -> int:
+        return self._memory.row_cycles + self._memory.latency
+
+    def _header_error(self, header: dict[str, int]) -> ErrorCode:
+        beyond = self._address + header["rows"] * self._config.width > ADDRESS_END
+        for error, condition in (
+            (ErrorCode.BAD_MAGIC, header["magic"] != MAGIC),
+            (ErrorCode.BAD_VERSION, header["version"] != VERSION),
+            (ErrorCode.BAD_CONFIG, header["digest"] != int(self._config.digest(), 16)),
+            (ErrorCode.COUNT_OUT_OF_RANGE, beyond),
+        ):
+            if condition:
+                return error
+        return ErrorCode.NONE
+
+    def _errors(self, command: dict[str, int]) -> Iterator[ErrorCode]:
+        """Every reason to refuse a command, the one that is reported first."""
+        config, opcode, count = self._config, command["opcode"], command["count"]
+        width, most_dim = config.width, config.max_dim
+        target = target_ranges(config).get(command["target"])
+        load, store = opcode == Opcode.LOAD, opcode == Opcode.STORE
+        if opcode > max(Opcode):
+            yield ErrorCode.ILLEGAL_OPCODE
+        if load or store:
+            reached = target and (target.loads if load else target.stores)
+            if not reached or count == 0:
+                yield ErrorCode.ILLEGAL_FIELD
+        if opcode == Opcode.LINEAR:
+            slices, tiles = command["slices"], command["tiles"]
+            most = 3 * width if command["destination"] == Destination.QKV else 4 * most_dim
+            if not 1 <= slices <= 4 * most_dim // width or not 1 <= tiles <= most // config.lanes:
+                yield ErrorCode.ILLEGAL_FIELD
+        if opcode == Opcode.NORM:
+            dim = command["dim"]
+            if not 1 <= dim <= most_dim or dim % config.norm_channels:
+                yield ErrorCode.ILLEGAL_FIELD
+        if opcode in (Opcode.SET_TOKENS, Opcode.PRUNE) and not 1 <= count <= config.max_tokens:
+            yield ErrorCode.COUNT_OUT_OF_RANGE
+        if store and command["address"] % width:
+            yield ErrorCode.NOT_ALIGNED
+        needy = (Opcode.LINEAR, Opcode.NORM, Opcode.ATTEND, Opcode.PRUNE)
+        if opcode in needy and not self._tokens:
+            yield ErrorCode.NO_TOKENS
+        if self._beyond(command):
+            yield ErrorCode.COUNT_OUT_OF_RANGE
+
+    def _beyond(self, command: dict[str, int]) -> bool:
+        """Whether a command leaves a memory, on chip or behind the port."""
+        config, opcode = self._config, command["opcode"]
+        last = self._tokens - 1
+        if opcode in (Opcode.LOAD, Opcode.STORE):
+            rows = target_ranges(config)[command["target"]].rows
+            end = command["address"] + command["count"] * config.width
+            too_far = opcode == Opcode.STORE and end > ADDRESS_END
+            return command["first"] + command["count"] > rows or too_far
+        if opcode == Opcode.ATTEND:
+            return last * command["pitch"] + command["first"] >= config.hidden_rows
+        if opcode != Opcode.LINEAR:
+            return False
+        last = 0 if command["only_cls"] else last
+        hidden = command["source"] == Source.HIDDEN
+        readable = config.hidden_rows if hidden else config.activation_rows
+        if (last + 1) * command["slices"] > readable:
+            return True
+        to = command["destination"]
+        if to == Destination.QKV:
+            return False
+        channel_bytes = 1 if to == Destination.HIDDEN else 2
+        last_row = (command["tiles"] - 1) * config.lanes * channel_bytes // config.width
+        writable = config.residual_rows if to == Destination.RESIDUAL else config.hidden_rows
+        return last * command["pitch"] + last_row >= writable
+
+    def _payload_rows(self, command: dict[str, int]) -> int:
+        if command["opcode"] == Opcode.LOAD:
+            return command["count"]
+        if command["opcode"] == Opcode.LINEAR:
+            group = parameter_rows(self._config) + command["slices"] * self._config.lanes
+            return command["tiles"] * group
+        return 0
+
+    def _execute(self, command: dict[str, int]) -> None:
+        config, opcode, result = self._config, command["opcode"], self.result
+        result.cycles += UNIT_CYCLES
+        if opcode == Opcode.SET_TOKENS:
+            self._tokens = command["count"]
+        elif opcode == Opcode.LINEAR:
+            result.cycles += command["tiles"] * command["slices"] * 2 * config.max_tokens
+        elif opcode == Opcode.ATTEND:
+            result.cycles += 2 * config.max_tokens**2
+        elif opcode == Opcode.STORE:
+            start, size = command["address"], command["count"] * config.width
+            result.stores.append(range(start, start + size))
+            result.cycles += command["count"] * self._row_cycles()
+            self._write_failed |= not self._memory.answers(start, size)
+
+    def _largest_step(self) -> int:
+        """More cycles than a row of any program can cost."""
+        config = self._config
+        passes = (4 * config.max_dim) ** 2 // (config.width * config.lanes)
+        return UNIT_CYCLES + passes * config.max_tokens
+
+
+def _meet(one: range, other: range) -> bool:
+    return max(one.start, other.start) < min(one.stop, other.stop)

@@ -1,0 +1,50 @@
+"""The accelerator on a memory that answers wrongly, late or without being asked."""
+
+import numpy as np
+import pytest
+
+from cocotb_tests.harness.runner import simulate
+from cocotb_tests.network.good_program import good_program
+from model.image import ImageBuilder
+from rtl_gen.accelerator import Accelerator
+from rtl_gen.config import get_config
+from rtl_gen.control.program_format import Opcode, Target
+
+MEMORY_BYTES = 1 << 15
+STORED = MEMORY_BYTES - 512
+
+
+@pytest.mark.parametrize("secure", [0, 1])
+def test_bus_faults(simulator, secure, tmp_path):
+    config = get_config("tiny", secure=secure)
+    # Programs are the same for both.
+    good = good_program(get_config("tiny"))
+    memory = np.zeros(MEMORY_BYTES, np.uint8)
+    memory[: len(good.data)] = good.data
+    builder = ImageBuilder(config)
+    row = bytes(range(1, 1 + config.width))
+    builder.load(Target.QUERY, row, barrier=True)
+    builder.emit(Opcode.STORE, target=Target.QUERY, count=1, address=STORED)
+    storer = builder.finish().data
+    storer_address = STORED - len(storer)
+    assert storer_address > good.memory_bytes
+    memory[storer_address:STORED] = storer
+    np.save(tmp_path / "image.npy", memory)
+    simulate(
+        Accelerator(config),
+        name="accelerator",
+        simulator=simulator,
+        bench="cocotb_tests.network.bench_bus_faults",
+        testcase="attributes" if secure else None,
+        parameters={
+            "config": config.as_dict(),
+            "image": str(tmp_path / "image.npy"),
+            "good_bytes": len(good.data),
+            "result": good.result,
+            "bytes": list(good.bytes),
+            "memory_bytes": MEMORY_BYTES,
+            "storer": storer_address,
+            "stored": STORED,
+            "row_bytes": list(row),
+        },
+    )

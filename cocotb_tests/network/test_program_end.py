@@ -1,0 +1,108 @@
+"""A program's end as the host sees it, on both simulators: no gap in the status, resets that win in
+any cycle, and commands that finish before a later one's error shows."""
+
+import numpy as np
+import pytest
+
+from cocotb_tests.harness.runner import simulate
+from cocotb_tests.memory_system.simulated_memory import VERILOG
+from cocotb_tests.network.good_program import good_program
+from cocotb_tests.network.run import LEAST_MEMORY, NAME, system_verilog
+from model.image import ImageBuilder
+from rtl_gen.config import get_config
+from rtl_gen.control.program_format import ErrorCode, Opcode, Target
+
+CONFIG = get_config("tiny")
+MEMORY_END = LEAST_MEMORY[CONFIG.width]
+GOOD_CYCLES = 1_255
+"""From start to done of the good program, as `reset_in_any_cycle` checks."""
+STORE_ADDRESS = MEMORY_END // 2
+ROWS = 17
+
+
+def short_programs() -> dict[ErrorCode, np.ndarray]:
+    """One that ends well, and one that does not."""
+    good, bad = ImageBuilder(CONFIG), ImageBuilder(CONFIG)
+    bad.emit(Opcode.NORM, dim=CONFIG.max_dim)
+    return {ErrorCode.NONE: good.finish().data, ErrorCode.NO_TOKENS: bad.finish().data}
+
+
+def behind_a_store() -> dict[str, tuple[ErrorCode, np.ndarray, bytes]]:
+    """Every error of a command behind a STORE; the rows that this takes from the key memory."""
+    rows = bytes(range(1, 1 + ROWS * CONFIG.width))
+    beyond = {"opcode": Opcode.LOAD, "target": Target.QUERY, "count": ROWS + 1, "barrier": 0}
+    cases = {
+        "no tokens": (ErrorCode.NO_TOKENS, {"opcode": Opcode.NORM, "dim": CONFIG.max_dim}),
+        "nothing to load": (ErrorCode.ILLEGAL_FIELD, beyond | {"count": 0}),
+        "beyond a memory": (ErrorCode.COUNT_OUT_OF_RANGE, beyond),
+        "no HALT": (ErrorCode.ENDED_EARLY, None),
+    }
+    programs = {}
+    for name, (error, command) in cases.items():
+        builder = ImageBuilder(CONFIG)
+        builder.load(Target.KEY, rows, barrier=True)
+        builder.emit(Opcode.STORE, target=Target.KEY, count=ROWS, address=STORE_ADDRESS)
+        if command is not None:
+            builder.emit(**command)
+        data = builder.finish().data.copy()
+        if command is None:
+            # The header's last field: the rows behind it, now without those of HALT.
+            data[16:20] = np.array([len(data) // CONFIG.width - 8], "<u4").view(np.uint8)
+        programs[name] = (error, data, rows)
+    return programs
+
+
+@pytest.mark.parametrize(
+    "testcase",
+    [
+        "status_shows_busy_until_done",
+        "reset_in_any_cycle",
+        "start_and_reset_at_once",
+        "accepted_commands_finish",
+    ],
+)
+def test_program_end(simulator, testcase, tmp_path):
+    good = good_program(CONFIG)
+    memory = np.zeros(MEMORY_END, np.uint8)
+    memory[: len(good.data)] = good.data
+    end = good.memory_bytes
+
+    def place(data: np.ndarray) -> int:
+        nonlocal end
+        address, end = end, end + len(data)
+        memory[address:end] = data
+        return address
+
+    programs = [
+        {"name": error.name, "error": error, "address": place(data)}
+        for error, data in short_programs().items()
+    ]
+    accepted = [
+        {"name": name, "error": error, "address": place(data), "result": STORE_ADDRESS}
+        | {"bytes": list(rows)}
+        for name, (error, data, rows) in behind_a_store().items()
+    ]
+    last = range(GOOD_CYCLES - 40, GOOD_CYCLES + 20)
+    resets = sorted({*range(0, GOOD_CYCLES, 1 if simulator == "verilator" else 40), *last})
+    followed = sorted({*resets[:: len(resets) // 12], *last[::6]})
+    np.save(tmp_path / "memory.npy", memory)
+    simulate(
+        system_verilog(CONFIG, MEMORY_END // CONFIG.bus_bytes),
+        name=NAME,
+        simulator=simulator,
+        bench="cocotb_tests.network.bench_program_end",
+        models=[VERILOG],
+        testcase=testcase,
+        parameters={
+            "config": CONFIG.as_dict(),
+            "image": str(tmp_path / "memory.npy"),
+            "programs": programs,
+            "accepted": accepted,
+            "resets": resets,
+            "followed": followed,
+            "good": {"address": 0, "result": good.result, "bytes": list(good.bytes)},
+            "latency": 5,
+            "stall": 0,
+            "limit_cycles": 20_000,
+        },
+    )

@@ -1,0 +1,54 @@
+"""Whether a configuration can run a network: the one place that decides.
+
+Compiler, cycle model, sweeps and commands ask here before any long work. The limits are those that
+the hardware checks of every command (rtl_gen/control/dispatcher.py, range_check.py), and the
+formats that bound them.
+"""
+
+from dataclasses import fields
+
+from model.networks import Network
+from rtl_gen.config import AcceleratorConfig
+from rtl_gen.errors import UserError
+
+
+def check_fit(config: AcceleratorConfig, network: Network) -> None:
+    """Raise UserError if the configuration cannot hold the network."""
+    for field in fields(network):
+        value = getattr(network, field.name)
+        if field.name != "name" and (type(value) is not int or value < 1):
+            raise UserError(
+                f"{network.name} has {field.name} = {value!r}: expected a positive integer"
+            )
+    limits = {
+        "max_tokens": (network.tokens, config.max_tokens),
+        "max_heads": (network.heads, config.max_heads),
+        "width": (network.head_dim, config.width),
+        "max_dim": (network.dim, config.max_dim),
+    }
+    for name, (needed, available) in limits.items():
+        if needed > available:
+            raise UserError(
+                f"{network.name} needs {name} = {needed}, this configuration has {available}: "
+                "choose a larger preset"
+            )
+    if network.head_dim < config.width:
+        raise UserError(
+            f"{network.name} has heads of {network.head_dim} channels: whole networks need as many "
+            f"as the width of the configuration, {config.width}"
+        )
+    if network.patch_inputs % config.width:
+        raise UserError(
+            f"{network.name} has {network.patch_inputs} patch inputs: expected a multiple of the "
+            f"width of the configuration, {config.width}"
+        )
+    for name, needed in {
+        "patch inputs": network.patch_inputs,
+        "hidden channels of the FFN": network.hidden,
+        "classes": network.classes,
+    }.items():
+        if needed > config.hidden_dim:
+            raise UserError(
+                f"{network.name} has {needed} {name}: this configuration holds "
+                f"{config.hidden_dim}, four times max_dim = {config.max_dim}"
+            )

@@ -1,0 +1,54 @@
+"""No unit has an output that nothing in the accelerator reads."""
+
+from collections import defaultdict
+
+from amaranth.hdl import ClockSignal, Fragment, ResetSignal, Signal, Value
+from amaranth.lib import wiring
+
+from rtl_gen.accelerator import Accelerator
+from rtl_gen.config import get_config
+
+HANDSHAKE = ("valid", "ready")
+"""Of a stream: who always takes what comes, or keeps count, needs not look at them."""
+
+
+def test_outputs_are_read(monkeypatch):
+    units = []
+    create = wiring.Component.__init__
+
+    def create_and_note(self, *arguments):
+        create(self, *arguments)
+        units.append(self)
+
+    monkeypatch.setattr(wiring.Component, "__init__", create_and_note)
+    top = Accelerator(get_config("tiny"))
+    readers, drivers = defaultdict(set), defaultdict(set)
+    _collect(Fragment.get(top, None), "", readers, drivers)
+    unused = []
+    for unit in units:
+        for path, member, value in unit.signature.flatten(unit):
+            signal = Value.cast(value)
+            if unit is top or member.flow is wiring.In or path[-1] in HANDSHAKE:
+                continue
+            if isinstance(signal, Signal) and not readers[id(signal)] - drivers[id(signal)]:
+                unused.append(f"{type(unit).__name__}.{'.'.join(map(str, path))}")
+    assert len(units) > 20
+    assert not unused
+
+
+def _collect(fragment, name: str, readers: dict, drivers: dict) -> None:
+    """By signal: the names of the fragments whose statements read it and that drive it."""
+    for value, *_ in getattr(fragment, "ports", {}).values():
+        if not isinstance(value, ClockSignal | ResetSignal):
+            _note(value._rhs_signals(), name, readers)
+    for statements in getattr(fragment, "statements", {}).values():
+        for statement in statements:
+            _note(statement._rhs_signals(), name, readers)
+            _note(statement._lhs_signals(), name, drivers)
+    for below, name_below, _ in fragment.subfragments:
+        _collect(below, f"{name}.{name_below}", readers, drivers)
+
+
+def _note(signals, name: str, users: dict) -> None:
+    for signal in signals:
+        users[id(signal)].add(name)

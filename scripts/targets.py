@@ -1,0 +1,260 @@
+"""The targets of `make`: what each does, the commands that it runs, the variables that it takes.
+
+Needs nothing but Python's standard library.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from scripts.variables import Setting, Switch, Values, Variable, variables
+
+
+@dataclass(frozen=True)
+class Target:
+    """`commands` run one after the other; the last one gets the variables.
+
+    The word `python` in front of a command is the Python of .venv.
+    """
+
+    does: str
+    commands: tuple[str, ...] = ()
+    variables: Mapping[str, Variable] = field(default_factory=dict)
+    defaults: Mapping[str, str] = field(default_factory=dict)
+    """Values of variables that the command gets if nobody gives others."""
+
+
+_BATCH = Variable(example="16", option="--batch-size")
+_SIM = Variable(example="verilator|icarus", option="--simulator")
+_WAVES = Setting()
+_TEST_WAVES = Setting(option="-rP")
+_SCHEDULE = "name|file"
+_PYTEST = "python -m pytest --dist worksteal"
+_WORKERS = Variable(example="2", option="-n")
+_LINT = ("python -m ruff check .", "python -m ruff format --check .")
+
+_MASKS = variables(
+    MODEL="deit_tiny", SPARSITY="0.8", STRATEGY="learned", MASKS="file", SCHEDULE=_SCHEDULE
+)
+_WHOLE_NETWORK = _MASKS | variables(
+    PRUNE=Switch(),
+    NETWORK="file",
+    CONFIG="default",
+    DUMP=Switch(),
+    SEED="0",
+    OUT="folder",
+)
+_FIGURES = variables(CONFIG="default", MODEL="deit_tiny", LATENCY="100", RATE="64", SEED="0")
+
+TARGETS: dict[str, Target] = {
+    "demo": Target(
+        "RTL, co-simulation of digits and of DeiT layers on Verilator, and the sweep",
+        ("python -m cocotb_tests.demo",),
+        variables(SEED="0", OUT="folder", WAVES=_WAVES),
+    ),
+    "test": Target(
+        "linter, formatter check and every test, on both simulators",
+        (*_LINT, _PYTEST),
+        variables(WORKERS=_WORKERS, WAVES=_TEST_WAVES),
+        {"WORKERS": "2"},
+    ),
+    "lint": Target("linter and formatter check", _LINT),
+    "format": Target(
+        "apply the formatter and the linter's safe fixes",
+        ("python -m ruff format .", "python -m ruff check --fix ."),
+    ),
+    "rtl": Target(
+        "Verilog and manifest",
+        ("python -m rtl_gen rtl",),
+        variables(CONFIG="default", SET=Values(example="name=value"), OUT="folder"),
+    ),
+    "synth": Target(
+        "cells and clock frequency on an ECP5",
+        ("python -m rtl_gen synth",),
+        variables(
+            CONFIG="small",
+            SET=Values(example="name=value"),
+            UNIT="attention.softmax",
+            PLACE=Switch(),
+            EACH=Switch(),
+            TARGET="70",
+            SPEED_GRADE="8",
+            SEED="1",
+            OUT="folder",
+        ),
+    ),
+    "regression": Target(
+        "co-simulations",
+        (f"{_PYTEST} cocotb_tests",),
+        variables(
+            SIM=Variable(example="verilator|icarus"),
+            CONFIG=Variable(example="tiny", option="--preset"),
+            TEST=Variable(example="softmax", option="-k"),
+            WAVES=_TEST_WAVES,
+            WORKERS=_WORKERS,
+        ),
+        {"WORKERS": "2"},
+    ),
+    "sweep": Target(
+        "cycles, traffic and energy of a grid",
+        ("python -m sim_models sweep",),
+        variables(
+            SPEC=Variable(example="file.yaml", option=""),
+            CONFIG="default",
+            LATENCY="100",
+            RATE="64",
+            SEED="0",
+            ENERGY="file.yaml",
+            SCHEDULER="tcp://...",
+            POINTS_LIMIT="10000",
+            PROCESSES="2",
+            OUT="folder",
+        ),
+    ),
+    "calibrate": Target(
+        "error of the cycle model against the RTL",
+        ("python -m cocotb_tests.calibrate",),
+        variables(
+            SEED="1",
+            CONFIGS="4",
+            CASES="18",
+            DEIT=Switch(),
+            QUICK=Switch(),
+            SIM=_SIM,
+            WORKERS="2",
+            OUT="folder",
+            WAVES=_WAVES,
+        ),
+    ),
+    "fuzz": Target(
+        "damaged programs in RTL, damaged files and arguments of the commands",
+        ("python -m cocotb_tests.fuzz",),
+        variables(
+            SEED="0",
+            DURATION=Variable(example="600", option="--seconds"),
+            CASE="number",
+            BEFORE="number",
+            TARGET="name",
+            ROUND="number",
+            OUT="folder",
+        ),
+    ),
+    "bench": Target(
+        "seconds of the cycle model beside those of the RTL simulation",
+        ("python -m cocotb_tests.speed",),
+        variables(RUNS="folder", OUT="file"),
+    ),
+    "deit": Target(
+        "a whole network in RTL",
+        ("python -m cocotb_tests.deit",),
+        _WHOLE_NETWORK
+        | variables(
+            WEIGHTS="file",
+            CALIB="folder",
+            IMAGE="file",
+            SIM=_SIM,
+            LATENCY="100",
+            RATE="64",
+            WAVES=_WAVES,
+        ),
+    ),
+    "wipe": Target(
+        "the program that overwrites what earlier ones left on the chip",
+        ("python -m model wipe",),
+        variables(CONFIG="default", OUT="folder"),
+    ),
+    "image": Target(
+        "memory image and map of a network", ("python -m model image",), _WHOLE_NETWORK
+    ),
+    "accuracy": Target(
+        "drops against the dense network",
+        ("python -m model accuracy",),
+        _MASKS
+        | variables(
+            SPARSITY=Values(example="0.5 0.8"),
+            WEIGHTS="file",
+            DATA="folder",
+            LIMIT="100",
+            CALIB="folder",
+            CALIB_LIMIT="250",
+            MAPS="file",
+            SCORES="file",
+            FINETUNED=Values(example="folders"),
+            INTEGER=Switch(),
+            NETWORK="file",
+            BATCH=_BATCH,
+            SEED="0",
+            OUT="folder",
+        ),
+    ),
+    "search-schedule": Target(
+        "pruning schedule of fewest cycles",
+        ("python -m sim_models search-schedule",),
+        {name: one for name, one in _MASKS.items() if name != "SCHEDULE"}
+        | variables(
+            SPARSITY="0",
+            WEIGHTS="file",
+            DATA="folder",
+            LIMIT="64",
+            HELD_BACK="128",
+            MAPS="file",
+            SCORES="file",
+            START=_SCHEDULE,
+            LOSS="nats",
+            CONFIG="default",
+            BATCH=_BATCH,
+            SEED="0",
+            OUT="folder",
+        ),
+    ),
+    "figures": Target(
+        "breakdown, speed-up, Pareto front and timeline",
+        ("python -m sim_models figures",),
+        _FIGURES | variables(FIGURE=Values(example="timeline", option=""), OUT="folder"),
+    ),
+    "report": Target(
+        "page of all figures, tables and RTL runs",
+        ("python -m sim_models report",),
+        _FIGURES | variables(RUNS="folder", CALIBRATION="file", OUT="file"),
+    ),
+    "train-small": Target(
+        "train vit_digits on handwritten digits",
+        ("python -m model train-small",),
+        variables(EPOCHS="100", SEED="0", OUT="folder"),
+    ),
+    "finetune": Target(
+        "recover accuracy with masks and pruning",
+        ("python -m model finetune",),
+        _MASKS
+        | variables(
+            WEIGHTS="file",
+            START="file",
+            DATA="folder",
+            LIMIT="500",
+            HOLD_BACK="64",
+            EVAL="folder",
+            MAPS="file",
+            SCORES="file",
+            STEPS="300",
+            BATCH=_BATCH,
+            LEARNING_RATE="5e-05",
+            WEIGHT_DECAY="0",
+            PRUNE_SHARE="0.75",
+            HIDDEN_WEIGHT="10",
+            AUGMENTATION="full|crop",
+            BF16=Switch(),
+            SEED="0",
+            DEVICE="cuda",
+            WORKERS="0",
+            THREADS="1",
+            CHECKPOINT_EVERY="50",
+            FRESH=Switch(goes_off=False),
+            OUT="folder",
+        ),
+    ),
+    "venv": Target("create .venv with the pinned packages, install missing system tools"),
+    "clean": Target("remove what was built; .venv stays", ("rm -rf build",)),
+    "help": Target("list the targets and their variables"),
+}
+
+EVERYWHERE = ("PYTHON", "PY", "SHELL")
+"""Variables of the Makefile itself, for all targets."""

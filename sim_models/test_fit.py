@@ -1,0 +1,222 @@
+"""What fits a configuration: compiler, cycle model and the hardware's own checks say the same."""
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from model.fit import check_fit
+from model.integer.compiler import compile_network
+from model.integer.random_network import random_network
+from model.networks import DEIT_TINY, Network
+from model.schedule import ListedSchedule
+from rtl_gen.config import AcceleratorConfig, get_config
+from rtl_gen.control.program_format import Opcode, target_ranges
+from rtl_gen.errors import UserError
+from sim_models.commands import network_commands
+from sim_models.memory import MemoryTiming
+from sim_models.network import network_cycles
+from sim_models.program import predict_network, program_cycles
+
+TINY = get_config("tiny")
+SHAPE = Network(name="any", heads=2, layers=1, head_dim=8, tokens=17, patch_inputs=24, classes=11)
+
+networks = st.builds(
+    Network,
+    name=st.just("any"),
+    heads=st.integers(1, 3),
+    layers=st.integers(1, 2),
+    head_dim=st.sampled_from([8, 8, 8, 4, 16]),
+    tokens=st.one_of(st.integers(1, 19), st.sampled_from([17, 18])),
+    patch_inputs=st.one_of(st.sampled_from([8, 64, 72]), st.integers(1, 80)),
+    classes=st.one_of(st.sampled_from([64, 65]), st.integers(1, 80)),
+    mlp_ratio=st.integers(1, 9),
+)
+
+
+def unpruned(network: Network) -> ListedSchedule:
+    return ListedSchedule(kept=(network.patch_tokens,) * network.layers)
+
+
+def accepts(what, *arguments, **options) -> bool:
+    try:
+        what(*arguments, **options)
+    except UserError:
+        return False
+    return True
+
+
+def legal(config: AcceleratorConfig, command: Mapping) -> bool:
+    """Whether the hardware takes a command of an unpruned network, by the rules of its documents.
+
+    Rows that a LINEAR reaches follow from its slices and tiles, as the pitch is that of the result.
+    """
+    match command["opcode"]:
+        case Opcode.SET_TOKENS:
+            return 1 <= command["count"] <= config.max_tokens
+        case Opcode.LOAD | Opcode.STORE:
+            return 1 <= command["count"] <= target_ranges(config)[command["target"]].rows
+        case Opcode.LINEAR:
+            return (
+                1 <= command["slices"] <= 4 * config.max_dim // config.width
+                and 1 <= command["tiles"] <= 4 * config.max_dim // config.lanes
+            )
+        case Opcode.NORM:
+            return 1 <= command["dim"] <= config.max_dim
+    return True
+
+
+@given(networks)
+@example(dataclasses.replace(SHAPE, mlp_ratio=4))
+@example(dataclasses.replace(SHAPE, mlp_ratio=8))
+@example(dataclasses.replace(SHAPE, heads=1, mlp_ratio=9))
+@example(dataclasses.replace(SHAPE, heads=1, mlp_ratio=8, patch_inputs=64, classes=64))
+@example(dataclasses.replace(SHAPE, patch_inputs=20))
+@example(dataclasses.replace(SHAPE, patch_inputs=72))
+@example(dataclasses.replace(SHAPE, classes=65))
+def test_compiler_cycles_and_hardware_accept_the_same(network):
+    schedule = unpruned(network)
+    masks = torch.ones(network.mask_shape, dtype=torch.bool)
+    keep = [None] * network.layers
+    fits = accepts(check_fit, TINY, network)
+    assert fits == accepts(network_cycles, TINY, network, schedule=schedule)
+    assert fits == accepts(compile_network, TINY, random_network(network, 1), masks, keep)
+    whole_rows = network.patch_inputs % TINY.width == 0 and network.head_dim == TINY.width
+    commands = [command.fields for command in network_commands(TINY, network, schedule)]
+    assert fits == (
+        whole_rows
+        and network.heads <= TINY.max_heads
+        and all(legal(TINY, command) for command in commands)
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"patch_inputs": 100}, "100 patch inputs: expected a multiple of the width"),
+        ({"patch_inputs": 72}, "72 patch inputs: this configuration holds 64"),
+        ({"classes": 100_000}, "100000 classes: this configuration holds 64"),
+        ({"mlp_ratio": 8}, "128 hidden channels of the FFN: this configuration holds 64"),
+        ({"layers": 0}, "layers = 0: expected a positive integer"),
+        ({"mlp_ratio": 2.5}, r"mlp_ratio = 2\.5: expected a positive integer"),
+        ({"head_dim": 4}, "heads of 4 channels"),
+        ({"tokens": 18}, "any needs max_tokens = 18, this configuration has 17"),
+    ],
+)
+def test_what_does_not_fit_is_named(changes, message):
+    with pytest.raises(UserError, match=message):
+        network_cycles(TINY, dataclasses.replace(SHAPE, **changes), schedule=unpruned(SHAPE))
+
+
+# Masks, live tokens and beats --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("shape", "kind"),
+    [
+        ((12, 6, 197, 197), bool),
+        ((24, 3, 197, 197), bool),
+        ((12, 1, 197, 197), bool),
+        ((12, 3, 196, 196), bool),
+        ((3, 197, 197), bool),
+        (DEIT_TINY.mask_shape, int),
+        (DEIT_TINY.mask_shape, float),
+    ],
+)
+def test_masks_of_another_network_are_refused(shape, kind):
+    """Twice or a third of the heads and twice the layers too, which the program could run."""
+    with pytest.raises(UserError, match=r"the mask has (shape|type)"):
+        network_cycles(get_config("default"), DEIT_TINY, masks=np.ones(shape, kind))
+
+
+def test_masks_with_an_empty_row_are_refused():
+    masks = np.ones(DEIT_TINY.mask_shape, np.bool_)
+    masks[3, 2, 5] = False
+    with pytest.raises(UserError, match="keeps nothing in layer 3, head 2, row 5"):
+        network_cycles(get_config("default"), DEIT_TINY, masks=masks)
+
+
+def _live(*changes: tuple) -> np.ndarray:
+    """Two layers of 17 tokens, of which 10 stay, changed in some places."""
+    live = np.ones((2, 17), np.bool_)
+    live[1, 10:] = False
+    for place, value in changes:
+        live[place] = value
+    return live
+
+
+@pytest.mark.parametrize(
+    ("live", "message"),
+    [
+        (_live()[:1], "live tokens of shape"),
+        (np.pad(_live(), ((0, 0), (0, 3))), "live tokens of shape"),
+        (_live().astype(np.int64), "type int64"),
+        (_live(((1, 9), False)), "the schedule leaves"),
+        (_live(((1, 0), False), ((1, 10), True)), "CLS or a token"),
+    ],
+)
+def test_live_tokens_that_cannot_be_are_refused(live, message):
+    network = dataclasses.replace(SHAPE, layers=2)
+    schedule = ListedSchedule(kept=(9, 9))
+    assert network_cycles(TINY, network, schedule=schedule, live=_live()).total > 0
+    with pytest.raises(UserError, match=message):
+        network_cycles(TINY, network, schedule=schedule, live=live)
+
+
+def test_tokens_that_come_back_are_refused():
+    network = dataclasses.replace(SHAPE, layers=3)
+    live = np.concatenate([_live(), _live()[1:]])
+    live[2, [9, 10]] = False, True
+    with pytest.raises(UserError, match="expected tokens that never come back"):
+        network_cycles(TINY, network, schedule=ListedSchedule(kept=(9, 9, 9)), live=live)
+
+
+ATTENDS = [{"opcode": Opcode.SET_TOKENS, "count": 4}, *[{"opcode": Opcode.ATTEND}] * 2]
+
+
+@pytest.mark.parametrize(
+    ("beats", "message"),
+    [
+        ([[1] * 4], "beats of 1 heads: the program has 2"),
+        ([[1] * 4] * 3, "beats of 3 heads: the program has 2"),
+        ([[1] * 4, [1] * 3], "beats of 3 rows for a head of 4 live tokens"),
+        ([[1] * 4, [1, 1, 0, 1]], "rows of 0 to 1 beats: expected 1 to 9"),
+        ([[1] * 4, [1, 10, 1, 1]], "rows of 1 to 10 beats: expected 1 to 9"),
+        ([[1] * 4, [[1]] * 4], r"beats of shape \(4, 1\)"),
+    ],
+)
+def test_beats_of_another_program_are_refused(beats, message):
+    commands = [*ATTENDS, {"opcode": Opcode.HALT}]
+    heads = [np.array(rows) for rows in beats]
+    with pytest.raises(UserError, match=message):
+        program_cycles(TINY, commands, heads, MemoryTiming())
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((1, 1, 17, 17), "beats of 1 heads: the program has 2"),
+        ((1, 3, 17, 17), "beats of 3 heads: the program has 2"),
+        ((1, 2, 16, 16), "masks of shape"),
+    ],
+)
+def test_prediction_with_masks_of_another_network_is_refused(shape, message):
+    network = random_network(SHAPE, 1)
+    masks = torch.ones(SHAPE.mask_shape, dtype=torch.bool)
+    image = compile_network(TINY, network, masks, [None])
+    trace = {"layers.0.live": torch.ones((1, 17), dtype=torch.bool)}
+    assert predict_network(TINY, image, masks, trace, MemoryTiming())["cycles"] > 0
+    with pytest.raises(UserError, match=message):
+        predict_network(TINY, image, torch.ones(shape, dtype=torch.bool), trace, MemoryTiming())
+
+
+def test_programs_beyond_the_address_space_are_refused():
+    """22 layers of the widest network: 4.4 GB of weights."""
+    config = get_config("default", max_dim=4096, max_heads=64)
+    network = dataclasses.replace(DEIT_TINY, heads=64, layers=22)
+    with pytest.raises(UserError, match="expected at most 4,294,967,296"):
+        network_cycles(config, network, schedule=unpruned(network))
