@@ -208,7 +208,7 @@ def test_bad_files(tmp_path):
     random_network(TINY, 8).save(path)
     good = path.read_bytes()
     flipped = good[:-1] + bytes([good[-1] ^ 1])
-    other_version = good.replace(b'\\"version\\": 1', b'\\"version\\": 9')
+    other_version = good.replace(b'\\"version\\": 2', b'\\"version\\": 9')
     for data, message in (
         (b"not a network", "unreadable"),
         (good[:-3], "unreadable"),
