@@ -128,8 +128,8 @@ def deit(
     golden = trace(integers, patches, masks, keep)
     predicted = predict_network(choice, image, masks, golden, timing)
     console.print(
-        f"{network.name}: image of {len(image.data) / 1e6:.1f} MB, seed {seed}; building the simulation "
-        "takes a minute or two the first time"
+        f"{network.name}: image of {len(image.data) / 1e6:.1f} MB, seed {seed}; building the "
+        "simulation takes a minute or two the first time"
     )
     run = run_image(
         choice,

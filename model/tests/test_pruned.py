@@ -59,9 +59,9 @@ def test_logits_follow_the_float_network(tmp_path: Path, images: int):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         integers = pruned_integers(tmp_path, images)
-    assert [str(each.message) for each in caught] == [
-        "the ranges of the integers come from 1 image: expected some hundred, others will be clipped"
-    ] * (images == 1)
+    message = "the ranges of the integers come from 1 image: expected some hundred, others will be"
+    told = [str(each.message) for each in caught]
+    assert told == [f"{message} clipped"] * (images == 1)
     reference = FloatReference(network=SHAPE, model=pruned_model())
     assert compare(integers, reference, ImageFolder(tmp_path)).sqnr > 15
 
