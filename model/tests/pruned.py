@@ -56,6 +56,7 @@ def pruned_model() -> VisionTransformer:
     for values in (block.mlp.fc1.weight, block.mlp.fc1.bias):
         values[list(HIDDEN)] = 0
     block.mlp.fc2.weight[:, list(HIDDEN)] = 0
+    block.mlp.fc1.weight.view(-1)[::3] = 0
     for layer in (model.blocks[1 - LAYER].mlp.fc1, model.blocks[1 - LAYER].mlp.fc2):
         for values in (layer.weight, layer.bias):
             values[...] = 0
