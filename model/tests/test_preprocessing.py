@@ -186,3 +186,19 @@ def test_integers_carry_it(tmp_path: Path, digits: ImageFolder, renormalised: Pa
             UserError, match=r"was calibrated for pictures of mean .*--preprocessing"
         ):
             compare(integers[other], references[1 - other], digits)
+
+
+def test_tables_name_it(
+    command, tmp_path: Path, digits: ImageFolder, renormalised: Path, capsys: pytest.CaptureFixture
+):
+    """On the screen and in the files."""
+    words = ("--model", "vit_digits", "--weights", renormalised, "--data", digits.root)
+    words += ("--limit", 20, "--no-integer", "--sparsity", 0.5, "--out", tmp_path / "out")
+    assert command("accuracy", *words) == 0
+    assert "mean 0.485 0.456 0.406" in " ".join(capsys.readouterr().out.split())
+    found = json.loads((tmp_path / "out" / "vit_digits.json").read_text())
+    rows = found["rows"]
+    assert all(row["preprocessing"].startswith("mean 0.485 0.456 0.406") for row in rows)
+    assert found["settings"]["preprocessing"]["mean"] == pytest.approx(list(IMAGENET))
+    assert command("accuracy", *words, "--preprocessing", "magic") == 2
+    assert "preprocessing 'magic': expected" in capsys.readouterr().err
