@@ -109,7 +109,8 @@ def draw_deit_cases(seed: int) -> Iterator[Case]:
     """DeiT-Tiny on the default preset: dense, 80 % sparse, and that with pruning."""
     rng = np.random.default_rng((seed, 2))
     config, shape = get_config("default"), get_network("deit_tiny")
-    network, patches = integer_network(shape, None, seed), input_patches(shape, None, seed)
+    network = integer_network(shape, None, seed)
+    patches = input_patches(network, None, seed)
     for name, sparsity, schedule in (
         ("dense", 0.0, NO_PRUNING),
         ("sparse", 0.8, NO_PRUNING),

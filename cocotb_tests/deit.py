@@ -25,6 +25,7 @@ from model.commands.integers import calibrated_file
 from model.commands.options import (
     InsteadMasks,
     NetworkFile,
+    PreprocessingName,
     Prune,
     ScheduleChoice,
     Strategy,
@@ -32,6 +33,7 @@ from model.commands.options import (
 from model.digits.data import held_back_digit
 from model.fit import check_fit
 from model.integer.choices import (
+    chosen_picture,
     digit_number,
     input_patches,
     integer_network,
@@ -76,6 +78,7 @@ def deit(
     weights: Annotated[
         Path | None, typer.Option(help="Float weights, to be calibrated with --calib.")
     ] = None,
+    preprocessing: PreprocessingName = None,
     calib: Annotated[
         Path | None,
         typer.Option(help="Folder of images, of any layout, that gives the ranges of --weights."),
@@ -104,7 +107,6 @@ def deit(
 ) -> None:
     """Compile, simulate, compare, report."""
     network = get_network(model)
-    model = network.name
     pruning = schedule_name(schedule, prune=prune)
     keep = kept_tokens(network, schedule_of(pruning, network))
     config = config or preset_for(network)
@@ -114,19 +116,20 @@ def deit(
     kind = masks_label(sparsity, mask_file, strategy)
     path = out / f"{network.name}-{kind}-{schedule_label(pruning)}.json"
     check_writable(path)
-    patches = input_patches(network, picture, seed)
+    opened = chosen_picture(network, picture)
     number = digit_number(network, picture)
     if weights is not None or calib is not None:
-        network_file = calibrated_file(model, weights, calib, network_file)
+        network_file = calibrated_file(model, weights, calib, network_file, preprocessing)
     network_file = network_file or shipped_integers(network)
     integers = integer_network(network, network_file, seed)
+    patches = input_patches(integers, opened, seed)
     image = compile_network(choice, integers, masks, keep, dump=dump)
     timing = MemoryTiming(latency=latency, rate=min(rate, choice.bus_bytes))
     golden = trace(integers, patches, masks, keep)
     predicted = predict_network(choice, image, masks, golden, timing)
     console.print(
-        f"{model}: image of {len(image.data) / 1e6:.1f} MB, seed {seed}; building the simulation "
-        "takes a minute or two the first time"
+        f"{network.name}: image of {len(image.data) / 1e6:.1f} MB, seed {seed}; building the "
+        "simulation takes a minute or two the first time"
     )
     run = run_image(
         choice,
@@ -140,7 +143,7 @@ def deit(
         raise UserError(f"the accelerator stopped with error {run.error.name}")
     comparison = compare(network_pairs(image, golden, run))
     result = {
-        "model": model,
+        "model": network.name,
         "network": "random" if network_file is None else str(network_file),
         "sparsity": sparsity if mask_file is None else None,
         "strategy": strategy if mask_file is None else None,

@@ -76,7 +76,7 @@ def classify(
     if keep is None:
         keep = kept_tokens(VIT_DIGITS, DEFAULT_SCHEDULE.fitted(VIT_DIGITS))
     image = compile_network(config, network, masks, keep, dump=dump)
-    inputs = [picture_patches(VIT_DIGITS, picture) for picture, _ in digits]
+    inputs = [picture_patches(network, picture) for picture, _ in digits]
     runs = run_images(
         config,
         image,

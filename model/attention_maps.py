@@ -51,7 +51,12 @@ class AttentionMaps:
         return self.metadata["synthetic"]
 
     def write(self, file: BinaryIO) -> None:
-        """Store the maps compactly; the same maps give the same bytes."""
+        """Store the maps compactly; the same maps give the same bytes.
+
+        Raises:
+            UserError: maps that are no probabilities.
+        """
+        check_maps(self.maps)
         levels = np.round(-np.log2(np.maximum(self.maps, SMALLEST)) * LEVELS_PER_OCTAVE)
         text = json.dumps(self.metadata, sort_keys=True)
         np.savez_compressed(file, levels=levels.astype(np.uint16), metadata=np.array(text))

@@ -33,6 +33,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from model.arrays import metadata_of, read_archive, told_as
+from model.finite import check_finite
 from model.masks import LEARNED, keep_cheapest
 from model.networks import ASSETS, Network
 from model.reference import FloatReference, LayerTrace
@@ -71,7 +72,12 @@ class EntryScores:
     metadata: dict[str, Any]
 
     def write(self, file: BinaryIO) -> None:
-        """Store the scores compactly; the same scores give the same bytes."""
+        """Store the scores compactly; the same scores give the same bytes.
+
+        Raises:
+            UserError: scores that are not finite.
+        """
+        check_finite("entry scores", self.scores)
         levels = np.round(self.scores * LEVELS_PER_UNIT).clip(-LARGEST_LEVEL, LARGEST_LEVEL)
         text = json.dumps(self.metadata, sort_keys=True)
         np.savez_compressed(file, levels=levels.astype(np.int16), metadata=np.array(text))
@@ -96,6 +102,9 @@ def learn_scores(
         schedule: what prunes tokens in a share of the steps.
         settings: see there.
         progress: called after every step with its images and the KL divergence in nats.
+
+    Raises:
+        UserError: gradients that are not finite.
     """
     rng = np.random.default_rng(settings.seed)
     generator = torch.Generator().manual_seed(settings.seed)
@@ -107,6 +116,7 @@ def learn_scores(
         with autocast:
             information += entry_gradients(dense, images, _fisher_of(generator), square=True)[0]
         progress(len(images), 0.0)
+    check_finite("Fisher information of the entries", information)
     scores = information.clamp(min=torch.finfo().tiny).log2()
 
     update = _Adam(settings, scores)
@@ -122,6 +132,7 @@ def learn_scores(
         with autocast:
             target = dense.forward(images).float().log_softmax(1).clone()
             gradient, loss = entry_gradients(masked, images, _divergence_from(target), square=False)
+        check_finite(f"gradients of step {step}", gradient)
         update(step, gradient)
         progress(len(images), loss / len(images))
     return scores.double().numpy()

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
+from model.finite import check_finite
 from rtl_gen.errors import UserError
 
 SPARSITY_MEANS = "Sparsity: share of entries dropped, which are True in a mask file"
@@ -90,6 +91,7 @@ def make_masks(
             )
         if scores.shape != maps.shape:
             raise UserError(f"entry scores have shape {scores.shape}: expected {maps.shape}")
+        check_finite("entry scores", scores)
         return keep_cheapest(-scores - SCORE_TIE * maps, maps, sparsity)
     return keep_cheapest(STRATEGIES[strategy](maps), maps, sparsity)
 
@@ -160,11 +162,12 @@ def row_beats(masks: np.ndarray, lanes: int) -> np.ndarray:
 
 
 def check_maps(maps: np.ndarray) -> None:
-    """Raise UserError unless `maps` is (layers, heads, n, n) of rows that sum to 1."""
+    """Raise UserError unless `maps` is (layers, heads, n, n) of finite rows that sum to 1."""
     if maps.ndim != 4 or maps.shape[2] != maps.shape[3] or maps.shape[2] < 2 or 0 in maps.shape:
         raise UserError(
             f"attention maps have shape {maps.shape}: expected (layers, heads, n, n), n > 1"
         )
+    check_finite("attention maps", maps)
     if not np.all(maps >= 0) or not np.allclose(maps.sum(axis=-1), 1, atol=1e-3):
         raise UserError("attention maps are no probabilities: expected rows >= 0 that sum to 1")
 

@@ -1,4 +1,4 @@
-"""The supported networks and loading of their weights through timm.
+"""The supported networks, and their names in timm.
 
 DeiT (Touvron et al. 2021) of three sizes, and `vit_digits`: the same structure, small enough for
 the preset `small`, trained on handwritten digits by `python -m model train-small`. Its weights and
@@ -6,23 +6,22 @@ attention maps come with the project.
 """
 
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 from math import isqrt
 from pathlib import Path
 from typing import Any
 
 import timm
-import torch
-from huggingface_hub.utils import logging as hub_logging
 from timm.data import IMAGENET_INCEPTION_MEAN, IMAGENET_INCEPTION_STD
 from timm.models import (
     build_model_with_cfg,
     generate_default_cfgs,
-    load_state_dict,
     register_model,
 )
 from timm.models.vision_transformer import VisionTransformer
 
+from model.preprocessing import Preprocessing
 from rtl_gen.errors import UserError
 
 ASSETS = Path(str(resources.files("model") / "assets"))
@@ -128,84 +127,31 @@ def vit_digits_patch4_28(*, pretrained: bool = False, **options: Any) -> VisionT
     )
 
 
+@cache
+def registered(network: Network) -> dict[str, Preprocessing]:
+    """Preprocessing by timm's names, without and with tags, of the weights that fit a network.
+
+    timm has ViT (Dosovitskiy et al. 2021) and DeiT of the same tensors; their pictures are
+    normalised differently. The network's own name comes first.
+    """
+    architectures = dict.fromkeys(
+        (network.timm_name, network.timm_name.replace("deit_", "vit_", 1))
+    )
+    names = (
+        name
+        for architecture in architectures
+        for name in (architecture, *timm.list_models(f"{architecture}.*", pretrained=True))
+    )
+    return {
+        name: Preprocessing.named(name)
+        for name in names
+        if timm.get_pretrained_cfg(name).num_classes == network.classes
+    }
+
+
 def get_network(name: str) -> Network:
-    """The network `name`; timm's name for it is understood too."""
+    """The network `name`; timm's names for weights that fit it are understood too."""
     for network in ALL_NETWORKS.values():
-        if name in (network.name, network.timm_name):
+        if name == network.name or name in registered(network):
             return network
     raise UserError(f"unknown model {name!r}: expected one of {', '.join(ALL_NETWORKS)}")
-
-
-def load_model(network: Network, weights: Path | None = None) -> VisionTransformer:
-    """The timm model in evaluation mode, with weights from a file or else from timm's own source.
-
-    Args:
-        network: which network.
-        weights: a safetensors file or a torch state dict whose tensors must match one by one.
-
-    Raises:
-        UserError: the download failed, the file is unreadable or a tensor does not fit.
-    """
-    if weights is None:
-        model = _pretrained(network)
-    else:
-        state = _read_state(weights)
-        model = timm.create_model(network.timm_name)
-        _check_fit(network, weights, expected=model.state_dict(), found=state)
-        model.load_state_dict(state)
-    return model.eval().requires_grad_(False)
-
-
-def _pretrained(network: Network) -> VisionTransformer:
-    hub_logging.set_verbosity_error()
-    try:
-        return timm.create_model(network.timm_name, pretrained=True)
-    except OSError as error:
-        raise UserError(
-            f"the pretrained weights of {network.name} could not be downloaded "
-            f"({_first_line(error)}): connect to the internet or name a file with --weights"
-        ) from error
-
-
-def _read_state(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise UserError(f"no weights file {path}: name an existing file")
-    try:
-        state = load_state_dict(str(path), use_ema=False)
-    except Exception as error:
-        # torch.load lets escape whatever its unpickler meets in a foreign file.
-        raise UserError(
-            f"weights file {path} is unreadable ({_first_line(error)}): "
-            "expected safetensors or a torch state dict"
-        ) from error
-    return state
-
-
-def _check_fit(
-    network: Network, path: Path, *, expected: dict[str, torch.Tensor], found: dict[str, Any]
-) -> None:
-    problem = f"weights file {path} does not fit {network.name}:"
-    for name, tensor in expected.items():
-        if name not in found:
-            raise UserError(f"{problem} tensor {name} is missing, expected {_shape(tensor)}")
-        if not isinstance(found[name], torch.Tensor) or found[name].shape != tensor.shape:
-            raise UserError(
-                f"{problem} tensor {name} has shape {_shape(found[name])}, "
-                f"expected {_shape(tensor)}"
-            )
-    for name, tensor in found.items():
-        if name not in expected:
-            raise UserError(
-                f"{problem} tensor {name} of shape {_shape(tensor)} has no place in the model"
-            )
-
-
-def _shape(value: Any) -> str:
-    if isinstance(value, torch.Tensor):
-        return str(tuple(value.shape))
-    return f"none (a {type(value).__name__})"
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from model.golden import HeadScales
 from model.layers import AttentionLayer
-from rtl_gen.numerics import SCORE_FRACTION_BITS, Scale
+from rtl_gen.numerics import SCORE_FRACTION_BITS, SMALLEST_FACTOR, Scale
 
 INT8_MAX = 127
 
@@ -29,11 +29,13 @@ def head_scales(
     """Factors of a head from the steps of its tensors; `dim` is the head dimension.
 
     Scores are in powers of two with SCORE_FRACTION_BITS places, so the natural exponent's log2(e)
-    and the 1 / sqrt(dim) of attention belong to their factor.
+    and the 1 / sqrt(dim) of attention belong to their factor. Factors that leave nothing but 0 are
+    the smallest one.
     """
     places = 1 << SCORE_FRACTION_BITS
     score = q_step * k_step / math.sqrt(dim) * math.log2(math.e) * places
-    return HeadScales(Scale.nearest(score), Scale.nearest(v_step / out_step))
+    factors = (max(factor, SMALLEST_FACTOR) for factor in (score, v_step / out_step))
+    return HeadScales(*map(Scale.nearest, factors))
 
 
 def masked_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:

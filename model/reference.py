@@ -16,6 +16,7 @@ from timm.models.vision_transformer import Attention, VisionTransformer
 from torch import Tensor
 from torch.nn import functional
 
+from model.hits import is_hit
 from model.images import ImageFolder
 from model.importance import COLUMN_SUM, Measure, weighted_mean
 from model.networks import Network
@@ -169,7 +170,7 @@ class FloatReference:
         """Top-1 accuracy as a fraction of the readable images."""
         correct = total = 0
         for images, labels in folder.batches(self.model, batch_size):
-            correct += int((self.forward(images).argmax(dim=1) == labels).sum())
+            correct += int(is_hit(self.forward(images), labels).sum())
             total += len(labels)
         return correct / total
 
@@ -197,8 +198,11 @@ def prune(importance: Tensor, keep: int, *tensors: Tensor) -> tuple[Tensor, ...]
 
 
 def ranking(importance: Tensor) -> Tensor:
-    """Positions (b, n) from the most important token down: CLS first, ties in token order."""
-    ranked = importance.clone()
+    """Positions (b, n) from the most important token down: CLS first, ties in token order.
+
+    An importance that is NaN ranks last.
+    """
+    ranked = importance.masked_fill(importance.isnan(), -torch.inf)
     ranked[:, :PROTECTED_TOKENS] = torch.inf
     return torch.sort(ranked, dim=1, descending=True, stable=True).indices
 

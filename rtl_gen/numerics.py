@@ -73,6 +73,10 @@ def round_shift(x, shift):
     return (x + (1 << (shift - 1))) >> shift
 
 
+SMALLEST_FACTOR = 2.0**-48
+"""Of what a `Scale` stands for: it leaves 0 of every accumulator, score and output."""
+
+
 class Scale(NamedTuple):
     """The positive real factor multiplier * 2^-shift, as requantisation applies it."""
 
@@ -82,7 +86,7 @@ class Scale(NamedTuple):
     @classmethod
     def nearest(cls, factor: float) -> "Scale":
         """The closest representable factor; raises ValueError outside 2^-48 .. 2^14."""
-        if not 2.0**-48 <= factor < 2.0**14:
+        if not SMALLEST_FACTOR <= factor < 2.0**14:
             raise ValueError(f"scale {factor!r}: expected a factor from 2^-48 to 2^14")
         mantissa, exponent = math.frexp(factor)
         multiplier = round(mantissa * (1 << MULTIPLIER_BITS))

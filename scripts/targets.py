@@ -149,6 +149,7 @@ TARGETS: dict[str, Target] = {
         _WHOLE_NETWORK
         | variables(
             WEIGHTS="file",
+            PREPROCESSING="vit_tiny_patch16_224",
             CALIB="folder",
             IMAGE="file",
             SIM=_SIM,
@@ -172,6 +173,7 @@ TARGETS: dict[str, Target] = {
         | variables(
             SPARSITY=Values(example="0.5 0.8"),
             WEIGHTS="file",
+            PREPROCESSING="vit_tiny_patch16_224",
             DATA="folder",
             LIMIT="100",
             CALIB="folder",
@@ -193,6 +195,7 @@ TARGETS: dict[str, Target] = {
         | variables(
             SPARSITY="0",
             WEIGHTS="file",
+            PREPROCESSING="vit_tiny_patch16_224",
             DATA="folder",
             LIMIT="64",
             HELD_BACK="128",
@@ -227,6 +230,7 @@ TARGETS: dict[str, Target] = {
         _MASKS
         | variables(
             WEIGHTS="file",
+            PREPROCESSING="vit_tiny_patch16_224",
             START="file",
             DATA="folder",
             LIMIT="500",

@@ -17,10 +17,11 @@ from model.golden import HeadScales
 from model.images import ImageFolder
 from model.layers import AttentionLayer, compile_layers, run_layers
 from model.masks import make_masks
-from model.networks import DEIT_TINY, load_model
+from model.networks import DEIT_TINY
 from model.quantise import quantise_attention
 from model.sample_layers import sample_layers
 from model.schedule import DEFAULT_SCHEDULE
+from model.weights.load import load_model
 from rtl_gen.config import AcceleratorConfig, get_config
 from rtl_gen.numerics import Scale
 

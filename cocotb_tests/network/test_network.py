@@ -9,6 +9,7 @@ from model.integer.compiler import compile_network
 from model.integer.forward import trace
 from model.integer.random_network import random_network, random_patches
 from model.networks import Network
+from model.tests.pruned import pruned_integers
 from rtl_gen.config import PRESETS
 
 # What fills the presets: all their tokens and channels, several layers, classes no multiple of
@@ -36,8 +37,14 @@ def random_masks(shape: Network, density: float, seed: int) -> torch.Tensor:
 
 def run_and_check(preset, shape, simulator, *, density, keep, memory, seed, dump=True):
     network = random_network(shape, seed)
-    patches = random_patches(shape, 1, seed)
     masks = random_masks(shape, density, seed)
+    return check_on(
+        preset, network, masks, simulator, keep=keep, memory=memory, seed=seed, dump=dump
+    )
+
+
+def check_on(preset, network, masks, simulator, *, keep, memory, seed, dump=True):
+    patches = random_patches(network.shape, 1, seed)
     image = compile_network(PRESETS[preset], network, masks, keep, dump=dump)
     golden = trace(network, patches, masks, keep)
     run = run_image(
@@ -82,6 +89,15 @@ def test_small_network(simulator):
         keep=[29, 12][:layers],
         memory=MemoryModel(latency=100, rate=8),
         seed=3,
+    )
+
+
+def test_pruned_network(simulator, tmp_path):
+    """Calibrated from a float network with a zero head, zero channels, FFN and classes."""
+    network = pruned_integers(tmp_path, 8)
+    masks = random_masks(network.shape, 0.5, 5)
+    check_on(
+        "tiny", network, masks, simulator, keep=[12, None], memory=MemoryModel(latency=2), seed=5
     )
 
 

@@ -17,8 +17,9 @@ from model.accuracy.finished_rows import key_of
 from model.attention_maps import AttentionMaps, average_attention, load_attention_maps
 from model.calibrate import calibrate
 from model.images import ImageFolder
-from model.integer.network import IntegerNetwork
+from model.integer.network import FORMAT_VERSION, IntegerNetwork
 from model.networks import Network
+from model.preprocessing import Preprocessing
 from model.reference import FloatReference
 from rtl_gen.errors import UserError
 from rtl_gen.files import replace_file
@@ -66,7 +67,12 @@ class Calibration:
                     self.network, self.model, self.images, self.batch_size, advance
                 )
             with replace_file(path) as file:
-                AttentionMaps(maps, {"network": self.network.name, "synthetic": False}).write(file)
+                metadata = {
+                    "network": self.network.name,
+                    "synthetic": False,
+                    "preprocessing": self._preprocessing,
+                }
+                AttentionMaps(maps, metadata).write(file)
         return load_attention_maps(path)
 
     def integer_network(self, masks: np.ndarray | None = None) -> IntegerNetwork:
@@ -75,7 +81,7 @@ class Calibration:
         Ranges are those of the dense network, whatever masks it is run with, or with the masks that
         it was fine-tuned for.
         """
-        settings = {"seed": self.seed}
+        settings: dict[str, Any] = {"seed": self.seed, "format": FORMAT_VERSION}
         if masks is not None:
             settings["masks"] = digest_of_masks(masks)
         path = self._path("int8", settings, ".safetensors")
@@ -92,6 +98,15 @@ class Calibration:
             replace(integer, metadata=metadata).save(path)
         return IntegerNetwork.load(path)
 
+    @property
+    def _preprocessing(self) -> dict[str, Any]:
+        return Preprocessing.of(self.model).as_json()
+
     def _path(self, kind: str, settings: Mapping[str, Any], suffix: str) -> Path:
-        key = key_of({"weights": digest_of(self.model), "images": self.images.digest(), **settings})
+        came_from = {
+            "weights": digest_of(self.model),
+            "preprocessing": self._preprocessing,
+            "images": self.images.digest(),
+        }
+        key = key_of(came_from | settings)
         return self.folder / f"{self.network.name}-{kind}-{key[:12]}{suffix}"

@@ -15,13 +15,15 @@ from model.accuracy.finished_rows import FinishedRows, key_of
 from model.accuracy.ranks import Progress, ranks
 from model.accuracy.table import FLOAT, Row
 from model.images import ImageFolder
+from model.integer.accuracy import check_same
 from model.integer.network import IntegerNetwork
 from model.masks import sparsity_of
 from model.networks import Network
+from model.preprocessing import Preprocessing
 from model.reference import FloatReference
 from model.schedule import NO_PRUNING, Schedule
 
-VERSION = 1
+VERSION = 2
 """Rows of another version are not reused: increase it whenever the same settings rank otherwise."""
 
 ProgressBar = Callable[[int, str], AbstractContextManager[Progress]]
@@ -54,6 +56,14 @@ class Variant:
     label: str
     reference: FloatReference
     integer: IntegerNetwork | None
+
+    def __post_init__(self):
+        if self.integer is not None:
+            check_same(self.integer, self.reference.network, self.reference.model)
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        return Preprocessing.of(self.reference.model)
 
     @property
     def pruned(self) -> bool:
@@ -142,6 +152,7 @@ def evaluate(
                 sparsity=variant.sparsity,
                 pruned=variant.pruned,
                 arithmetic=variant.arithmetic,
+                preprocessing=str(variant.preprocessing),
                 ranks=found["ranks"],
             )
         )
@@ -167,6 +178,7 @@ def _settings(variant: Variant) -> dict[str, Any]:
     masks = reference.masks
     return {
         "network": dataclasses.asdict(reference.network),
+        "preprocessing": variant.preprocessing.as_json(),
         "masks": None if masks is None else digest_of_masks(masks),
         "schedule": dataclasses.asdict(reference.schedule),
         "integers": None if variant.integer is None else variant.integer.digest(),

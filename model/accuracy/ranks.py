@@ -1,7 +1,6 @@
 """The rank of the right class, image by image, from the float or the integer network.
 
-Rank 0 is a hit of top-1, ranks 0 to 4 are hits of top-5. Equal logits rank by class index, so that
-rank 0 is what argmax says.
+Rank 0 is a hit of top-1, ranks 0 to 4 are hits of top-5: see `model.hits`.
 """
 
 from collections.abc import Callable
@@ -9,6 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from model.hits import rank_of
 from model.images import ImageFolder
 from model.integer.accuracy import kept_after_attention, pixels_of
 from model.integer.forward import forward, patches_of
@@ -41,13 +41,6 @@ def ranks(
         found += rank_of(run(images), labels).tolist()
         progress(len(images))
     return found
-
-
-def rank_of(logits: Tensor, labels: Tensor) -> Tensor:
-    """(b,) classes of logits (b, classes) that come before the right one."""
-    own = logits.gather(1, labels[:, None])
-    earlier = torch.arange(logits.shape[1]) < labels[:, None]
-    return ((logits > own) | ((logits == own) & earlier)).sum(dim=1)
 
 
 def _float(reference: FloatReference) -> Callable[[Tensor], Tensor]:

@@ -27,13 +27,17 @@ FLOAT = "float"
 
 @dataclass(frozen=True)
 class Row:
-    """One network on the images: ranks of the right class, one an image (see `model.accuracy`)."""
+    """One network on the images: ranks of the right class, one an image (see `model.accuracy`).
+
+    preprocessing: of the weights, in words
+    """
 
     masks: str
     sparsity: float
     pruned: bool
     arithmetic: str
     ranks: Sequence[int]
+    preprocessing: str = ""
 
 
 def to_frame(rows: Sequence[Row]) -> pd.DataFrame:
@@ -49,6 +53,7 @@ def to_frame(rows: Sequence[Row]) -> pd.DataFrame:
                 "sparsity": row.sparsity,
                 "pruned": row.pruned,
                 "arithmetic": row.arithmetic,
+                "preprocessing": row.preprocessing,
                 **figures(row.ranks, rows[0].ranks),
                 **_against_float(row, floats.get(_place(row))),
             }
@@ -98,12 +103,15 @@ def write(frame: pd.DataFrame, settings: dict[str, Any], stem: Path) -> tuple[Pa
 
 
 def render(frame: pd.DataFrame, title: str) -> Table:
+    pictures = frame.preprocessing.unique()
     table = Table(
         title=title,
         caption="Drop: points of top-1 against the dense float network on the same images, "
-        f"± its paired standard error. Not ImageNet accuracy. {SPARSITY_MEANS}.",
+        f"± its paired standard error. Not ImageNet accuracy. {SPARSITY_MEANS}. "
+        f"Pictures: {' or '.join(pictures)}.",
     )
-    for column in ("masks", "sparsity", "tokens", "arithmetic"):
+    differ = len(pictures) > 1
+    for column in ("masks", "sparsity", "tokens", "arithmetic", *["pictures"] * differ):
         table.add_column(column)
     compared = frame.against_float.notna().any()
     for column in ("top-1 %", "top-5 %", "drop", *(["int8 - float"] if compared else [])):
@@ -114,6 +122,7 @@ def render(frame: pd.DataFrame, title: str) -> Table:
             f"{row.sparsity:.1%}",
             "pruned" if row.pruned else "all",
             row.arithmetic,
+            *[row.preprocessing] * differ,
             f"{row.top1:.2f}",
             f"{row.top5:.2f}",
             _with_error(row.drop, row.drop_standard_error),

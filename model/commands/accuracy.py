@@ -17,6 +17,7 @@ from model.commands.options import (
     Limit,
     Maps,
     ModelName,
+    PreprocessingName,
     ScheduleName,
     Scores,
     Seed,
@@ -29,12 +30,14 @@ from model.commands.options import (
 from model.entry_scores import scores_for
 from model.finetune.run import read_run
 from model.images import ImageFolder
-from model.integer.accuracy import kept_after_attention
+from model.integer.accuracy import check_same, kept_after_attention
 from model.integer.choices import integer_network
 from model.masks import check_choice, make_masks
-from model.networks import get_network, load_model
+from model.networks import get_network
+from model.preprocessing import Preprocessing
 from model.schedule_file import DEFAULT_NAME, schedule_of
 from model.vitcod_io import read_masks
+from model.weights.load import load_model, stated_name
 from rtl_gen.errors import UserError
 from rtl_gen.files import check_writable
 
@@ -48,6 +51,7 @@ def accuracy(
     *,
     model: ModelName = "deit_tiny",
     weights: Weights = None,
+    preprocessing: PreprocessingName = None,
     data: LabelledData,
     limit: Limit = None,
     calib: Annotated[
@@ -77,6 +81,7 @@ def accuracy(
     the images are ImageNet's own.
     """
     network = get_network(model)
+    stated = stated_name(model, weights, preprocessing)
     pruning = schedule_of(schedule, network)
     for value in sparsity:
         check_choice(value, strategy)
@@ -102,11 +107,13 @@ def accuracy(
         source = maps_for(network, maps)
     learned = scores_for(strategy, network.name, scores)
     images = None if calib is None else ImageFolder(calib, calib_limit, labelled=False)
-    runs = {run.name: read_run(run, network) for run in finetuned}
+    runs = {run.name: read_run(run, network, preprocessing) for run in finetuned}
     if len(runs) < len(finetuned):
         raise UserError("two fine-tuning runs have folders of one name: rename one")
     check_writable(out / f"{network.name}.csv")
-    loaded = load_model(network, weights)
+    loaded = load_model(network, weights, stated)
+    if integers is not None:
+        check_same(integers, network, loaded)
 
     if images is not None:
         calibration = Calibration(
@@ -143,6 +150,7 @@ def accuracy(
     settings = {
         "model": network.name,
         "weights": None if weights is None else weights.name,
+        "preprocessing": Preprocessing.of(loaded).as_json(),
         "data": data.resolve().name,
         "unreadable": result.unreadable,
         "calibration": None if calib is None else calib.resolve().name,

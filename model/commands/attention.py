@@ -17,6 +17,7 @@ from model.commands.options import (
     MaskFile,
     ModelName,
     Out,
+    PreprocessingName,
     ScheduleName,
     Scores,
     Strategy,
@@ -29,11 +30,13 @@ from model.commands.options import (
 from model.entry_scores import scores_for
 from model.images import ImageFolder
 from model.masks import SPARSITY_MEANS, make_masks, row_beats, sparsity_of
-from model.networks import get_network, load_model
+from model.networks import get_network
 from model.polarisation import polarise
+from model.preprocessing import Preprocessing
 from model.schedule_file import DEFAULT_NAME, schedule_of
 from model.synthetic import maps_of
 from model.vitcod_io import read_masks, write_masks
+from model.weights.load import load_model, stated_name
 from rtl_gen.config import DEFAULT
 from rtl_gen.errors import UserError
 from rtl_gen.files import replace_file
@@ -46,6 +49,7 @@ def attention_maps(
     *,
     model: ModelName = "deit_tiny",
     weights: Weights = None,
+    preprocessing: PreprocessingName = None,
     data: Data,
     out: Out,
     limit: Limit = None,
@@ -54,13 +58,16 @@ def attention_maps(
     """Average the post-softmax attention over an image folder (.npz)."""
     network = get_network(model)
     folder = ImageFolder(data, limit, labelled=False)
+    stated = stated_name(model, weights, preprocessing)
     with replace_file(out) as file:
-        loaded = load_model(network, weights)
+        loaded = load_model(network, weights, stated)
         with progress_over(len(folder)) as advance:
             maps = average_attention(network, loaded, folder, batch_size, advance)
-        command = ["python", "-m", "model", "attention-maps", "--model", network.name]
+        command = ["python", "-m", "model", "attention-maps", "--model", model]
         if weights is not None:
             command += ["--weights", weights.name]
+        if preprocessing is not None:
+            command += ["--preprocessing", preprocessing]
         command += ["--data", data.resolve().name, "--out", out.name]
         if limit is not None:
             command += ["--limit", str(limit)]
@@ -71,6 +78,7 @@ def attention_maps(
             "images": len(folder) - len(folder.unreadable),
             "images_sha256": folder.digest(),
             "weights_sha256": file_sha256(weights),
+            "preprocessing": Preprocessing.of(loaded).as_json(),
         }
         AttentionMaps(maps, metadata).write(file)
     report_unreadable(folder.unreadable, len(folder))

@@ -12,6 +12,7 @@ from model.digits.data import SPLIT_SEED, Split, write_folder
 from model.digits.results import write_network
 from model.digits.train import Recipe, train
 from model.networks import VIT_DIGITS
+from model.preprocessing import Preprocessing
 
 app = typer.Typer()
 
@@ -41,7 +42,11 @@ def train_small(
     with progress_over(epochs, "epochs") as advance:
         model = train(folders[Split.TRAIN], recipe, lambda _: advance(1))
     accuracy = write_network(model, recipe, folders, out)
-    table = Table("", title=f"{len(folders[Split.HELD_BACK])} held-back digits, float")
+    table = Table(
+        "",
+        title=f"{len(folders[Split.HELD_BACK])} held-back digits, float",
+        caption=f"Pictures: {Preprocessing.of(model)}",
+    )
     table.add_column("top-1", justify="right")
     for name, value in accuracy.items():
         table.add_row(name, f"{value:.1%}")

@@ -20,6 +20,7 @@ from model.commands.options import (
     Limit,
     Maps,
     ModelName,
+    PreprocessingName,
     ScheduleName,
     Scores,
     Seed,
@@ -42,9 +43,11 @@ from model.finetune.trainer import Trainer
 from model.finetune.validation import Validation, split
 from model.images import ImageFolder
 from model.masks import SPARSITY_MEANS, sparsity_of
-from model.networks import get_network, load_model
+from model.networks import get_network
+from model.preprocessing import Preprocessing
 from model.reference import FloatReference
 from model.schedule_file import DEFAULT_NAME, schedule_of
+from model.weights.load import load_model, stated_name
 from rtl_gen.errors import UserError
 from rtl_gen.files import check_writable, replace_file
 
@@ -58,6 +61,7 @@ def finetune(
     *,
     model: ModelName = "deit_tiny",
     weights: Weights = None,
+    preprocessing: PreprocessingName = None,
     start: Annotated[
         Path | None, typer.Option(help="Weights to start from; default: the dense network's.")
     ] = None,
@@ -117,6 +121,7 @@ def finetune(
         seed=seed,
     )
     network, place = get_network(model), _device(device)
+    stated = stated_name(model, weights, preprocessing)
     pruning = schedule_of(schedule, network)
     masks = masks_of(network, sparsity, strategy, scores, mask_file, maps)
     folder = ImageFolder(data, limit, labelled=False)
@@ -127,10 +132,19 @@ def finetune(
     check_writable(target / "report.json")
     if threads is not None:
         torch.set_num_threads(threads)
+    teacher, begun = load_model(network, weights, stated), None
+    used = Preprocessing.of(teacher)
+    if start is not None:
+        begun = load_model(network, start, preprocessing)
+        if Preprocessing.of(begun) != used:
+            raise UserError(
+                f"--start {start} is for pictures of {Preprocessing.of(begun)}, the dense network "
+                f"for {used}: start from weights of the same preprocessing"
+            )
     trainer = Trainer(
         network=network,
-        teacher=load_model(network, weights),
-        start=None if start is None else load_model(network, start),
+        teacher=teacher,
+        start=begun,
         masks=masks,
         schedule=pruning,
         recipe=recipe,
@@ -147,6 +161,7 @@ def finetune(
             "network": network.name,
             "weights_sha256": file_sha256(weights),
             "start_sha256": file_sha256(start),
+            "preprocessing": used.as_json(),
             "masks_sha256": hashlib.sha256(masks.tobytes()).hexdigest(),
             "schedule": schedule,
             "kept_tokens": pruning.kept_tokens(network),
@@ -181,7 +196,7 @@ def finetune(
     accuracies = None
     if labelled is not None:
         accuracies = _evaluate(trainer, labelled)
-        console.print(accuracy_table(accuracies))
+        console.print(accuracy_table(accuracies, used))
     report = {
         "settings": run.settings,
         "sparsity": sparsity_of(masks),

@@ -15,6 +15,7 @@ from model.commands.options import (
     Limit,
     Masks,
     ModelName,
+    PreprocessingName,
     ScheduleName,
     Weights,
     console,
@@ -23,11 +24,13 @@ from model.commands.options import (
 )
 from model.images import ImageFolder
 from model.importance import COLUMN_SUM, MEASURES
-from model.networks import get_network, load_model
+from model.networks import get_network
+from model.preprocessing import Preprocessing
 from model.reference import FloatReference
 from model.schedule import NO_PRUNING
 from model.schedule_file import DEFAULT_NAME, schedule_of
 from model.vitcod_io import read_masks
+from model.weights.load import load_model, stated_name
 from rtl_gen.files import check_writable, replace_file
 
 app = typer.Typer()
@@ -38,6 +41,7 @@ def importance_command(
     *,
     model: ModelName = "deit_tiny",
     weights: Weights = None,
+    preprocessing: PreprocessingName = None,
     data: LabelledData,
     limit: Limit = None,
     mask_file: Masks = None,
@@ -57,7 +61,7 @@ def importance_command(
     folder = ImageFolder(data, limit)
     kept = None if mask_file is None else read_masks(mask_file, network)
     check_writable(out)
-    loaded = load_model(network, weights)
+    loaded = load_model(network, weights, stated_name(model, weights, preprocessing))
     runs = {("none", False): (COLUMN_SUM, NO_PRUNING)} | {
         (name, package): (measure, pruning)
         for package in (False, True)
@@ -78,13 +82,21 @@ def importance_command(
     base = found["none", False]
     frame = pd.DataFrame(
         [
-            {"importance": name, "package_token": package, **figures(row, base)}
+            {
+                "importance": name,
+                "package_token": package,
+                "preprocessing": str(Preprocessing.of(loaded)),
+                **figures(row, base),
+            }
             for (name, package), row in found.items()
         ]
     )
     with replace_file(out) as file:
         file.write(frame.to_csv(index=False, float_format="%.4f", lineterminator="\n").encode())
-    table = Table(title=f"{network.name}, {schedule}, {frame.images[0]} images of {data}")
+    table = Table(
+        title=f"{network.name}, {schedule}, {frame.images[0]} images of {data}",
+        caption=f"Pictures: {Preprocessing.of(loaded)}",
+    )
     for column in ("importance", "package token", "top-1 %", "drop"):
         table.add_column(column, justify="left" if column == "importance" else "right")
     for row in frame.itertuples():

@@ -11,6 +11,7 @@ from model.commands.options import (
     Batch,
     Data,
     InsteadMasks,
+    PreprocessingName,
     ScheduleName,
     Scores,
     Strategy,
@@ -25,9 +26,11 @@ from model.integer.accuracy import kept_after_attention
 from model.integer.loss import Losses, measure_losses
 from model.integer.network import IntegerNetwork
 from model.masks import check_choice
-from model.networks import get_network, load_model
+from model.networks import get_network
+from model.preprocessing import Preprocessing
 from model.reference import FloatReference
 from model.schedule_file import DEFAULT_NAME, schedule_of
+from model.weights.load import load_model, stated_name
 from rtl_gen.files import check_writable, replace_file
 
 app = typer.Typer()
@@ -38,6 +41,7 @@ def integer_loss(
     file: Annotated[Path, typer.Argument(help="Integer network written by calibrate.")],
     *,
     weights: Weights = None,
+    preprocessing: PreprocessingName = None,
     data: Data,
     limit: Annotated[int, typer.Option(help="Use so many images, evenly spread.")] = 16,
     sparsity: Annotated[float, typer.Option(help="Of the sparse runs.")] = 0.8,
@@ -59,7 +63,7 @@ def integer_loss(
     folder = ImageFolder(data, limit, labelled=False)
     check_writable(out)
     masks = masks_of(network, sparsity, strategy, scores, mask_file)
-    loaded = load_model(network, weights)
+    loaded = load_model(network, weights, stated_name(network.name, weights, preprocessing))
     runs = {
         "dense": FloatReference(network=network, model=loaded),
         "sparse": FloatReference(network=network, model=loaded, masks=masks),
@@ -77,7 +81,7 @@ def integer_loss(
         target.write(frame.to_csv(index=False, float_format="%.4f", lineterminator="\n").encode())
     label = strategy if mask_file is None else mask_file.name
     title = f"{network.name}, {label}, {len(folder) - len(folder.unreadable)} images of {data}"
-    console.print(_table(frame, losses, title))
+    console.print(_table(frame, losses, f"{title}; {Preprocessing.of(loaded)}"))
     report_unreadable(folder.unreadable, len(folder))
     print(out)
 

@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -18,6 +18,7 @@ from model.commands.options import (
     ModelName,
     NetworkFile,
     Out,
+    PreprocessingName,
     Prune,
     ScheduleChoice,
     ScheduleName,
@@ -40,9 +41,12 @@ from model.integer.choices import (
     preset_for,
 )
 from model.integer.compiler import compile_network
-from model.integer.network import IntegerNetwork
+from model.integer.network import FORMAT_VERSION, IntegerNetwork
 from model.networks import get_network
+from model.preprocessing import Preprocessing
+from model.reference import FloatReference
 from model.schedule_file import UNPRUNED, schedule_label, schedule_name, schedule_of
+from model.weights.load import stated_name
 from rtl_gen.caches import cache_folder
 from rtl_gen.config import get_config
 from rtl_gen.errors import UserError
@@ -60,6 +64,7 @@ def calibrate_command(
     *,
     model: ModelName = "deit_tiny",
     weights: Weights = None,
+    preprocessing: PreprocessingName = None,
     data: Data,
     images: Annotated[int, typer.Option(help="Images to use, evenly spread.")] = 500,
     mask_file: Masks = None,
@@ -69,36 +74,45 @@ def calibrate_command(
 ) -> None:
     """Quantise a network to the accelerator's integers, with ranges from an image folder."""
     folder = ImageFolder(data, images, labelled=False)
-    write_calibrated(out, model, weights, folder, mask_file, schedule, batch_size)
+    stated = stated_name(model, weights, preprocessing)
+    reference = reference_of(get_network(model), weights, stated, mask_file, schedule)
+    origin = {"masks_sha256": file_sha256(mask_file), "pruning": schedule}
+    write_calibrated(out, reference, weights, folder, batch_size, **origin)
 
 
 def write_calibrated(
     out: Path,
-    model: str,
+    reference: FloatReference,
     weights: Path | None,
     folder: ImageFolder,
-    mask_file: Path | None = None,
-    schedule: str = UNPRUNED,
     batch_size: int = 16,
+    **origin: Any,
 ) -> None:
     """Calibrate with the images of `folder`; what the integers came from is in their metadata."""
-    reference = reference_of(get_network(model), weights, mask_file, schedule)
     with replace_file(out) as file, progress_over(len(folder)) as advance:
         integer = calibrate(reference, folder, batch_size, advance)
         metadata = {
             "images": len(folder) - len(folder.unreadable),
             "images_sha256": folder.digest(),
             "weights_sha256": file_sha256(weights),
-            "masks_sha256": file_sha256(mask_file),
-            "pruning": schedule,
+            "masks_sha256": None,
+            "pruning": UNPRUNED,
+            **origin,
         }
         file.write(dataclasses.replace(integer, metadata=metadata).to_bytes())
     report_unreadable(folder.unreadable, len(folder))
-    print(f"{out}: {integer.shape.name} in integers, from {metadata['images']} images")
+    print(
+        f"{out}: {integer.shape.name} in integers, from {metadata['images']} images, "
+        f"{integer.preprocessing}"
+    )
 
 
 def calibrated_file(
-    model: str, weights: Path | None, calib: Path | None, network_file: Path | None
+    model: str,
+    weights: Path | None,
+    calib: Path | None,
+    network_file: Path | None,
+    preprocessing: str | None = None,
 ) -> Path:
     """The integer network of float weights, calibrated unless an earlier run did it."""
     if weights is None or calib is None or network_file is not None:
@@ -106,14 +120,20 @@ def calibrated_file(
             "float weights need --weights and --calib together, without --network: the images of "
             "--calib give the ranges of the integers"
         )
-    if not weights.is_file():
-        raise UserError(f"no weights file {weights}: expected safetensors or a torch state dict")
     folder = ImageFolder(calib, CALIBRATION_IMAGES, labelled=False)
-    key = hashlib.sha256(f"{file_sha256(weights)} {folder.digest()}".encode()).hexdigest()[:12]
-    path = CALIBRATED / f"{model}-{key}.safetensors"
+    stated = stated_name(model, weights, preprocessing)
+    reference = reference_of(get_network(model), weights, stated, None, UNPRUNED)
+    came_from = (
+        FORMAT_VERSION,
+        file_sha256(weights),
+        folder.digest(),
+        Preprocessing.of(reference.model),
+    )
+    key = hashlib.sha256(" ".join(map(str, came_from)).encode()).hexdigest()[:12]
+    path = CALIBRATED / f"{reference.network.name}-{key}.safetensors"
     if not path.is_file():
         print(f"calibrating {weights} with {len(folder)} images of {calib}")
-        write_calibrated(path, model, weights, folder)
+        write_calibrated(path, reference, weights, folder)
     return path
 
 
@@ -122,6 +142,7 @@ def integer_accuracy(
     file: Annotated[Path, typer.Argument(help="Integer network written by calibrate.")],
     *,
     weights: Weights = None,
+    preprocessing: PreprocessingName = None,
     data: LabelledData,
     limit: Limit = None,
     mask_file: Masks = None,
@@ -131,12 +152,15 @@ def integer_accuracy(
     """Top-1 accuracy in integers beside that of the float network, on the same images."""
     integer = IntegerNetwork.load(file)
     folder = ImageFolder(data, limit)
-    reference = reference_of(get_network(integer.shape.name), weights, mask_file, schedule)
+    network = get_network(integer.shape.name)
+    stated = stated_name(network.name, weights, preprocessing)
+    reference = reference_of(network, weights, stated, mask_file, schedule)
     kept_after_attention(reference.schedule, reference.network)
     with progress_over(len(folder)) as advance:
         result = compare(integer, reference, folder, batch_size, advance)
     report_unreadable(folder.unreadable, len(folder))
     print(
+        f"{Preprocessing.of(reference.model)}: "
         f"top-1 {result.integer_top1:.2%} in integers, {result.float_top1:.2%} in float, "
         f"{len(result.labels)} images: {result.lost} lost, {result.won} won; "
         f"same class {result.agreement:.2%}, logits {result.sqnr:.1f} dB"

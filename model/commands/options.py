@@ -15,11 +15,12 @@ from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainin
 from model.accuracy.calibration import maps_for
 from model.entry_scores import scores_for
 from model.masks import STRATEGY_NAMES, check_choice, make_masks
-from model.networks import ALL_NETWORKS, Network, load_model
+from model.networks import ALL_NETWORKS, Network
 from model.picture_files import examples
 from model.reference import FloatReference
 from model.schedule_file import NAMED, schedule_of
 from model.vitcod_io import read_masks
+from model.weights.load import load_model
 from rtl_gen.cli import LARGEST_SEED
 from rtl_gen.errors import InputWarning
 
@@ -27,6 +28,14 @@ ModelName = Annotated[str, typer.Option("--model", help=f"One of {', '.join(ALL_
 Weights = Annotated[
     Path | None,
     typer.Option(help="safetensors or torch state dict; default: timm's pretrained, by internet."),
+]
+PreprocessingName = Annotated[
+    str | None,
+    typer.Option(
+        "--preprocessing",
+        help="timm model whose normalisation and crop the file of --weights was trained with, such "
+        "as vit_tiny_patch16_224; default: what --model, in timm's words, or the file says.",
+    ),
 ]
 Data = Annotated[Path, typer.Option(help="Folder of images, in folders of any name or none.")]
 LabelledData = Annotated[
@@ -72,11 +81,16 @@ messages = Console(stderr=True)
 
 
 def reference_of(
-    network: Network, weights: Path | None, mask_file: Path | None, schedule: str
+    network: Network,
+    weights: Path | None,
+    stated: str | None,
+    mask_file: Path | None,
+    schedule: str,
 ) -> FloatReference:
+    """The float network of weights, with timm's name of them if it was stated."""
     pruning = schedule_of(schedule, network)
     kept = None if mask_file is None else read_masks(mask_file, network)
-    model = load_model(network, weights)
+    model = load_model(network, weights, stated)
     return FloatReference(network=network, model=model, masks=kept, schedule=pruning)
 
 

@@ -14,6 +14,7 @@ from model.commands.options import (
     Maps,
     ModelName,
     Out,
+    PreprocessingName,
     ScheduleName,
     Seed,
     Weights,
@@ -25,8 +26,10 @@ from model.entry_scores import EntryScores, Settings, learn_scores
 from model.finetune.crops import batches, crops_of
 from model.finetune.recipe import Recipe
 from model.images import ImageFolder
-from model.networks import get_network, load_model
+from model.networks import get_network
+from model.preprocessing import Preprocessing
 from model.schedule_file import DEFAULT_NAME, schedule_of
+from model.weights.load import load_model, stated_name
 from rtl_gen.files import replace_file
 
 app = typer.Typer()
@@ -39,6 +42,7 @@ def learn_scores_command(
     *,
     model: ModelName = "deit_tiny",
     weights: Weights = None,
+    preprocessing: PreprocessingName = None,
     data: Data,
     maps: Maps = None,
     schedule: ScheduleName = DEFAULT_NAME,
@@ -59,7 +63,7 @@ def learn_scores_command(
     averages = maps_for(network, maps)
     settings = dataclasses.replace(DEFAULTS, steps=steps, batch_size=batch_size, seed=seed)
     total = settings.start_steps + steps
-    loaded = load_model(network, weights)
+    loaded = load_model(network, weights, stated_name(model, weights, preprocessing))
     recipe = Recipe(steps=total, batch_size=batch_size, seed=seed)
     crops = crops_of(folder, loaded, recipe)
     crops.check()
@@ -79,6 +83,7 @@ def learn_scores_command(
             "images": len(folder),
             "images_sha256": folder.digest(),
             "weights_sha256": file_sha256(weights),
+            "preprocessing": Preprocessing.of(loaded).as_json(),
             "schedule": schedule,
             "settings": dataclasses.asdict(settings),
         }

@@ -1,14 +1,12 @@
 """What the training leaves: weights, attention maps, the integer network, and their accuracy."""
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors.torch
 from timm.models.vision_transformer import VisionTransformer
 
 from model.attention_maps import AttentionMaps, average_attention
@@ -18,12 +16,11 @@ from model.digits.train import SPARSITIES, Recipe
 from model.images import ImageFolder
 from model.masks import make_masks
 from model.networks import VIT_DIGITS
+from model.preprocessing import Preprocessing
 from model.reference import FloatReference
 from model.schedule import DEFAULT_SCHEDULE
+from model.weights.files import as_bytes
 from rtl_gen.files import replace_file
-
-TRAINING = "training"
-"""Key of the weights file's only metadata entry: recipe and held-back accuracy as JSON."""
 
 
 def references(model: VisionTransformer, maps: np.ndarray) -> dict[str, FloatReference]:
@@ -53,18 +50,18 @@ def write_network(
     images, and the accuracies are those of the held-back images in float.
     """
     maps = average_attention(VIT_DIGITS, model, folders[Split.TRAIN], recipe.batch_size)
+    preprocessing = {"preprocessing": Preprocessing.of(model).as_json()}
     origin = {"command": "python -m model train-small", "recipe": dataclasses.asdict(recipe)}
     with replace_file(out / f"{VIT_DIGITS.name}.npz") as file:
         metadata = {"network": VIT_DIGITS.name, "synthetic": False, **_images(folders[Split.TRAIN])}
-        AttentionMaps(maps, metadata | origin).write(file)
+        AttentionMaps(maps, metadata | preprocessing | origin).write(file)
     dense = FloatReference(network=VIT_DIGITS, model=model)
     integers = calibrate(dense, folders[Split.CALIBRATION], recipe.batch_size)
     metadata = _images(folders[Split.CALIBRATION]) | origin
     replace(integers, metadata=metadata).save(out / f"{VIT_DIGITS.name}-int8.safetensors")
     accuracy = top1(model, maps, folders[Split.HELD_BACK])
-    record = json.dumps(origin | {"held_back_top1": accuracy}, sort_keys=True)
     with replace_file(out / f"{VIT_DIGITS.name}.safetensors") as file:
-        file.write(safetensors.torch.save(model.state_dict(), {TRAINING: record}))
+        file.write(as_bytes(model, held_back_top1=accuracy, **origin))
     return accuracy
 
 

@@ -18,7 +18,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import timm
 import torch
-from timm.data import resolve_model_data_config
 from timm.models.vision_transformer import VisionTransformer
 from timm.utils import ModelEmaV3
 from torch import Tensor
@@ -27,6 +26,7 @@ from torch.nn import functional
 from model.images import ImageFolder
 from model.masks import make_masks
 from model.networks import VIT_DIGITS
+from model.preprocessing import Preprocessing
 from model.reference import FloatReference, LayerTrace
 from model.schedule import DEFAULT_SCHEDULE
 
@@ -151,8 +151,8 @@ def _all_images(folder: ImageFolder, model: VisionTransformer) -> tuple[Tensor, 
 
 def _blank(model: VisionTransformer) -> float:
     """What black becomes when it is normalised (all colours alike)."""
-    config = resolve_model_data_config(model)
-    return -config["mean"][0] / config["std"][0]
+    preprocessing = Preprocessing.of(model)
+    return -preprocessing.mean[0] / preprocessing.std[0]
 
 
 def _parameter_groups(model: VisionTransformer) -> list[dict]:

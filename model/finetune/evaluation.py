@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 import pandas as pd
 import torch
 
+from model.hits import is_hit
 from model.images import ImageFolder
 from model.reference import FloatReference
 from model.statistics import standard_error
@@ -28,7 +29,7 @@ def evaluate(
     for images, labels in folder.batches(model, batch_size):
         moved = images.to(device)
         for name, reference in networks.items():
-            hits[name] += (reference.forward(moved).argmax(dim=1).cpu() == labels).tolist()
+            hits[name] += is_hit(reference.forward(moved).cpu(), labels).tolist()
         progress(len(images))
     correct = pd.DataFrame(hits).astype(int)
     drops = correct.sub(correct.iloc[:, 0], axis=0)

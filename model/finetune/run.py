@@ -1,6 +1,7 @@
 """A run and its folder.
 
-network.safetensors      the result: a timm state dict, for every command that takes --weights
+network.safetensors      the result, for every command that takes --weights: a timm state dict with
+                         the preprocessing of the dense network's weights
 masks.npy                the masks that it was trained for, as a ViTCoD mask file
 checkpoint.safetensors   what continues the run
 curve.csv, curve.png     the losses of every step
@@ -14,15 +15,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors.torch
 from timm.models.vision_transformer import VisionTransformer
 
 from model.finetune import checkpoint, curve
 from model.finetune.crops import Crops, batches
 from model.finetune.trainer import Trainer
 from model.finetune.validation import Validation
-from model.networks import Network, load_model
+from model.networks import Network
 from model.vitcod_io import read_masks, write_masks
+from model.weights.files import as_bytes
+from model.weights.load import load_model
 from rtl_gen.errors import UserError
 from rtl_gen.files import replace_file
 
@@ -32,14 +34,19 @@ VALIDATION = "validation.csv"
 REPORT = "report.json"
 
 
-def read_run(folder: Path, network: Network) -> tuple[VisionTransformer, np.ndarray]:
-    """The result of a finished or stopped run: the network, and the masks that belong to it."""
+def read_run(
+    folder: Path, network: Network, stated: str | None = None
+) -> tuple[VisionTransformer, np.ndarray]:
+    """The result of a finished or stopped run: the network, and the masks that belong to it.
+
+    `stated` is for weights that do not say their preprocessing: see `load_model`.
+    """
     for name in (NETWORK, MASKS):
         if not (folder / name).is_file():
             raise UserError(
                 f"{folder} has no {name}: expected the folder of a fine-tuning run (make finetune)"
             )
-    return load_model(network, folder / NETWORK), read_masks(folder / MASKS, network)
+    return load_model(network, folder / NETWORK, stated), read_masks(folder / MASKS, network)
 
 
 @dataclass(kw_only=True)
@@ -93,7 +100,7 @@ class Run:
         checkpoint.save(
             self.folder / "checkpoint.safetensors", trainer, self.settings, self.validation
         )
-        files = {NETWORK: safetensors.torch.save(trainer.average.module.state_dict())}
+        files = {NETWORK: as_bytes(trainer.average.module)}
         if self.validation is not None:
             measured = self.validation.frame
             files[VALIDATION] = curve.to_csv(measured)

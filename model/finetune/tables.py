@@ -3,11 +3,16 @@
 import pandas as pd
 from rich.table import Table
 
+from model.preprocessing import Preprocessing
 
-def accuracy_table(accuracies: pd.DataFrame) -> Table:
-    """What `evaluation.evaluate` found."""
+
+def accuracy_table(accuracies: pd.DataFrame, preprocessing: Preprocessing) -> Table:
+    """What `evaluation.evaluate` found on pictures of a preprocessing."""
     images = accuracies["images"].iloc[0]
-    table = Table(title=f"Top-1 of {images} images", caption="Drop: points, ± standard error")
+    table = Table(
+        title=f"Top-1 of {images} images",
+        caption=f"Drop: points, ± standard error. Pictures: {preprocessing}",
+    )
     table.add_column("network")
     for column in ("top-1 %", "drop"):
         table.add_column(column, justify="right")

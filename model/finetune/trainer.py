@@ -20,13 +20,16 @@ from torch import Tensor
 
 from model.finetune.distillation import Losses, losses, passage
 from model.finetune.recipe import Recipe
+from model.finite import check_finite
 from model.networks import Network
 from model.reference import FloatReference
 from model.schedule import NO_PRUNING, Schedule
-from rtl_gen.errors import UserError
 
 COLUMNS = ("step", "pruned", "learning_rate", "logits", "feature", "hidden", "loss")
 """Of the history: the losses are those before the step's update."""
+
+SLOWER = ": choose a smaller learning rate"
+"""What helps against losses that run away."""
 
 
 @dataclass(kw_only=True)
@@ -102,7 +105,7 @@ class Trainer:
         """Learn from images (b, 3, h, w) on the device; adds a row to the history.
 
         Raises:
-            UserError: the loss is no longer finite.
+            UserError: the losses or the gradients are no longer finite.
         """
         recipe, step = self.recipe, self.done
         self._scheduler.step_update(step + 1)
@@ -118,14 +121,11 @@ class Trainer:
             + recipe.hidden_weight * parts.hidden
         )
         values = [*parts.stacked().tolist(), loss.item()]
-        if not np.isfinite(values).all():
-            raise UserError(
-                f"step {step}: the loss is {values[-1]}, expected a number: "
-                "choose a smaller learning rate"
-            )
+        check_finite(f"losses of step {step}", np.array(values), SLOWER)
         self.optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.student.parameters(), recipe.clip)
+        norm = torch.nn.utils.clip_grad_norm_(self.student.parameters(), recipe.clip)
+        check_finite(f"gradients of step {step}", norm, SLOWER)
         self.optimizer.step()
         self.average.update(self.student, step + 1)
         rate = self.optimizer.param_groups[0]["lr"]

@@ -3,18 +3,19 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from math import log10
 
 import torch
-from timm.data import resolve_model_data_config
-from torch import Tensor
+from torch import Tensor, nn
 
+from model.hits import is_hit, same_class
 from model.images import ImageFolder
 from model.integer.forward import forward, patches_of
 from model.integer.network import IntegerNetwork
 from model.networks import Network
+from model.preprocessing import Preprocessing
 from model.reference import FloatReference
 from model.schedule import Placement, Schedule
+from model.statistics import decibels
 from rtl_gen.errors import UserError
 
 
@@ -52,16 +53,16 @@ class Comparison:
     @property
     def agreement(self) -> float:
         """Fraction of images for which both choose the same class."""
-        return (self.expected.argmax(1) == self.actual.argmax(1)).double().mean().item()
+        return same_class(self.expected, self.actual).double().mean().item()
 
     @property
     def sqnr(self) -> float:
-        """Power of the logits over that of their error, in dB."""
+        """Power of the logits over that of their error, in dB; infinite if there is no error."""
         error = (self.actual - self.expected).square().sum().item()
-        return 10 * log10(self.expected.square().sum().item() / error)
+        return decibels(self.expected.square().sum().item(), error)
 
     def _correct(self, logits: Tensor) -> Tensor:
-        return logits.argmax(1) == self.labels
+        return is_hit(logits, self.labels)
 
 
 @torch.inference_mode()
@@ -77,13 +78,10 @@ def compare(
     `progress` is called with the number of images of every finished batch.
 
     Raises:
-        UserError: the networks differ in shape, or the schedule prunes where hardware does not.
+        UserError: the networks differ in shape or preprocessing, or the schedule prunes where
+            hardware does not.
     """
-    if integer.shape != reference.network:
-        raise UserError(
-            f"the integer network is a {integer.shape.name}, expected a {reference.network.name}: "
-            "choose the other model or calibrate this one"
-        )
+    check_same(integer, reference.network, reference.model)
     masks = None if reference.masks is None else torch.from_numpy(reference.masks)
     keep = kept_after_attention(reference.schedule, reference.network)
     parts = []
@@ -96,11 +94,25 @@ def compare(
     return Comparison(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
 
 
+def check_same(integer: IntegerNetwork, network: Network, model: nn.Module) -> None:
+    """Raise UserError unless integers and a float model are of one network and preprocessing."""
+    if integer.shape != network:
+        raise UserError(
+            f"the integer network is a {integer.shape.name}, expected a {network.name}: "
+            "choose the other model or calibrate this one"
+        )
+    expected = Preprocessing.of(model)
+    if integer.preprocessing not in (None, expected):
+        raise UserError(
+            f"the integer network was calibrated for pictures of {integer.preprocessing}, the "
+            f"weights are for {expected}: calibrate these weights, or choose others or their "
+            "--preprocessing"
+        )
+
+
 def pixels_of(reference: FloatReference, images: Tensor) -> Tensor:
     """uint8 pixels (b, 3, h, w) of images that were normalised for the reference's model."""
-    config = resolve_model_data_config(reference.model)
-    mean, std = (torch.tensor(config[key])[:, None, None] for key in ("mean", "std"))
-    return ((images * std + mean) * 255).round().to(torch.uint8)
+    return Preprocessing.of(reference.model).pixels(images).to(torch.uint8)
 
 
 def kept_after_attention(schedule: Schedule, network: Network) -> list[int]:

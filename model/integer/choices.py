@@ -5,8 +5,7 @@ from pathlib import Path
 
 import torch
 from PIL import Image
-from timm import get_pretrained_cfg
-from timm.data import create_transform, resolve_data_config
+from timm.data import create_transform
 from torch import Tensor
 
 from model.digits.data import held_back_digit
@@ -16,8 +15,9 @@ from model.integer.forward import patches_of
 from model.integer.network import IntegerNetwork
 from model.integer.random_network import random_network, random_patches
 from model.masks import check_choice, make_masks
-from model.networks import ASSETS, VIT_DIGITS, Network
+from model.networks import ASSETS, COLOURS, VIT_DIGITS, Network
 from model.pictures import open_picture
+from model.preprocessing import Preprocessing
 from model.schedule import Schedule
 from model.synthetic import maps_of
 from model.vitcod_io import read_masks
@@ -51,22 +51,27 @@ def integer_network(network: Network, file: Path | None, seed: int) -> IntegerNe
     return integers
 
 
-def input_patches(network: Network, source: str | None, seed: int) -> Tensor:
-    """Patches (1, n - 1, K) of a picture as timm evaluates it, or random ones.
+def chosen_picture(network: Network, source: str | None) -> Image.Image | None:
+    """The picture that the input is made of; None stands for random patches.
 
     `source` is a file, which is turned upright, or, after `DIGIT`, the number of a held-back digit,
     by default of the first one if that is what the network is for.
     """
     number = digit_number(network, source)
     if number is not None:
-        return picture_patches(network, held_back_digit(number)[0])
-    if source is None:
-        return random_patches(network, 1, seed)
-    return picture_patches(network, open_picture(source, upright=True))
+        return held_back_digit(number)[0]
+    return None if source is None else open_picture(source, upright=True)
+
+
+def input_patches(integers: IntegerNetwork, picture: Image.Image | None, seed: int) -> Tensor:
+    """Patches (1, n - 1, K) of a picture as timm evaluates it for a network, or random ones."""
+    if picture is None:
+        return random_patches(integers.shape, 1, seed)
+    return picture_patches(integers, picture)
 
 
 def digit_number(network: Network, source: str | None) -> int | None:
-    """The held-back digit that `source`, as `input_patches` takes it, stands for."""
+    """The held-back digit that `source`, as `chosen_picture` takes it, stands for."""
     if source is None:
         return 0 if network == VIT_DIGITS else None
     if not source.startswith(DIGIT):
@@ -77,12 +82,17 @@ def digit_number(network: Network, source: str | None) -> int | None:
     return int(number)
 
 
-def picture_patches(network: Network, picture: Image.Image) -> Tensor:
-    """Patches (1, n - 1, K) of a picture as timm evaluates it."""
-    settings = resolve_data_config(pretrained_cfg=get_pretrained_cfg(network.timm_name).to_dict())
-    normalised = create_transform(**settings)(picture.convert("RGB"))
-    mean, std = (torch.tensor(settings[name])[:, None, None] for name in ("mean", "std"))
-    return patches_of(network, ((normalised * std + mean) * 255).round()[None])
+def picture_patches(integers: IntegerNetwork, picture: Image.Image) -> Tensor:
+    """Patches (1, n - 1, K) of a picture as timm evaluates it, by the network's preprocessing.
+
+    A network without any, whose weights are random, takes that of its name.
+    """
+    network = integers.shape
+    preprocessing = integers.preprocessing or Preprocessing.named(network.timm_name)
+    size = (COLOURS, network.image_size, network.image_size)
+    transform = create_transform(input_size=size, **preprocessing.model_dump())
+    pixels = preprocessing.pixels(transform(picture.convert("RGB")))
+    return patches_of(network, pixels[None])
 
 
 def network_masks(

@@ -12,16 +12,17 @@ that of the error, in dB, cosine that of the angle between the tensor and its im
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from math import inf, log10, sqrt
+from math import sqrt
 
 import torch
 from torch import Tensor, nn
 
 from model.images import ImageFolder
-from model.integer.accuracy import kept_after_attention, pixels_of
+from model.integer.accuracy import check_same, kept_after_attention, pixels_of
 from model.integer.forward import patches_of, trace
 from model.integer.network import IntegerNetwork
 from model.reference import FloatReference, LayerTrace, prune
+from model.statistics import decibels
 
 TENSORS = (
     "norm1", "q", "k", "v", "attention", "x_mid", "norm2", "gelu_input", "hidden", "x_out",
@@ -56,8 +57,7 @@ class Moments:
 
     @property
     def sqnr(self) -> float:
-        signal, error = self._powers
-        return 10 * log10(signal / error) if error else inf
+        return decibels(*self._powers)
 
     @property
     def cosine(self) -> float:
@@ -82,8 +82,13 @@ def measure_losses(
     batch_size: int = 8,
     progress: Callable[[int], object] | None = None,
 ) -> Losses:
-    """Both networks, masked and pruned as the reference is, over a folder."""
+    """Both networks, masked and pruned as the reference is, over a folder.
+
+    Raises:
+        UserError: the networks differ in shape or preprocessing.
+    """
     network = reference.network
+    check_same(integer, network, reference.model)
     losses = Losses(survivors=[(0, 0)] * network.layers)
     masks = None if reference.masks is None else torch.from_numpy(reference.masks)
     keep = kept_after_attention(reference.schedule, network)

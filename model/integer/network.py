@@ -5,7 +5,8 @@ token, H heads, n tokens, K inputs and M outputs of a linear layer.
 
 File format: safetensors (no pickles) with the tensors under the names of the fields below, a
 `Scale` as two integers; the header holds the format's version, the shape of the network, the steps
-of residual stream and logits, free metadata, and a SHA-256 over all of that.
+of residual stream and logits, the preprocessing of pictures, free metadata, and a SHA-256 over all
+of that.
 """
 
 import dataclasses
@@ -23,11 +24,12 @@ from torch import Tensor
 
 from model.golden import HeadScales
 from model.networks import Network
+from model.preprocessing import Preprocessing
 from rtl_gen.errors import UserError
 from rtl_gen.files import replace_file
 from rtl_gen.numerics import MULTIPLIER_BITS, NORM_CHANNEL_SHIFT_BITS, SHIFT_BITS, Scale
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 HEADER = "integer_network"
 """Key of the file's only metadata entry: with several, safetensors would order them at random."""
 
@@ -129,6 +131,8 @@ class IntegerNetwork:
     parameters: Parameters
     residual_step: float = 1.0
     logit_step: float = 1.0
+    preprocessing: Preprocessing | None = None
+    """Of the pictures that it was calibrated with; a random network has none."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     """Where the network comes from: anything that JSON holds."""
 
@@ -142,6 +146,7 @@ class IntegerNetwork:
             "shape": dataclasses.asdict(self.shape),
             "residual_step": self.residual_step,
             "logit_step": self.logit_step,
+            "preprocessing": None if self.preprocessing is None else self.preprocessing.as_json(),
             "metadata": dict(self.metadata),
         }
 
@@ -178,20 +183,40 @@ class IntegerNetwork:
             ) from error
         if HEADER not in contents:
             raise UserError(f"{path} is no integer network: {expected}")
-        header = json.loads(contents[HEADER])
-        sha256 = header.pop("sha256")
-        if header["version"] != FORMAT_VERSION:
+        try:
+            header = json.loads(contents[HEADER])
+            sha256, version = header.pop("sha256"), header["version"]
+            if version != FORMAT_VERSION:
+                raise UserError(
+                    f"integer network {path} has format version {version}: expected "
+                    f"{FORMAT_VERSION}, calibrate it again"
+                )
+            if sha256 != _digest(header, tensors):
+                raise UserError(f"integer network {path} is damaged: its SHA-256 does not fit")
+            return cls._of(header, tensors)
+        except UserError:
+            raise
+        except (
+            ArithmeticError,
+            AttributeError,
+            LookupError,
+            TypeError,
+            ValueError,
+            RecursionError,
+        ) as error:
             raise UserError(
-                f"integer network {path} has format version {header['version']}: expected "
-                f"{FORMAT_VERSION}, calibrate it again"
-            )
-        if sha256 != _digest(header, tensors):
-            raise UserError(f"integer network {path} is damaged: its SHA-256 does not fit")
+                f"integer network {path} is damaged: its header holds other values, {expected}"
+            ) from error
+
+    @classmethod
+    def _of(cls, header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> "IntegerNetwork":
+        preprocessing = header["preprocessing"]
         return cls(
             shape=Network(**header["shape"]),
             parameters=_restore("", Parameters, tensors),
             residual_step=header["residual_step"],
             logit_step=header["logit_step"],
+            preprocessing=preprocessing and Preprocessing.model_validate(preprocessing),
             metadata=header["metadata"],
         )
 

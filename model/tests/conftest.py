@@ -16,8 +16,9 @@ from model.finetune.recipe import Recipe
 from model.finetune.run import Run
 from model.finetune.trainer import Trainer
 from model.images import ImageFolder
-from model.networks import DEIT_TINY, Network, load_model
+from model.networks import DEIT_TINY, Network
 from model.tests.toy_training import RECIPE, SCHEDULE
+from model.weights.load import load_model
 from rtl_gen.cli import run
 
 REAL_DATA = Path(__file__).parents[2].parent / "shared" / "data"

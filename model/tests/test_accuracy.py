@@ -18,9 +18,9 @@ from timm.models.vision_transformer import VisionTransformer
 
 from model.accuracy.evaluation import Subject, evaluate, variants
 from model.accuracy.finished_rows import FinishedRows, key_of
-from model.accuracy.ranks import rank_of
 from model.accuracy.table import Row, to_frame
 from model.calibrate import calibrate
+from model.hits import rank_of
 from model.images import ImageFolder
 from model.networks import DEIT_TINY, Network
 from model.reference import FloatReference
@@ -45,16 +45,6 @@ def no_bar(*_):
 def forbidden(_, description: str):
     raise AssertionError(f"{description} is run again")
     yield
-
-
-def test_ranks():
-    logits = torch.tensor([[1, 5, 5, 2], [5, 5, 5, 5], [0, 1, 2, 3]])
-    for labels in ([0, 0, 0], [1, 1, 1], [2, 3, 2]):
-        expected = [
-            sorted(range(4), key=lambda c: (-row[c], c)).index(label)
-            for row, label in zip(logits.tolist(), labels, strict=True)
-        ]
-        assert rank_of(logits, torch.tensor(labels)).tolist() == expected
 
 
 def test_drops():

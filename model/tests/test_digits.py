@@ -14,13 +14,21 @@ from sklearn.datasets import load_digits
 from model.__main__ import app
 from model.attention_maps import average_attention, load_attention_maps
 from model.digits.data import Split, held_back_digit, indices, write_folder
-from model.digits.results import TRAINING, references, top1
+from model.digits.results import references, top1
 from model.digits.train import Recipe, augment, train
 from model.integer.accuracy import compare
-from model.integer.choices import input_patches, integer_network, kept_tokens, shipped_integers
+from model.integer.choices import (
+    chosen_picture,
+    input_patches,
+    integer_network,
+    kept_tokens,
+    shipped_integers,
+)
 from model.integer.network import IntegerNetwork
-from model.networks import ASSETS, VIT_DIGITS, load_model
+from model.networks import ASSETS, VIT_DIGITS
 from model.schedule import DEFAULT_SCHEDULE
+from model.weights.files import HEADER
+from model.weights.load import load_model
 from rtl_gen.cli import run
 from rtl_gen.errors import UserError
 
@@ -71,10 +79,14 @@ def test_held_back_digit():
 
 def test_picture_and_number_are_the_same_input(tmp_path: Path):
     held_back_digit(3)[0].save(tmp_path / "three.png")
-    by_number = input_patches(VIT_DIGITS, "digits:3", 0)
+    integers = integer_network(VIT_DIGITS, None, 0)
+    by_number, by_file, first = (
+        input_patches(integers, chosen_picture(VIT_DIGITS, source), 0)
+        for source in ("digits:3", str(tmp_path / "three.png"), None)
+    )
     assert by_number.shape == (1, 49, 48)
-    assert torch.equal(by_number, input_patches(VIT_DIGITS, str(tmp_path / "three.png"), 0))
-    assert not torch.equal(by_number, input_patches(VIT_DIGITS, None, 0))
+    assert torch.equal(by_number, by_file)
+    assert not torch.equal(by_number, first)
 
 
 def test_augmentation():
@@ -105,7 +117,7 @@ def test_shipped_float_network(folders):
     """Every accuracy that the file states, on the held-back digits."""
     assert WEIGHTS.stat().st_size < 600_000
     with safetensors.safe_open(WEIGHTS, framework="pt") as file:
-        stated = json.loads(file.metadata()[TRAINING])["held_back_top1"]
+        stated = json.loads(file.metadata()[HEADER])["held_back_top1"]
     model = load_model(VIT_DIGITS)
     maps = load_attention_maps(VIT_DIGITS.name).maps
     measured = top1(model, maps, folders[Split.HELD_BACK])

@@ -203,6 +203,13 @@ def test_scores_that_do_not_fit():
         make_masks(maps, 0.5, LEARNED)
     with pytest.raises(UserError, match=r"shape \(1, 2, 4, 4\): expected \(1, 1, 4, 4\)"):
         make_masks(maps, 0.5, LEARNED, np.zeros((1, 2, 4, 4)))
+    scores = np.zeros(maps.shape)
+    scores[0, 0, 1, 1:3] = np.nan, np.inf
+    message = r"entry scores: 2 of 16 values are not finite \(1 NaN, 1 infinite\)"
+    with pytest.raises(UserError, match=message):
+        make_masks(maps, 0.5, LEARNED, scores)
+    with pytest.raises(UserError, match=message):
+        EntryScores(scores, {}).write(io.BytesIO())
 
 
 def test_learned_masks_of_commands(command, tmp_path: Path, capsys: pytest.CaptureFixture):

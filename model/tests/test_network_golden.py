@@ -6,6 +6,7 @@ import random
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor
 
 from cocotb_tests.harness.compare import assert_equal
@@ -208,7 +209,7 @@ def test_bad_files(tmp_path):
     random_network(TINY, 8).save(path)
     good = path.read_bytes()
     flipped = good[:-1] + bytes([good[-1] ^ 1])
-    other_version = good.replace(b'\\"version\\": 1', b'\\"version\\": 9')
+    other_version = good.replace(b'\\"version\\": 2', b'\\"version\\": 9')
     for data, message in (
         (b"not a network", "unreadable"),
         (good[:-3], "unreadable"),
@@ -219,6 +220,18 @@ def test_bad_files(tmp_path):
         path.write_bytes(data)
         with pytest.raises(UserError, match=message):
             IntegerNetwork.load(path)
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["", "{", "[1]", "null", "[" * 100_000, '{"version": 2}', '{"sha256": "", "version": 2}'],
+)
+def test_headers_of_other_contents(tmp_path, header):
+    path = tmp_path / "network"
+    save_file({"initial": torch.zeros(2)}, path, {"integer_network": header})
+    with pytest.raises(UserError, match=r"integer network .* is damaged: its ") as caught:
+        IntegerNetwork.load(path)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_layer_of_deit_tiny_runs():

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from model.integer.choices import input_patches
+from model.integer.choices import chosen_picture, integer_network, picture_patches
 from model.networks import VIT_DIGITS
 from model.pictures import PictureError, open_picture
 from rtl_gen.errors import UserError
@@ -143,12 +143,14 @@ def test_a_single_picture_is_turned_upright(tmp_path: Path):
     Image.fromarray(pixels).save(tmp_path / "upright.png")
     turned = np.ascontiguousarray(pixels.swapaxes(0, 1)[::-1])
     Image.fromarray(turned).save(tmp_path / "phone.png", exif=exif)
+    integers = integer_network(VIT_DIGITS, None, 0)
     upright, phone = (
-        input_patches(VIT_DIGITS, str(tmp_path / name), 0) for name in ("upright.png", "phone.png")
+        picture_patches(integers, chosen_picture(VIT_DIGITS, str(tmp_path / name)))
+        for name in ("upright.png", "phone.png")
     )
     assert upright.equal(phone)
     with pytest.raises(UserError, match=r"absent.png is unreadable \(No such file or directory\)"):
-        input_patches(VIT_DIGITS, str(tmp_path / "absent.png"), 0)
+        chosen_picture(VIT_DIGITS, str(tmp_path / "absent.png"))
 
 
 def test_pixels_without_a_fixed_range(tmp_path: Path):

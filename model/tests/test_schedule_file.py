@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from model.integer.choices import input_patches, integer_network, kept_tokens
+from model.integer.choices import chosen_picture, input_patches, integer_network, kept_tokens
 from model.integer.forward import forward
 from model.networks import DEIT_SMALL, DEIT_TINY, VIT_DIGITS
 from model.schedule import DEFAULT_SCHEDULE, READINGS, ListedSchedule
@@ -181,7 +181,7 @@ def test_image_of_a_schedule(tmp_path, command, capsys):
 def test_tokens_of_the_last_layer_change_no_logit():
     """In integers, to the bit; the layer before it does change them."""
     integers = integer_network(VIT_DIGITS, None, 0)
-    patches = input_patches(VIT_DIGITS, "digits:3", 0)
+    patches = input_patches(integers, chosen_picture(VIT_DIGITS, "digits:3"), 0)
     logits = [
         forward(integers, patches, None, kept_tokens(VIT_DIGITS, ListedSchedule(kept=kept)))
         for kept in ((49, 45, 35, 6), (49, 45, 35, 0), (49, 45, 6, 0))

@@ -13,6 +13,7 @@ from model.commands.options import (
     InsteadMasks,
     Maps,
     ModelName,
+    PreprocessingName,
     Scores,
     Strategy,
     Weights,
@@ -25,11 +26,13 @@ from model.fit import check_fit
 from model.images import ImageFolder
 from model.integer.accuracy import kept_after_attention
 from model.integer.choices import preset_for
-from model.networks import get_network, load_model
+from model.networks import get_network
+from model.preprocessing import Preprocessing
 from model.reference import FloatReference
 from model.schedule import DEFAULT_SCHEDULE
 from model.schedule_file import DEFAULT_NAME, schedule_of
 from model.synthetic import maps_of
+from model.weights.load import load_model, stated_name
 from rtl_gen.cli import LARGEST_SEED
 from rtl_gen.config import get_config
 from rtl_gen.errors import UserError
@@ -45,6 +48,7 @@ def search_schedule(
     *,
     model: ModelName = "deit_tiny",
     weights: Weights = None,
+    preprocessing: PreprocessingName = None,
     data: Data,
     limit: Annotated[int, typer.Option(min=1, help="Images of the search, evenly spread.")] = 64,
     held_back: Annotated[
@@ -95,7 +99,8 @@ def search_schedule(
     kind = "dense" if dense else f"{sparsity:g}-{strategy}" if mask_file is None else mask_file.stem
     target = out or Path("build/schedules") / f"{network.name}-{kind}"
     check_writable(target / "schedules.csv")
-    unpruned = FloatReference(network=network, model=load_model(network, weights), masks=masks)
+    loaded = load_model(network, weights, stated_name(model, weights, preprocessing))
+    unpruned = FloatReference(network=network, model=loaded, masks=masks)
     print(f"{network.name}, {kind}, preset {preset}, {len(images)} images, seed {seed}")
 
     default = DEFAULT_SCHEDULE.fitted(network)
@@ -106,6 +111,7 @@ def search_schedule(
         "masks": kind,
         "masks_sha256": None if masks is None else hashlib.sha256(masks.tobytes()).hexdigest(),
         "weights_sha256": file_sha256(weights),
+        "preprocessing": Preprocessing.of(loaded).as_json(),
         "images": len(images),
         "images_sha256": images.digest(),
         "preset": preset,

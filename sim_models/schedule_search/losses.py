@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from model.accuracy.ranks import Progress
+from model.finite import check_finite
 from model.reference import FloatReference, Stream
 from model.schedule import LayerTokens
 from rtl_gen.numerics import PROTECTED_TOKENS
@@ -89,5 +90,12 @@ def with_drop(kept: Sequence[int], layer: int, number: int, patches: int) -> lis
 
 
 def _divergence(expected: Tensor, logits: Tensor) -> Tensor:
+    """(b,) nats.
+
+    Raises:
+        UserError: probabilities that are not finite.
+    """
     found = logits.log_softmax(dim=1)
-    return functional.kl_div(found, expected, reduction="none", log_target=True).sum(dim=1)
+    nats = functional.kl_div(found, expected, reduction="none", log_target=True).sum(dim=1)
+    check_finite("KL divergence", nats, ": expected trained weights")
+    return nats

@@ -12,10 +12,11 @@ import torch
 
 from model.digits.data import Split, write_folder
 from model.images import ImageFolder
-from model.networks import VIT_DIGITS, load_model
+from model.networks import VIT_DIGITS
 from model.reference import FloatReference
 from model.schedule import DEFAULT_SCHEDULE, ListedSchedule
 from model.schedule_file import schedule_of
+from model.weights.load import load_model
 from rtl_gen import cli
 from sim_models.__main__ import app
 from sim_models.schedule_search.losses import PruningLoss, with_drop

@@ -1,0 +1,1 @@
+"""The parts of calibration: samples of a float network's tensors, and integers made from them."""

@@ -1,0 +1,143 @@
+"""Models with their weights, and with the preprocessing that belongs to the weights.
+
+Weights of timm's own source bring it along. That of a file is decided by the first of
+
+1. a timm name that the user states (`--preprocessing`, or `--model` in timm's words);
+2. what the file says of itself (`model.weights.files`);
+3. its tensors, if all networks that they fit have one preprocessing.
+"""
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+
+import timm
+import torch
+from huggingface_hub.utils import logging as hub_logging
+from timm.models.vision_transformer import VisionTransformer
+
+from model.networks import ALL_NETWORKS, Network, registered
+from model.preprocessing import Preprocessing
+from model.weights.files import Checkpoint, Statement, first_line, read_weights
+from rtl_gen.errors import InputWarning, UserError
+
+
+def stated_name(model: str, weights: Path | None, preprocessing: str | None) -> str | None:
+    """timm's name of the weights if the user gave one: as `preprocessing`, or in place of `model`.
+
+    Raises:
+        UserError: a preprocessing that timm does not have, or that no file is given for.
+    """
+    if preprocessing is not None:
+        Preprocessing.named(preprocessing)
+        if weights is None:
+            raise UserError(
+                "--preprocessing is that of a file: name it with --weights (timm's own weights "
+                "bring theirs along, --model chooses them by timm's name)"
+            )
+        return preprocessing
+    return None if model in ALL_NETWORKS else model
+
+
+def load_model(
+    network: Network, weights: Path | None = None, stated: str | None = None
+) -> VisionTransformer:
+    """The timm model in evaluation mode, with weights from a file or else from timm's own source.
+
+    Args:
+        network: which network.
+        weights: a file whose tensors must match one by one; see `model.weights.files`.
+        stated: timm's name of the weights. It decides on their preprocessing, and which ones are
+            downloaded if there is no file.
+
+    Raises:
+        UserError: the download failed, the file is unreadable, a tensor does not fit or is not
+            finite, or nothing tells the preprocessing.
+    """
+    if weights is None:
+        model = _pretrained(network, stated)
+    else:
+        checkpoint = read_weights(weights, network)
+        model = timm.create_model(network.timm_name)
+        _check_fit(network, weights, expected=model.state_dict(), found=checkpoint.tensors)
+        model.load_state_dict(checkpoint.tensors)
+        _preprocessing(network, weights, checkpoint, stated).apply_to(model)
+    return model.eval().requires_grad_(False)
+
+
+def _pretrained(network: Network, stated: str | None) -> VisionTransformer:
+    hub_logging.set_verbosity_error()
+    try:
+        return timm.create_model(stated or network.timm_name, pretrained=True)
+    except OSError as error:
+        raise UserError(
+            f"the pretrained weights of {network.name} could not be downloaded "
+            f"({first_line(error)}): connect to the internet or name a file with --weights"
+        ) from error
+
+
+def _preprocessing(
+    network: Network, path: Path, checkpoint: Checkpoint, stated: str | None
+) -> Preprocessing:
+    says = checkpoint.says
+    if stated is not None:
+        says = (Statement(f"the command ({stated})", Preprocessing.named(stated)), *says)
+    if not says:
+        return _only_one(network, path)
+    first = says[0]
+    for other in says[1:]:
+        if other.preprocessing != first.preprocessing:
+            warnings.warn(
+                f"weights file {path}: {first.place} says {first.preprocessing}, {other.place} "
+                f"{other.preprocessing}; the first is taken, --preprocessing chooses",
+                InputWarning,
+                stacklevel=2,
+            )
+            break
+    return first.preprocessing
+
+
+def _only_one(network: Network, path: Path) -> Preprocessing:
+    """The preprocessing of all networks that the tensors fit."""
+    names: dict[Preprocessing, str] = {}
+    for name, preprocessing in registered(network).items():
+        names.setdefault(preprocessing, name)
+    if len(names) > 1:
+        choices = " or ".join(f"{name} ({each})" for each, name in names.items())
+        raise UserError(
+            f"weights file {path} does not say how its pictures are normalised: its tensors are "
+            f"those of {choices}, name one with --preprocessing"
+        )
+    return next(iter(names))
+
+
+def _check_fit(
+    network: Network,
+    path: Path,
+    *,
+    expected: Mapping[str, torch.Tensor],
+    found: Mapping[str, torch.Tensor],
+) -> None:
+    problem = f"weights file {path} does not fit {network.name}:"
+    if "dist_token" in found:
+        raise UserError(
+            f"{problem} it is a distilled network with a second token beside CLS, expected one "
+            "without"
+        )
+    for name, tensor in expected.items():
+        if name not in found:
+            raise UserError(f"{problem} tensor {name} is missing, expected {_shape(tensor)}")
+        if found[name].shape != tensor.shape:
+            raise UserError(
+                f"{problem} tensor {name} has shape {_shape(found[name])}, "
+                f"expected {_shape(tensor)}"
+            )
+    for name, tensor in found.items():
+        if name not in expected:
+            raise UserError(
+                f"{problem} tensor {name} of shape {_shape(tensor)} has no place in the model"
+            )
+
+
+def _shape(tensor: torch.Tensor) -> str:
+    return str(tuple(tensor.shape))
