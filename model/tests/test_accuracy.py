@@ -26,6 +26,8 @@ from model.networks import DEIT_TINY, Network
 from model.reference import FloatReference
 from model.schedule import NO_PRUNING, ListedSchedule, PruningSchedule
 from model.vitcod_io import write_masks
+from model.weights.files import as_bytes
+from model.weights.load import load_model
 
 SCHEDULE = PruningSchedule(start=0.2, end=0.8, first_layer=1)
 
@@ -236,7 +238,7 @@ def test_a_table_of_real_images(
 
     run = tmp_path / "run"
     run.mkdir()
-    (run / "network.safetensors").write_bytes(real_weights.read_bytes())
+    (run / "network.safetensors").write_bytes(as_bytes(load_model(DEIT_TINY, real_weights)))
     write_masks(run / "masks.npy", np.ones(DEIT_TINY.mask_shape, dtype=bool))
     assert command(*words, "--out", out, "--finetuned", run) == 0
     assert "4 of 6 rows reused" in capsys.readouterr().out
