@@ -39,7 +39,7 @@ def test_place_is_no_part_of_the_digest(copy: Path):
 @pytest.mark.parametrize(
     ("file", "old", "new"),
     [
-        ("rtl_gen/attention/softmax.py", "EXP_LATENCY = 6", "EXP_LATENCY = 7"),
+        ("rtl_gen/attention/exponentials.py", "LATENCY = 6", "LATENCY = 7"),
         ("model/masks.py", "SCORE_TIE = 1 / 64", "SCORE_TIE = 1 / 65"),
         ("sim_models/sweeps/point.py", '"results": {', '"results": {"more": 1,'),
     ],
