@@ -134,6 +134,8 @@ def _unpickled(path: Path) -> Any:
 
 def _reason(path: Path, error: Exception) -> str:
     """One line on a file that cannot be read."""
+    if isinstance(error, LookupError):  # an unpickler lost in what is no pickle
+        return "no tensors in it"
     if not isinstance(error, pickle.UnpicklingError):
         return first_line(error)
     try:
