@@ -105,8 +105,9 @@ class Ending:
             return f"a traceback\n{self.stderr}"
         if self.replaced:
             return f"replaced: {', '.join(self.replaced)}"
-        lines = [line for line in self.stderr.splitlines() if line.strip() and "━" not in line]
+        lines = [line for line in self.stderr.splitlines() if line.strip()]
         others = [line for line in lines if not line.startswith(("warning: ", "error: "))]
+        others = [line for line in others if "━" not in line]  # a progress bar
         errors = [line for line in lines if line.startswith("error: ")]
         if others:
             return f"status {self.status} and on standard error {others[0]!r}"

@@ -165,6 +165,13 @@ def test_verdicts(monkeypatch):
     assert "no end within 1 s" in judge(good)[1]
 
 
+def test_a_bar_of_progress_is_no_message_and_hides_none():
+    bar = "points ━━━━ 3/4"
+    assert Ending(0, "", f"{bar}\n", {}).problem() is None
+    assert Ending(2, "", f"{bar}\nerror: found '━'\n", {}).problem() is None
+    assert Ending(2, "", f"{bar}\n", {}).problem() == "status 2 and 0 error lines []"
+
+
 def test_a_replaced_device_is_noticed(monkeypatch):
     """Commands that write over what is no file."""
 
