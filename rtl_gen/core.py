@@ -232,7 +232,6 @@ class Core(wiring.Component):
             topk.start.payload.tokens.eq(dispatcher.tokens),
             topk.live.eq(live.live),
             topk.sort.data.eq(attention.sort.data),
-            attention.sort.enable.eq(attention.idle),
             attention.clear.valid.eq(topk.clear.valid | clearing),
             attention.clear.payload.eq(Mux(clearing, clear_word, topk.clear.payload)),
         ]
@@ -404,6 +403,7 @@ class Core(wiring.Component):
             operands.activation.eq(activation.read.data),
             operands.hidden.eq(hidden.read.data),
             attention.query.data.eq(query.read.data),
+            attention.sort.enable.eq(topk.sort.enable | store[Target.IMPORTANCE]),
             attention.sort.address.eq(
                 Mux(store[Target.IMPORTANCE], storer.row >> sum_row_bits, topk.sort.address)
             ),

@@ -3,6 +3,7 @@
 from collections import defaultdict
 
 from amaranth.hdl import ClockSignal, Fragment, ResetSignal, Signal, Value
+from amaranth.hdl._ast import Property
 from amaranth.lib import wiring
 
 from rtl_gen.accelerator import Accelerator
@@ -43,6 +44,8 @@ def _collect(fragment, name: str, readers: dict, drivers: dict) -> None:
             _note(value._rhs_signals(), name, readers)
     for statements in getattr(fragment, "statements", {}).values():
         for statement in statements:
+            if isinstance(statement, Property):
+                continue  # an assertion is no use of a signal
             _note(statement._rhs_signals(), name, readers)
             _note(statement._lhs_signals(), name, drivers)
     for below, name_below, _ in fragment.subfragments:

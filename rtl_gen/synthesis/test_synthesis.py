@@ -51,8 +51,8 @@ def test_units_cover_the_design(tiny):
 
 
 def test_unit_inside_a_unit(tiny):
-    unit = find(tiny, "accelerator", "attention.softmax.reciprocal")
-    assert unit.module.startswith("accelerator.core.attention.softmax.reciprocal")
+    unit = find(tiny, "accelerator", "attention.softmax.normalisation")
+    assert unit.module.startswith("accelerator.core.attention.softmax.normalisation")
     with pytest.raises(UserError, match=r"unknown unit 'attenti': expected one of .*attention"):
         find(tiny, "accelerator", "attenti")
     with pytest.raises(
