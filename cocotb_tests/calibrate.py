@@ -31,9 +31,9 @@ from cocotb_tests.calibration_cases import (
 from cocotb_tests.network.run import run_image
 from rtl_gen import cli
 from rtl_gen.accelerator import Accelerator
-from rtl_gen.control.program_format import ErrorCode
 from rtl_gen.errors import UserError
 from rtl_gen.files import replace_file
+from rtl_gen.interfaces.program import ErrorCode
 from sim_models.program import program_cycles
 
 STALL_TOLERANCE = 0.01

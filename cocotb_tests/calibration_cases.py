@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from rtl_gen.control.commands import Opcode
 
 from cocotb_tests.network.run import MemoryModel
 from model.golden import HeadScales
@@ -24,9 +25,9 @@ from model.layers import AttentionLayer, compile_layers, run_layers
 from model.networks import Network, get_network
 from model.schedule import DEFAULT_SCHEDULE, NO_PRUNING
 from rtl_gen.config import AcceleratorConfig, get_config
-from rtl_gen.control.program_format import Opcode, Target, target_ranges
 from rtl_gen.errors import UserError
-from rtl_gen.linear.linear import Destination, Source
+from rtl_gen.interfaces.program import Destination, Source
+from rtl_gen.interfaces.targets import Target, transfers
 from rtl_gen.numerics import Scale
 from sim_models.attention import beats_of
 from sim_models.paper import MASK_STRATEGY
@@ -299,7 +300,7 @@ class _Draw:
     def load_store(self) -> Image:
         """Every memory that can be stored, and loaded if it can."""
         builder, tokens = self.begin()
-        for target, allowed in target_ranges(self.config).items():
+        for target, allowed in transfers(self.config).items():
             rows = self.integer(1, min(allowed.rows, 3 * tokens) + 1)
             if allowed.loads and target != Target.GELU:
                 barrier = bool(self.integer(0, 2))

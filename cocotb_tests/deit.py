@@ -50,9 +50,9 @@ from model.schedule import LayerTokens
 from model.schedule_file import schedule_label, schedule_name, schedule_of
 from rtl_gen import cli
 from rtl_gen.config import AcceleratorConfig, get_config
-from rtl_gen.control.program_format import ErrorCode
 from rtl_gen.errors import UserError
 from rtl_gen.files import check_writable, replace_file
+from rtl_gen.interfaces.program import ErrorCode
 from sim_models.macs import kept_entries, network_macs
 from sim_models.memory import MemoryTiming
 from sim_models.on_chip import on_chip_bytes

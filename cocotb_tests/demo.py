@@ -30,9 +30,9 @@ from model.schedule_file import DEFAULT_NAME
 from rtl_gen import cli
 from rtl_gen.__main__ import rtl
 from rtl_gen.config import get_config
-from rtl_gen.control.program_format import ErrorCode
 from rtl_gen.errors import UserError
 from rtl_gen.files import check_writable, replace_file
+from rtl_gen.interfaces.program import ErrorCode
 from sim_models.memory import MemoryTiming
 from sim_models.program import predict_layers
 from sim_models.sweeps.command import standard_sweep

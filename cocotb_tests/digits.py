@@ -27,8 +27,8 @@ from model.integer.forward import trace
 from model.networks import VIT_DIGITS
 from model.schedule import DEFAULT_SCHEDULE
 from rtl_gen.config import get_config
-from rtl_gen.control.program_format import ErrorCode
 from rtl_gen.errors import UserError
+from rtl_gen.interfaces.program import ErrorCode
 from sim_models.memory import MemoryTiming
 from sim_models.program import predict_network
 

@@ -11,23 +11,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from rtl_gen.control.commands import Opcode
 from torch import Tensor
 
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.control.program_format import (
+from rtl_gen.errors import UserError
+from rtl_gen.files import replace_file
+from rtl_gen.interfaces.program import (
     HEADER,
     MAGIC,
     VERSION,
-    Opcode,
-    Target,
     check_memory_bytes,
     command_layout,
     pack_record,
     record_bytes,
-    target_ranges,
 )
-from rtl_gen.errors import UserError
-from rtl_gen.files import replace_file
+from rtl_gen.interfaces.targets import Target, transfers
 
 TOKEN_TARGETS = (Target.QUERY, Target.KEY, Target.VALUE)
 """Memories with one row a token."""
@@ -153,7 +152,7 @@ class ImageBuilder:
         elif target == Target.IMPORTANCE:
             rows = -(-shape[0] // config.lanes) * config.importance_word_rows
         elif target == Target.LIVE:
-            rows = target_ranges(config)[Target.LIVE].rows
+            rows = transfers(config)[Target.LIVE].rows
         else:
             rows = -(-int(np.prod(shape)) * bits // config.row_bits)
         command = {"opcode": Opcode.STORE, "target": target, "count": rows}

@@ -9,10 +9,12 @@ nothing are also those that no program can read: sums of tokens' channels, parti
 scores and exponentials in flight, and the stream that was read ahead.
 """
 
+from rtl_gen.control.commands import Opcode
+
 from model.image import Image, ImageBuilder
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.control.program_format import Opcode, Target, target_ranges
-from rtl_gen.linear.linear import Destination, Source
+from rtl_gen.interfaces.program import Destination, Source
+from rtl_gen.interfaces.targets import Target, transfers
 from rtl_gen.linear.weight_buffer import parameter_rows
 
 ZERO = {"multiplier": 0, "shift": 1}
@@ -25,7 +27,7 @@ SLICES = 2
 def wipe_image(config: AcceleratorConfig) -> Image:
     """The program for a configuration; it stores nothing."""
     builder = ImageBuilder(config)
-    ranges = target_ranges(config)
+    ranges = transfers(config)
 
     def fill(target: Target, byte: int) -> None:
         data = bytes([byte]) * (ranges[target].rows * config.width)

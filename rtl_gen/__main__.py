@@ -11,9 +11,9 @@ from rich.table import Table
 from rtl_gen import cli, verilog
 from rtl_gen.accelerator import Accelerator
 from rtl_gen.config import PRESETS, get_config
+from rtl_gen.emit.manifest import manifest
 from rtl_gen.errors import UserError
 from rtl_gen.files import check_writable, make_folder, write_if_changed
-from rtl_gen.manifest import manifest
 from rtl_gen.synthesis.flow import Placement, show, synthesize
 from rtl_gen.synthesis.units import find, units
 

@@ -19,14 +19,14 @@ from amaranth.hdl import Module, ResetInserter, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Out, connect
 
+from rtl_gen.bus import axi
+from rtl_gen.bus.row_packer import RowPacker
+from rtl_gen.bus.row_writer import RowWriter
+from rtl_gen.bus.stream_reader import StreamReader
 from rtl_gen.common.pipeline import register
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.registers import MAP_ADDRESS_BITS, Registers
-from rtl_gen.core import Core
-from rtl_gen.memory import axi
-from rtl_gen.memory.row_packer import RowPacker
-from rtl_gen.memory.row_writer import RowWriter
-from rtl_gen.memory.stream_reader import StreamReader
+from rtl_gen.core.core import Core
 
 COUNTER_BITS = 32
 

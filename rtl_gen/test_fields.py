@@ -6,19 +6,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtl_gen.common.packing import unpack
 from rtl_gen.config import DEFAULT, MAX_DIM, PRESETS, AcceleratorConfig, get_config
-from rtl_gen.control.program_format import (
+from rtl_gen.control.commands import Opcode
+from rtl_gen.errors import UserError
+from rtl_gen.interfaces.packing import unpack
+from rtl_gen.interfaces.program import (
     HEADER,
-    Opcode,
-    Target,
+    Destination,
+    Source,
     command_layout,
     pack_record,
     record_rows,
-    target_ranges,
 )
-from rtl_gen.errors import UserError
-from rtl_gen.linear.linear import Destination, Source
+from rtl_gen.interfaces.targets import Target, transfers
 
 SCALE = {"multiplier": (1 << 16) - 1, "shift": 63}
 
@@ -81,7 +81,7 @@ def test_largest_fields_survive(config):
         "scale_a": SCALE,
         "scale_b": SCALE,
     }
-    assert max(allowed.rows for allowed in target_ranges(config).values()) == fields["count"]
+    assert max(allowed.rows for allowed in transfers(config).values()) == fields["count"]
     record = pack_record(config, layout, fields)
     bits = int.from_bytes(record, "little")
     assert unpack(layout, bits) == fields | {"reserved": 0}
@@ -146,4 +146,4 @@ def test_only_one_digest_for_one_format(config):
     ):
         assert other.digest() == config.digest()
         assert command_layout(other) == command_layout(config)
-        assert target_ranges(other) == target_ranges(config)
+        assert transfers(other) == transfers(config)

@@ -18,12 +18,12 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from rtl_gen.bus import axi
+from rtl_gen.bus.row_packer import RowPacker
+from rtl_gen.bus.row_writer import RowWriter
+from rtl_gen.bus.stream_reader import StreamReader
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.errors import UserError
-from rtl_gen.memory import axi
-from rtl_gen.memory.row_packer import RowPacker
-from rtl_gen.memory.row_writer import RowWriter
-from rtl_gen.memory.stream_reader import StreamReader
 
 LATENCY_MIN = 2
 LATENCY_MAX = 1_000_000

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from model.networks import Network
 from rtl_gen import numerics
 from rtl_gen.attention.row_interleaver import RowInterleaver
-from rtl_gen.attention.row_slots import slot_address_bits
 from rtl_gen.config import AcceleratorConfig
+from rtl_gen.interfaces.layouts import slot_address_bits
 
 WEIGHT_TILES = 2
 """One in use, one loading."""

@@ -27,14 +27,16 @@ from model.image import Image
 from model.layers import AttentionLayer, LayerTrace
 from rtl_gen.accelerator import Accelerator
 from rtl_gen.config import AcceleratorConfig
+from rtl_gen.control.commands import Opcode
 from rtl_gen.control.dispatcher import Dispatcher
-from rtl_gen.control.program_format import Opcode, Target, check_memory_bytes, record_rows
-from rtl_gen.core import Core
+from rtl_gen.core.core import Core
 from rtl_gen.errors import UserError
+from rtl_gen.interfaces.program import check_memory_bytes, record_rows
+from rtl_gen.interfaces.targets import Target
 from rtl_gen.linear.linear import LinearEngine
 from rtl_gen.linear.tile_walker import TileWalker
 from rtl_gen.linear.weight_buffer import parameter_rows
-from rtl_gen.memory.row_storer import RowStorer
+from rtl_gen.transfer.row_storer import RowStorer
 from sim_models.attention import attend_cycles, beats_of
 from sim_models.layer_norm import norm_cycles
 from sim_models.memory import (

@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
+from rtl_gen.control.commands import Opcode
 
 from model.fit import check_fit
 from model.integer.compiler import compile_network
@@ -15,8 +16,8 @@ from model.integer.random_network import random_network
 from model.networks import DEIT_TINY, Network
 from model.schedule import ListedSchedule
 from rtl_gen.config import AcceleratorConfig, get_config
-from rtl_gen.control.program_format import Opcode, target_ranges
 from rtl_gen.errors import UserError
+from rtl_gen.interfaces.targets import transfers
 from sim_models.commands import network_commands
 from sim_models.memory import MemoryTiming
 from sim_models.network import network_cycles
@@ -59,7 +60,7 @@ def legal(config: AcceleratorConfig, command: Mapping) -> bool:
         case Opcode.SET_TOKENS:
             return 1 <= command["count"] <= config.max_tokens
         case Opcode.LOAD | Opcode.STORE:
-            return 1 <= command["count"] <= target_ranges(config)[command["target"]].rows
+            return 1 <= command["count"] <= transfers(config)[command["target"]].rows
         case Opcode.LINEAR:
             return (
                 1 <= command["slices"] <= 4 * config.max_dim // config.width

@@ -4,18 +4,20 @@ import numpy as np
 import pytest
 
 from model.image import ImageBuilder
+from rtl_gen.bus.row_packer import RowPacker
+from rtl_gen.bus.row_writer import RowWriter
+from rtl_gen.bus.stream_reader import StreamReader
 from rtl_gen.config import AcceleratorConfig, get_config
+from rtl_gen.control.commands import Opcode
 from rtl_gen.control.dispatcher import Dispatcher
-from rtl_gen.control.program_format import Opcode, Target, record_rows
-from rtl_gen.core import Core
+from rtl_gen.core.core import Core
 from rtl_gen.errors import UserError
-from rtl_gen.linear.linear import Destination, LinearEngine, Source
+from rtl_gen.interfaces.program import Destination, Source, record_rows
+from rtl_gen.interfaces.targets import Target
+from rtl_gen.linear.linear import LinearEngine
 from rtl_gen.linear.tile_walker import TileWalker
 from rtl_gen.linear.weight_buffer import parameter_rows
-from rtl_gen.memory.row_packer import RowPacker
-from rtl_gen.memory.row_storer import RowStorer
-from rtl_gen.memory.row_writer import RowWriter
-from rtl_gen.memory.stream_reader import StreamReader
+from rtl_gen.transfer.row_storer import RowStorer
 from sim_models.memory import MemoryTiming
 from sim_models.program import ProgramCycles, program_cycles
 from sim_models.pruning import fill_cycles

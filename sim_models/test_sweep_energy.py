@@ -4,9 +4,9 @@ import pytest
 
 from model.networks import DEIT_TINY
 from model.schedule import DEFAULT_SCHEDULE, NO_PRUNING
-from rtl_gen import verilog
 from rtl_gen.accelerator import Accelerator
 from rtl_gen.config import get_config
+from rtl_gen.emit import verilog
 from rtl_gen.errors import UserError
 from sim_models.activity import network_activity
 from sim_models.network import network_cycles

@@ -9,9 +9,9 @@ from cocotb_tests.harness.bench import parameters, start
 from cocotb_tests.harness.compare import assert_equal
 from model.tests import formulas
 from rtl_gen.attention.importance import Importance, importance_beat_layout
-from rtl_gen.common.layouts import sums_layout
-from rtl_gen.common.packing import pack, unpack
 from rtl_gen.config import AcceleratorConfig
+from rtl_gen.interfaces.layouts import sums_layout
+from rtl_gen.interfaces.packing import pack, unpack
 
 
 class Bench:

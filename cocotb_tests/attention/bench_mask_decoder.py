@@ -11,8 +11,8 @@ from cocotb_tests.harness.bench import CLOCK_PERIOD_NS, parameters, start
 from cocotb_tests.harness.compare import assert_equal
 from cocotb_tests.harness.streams import StreamSink, StreamSource, random_pauses
 from rtl_gen.attention.mask_decoder import MaskDecoder
-from rtl_gen.common.layouts import beat_layout, mask_row_layout
 from rtl_gen.config import AcceleratorConfig
+from rtl_gen.interfaces.layouts import beat_layout, mask_row_layout
 
 Row = tuple[int, set[int]]
 """A query token and its keys."""

@@ -18,8 +18,8 @@ from model.tests import formulas
 from rtl_gen.attention.normalisation import normalised_row_layout
 from rtl_gen.attention.output_unit import OutputUnit, column_beat_layout, output_row_layout
 from rtl_gen.attention.row_interleaver import RowInterleaver
-from rtl_gen.common.packing import pack, unpack
 from rtl_gen.config import AcceleratorConfig
+from rtl_gen.interfaces.packing import pack, unpack
 
 
 @dataclass(frozen=True)

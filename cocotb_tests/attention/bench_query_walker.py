@@ -13,8 +13,8 @@ from cocotb_tests.harness.bench import CLOCK_PERIOD_NS, parameters, start
 from cocotb_tests.harness.compare import assert_equal
 from cocotb_tests.harness.streams import StreamSink, random_pauses
 from rtl_gen.attention.query_walker import QueryWalker
-from rtl_gen.common.layouts import mask_row_layout
 from rtl_gen.config import AcceleratorConfig
+from rtl_gen.interfaces.layouts import mask_row_layout
 from rtl_gen.memory.row_memory import RowMemory
 from rtl_gen.pruning.live_tokens import LiveTokens
 

@@ -19,9 +19,9 @@ from rtl_gen.attention.exponentials import exponentials_layout
 from rtl_gen.attention.normalisation import normalised_row_layout
 from rtl_gen.attention.row_interleaver import RowInterleaver, issue_layout
 from rtl_gen.attention.row_slots import slot_write_layout
-from rtl_gen.common.layouts import beat_layout
-from rtl_gen.common.packing import pack, unpack
 from rtl_gen.config import AcceleratorConfig
+from rtl_gen.interfaces.layouts import beat_layout
+from rtl_gen.interfaces.packing import pack, unpack
 
 TIMEOUT_CYCLES = 20_000
 

@@ -21,9 +21,9 @@ from rtl_gen.attention.normalisation import normalised_row_layout
 from rtl_gen.attention.row_maximum import score_beat_layout
 from rtl_gen.attention.row_slots import slot_write_layout
 from rtl_gen.attention.softmax import Softmax
-from rtl_gen.common.layouts import scale_layout
-from rtl_gen.common.packing import pack, unpack
 from rtl_gen.config import AcceleratorConfig
+from rtl_gen.interfaces.layouts import scale_layout
+from rtl_gen.interfaces.packing import pack, unpack
 from rtl_gen.numerics import Scale
 
 LOWEST, HIGHEST = -(1 << 15), (1 << 15) - 1

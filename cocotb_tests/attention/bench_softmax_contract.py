@@ -9,8 +9,8 @@ from cocotb.triggers import ClockCycles, RisingEdge
 from cocotb_tests.harness.bench import parameters, start
 from rtl_gen.attention.row_maximum import score_beat_layout
 from rtl_gen.attention.softmax import Softmax
-from rtl_gen.common.packing import pack
 from rtl_gen.config import AcceleratorConfig
+from rtl_gen.interfaces.packing import pack
 
 
 @cocotb.test()

@@ -6,7 +6,7 @@ from typing import Any
 from cocotb.handle import HierarchyObject
 from cocotb.triggers import RisingEdge
 
-from rtl_gen.common.packing import pack, unpack
+from rtl_gen.interfaces.packing import pack, unpack
 
 
 async def run_pipeline(

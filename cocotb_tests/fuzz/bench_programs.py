@@ -19,8 +19,8 @@ from cocotb_tests.harness.bench import CLOCK_PERIOD_NS, parameters, report, star
 from cocotb_tests.memory_system.simulated_memory import MemoryAccess
 from cocotb_tests.network.bench_system import Host
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.control.program_format import ErrorCode
 from rtl_gen.control.registers import CONTROL_BITS
+from rtl_gen.interfaces.program import ErrorCode
 
 GOOD_LATENCY = 5
 GOOD_LIMIT_CYCLES = 5_000

@@ -9,21 +9,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from amaranth.lib.data import StructLayout
+from rtl_gen.control.commands import Opcode
 
-from rtl_gen.common.packing import unpack
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.control.program_format import (
+from rtl_gen.interfaces.packing import unpack
+from rtl_gen.interfaces.program import (
     ADDRESS_BITS,
     HEADER,
     MAGIC,
     VERSION,
+    Destination,
     ErrorCode,
-    Opcode,
+    Source,
     command_layout,
     record_rows,
-    target_ranges,
 )
-from rtl_gen.linear.linear import Destination, Source
+from rtl_gen.interfaces.targets import transfers
 from rtl_gen.linear.weight_buffer import parameter_rows
 
 ADDRESS_END = 1 << ADDRESS_BITS
@@ -168,7 +169,7 @@ class Decoder:
         """Every reason to refuse a command, the one that is reported first."""
         config, opcode, count = self._config, command["opcode"], command["count"]
         width, most_dim = config.width, config.max_dim
-        target = target_ranges(config).get(command["target"])
+        target = transfers(config).get(command["target"])
         load, store = opcode == Opcode.LOAD, opcode == Opcode.STORE
         if opcode > max(Opcode):
             yield ErrorCode.ILLEGAL_OPCODE
@@ -200,7 +201,7 @@ class Decoder:
         config, opcode = self._config, command["opcode"]
         last = self._tokens - 1
         if opcode in (Opcode.LOAD, Opcode.STORE):
-            rows = target_ranges(config)[command["target"]].rows
+            rows = transfers(config)[command["target"]].rows
             end = command["address"] + command["count"] * config.width
             too_far = opcode == Opcode.STORE and end > ADDRESS_END
             return command["first"] + command["count"] > rows or too_far

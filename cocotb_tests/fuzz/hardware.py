@@ -14,7 +14,7 @@ from cocotb_tests.fuzz.programs import CONFIG, MEMORY_END, good
 from cocotb_tests.harness.runner import SimulationError, simulate
 from cocotb_tests.memory_system.simulated_memory import VERILOG
 from cocotb_tests.network.run import NAME, system_verilog
-from rtl_gen.control.program_format import ErrorCode
+from rtl_gen.interfaces.program import ErrorCode
 
 RESET = "reset"
 NO_END = "no end"

@@ -5,27 +5,28 @@ from functools import cache
 from random import Random
 
 from amaranth.lib.data import StructLayout
+from rtl_gen.control.commands import Opcode
 
 from cocotb_tests.network.good_program import GoodProgram, good_program
 from cocotb_tests.network.run import LEAST_MEMORY
-from rtl_gen.common.packing import pack
 from rtl_gen.config import get_config
-from rtl_gen.control.program_format import (
+from rtl_gen.interfaces.packing import pack
+from rtl_gen.interfaces.program import (
     HEADER,
     MAGIC,
     VERSION,
-    Opcode,
+    Destination,
+    Source,
     command_layout,
     pack_record,
     record_bytes,
-    target_ranges,
 )
-from rtl_gen.linear.linear import Destination, Source
+from rtl_gen.interfaces.targets import transfers
 from rtl_gen.linear.weight_buffer import parameter_rows
 
 CONFIG = get_config("tiny")
 RECORD = record_bytes(CONFIG)
-RANGES = target_ranges(CONFIG)
+RANGES = transfers(CONFIG)
 MEMORY_END = LEAST_MEMORY[CONFIG.width]
 SLOT = 1 << 16
 """Where damaged programs lie; the good one lies at 0."""

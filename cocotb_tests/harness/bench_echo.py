@@ -9,7 +9,7 @@ from cocotb_tests.harness.bench import CLOCK_PERIOD_NS, parameters, report, star
 from cocotb_tests.harness.compare import assert_equal
 from cocotb_tests.harness.echo import FORBIDDEN_TOKEN, ITEM
 from cocotb_tests.harness.streams import StreamSink, StreamSource, random_pauses
-from rtl_gen.common.packing import pack, unpack
+from rtl_gen.interfaces.packing import pack, unpack
 
 
 def random_items(count: int, seed: int) -> list[dict[str, int]]:

@@ -21,8 +21,8 @@ from amaranth.lib import wiring
 from filelock import FileLock
 
 from cocotb_tests.harness import simulators
-from rtl_gen import verilog
 from rtl_gen.caches import cache_folder
+from rtl_gen.emit import verilog
 from rtl_gen.errors import UserError
 from rtl_gen.switches import is_on
 

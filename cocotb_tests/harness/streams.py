@@ -20,7 +20,7 @@ from cocotb.handle import HierarchyObject
 from cocotb.triggers import Event, RisingEdge, with_timeout
 
 from cocotb_tests.harness.bench import CLOCK_PERIOD_NS
-from rtl_gen.common.packing import pack, unpack
+from rtl_gen.interfaces.packing import pack, unpack
 
 TIMEOUT_CYCLES = 100_000
 """Longest wait of `send` and `receive`, after which a deadlock is assumed."""

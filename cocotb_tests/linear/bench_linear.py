@@ -15,9 +15,10 @@ from cocotb_tests.harness.bench import CLOCK_PERIOD_NS, parameters, start
 from cocotb_tests.harness.compare import assert_equal
 from cocotb_tests.harness.streams import StreamSource, random_pauses
 from cocotb_tests.linear.linear_stage import LinearStage, Place
-from rtl_gen.common.packing import unpack
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.linear.linear import Destination, Source, linear_layout, result_layout
+from rtl_gen.interfaces.packing import unpack
+from rtl_gen.interfaces.program import Destination, Source
+from rtl_gen.linear.linear import linear_layout, result_layout
 from rtl_gen.linear.tile_walker import TileWalker
 
 LIMIT_CYCLES = 60_000

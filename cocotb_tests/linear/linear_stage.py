@@ -7,9 +7,10 @@ from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from rtl_gen.array.mac_array import MacArray
 from rtl_gen.array.operands import OperandRegisters
-from rtl_gen.common.layouts import row_layout
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.linear.linear import Destination, LinearEngine
+from rtl_gen.interfaces.layouts import row_layout
+from rtl_gen.interfaces.program import Destination
+from rtl_gen.linear.linear import LinearEngine
 from rtl_gen.memory.row_memory import RowMemory
 from rtl_gen.pruning.live_tokens import LiveTokens
 

@@ -5,12 +5,14 @@ from collections.abc import Mapping
 
 import numpy as np
 import pytest
+from rtl_gen.control.commands import Opcode
 
 from cocotb_tests.harness.compare import assert_equal
 from cocotb_tests.network.run import MemoryModel, run_image
 from model.image import TOKEN_TARGETS, Image, ImageBuilder, StoredTensor
 from rtl_gen.config import AcceleratorConfig, get_config
-from rtl_gen.control.program_format import ErrorCode, Opcode, Target, target_ranges
+from rtl_gen.interfaces.program import ErrorCode
+from rtl_gen.interfaces.targets import Target, transfers
 
 FIRST, COUNT = 3, 5
 """Rows of HIDDEN that a STORE of a part takes."""
@@ -51,7 +53,7 @@ def test_round_trip(simulator, preset, memory):
     rng = np.random.default_rng(14)
     contents = {
         target: rng.integers(-128, 128, (allowed.rows, config.width), dtype=np.int8)
-        for target, allowed in target_ranges(config).items()
+        for target, allowed in transfers(config).items()
         if allowed.loads and allowed.stores
     }
     assert {Target.HIDDEN, Target.RESIDUAL, *TOKEN_TARGETS} == contents.keys()

@@ -21,9 +21,9 @@ from cocotb_tests.memory_system.faulty_memory import (
     with_response,
     without_last,
 )
+from rtl_gen.bus.axi import BURST_BEATS
+from rtl_gen.bus.stream_reader import stream_request_layout
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.memory.axi import BURST_BEATS
-from rtl_gen.memory.stream_reader import stream_request_layout
 
 SIZE = 1 << 14
 LIMIT_CYCLES = 100_000

@@ -8,8 +8,8 @@ from cocotb.utils import get_sim_time
 
 from cocotb_tests.harness.bench import CLOCK_PERIOD_NS, parameters, start
 from cocotb_tests.harness.streams import StreamSink, StreamSource, random_pauses
+from rtl_gen.bus.row_packer import RowPacker
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.memory.row_packer import RowPacker
 
 ROWS = 60
 LIMIT_CYCLES = 10_000

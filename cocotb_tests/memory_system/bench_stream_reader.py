@@ -10,9 +10,9 @@ from cocotb_tests.harness.bench import parameters, start
 from cocotb_tests.harness.compare import assert_equal
 from cocotb_tests.harness.streams import StreamSink, StreamSource, random_pauses
 from cocotb_tests.memory_system.axi_peers import read_ram
+from rtl_gen.bus.axi import BURST_BEATS
+from rtl_gen.bus.stream_reader import StreamReader, stream_request_layout
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.memory.axi import BURST_BEATS
-from rtl_gen.memory.stream_reader import StreamReader, stream_request_layout
 
 SIZE = 1 << 15
 PAGE = 4096

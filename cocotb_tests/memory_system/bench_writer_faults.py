@@ -16,8 +16,8 @@ from cocotb_tests.memory_system.faulty_memory import (
     Faults,
     FaultyMemory,
 )
+from rtl_gen.bus.row_writer import RowWriter, row_write_layout
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.memory.row_writer import RowWriter, row_write_layout
 
 SIZE = 1 << 12
 LIMIT_CYCLES = 20_000

@@ -14,8 +14,8 @@ from amaranth.lib.wiring import In, Out
 from cocotb.handle import HierarchyObject
 from cocotb.triggers import RisingEdge
 
+from rtl_gen.bus import axi
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.memory import axi
 
 VERILOG = Path(__file__).with_name("simulated_memory.sv")
 

@@ -5,11 +5,11 @@ import pytest
 from cocotb_tests.harness.runner import simulate
 from cocotb_tests.memory_system.simulated_memory import VERILOG
 from cocotb_tests.memory_system.streaming import Streaming
+from rtl_gen.bus.row_packer import RowPacker
+from rtl_gen.bus.row_writer import RowWriter
+from rtl_gen.bus.stream_reader import StreamReader
 from rtl_gen.config import get_config
 from rtl_gen.control.registers import Access, RegisterMap, Registers
-from rtl_gen.memory.row_packer import RowPacker
-from rtl_gen.memory.row_writer import RowWriter
-from rtl_gen.memory.stream_reader import StreamReader
 
 PRESETS = ("tiny", "small", "default")
 

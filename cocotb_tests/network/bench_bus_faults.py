@@ -29,8 +29,8 @@ from cocotb_tests.memory_system.faulty_memory import (
 )
 from cocotb_tests.network.bench_system import Host
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.control.program_format import ErrorCode, record_rows
 from rtl_gen.control.registers import CONTROL_BITS
+from rtl_gen.interfaces.program import ErrorCode, record_rows
 
 LIMIT_CYCLES = 5_000
 RESETS = 12

@@ -16,8 +16,8 @@ from cocotb_tests.harness.compare import assert_equal
 from cocotb_tests.memory_system.simulated_memory import MemoryAccess
 from cocotb_tests.network.bench_system import Host
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.control.program_format import ErrorCode
 from rtl_gen.control.registers import CONTROL_BITS
+from rtl_gen.interfaces.program import ErrorCode
 
 RESETS = 5
 """Soft resets, spread over the run of the good program."""

@@ -10,8 +10,8 @@ from cocotb.triggers import ClockCycles, RisingEdge
 
 from cocotb_tests.harness.compare import assert_equal
 from cocotb_tests.network.bench_errors import Driver
-from rtl_gen.control.program_format import ErrorCode
 from rtl_gen.control.registers import CONTROL_BITS
+from rtl_gen.interfaces.program import ErrorCode
 
 POLL_PHASES = 16
 """More cycles than a poll of the status takes."""

@@ -10,7 +10,7 @@ from cocotb_tests.harness.compare import assert_equal
 from cocotb_tests.network.run import RtlRun
 from model.image import Image
 from model.layers import AttentionLayer, LayerTrace
-from rtl_gen.control.program_format import ErrorCode
+from rtl_gen.interfaces.program import ErrorCode
 
 Pair = tuple[str, np.ndarray, np.ndarray]
 """A tensor's name, what the hardware stored, what the golden model expects."""

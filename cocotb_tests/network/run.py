@@ -11,9 +11,9 @@ from cocotb_tests.harness.runner import simulate
 from cocotb_tests.memory_system.simulated_memory import VERILOG
 from cocotb_tests.network.system import System
 from model.image import Image
-from rtl_gen import verilog
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.control.program_format import ErrorCode
+from rtl_gen.emit import verilog
+from rtl_gen.interfaces.program import ErrorCode
 from sim_models.memory import MemoryTiming
 
 LIMIT_CYCLES = 200_000_000

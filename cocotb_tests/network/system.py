@@ -6,9 +6,9 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from cocotb_tests.memory_system.simulated_memory import CONTROL, SimulatedMemory
 from rtl_gen.accelerator import Accelerator
+from rtl_gen.bus import axi
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.registers import MAP_ADDRESS_BITS
-from rtl_gen.memory import axi
 
 
 class System(wiring.Component):

@@ -10,7 +10,7 @@ from model.golden import HeadScales
 from model.layers import AttentionLayer, compile_layers, run_layers
 from rtl_gen.accelerator import Accelerator
 from rtl_gen.config import get_config
-from rtl_gen.control.program_format import ErrorCode
+from rtl_gen.interfaces.program import ErrorCode
 from rtl_gen.numerics import Scale
 
 SCALES = HeadScales(score=Scale(52_000, 19), output=Scale(45_000, 15))

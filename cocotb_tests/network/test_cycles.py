@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 import torch
+from rtl_gen.control.commands import Opcode
 
 from cocotb_tests.network.run import MemoryModel, run_image
 from model.golden import HeadScales
@@ -21,8 +22,8 @@ from model.integer.random_network import random_network, random_patches
 from model.layers import AttentionLayer, compile_layers, run_layers
 from model.networks import Network
 from rtl_gen.config import AcceleratorConfig, get_config
-from rtl_gen.control.program_format import ErrorCode, Opcode, Target, target_ranges
-from rtl_gen.linear.linear import Destination, Source
+from rtl_gen.interfaces.program import Destination, ErrorCode, Source
+from rtl_gen.interfaces.targets import Target, transfers
 from rtl_gen.linear.weight_buffer import parameter_rows
 from rtl_gen.numerics import Scale
 from sim_models.program import predict_layers, predict_network, program_cycles
@@ -171,7 +172,7 @@ STORE_ADDRESS = 1 << 19
 def random_program(config: AcceleratorConfig, rng: random.Random, length: int) -> Image:
     """Commands of any kind and size on data that do not matter; every mask row is empty."""
     tokens = rng.randint(1, config.max_tokens)
-    ranges = target_ranges(config)
+    ranges = transfers(config)
     loadable = [target for target in Target if ranges[target].loads and target != Target.MASK]
     storable = [target for target in Target if ranges[target].stores]
     scale = {"multiplier": 1, "shift": 1}

@@ -9,27 +9,26 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from rtl_gen.control.commands import Opcode
 
 from cocotb_tests.harness.runner import simulate
 from cocotb_tests.memory_system.simulated_memory import VERILOG
 from cocotb_tests.network.good_program import good_program
 from cocotb_tests.network.run import LEAST_MEMORY, NAME, system_verilog
-from rtl_gen.common.packing import pack
 from rtl_gen.config import get_config
-from rtl_gen.control.program_format import (
+from rtl_gen.interfaces.packing import pack
+from rtl_gen.interfaces.program import (
     ADDRESS_BITS,
     HEADER,
     MAGIC,
     VERSION,
+    Destination,
     ErrorCode,
-    Opcode,
-    Target,
+    Source,
     command_layout,
     record_rows,
-    row_count_bits,
-    target_ranges,
 )
-from rtl_gen.linear.linear import Destination, Source
+from rtl_gen.interfaces.targets import Target, row_count_bits, transfers
 from rtl_gen.linear.weight_buffer import parameter_rows
 
 LATENCY = 5
@@ -39,7 +38,7 @@ LIMIT_CYCLES = 20_000
 CONFIG = get_config("tiny")
 RECORD = record_rows(CONFIG) * CONFIG.width
 MEMORY_END = LEAST_MEMORY[CONFIG.width]
-RANGES = target_ranges(CONFIG)
+RANGES = transfers(CONFIG)
 COMMAND = command_layout(CONFIG)
 LARGEST_COUNT = (1 << row_count_bits(CONFIG)) - 1
 

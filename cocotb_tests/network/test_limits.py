@@ -8,6 +8,7 @@ import random
 
 import pytest
 import torch
+from rtl_gen.control.commands import Opcode
 
 from cocotb_tests.network.check import check_network
 from cocotb_tests.network.run import MemoryModel, run_image
@@ -16,7 +17,6 @@ from model.integer.forward import trace
 from model.integer.random_network import random_network, random_patches
 from model.networks import Network
 from rtl_gen.config import AcceleratorConfig, get_config
-from rtl_gen.control.program_format import Opcode
 
 
 def full_network(config: AcceleratorConfig, tokens: int, heads: int) -> Network:

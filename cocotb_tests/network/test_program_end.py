@@ -3,6 +3,7 @@ any cycle, and commands that finish before a later one's error shows."""
 
 import numpy as np
 import pytest
+from rtl_gen.control.commands import Opcode
 
 from cocotb_tests.harness.runner import simulate
 from cocotb_tests.memory_system.simulated_memory import VERILOG
@@ -10,7 +11,8 @@ from cocotb_tests.network.good_program import good_program
 from cocotb_tests.network.run import LEAST_MEMORY, NAME, system_verilog
 from model.image import ImageBuilder
 from rtl_gen.config import get_config
-from rtl_gen.control.program_format import ErrorCode, Opcode, Target
+from rtl_gen.interfaces.program import ErrorCode
+from rtl_gen.interfaces.targets import Target
 
 CONFIG = get_config("tiny")
 MEMORY_END = LEAST_MEMORY[CONFIG.width]

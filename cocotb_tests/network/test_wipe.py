@@ -8,6 +8,7 @@ import dataclasses
 
 import numpy as np
 import torch
+from rtl_gen.control.commands import Opcode
 
 from cocotb_tests.network.run import run_images
 from model.image import Image, ImageBuilder
@@ -16,10 +17,11 @@ from model.integer.random_network import random_network, random_patches
 from model.networks import Network
 from model.wipe import wipe_image
 from rtl_gen.config import AcceleratorConfig, get_config
-from rtl_gen.control.program_format import ErrorCode, Opcode, Target, target_ranges
+from rtl_gen.interfaces.program import ErrorCode
+from rtl_gen.interfaces.targets import Target, transfers
 
 CONFIG = get_config("tiny")
-RANGES = target_ranges(CONFIG)
+RANGES = transfers(CONFIG)
 STORED = [target for target, allowed in RANGES.items() if allowed.stores]
 ROWS = sum(RANGES[target].rows for target in STORED)
 SECRET = Network(name="tiny", heads=2, layers=1, head_dim=8, tokens=17, patch_inputs=8, classes=3)

@@ -19,8 +19,8 @@ from cocotb_tests.harness.compare import assert_equal
 from cocotb_tests.harness.streams import StreamSource
 from cocotb_tests.norm.expectation import Factor, normalised
 from cocotb_tests.norm.norm_stage import NormStage
-from rtl_gen.common.packing import unpack
 from rtl_gen.config import AcceleratorConfig
+from rtl_gen.interfaces.packing import unpack
 from rtl_gen.norm.layer_norm import LayerNorm
 from rtl_gen.norm.norm_statistics import NormStatistics
 from rtl_gen.numerics import Scale

@@ -9,11 +9,10 @@ from cocotb_tests.common.pipelined import run_pipeline
 from cocotb_tests.harness.bench import parameters, start
 from cocotb_tests.harness.compare import assert_equal
 from cocotb_tests.norm.expectation import statistics, token_factor
-from rtl_gen.common.layouts import scale_layout
-from rtl_gen.common.packing import pack
 from rtl_gen.config import AcceleratorConfig
+from rtl_gen.interfaces.layouts import scale_layout, statistics_layout
+from rtl_gen.interfaces.packing import pack
 from rtl_gen.norm.norm_factor import NORMALISED_BITS, NormFactor, norm_factor_layout
-from rtl_gen.norm.norm_statistics import statistics_layout
 from rtl_gen.numerics import Scale
 
 TOKENS = 120

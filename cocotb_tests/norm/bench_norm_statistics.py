@@ -11,9 +11,10 @@ from cocotb_tests.harness.bench import parameters, start
 from cocotb_tests.harness.compare import assert_equal
 from cocotb_tests.norm.expectation import statistics
 from rtl_gen import numerics
-from rtl_gen.common.packing import pack, unpack
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.norm.norm_statistics import NormStatistics, statistics_layout
+from rtl_gen.interfaces.layouts import statistics_layout
+from rtl_gen.interfaces.packing import pack, unpack
+from rtl_gen.norm.norm_statistics import NormStatistics
 
 
 def token_order(

@@ -7,8 +7,9 @@ from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from rtl_gen import numerics
 from rtl_gen.config import AcceleratorConfig
+from rtl_gen.interfaces.layouts import channel_shifts_layout, residual_row_layout
 from rtl_gen.memory.row_memory import RowMemory
-from rtl_gen.norm.layer_norm import LayerNorm, channel_shifts_layout, residual_row_layout
+from rtl_gen.norm.layer_norm import LayerNorm
 from rtl_gen.norm.norm_statistics import NormStatistics
 from rtl_gen.pruning.live_tokens import LiveTokens
 

@@ -11,6 +11,7 @@ the linear layer before their use.
 from collections.abc import Sequence
 
 import numpy as np
+from rtl_gen.control.commands import Opcode
 from torch import Tensor
 
 from model.fit import check_fit
@@ -20,9 +21,9 @@ from model.networks import Network
 from model.vitcod_io import check_masks
 from rtl_gen import numerics
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.control.program_format import Opcode, Target
 from rtl_gen.errors import UserError
-from rtl_gen.linear.linear import Destination, Source
+from rtl_gen.interfaces.program import Destination, Source
+from rtl_gen.interfaces.targets import Target
 from rtl_gen.linear.weight_buffer import channel_layout, parameter_rows
 from rtl_gen.numerics import PROTECTED_TOKENS, Scale
 

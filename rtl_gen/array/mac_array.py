@@ -19,22 +19,9 @@ from amaranth.lib.data import ArrayLayout
 from amaranth.lib.wiring import In, Out
 
 from rtl_gen import numerics
-from rtl_gen.common.layouts import row_layout
 from rtl_gen.common.pipeline import reduce_tree, register, tree_latency
 from rtl_gen.config import AcceleratorConfig
-
-PRODUCT_BITS = 16
-
-
-def dots_layout(config: AcceleratorConfig) -> ArrayLayout:
-    """One dot product a lane."""
-    return ArrayLayout(signed(config.dot_bits), config.lanes)
-
-
-def columns_layout(config: AcceleratorConfig) -> ArrayLayout:
-    """One sum over the lanes a channel."""
-    bits = PRODUCT_BITS + (config.lanes - 1).bit_length()
-    return ArrayLayout(signed(bits), config.width)
+from rtl_gen.interfaces.layouts import PRODUCT_BITS, columns_layout, dots_layout, row_layout
 
 
 class MacArray(wiring.Component):

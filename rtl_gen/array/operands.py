@@ -14,9 +14,9 @@ from amaranth.lib.data import ArrayLayout
 from amaranth.lib.wiring import In, Out
 
 from rtl_gen import numerics
-from rtl_gen.common.layouts import row_layout
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.linear.linear import Source
+from rtl_gen.interfaces.layouts import row_layout
+from rtl_gen.interfaces.program import Source
 
 
 class OperandRegisters(wiring.Component):

@@ -23,11 +23,11 @@ in the interleaver's `issue` register:
 
 from amaranth.hdl import Cat, Module, Signal, unsigned
 from amaranth.lib import stream, wiring
-from amaranth.lib.data import ArrayLayout, StructLayout
+from amaranth.lib.data import ArrayLayout, StructLayout, View
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from rtl_gen import numerics
-from rtl_gen.array.mac_array import MacArray, columns_layout, dots_layout
+from rtl_gen.array.mac_array import MacArray
 from rtl_gen.array.operands import OperandRegisters
 from rtl_gen.attention.importance import Importance
 from rtl_gen.attention.mask_decoder import MaskDecoder
@@ -36,13 +36,38 @@ from rtl_gen.attention.query_walker import QueryWalker
 from rtl_gen.attention.row_buffer import RowBuffer
 from rtl_gen.attention.row_interleaver import RowInterleaver
 from rtl_gen.attention.softmax import Softmax
-from rtl_gen.common.layouts import row_layout, scale_layout, sums_layout
 from rtl_gen.common.pipeline import delay
 from rtl_gen.common.requantize import Requantizer
 from rtl_gen.config import AcceleratorConfig
+from rtl_gen.interfaces.command import Command, Reach
+from rtl_gen.interfaces.layouts import (
+    columns_layout,
+    dots_layout,
+    row_layout,
+    scale_layout,
+    sums_layout,
+)
 from rtl_gen.memory.banked import BankedMemory
 from rtl_gen.memory.row_memory import read_signature
 from rtl_gen.pruning.live_tokens import token_read_signature
+
+
+def _reaches(config: AcceleratorConfig, command: View) -> tuple[Reach]:
+    """Row token * pitch + first of the hidden memory is written."""
+    return (
+        Reach(kind="written", pitch="pitch", offset=command.first, limit=config.hidden_rows - 1),
+    )
+
+
+ATTEND = Command(
+    name="ATTEND",
+    does="a head, with Q, K, V and mask on chip, into hidden row token * `pitch` + `first`; "
+    "`accumulate`: importance sums; scales of scores and outputs",
+    fields=("pitch", "first", "accumulate", "scale_a", "scale_b"),
+    unit="attention",
+    needs_tokens=True,
+    reaches=_reaches,
+)
 
 
 def head_layout() -> StructLayout:

@@ -19,9 +19,9 @@ from amaranth.lib.wiring import In
 from rtl_gen import numerics
 from rtl_gen.attention.exponentials import exponentials_layout
 from rtl_gen.common.contract import require
-from rtl_gen.common.layouts import sums_layout
 from rtl_gen.common.pipeline import delay, register
 from rtl_gen.config import AcceleratorConfig
+from rtl_gen.interfaces.layouts import sums_layout
 from rtl_gen.memory.row_memory import read_signature
 
 

@@ -16,8 +16,8 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from rtl_gen.common.layouts import beat_layout, mask_row_layout
 from rtl_gen.config import AcceleratorConfig
+from rtl_gen.interfaces.layouts import beat_layout, mask_row_layout
 
 
 class MaskDecoder(wiring.Component):

@@ -13,11 +13,11 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from rtl_gen import numerics
 from rtl_gen.attention.exponentials import ended_row_layout
 from rtl_gen.common.contract import require
-from rtl_gen.common.layouts import scale_layout
 from rtl_gen.common.pipeline import delay, register
 from rtl_gen.common.queue import Queue
 from rtl_gen.common.reciprocal import Reciprocal
 from rtl_gen.config import AcceleratorConfig
+from rtl_gen.interfaces.layouts import scale_layout
 
 
 def normalised_row_layout(config: AcceleratorConfig) -> StructLayout:

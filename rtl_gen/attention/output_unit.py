@@ -12,14 +12,13 @@ from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
-from rtl_gen.array.mac_array import columns_layout
 from rtl_gen.attention.normalisation import normalised_row_layout
 from rtl_gen.attention.row_interleaver import RowInterleaver
 from rtl_gen.common.contract import require
-from rtl_gen.common.layouts import row_layout
 from rtl_gen.common.pipeline import delay, register
 from rtl_gen.common.requantize import Requantizer
 from rtl_gen.config import AcceleratorConfig
+from rtl_gen.interfaces.layouts import columns_layout, row_layout
 
 
 def output_row_layout(config: AcceleratorConfig) -> StructLayout:

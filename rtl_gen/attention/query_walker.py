@@ -13,8 +13,8 @@ from amaranth.lib.data import ArrayLayout
 from amaranth.lib.wiring import In, Out
 
 from rtl_gen.common.contract import require
-from rtl_gen.common.layouts import mask_row_layout
 from rtl_gen.config import AcceleratorConfig
+from rtl_gen.interfaces.layouts import mask_row_layout
 from rtl_gen.memory.row_memory import RowMemory, read_signature
 from rtl_gen.pruning.live_tokens import LiveTokens, token_read_signature
 

@@ -15,9 +15,9 @@ from amaranth.lib.wiring import In, Out
 
 from rtl_gen.attention.exponentials import exponentials_layout
 from rtl_gen.attention.normalisation import normalised_row_layout
-from rtl_gen.attention.row_slots import slot_address_bits, slot_write_layout
-from rtl_gen.common.layouts import beat_layout
+from rtl_gen.attention.row_slots import slot_write_layout
 from rtl_gen.config import AcceleratorConfig
+from rtl_gen.interfaces.layouts import beat_layout, slot_address_bits
 
 
 def pv_beat_layout(config: AcceleratorConfig) -> StructLayout:

@@ -19,8 +19,8 @@ from amaranth.lib.wiring import In, Out
 
 from rtl_gen.attention.row_buffer import pv_beat_layout
 from rtl_gen.common.contract import require
-from rtl_gen.common.layouts import beat_layout
 from rtl_gen.config import AcceleratorConfig
+from rtl_gen.interfaces.layouts import beat_layout
 
 
 def issue_layout(config: AcceleratorConfig) -> StructLayout:

@@ -8,11 +8,7 @@ from amaranth.hdl import unsigned
 from amaranth.lib.data import StructLayout
 
 from rtl_gen.config import AcceleratorConfig
-
-
-def slot_address_bits(config: AcceleratorConfig) -> int:
-    """Address of a beat: the beat in the low bits, the slot above."""
-    return config.word_bits + (config.row_slots - 1).bit_length()
+from rtl_gen.interfaces.layouts import slot_address_bits
 
 
 def slot_write_layout(config: AcceleratorConfig, shape) -> StructLayout:

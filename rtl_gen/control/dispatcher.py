@@ -25,23 +25,23 @@ from amaranth.utils import exact_log2
 from rtl_gen.attention.attention import head_layout
 from rtl_gen.common.pipeline import register
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.control.program_format import (
+from rtl_gen.control.commands import Opcode
+from rtl_gen.control.range_check import RangeCheck
+from rtl_gen.interfaces.program import (
     ADDRESS_BITS,
     HEADER,
     MAGIC,
     VERSION,
+    Destination,
     ErrorCode,
-    Opcode,
     command_layout,
     record_rows,
-    row_count_bits,
-    target_ranges,
 )
-from rtl_gen.control.range_check import RangeCheck
-from rtl_gen.linear.linear import Destination, linear_layout
-from rtl_gen.memory.row_loader import transfer_layout
-from rtl_gen.memory.row_storer import store_layout
+from rtl_gen.interfaces.targets import row_count_bits, transfers
+from rtl_gen.linear.linear import linear_layout
 from rtl_gen.norm.layer_norm import norm_command_layout
+from rtl_gen.transfer.row_loader import transfer_layout
+from rtl_gen.transfer.row_storer import store_layout
 
 
 class State(enum.Enum):
@@ -369,14 +369,14 @@ class Dispatcher(wiring.Component):
         channel_bits = (config.norm_channels - 1).bit_length()
 
         reachable = 0
-        for target, allowed in target_ranges(config).items():
+        for target, allowed in transfers(config).items():
             chosen = command.target == target
             if allowed.loads:
                 reachable |= chosen & is_load
             if allowed.stores:
                 reachable |= chosen & is_store
-        transfers = is_load | is_store
-        bad_transfer = transfers & (~reachable | (count == 0))
+        moves = is_load | is_store
+        bad_transfer = moves & (~reachable | (count == 0))
         bad_linear = (opcode == Opcode.LINEAR) & (
             (command.slices == 0)
             | (command.slices > config.hidden_dim // config.width)

@@ -21,8 +21,9 @@ from amaranth.utils import exact_log2
 
 from rtl_gen.common.pipeline import register
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.control.program_format import ADDRESS_BITS, Opcode, command_layout, target_ranges
-from rtl_gen.linear.linear import Destination, Source
+from rtl_gen.control.commands import Opcode
+from rtl_gen.interfaces.program import ADDRESS_BITS, Destination, Source, command_layout
+from rtl_gen.interfaces.targets import transfers
 
 
 class RangeCheck(wiring.Component):
@@ -75,12 +76,12 @@ class RangeCheck(wiring.Component):
         written_beyond = last_written >= register(m, writable, name="writable")
 
         stores = command.opcode == Opcode.STORE
-        transfers = (command.opcode == Opcode.LOAD) | stores
+        moves = (command.opcode == Opcode.LOAD) | stores
         rows = reduce(
             or_,
             (
                 Mux(command.target == target, allowed.rows, 0)
-                for target, allowed in target_ranges(config).items()
+                for target, allowed in transfers(config).items()
             ),
         )
         end = register(m, command.first + command.count, name="end")
@@ -90,7 +91,7 @@ class RangeCheck(wiring.Component):
         m.d.sync += self.beyond.eq(
             (register(m, linear, name="reads") & read_beyond)
             | (register(m, writes, name="writes") & written_beyond)
-            | (register(m, transfers, name="transfers") & (end > register(m, rows, name="rows")))
+            | (register(m, moves, name="moves") & (end > register(m, rows, name="rows")))
             | (register(m, stores, name="stores") & (stored_end > memory_rows))
         )
         return m

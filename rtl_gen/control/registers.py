@@ -20,9 +20,9 @@ from amaranth.hdl import Cat, Const, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from rtl_gen.bus import axi
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.control.program_format import ADDRESS_BITS
-from rtl_gen.memory import axi
+from rtl_gen.interfaces.program import ADDRESS_BITS
 
 ID = 0x53564954
 """What ID reads: "SVIT"."""

@@ -24,19 +24,22 @@ The command of the next layer is accepted while one runs, so that its first tile
 starts when `go` is high and this engine has drained.
 """
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed, unsigned
-from amaranth.lib import enum, stream, wiring
-from amaranth.lib.data import ArrayLayout, StructLayout
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed, unsigned
+from amaranth.lib import stream, wiring
+from amaranth.lib.data import ArrayLayout, StructLayout, View
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.utils import exact_log2
 
 from rtl_gen import numerics
-from rtl_gen.array.mac_array import MacArray, dots_layout
-from rtl_gen.common.layouts import row_layout
+from rtl_gen.array.mac_array import MacArray
 from rtl_gen.common.pipeline import delay, register
 from rtl_gen.common.requantize import Requantizer
 from rtl_gen.common.saturate import saturate
 from rtl_gen.config import AcceleratorConfig
+from rtl_gen.interfaces.command import Command, Reach
+from rtl_gen.interfaces.layouts import dots_layout, row_layout
+from rtl_gen.interfaces.program import Destination, ErrorCode, Source
 from rtl_gen.linear.tile_walker import TileWalker, destination_bits
 from rtl_gen.linear.weight_buffer import WeightBuffer, channel_layout
 from rtl_gen.memory.row_memory import read_signature
@@ -44,20 +47,57 @@ from rtl_gen.norm.norm_statistics import NormStatistics
 from rtl_gen.pruning.live_tokens import token_read_signature
 
 
-class Source(enum.IntEnum, shape=1):
-    """Memory that a linear layer reads."""
+def _errors(config: AcceleratorConfig, command: View) -> dict[ErrorCode, Value]:
+    illegal = (
+        (command.slices == 0)
+        | (command.slices > config.hidden_dim // config.width)
+        | (command.tiles == 0)
+        | (command.tiles > config.hidden_dim // config.lanes)
+        | ((command.destination == Destination.QKV) & (command.tiles > 3 * config.chunks))
+    )
+    return {ErrorCode.ILLEGAL_FIELD: illegal}
 
-    ACTIVATION = 0
-    HIDDEN = 1
+
+def _reaches(config: AcceleratorConfig, command: View) -> tuple[Reach, Reach]:
+    """It reads rows token * slices + 0 .. slices - 1 of its source and writes token * pitch + 0 ..
+    rows of its tiles of its destination, none of them for QKV.
+    """
+    to, part_bits = command.destination, exact_log2(config.chunks)
+    last_tile = (command.tiles - 1)[: len(command.tiles)]
+    wide = to.matches(Destination.LOGITS, Destination.RESIDUAL)
+    return (
+        Reach(
+            kind="read",
+            pitch="slices",
+            offset=(command.slices - 1)[: len(command.slices)],
+            limit=Mux(
+                command.source == Source.HIDDEN, config.hidden_rows - 1, config.activation_rows - 1
+            ),
+            first_only=command.only_cls,
+        ),
+        Reach(
+            kind="written",
+            pitch="pitch",
+            offset=Mux(wide, last_tile >> part_bits - 1, last_tile >> part_bits),
+            limit=Mux(to == Destination.RESIDUAL, config.residual_rows - 1, config.hidden_rows - 1),
+            first_only=command.only_cls,
+            applies=to != Destination.QKV,
+        ),
+    )
 
 
-class Destination(enum.IntEnum, shape=2):
-    """What becomes of the results of a linear layer."""
-
-    QKV = 0
-    HIDDEN = 1
-    LOGITS = 2
-    RESIDUAL = 3
+LINEAR = Command(
+    name="LINEAR",
+    does="a linear layer over the live tokens, or the first of them alone (`only_cls`): `slices` "
+    "rows of a source token, `tiles` groups of outputs, `pitch` rows of a destination token",
+    fields=("source", "destination", "only_cls", "slices", "tiles", "pitch"),
+    unit="linear",
+    payload=True,
+    needs_tokens=True,
+    waits=lambda _config, _command: Const(0, 1),
+    errors=_errors,
+    reaches=_reaches,
+)
 
 
 def linear_layout(config: AcceleratorConfig) -> StructLayout:

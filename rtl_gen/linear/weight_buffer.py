@@ -13,8 +13,8 @@ from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.lib.wiring import In, Out
 
 from rtl_gen import numerics
-from rtl_gen.common.layouts import row_layout
 from rtl_gen.config import AcceleratorConfig
+from rtl_gen.interfaces.layouts import row_layout
 
 PARAMETER_BYTES = 8
 """Bytes of one output channel's parameters in the payload."""

@@ -12,16 +12,21 @@ A channel's step is 2^k times the common step, k from a memory of `norm_groups` 
 while no norm is under way.
 """
 
+from collections.abc import Mapping
+
 from amaranth.hdl import Module, Signal, Value, signed, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.data import ArrayLayout, StructLayout, View
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
 from rtl_gen import numerics
-from rtl_gen.common.layouts import scale_layout
 from rtl_gen.common.pipeline import delay, register
 from rtl_gen.common.saturate import saturate, saturate_half
 from rtl_gen.config import AcceleratorConfig
+from rtl_gen.interfaces.command import Command
+from rtl_gen.interfaces.layouts import channel_shifts_layout, residual_row_layout, scale_layout
+from rtl_gen.interfaces.program import ErrorCode
 from rtl_gen.memory.row_memory import RowMemory, read_signature
 from rtl_gen.norm.norm_factor import DEVIATION_BITS, NormFactor, norm_factor_layout
 from rtl_gen.norm.norm_statistics import NormStatistics, statistics_read_signature
@@ -30,6 +35,29 @@ from rtl_gen.pruning.live_tokens import LiveTokens, token_read_signature
 RESULT_BITS = 8
 CUT_BITS = RESULT_BITS + (1 << numerics.NORM_CHANNEL_SHIFT_BITS)
 """A result before its channel shift and rounding: beyond this range every channel saturates."""
+
+
+def _errors(config: AcceleratorConfig, command: View) -> dict[ErrorCode, Value]:
+    part = command.dim[: exact_log2(config.norm_channels)]
+    illegal = (command.dim == 0) | (command.dim > config.max_dim) | part.any()
+    return {ErrorCode.ILLEGAL_FIELD: illegal}
+
+
+def _busy_cycles(config: AcceleratorConfig, command: Mapping, _tokens: int, live: int) -> int:
+    tokens = 1 if command.get("only_cls") else live
+    return LayerNorm.cycles(config, tokens, command["dim"] // config.norm_channels) - 1
+
+
+NORM = Command(
+    name="NORM",
+    does="LayerNorm of the residual stream of the live tokens, or the first of them alone "
+    "(`only_cls`), into the activations; scales of mean and norm",
+    fields=("only_cls", "dim", "scale_a", "scale_b"),
+    unit="norm",
+    needs_tokens=True,
+    errors=_errors,
+    busy_cycles=_busy_cycles,
+)
 
 
 def norm_command_layout(config: AcceleratorConfig) -> StructLayout:
@@ -47,16 +75,6 @@ def norm_command_layout(config: AcceleratorConfig) -> StructLayout:
             "norm": scale_layout(),
         }
     )
-
-
-def residual_row_layout(config: AcceleratorConfig) -> ArrayLayout:
-    """`norm_channels` channels of the residual stream; the first in the low bits."""
-    return ArrayLayout(signed(numerics.RESIDUAL_BITS), config.norm_channels)
-
-
-def channel_shifts_layout(config: AcceleratorConfig) -> ArrayLayout:
-    """k of `norm_channels` channels."""
-    return ArrayLayout(unsigned(numerics.NORM_CHANNEL_SHIFT_BITS), config.norm_channels)
 
 
 def row_write_signature(depth: int, shape) -> wiring.Signature:

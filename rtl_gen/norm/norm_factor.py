@@ -24,12 +24,11 @@ from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
 
 from rtl_gen import numerics
-from rtl_gen.common.layouts import scale_layout
 from rtl_gen.common.pipeline import delay, register
 from rtl_gen.common.reciprocal import Reciprocal
 from rtl_gen.common.requantize import Requantizer
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.norm.norm_statistics import statistics_layout
+from rtl_gen.interfaces.layouts import scale_layout, statistics_layout
 from rtl_gen.norm.square_root import SquareRoot
 
 DEVIATION_BITS = numerics.RESIDUAL_BITS + numerics.NORM_MEAN_FRACTION_BITS + 1

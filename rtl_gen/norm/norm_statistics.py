@@ -7,25 +7,16 @@ A sum is read, increased and written back without forwarding: two writes of the 
 at least REVISIT_CYCLES apart, with any other tokens between them.
 """
 
-from amaranth.hdl import Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import wiring
-from amaranth.lib.data import ArrayLayout, StructLayout
+from amaranth.lib.data import ArrayLayout
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from rtl_gen import numerics
 from rtl_gen.common.pipeline import delay, reduce_tree, register, tree_latency
 from rtl_gen.config import AcceleratorConfig
-
-
-def statistics_layout(config: AcceleratorConfig) -> StructLayout:
-    """Sum and sum of squares of a token's int16 channels, exact."""
-    return StructLayout(
-        {
-            "total": signed(config.channel_sum_bits),
-            "squares": unsigned(config.square_sum_bits),
-        }
-    )
+from rtl_gen.interfaces.layouts import statistics_layout
 
 
 def statistics_read_signature(config: AcceleratorConfig) -> wiring.Signature:

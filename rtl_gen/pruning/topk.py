@@ -11,9 +11,9 @@ from amaranth.utils import exact_log2
 
 from rtl_gen import numerics
 from rtl_gen.common.contract import require
-from rtl_gen.common.layouts import sums_layout
 from rtl_gen.common.pipeline import register
 from rtl_gen.config import AcceleratorConfig
+from rtl_gen.interfaces.layouts import sums_layout
 from rtl_gen.memory.row_memory import read_signature
 from rtl_gen.pruning.keep_word import any_of, keep_word_signature, prefix_counts
 

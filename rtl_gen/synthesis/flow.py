@@ -23,7 +23,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from rtl_gen import verilog
+from rtl_gen.emit import verilog
 from rtl_gen.files import make_folder
 from rtl_gen.synthesis import nextpnr, scan_wrapper, yosys
 from rtl_gen.synthesis.resources import DEVICE, Resources, shortage

@@ -8,7 +8,7 @@ through ports are timed like those of a neighbour that registers its side.
 
 from collections.abc import Sequence
 
-from rtl_gen.verilog import Port
+from rtl_gen.emit.verilog import Port
 
 NAME = "scan_wrapper"
 

@@ -10,9 +10,9 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from rtl_gen import verilog
 from rtl_gen.accelerator import Accelerator
 from rtl_gen.config import get_config
+from rtl_gen.emit import verilog
 from rtl_gen.errors import UserError
 from rtl_gen.memory.row_memory import RowMemory
 from rtl_gen.synthesis import nextpnr, scan_wrapper, yosys

@@ -6,7 +6,7 @@ A unit is named by its instances below the core or the top, such as `attention` 
 
 from dataclasses import dataclass
 
-from rtl_gen import verilog
+from rtl_gen.emit import verilog
 from rtl_gen.errors import UserError
 
 

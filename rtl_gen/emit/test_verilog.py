@@ -9,10 +9,10 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
 from cocotb_tests.harness.echo import Echo
-from rtl_gen.verilog import Memory, Port, emit, memories, ports
+from rtl_gen.emit.verilog import Memory, Port, emit, memories, ports
 
 EMIT_ECHO = (
-    "from cocotb_tests.harness.echo import Echo; from rtl_gen.verilog import emit;"
+    "from cocotb_tests.harness.echo import Echo; from rtl_gen.emit.verilog import emit;"
     "print(emit(Echo(), 'echo'), end='')"
 )
 

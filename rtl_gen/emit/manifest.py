@@ -16,8 +16,8 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 
-from rtl_gen import verilog
 from rtl_gen.config import AcceleratorConfig
+from rtl_gen.emit import verilog
 
 
 def manifest(

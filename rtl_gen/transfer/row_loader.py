@@ -4,14 +4,59 @@ A row a cycle; a row of the GELU table takes `width` cycles, one an entry. Idle 
 after the last write.
 """
 
-from amaranth.hdl import Module, Signal, unsigned
+from collections.abc import Iterable
+from functools import reduce
+from operator import or_
+
+from amaranth.hdl import Module, Mux, Signal, Value, unsigned
 from amaranth.lib import stream, wiring
-from amaranth.lib.data import StructLayout
+from amaranth.lib.data import StructLayout, View
 from amaranth.lib.wiring import In, Out
 
 from rtl_gen import numerics
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.control.program_format import Target, row_count_bits
+from rtl_gen.interfaces.command import Command, Reach
+from rtl_gen.interfaces.program import ErrorCode
+from rtl_gen.interfaces.targets import Target, row_count_bits, transfers
+
+
+def transfer_errors(command: View, reachable: Iterable[Target]) -> dict[ErrorCode, Value]:
+    """A target out of reach, or no rows."""
+    return {
+        ErrorCode.ILLEGAL_FIELD: ~command.target.matches(*reachable) | (command.count == 0),
+    }
+
+
+def transfer_reach(config: AcceleratorConfig, command: View) -> Reach:
+    """Rows first + 0 .. count - 1 of the target."""
+    rows = (
+        Mux(command.target == target, transfer.rows, 0)
+        for target, transfer in transfers(config).items()
+    )
+    return Reach(kind="moved", offset=command.first + command.count, limit=reduce(or_, rows))
+
+
+def _errors(config: AcceleratorConfig, command: View) -> dict[ErrorCode, Value]:
+    reachable = (target for target, transfer in transfers(config).items() if transfer.loads)
+    return transfer_errors(command, reachable)
+
+
+def _waits(config: AcceleratorConfig, command: View) -> Value:
+    """Unless nothing but LOAD writes the memory, and the program does not ask for it either."""
+    alone = (target for target, transfer in transfers(config).items() if transfer.alone)
+    return command.barrier | ~command.target.matches(*alone)
+
+
+LOAD = Command(
+    name="LOAD",
+    does="fills `target` from its row `first` on with `count` rows",
+    fields=("target", "first", "count", "barrier"),
+    unit="load",
+    payload=True,
+    waits=_waits,
+    errors=_errors,
+    reaches=lambda config, command: (transfer_reach(config, command),),
+)
 
 
 def transfer_layout(config: AcceleratorConfig) -> StructLayout:

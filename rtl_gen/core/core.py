@@ -16,20 +16,21 @@ from rtl_gen import numerics
 from rtl_gen.array.mac_array import MacArray
 from rtl_gen.array.operands import OperandRegisters
 from rtl_gen.attention.attention import Attention
-from rtl_gen.common.layouts import row_layout
 from rtl_gen.common.pipeline import delay, register
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.dispatcher import Dispatcher, fetch_layout, head_place_layout
-from rtl_gen.control.program_format import ADDRESS_BITS, ErrorCode, Target, target_ranges
-from rtl_gen.linear.linear import Destination, LinearEngine
+from rtl_gen.interfaces.layouts import row_layout
+from rtl_gen.interfaces.program import ADDRESS_BITS, Destination, ErrorCode
+from rtl_gen.interfaces.targets import Target, transfers
+from rtl_gen.linear.linear import LinearEngine
 from rtl_gen.memory.banked import BankedMemory
-from rtl_gen.memory.row_loader import RowLoader
 from rtl_gen.memory.row_memory import RowMemory
-from rtl_gen.memory.row_storer import RowStorer, stored_row_layout
 from rtl_gen.norm.layer_norm import LayerNorm
 from rtl_gen.norm.norm_statistics import NormStatistics
 from rtl_gen.pruning.live_tokens import LiveTokens
 from rtl_gen.pruning.topk import TopK
+from rtl_gen.transfer.row_loader import RowLoader
+from rtl_gen.transfer.row_storer import RowStorer, stored_row_layout
 
 
 class Core(wiring.Component):
@@ -416,7 +417,7 @@ class Core(wiring.Component):
         m.d.comb += sum_rows.as_value().eq(
             Cat(Cat(attention.sort.data[lane], zeros) for lane in range(config.lanes))
         )
-        live_rows = Signal(ArrayLayout(config.row_bits, target_ranges(config)[Target.LIVE].rows))
+        live_rows = Signal(ArrayLayout(config.row_bits, transfers(config)[Target.LIVE].rows))
         m.d.comb += live_rows.as_value().eq(live.live)
         memories = {
             Target.QUERY: query.read.data.as_value(),

@@ -4,38 +4,21 @@ A program is a sequence of *rows* of `width` bytes. It begins with a header that
 hardware; then come commands, each followed by its payload in the order of use, so that reading
 ahead is all the prefetching there is. Header and commands are `record_bytes` long, little-endian,
 the first field in the low bits, padded to whole rows. A command's fields are as wide as the
-configuration needs (`command_layout`), the header's are the same for all.
-
-| opcode     | what it does                                               | payload     |
-| HALT       | ends the program                                           | -           |
-| SET_TOKENS | tokens 0 .. count - 1 are live, importance sums are 0      | -           |
-| LOAD       | fills `target` from its row `first` on                     | count rows  |
-| LINEAR     | a linear layer over the live tokens (or CLS alone)         | see         |
-|            |                                                            | WeightBuffer|
-| NORM       | LayerNorm of the residual memory into the activations      | -           |
-| ATTEND     | a head, with Q, K, V and mask on chip, into hidden row     | -           |
-|            | token * pitch + first; `accumulate`: importance sums       |             |
-| PRUNE      | the `count` most important live tokens stay, sums are 0    | -           |
-| STORE      | count rows of `target`, from its row `first` on, go to     | -           |
-|            | memory at `address` (whole rows)                           |             |
-
-Commands run in order. All but two wait until the units are idle: the payload of a LINEAR loads
-while the command before it still runs, and a LOAD waits only with `barrier`.
+configuration needs (`command_layout`), the header's are the same for all. What the opcodes are and
+do is the table of rtl_gen/control/commands.py.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from amaranth.hdl import unsigned
 from amaranth.lib import enum
 from amaranth.lib.data import StructLayout
 
-from rtl_gen import numerics
-from rtl_gen.common.layouts import scale_layout
-from rtl_gen.common.packing import pack
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.errors import UserError
-from rtl_gen.linear.linear import Destination, Source
+from rtl_gen.interfaces.layouts import scale_layout
+from rtl_gen.interfaces.packing import pack
+from rtl_gen.interfaces.targets import Target, row_count_bits
 
 LEAST_RECORD_BYTES = 32
 """Header and command, unless their fields need more."""
@@ -47,42 +30,20 @@ VERSION = 2
 ADDRESS_BITS = 32
 
 
-class Opcode(enum.IntEnum, shape=8):
-    """What a command does; see the table above."""
+class Source(enum.IntEnum, shape=1):
+    """Memory that a linear layer reads."""
 
-    HALT = 0
-    SET_TOKENS = 1
-    LOAD = 2
-    LINEAR = 3
-    NORM = 4
-    ATTEND = 5
-    PRUNE = 6
-    STORE = 7
+    ACTIVATION = 0
+    HIDDEN = 1
 
 
-class Target(enum.IntEnum, shape=4):
-    """Memories that LOAD and STORE reach, in rows of `width` bytes."""
+class Destination(enum.IntEnum, shape=2):
+    """What becomes of the results of a linear layer."""
 
-    QUERY = 0
-    """int8, a row a token."""
-    KEY = 1
-    VALUE = 2
-    MASK = 3
-    """One bit a key, `mask_bytes` a query."""
-    ACTIVATION = 4
-    """int8, the network's channels / width rows a token. STORE only."""
-    HIDDEN = 5
-    """int8, the source's or destination's channels / width rows a token."""
-    RESIDUAL = 6
-    """int16, 2 * channels / width rows a token."""
-    GELU = 7
-    """256 int8. LOAD only, `first` = 0 and all at once."""
-    CHANNEL_SHIFT = 8
-    """One byte a channel, width / 2 channels in the lower half of a row. LOAD only."""
-    IMPORTANCE = 9
-    """uint32, `lanes` tokens a row, or two rows if one is too short. STORE only."""
-    LIVE = 10
-    """Bit j for token j. STORE only."""
+    QKV = 0
+    HIDDEN = 1
+    LOGITS = 2
+    RESIDUAL = 3
 
 
 class ErrorCode(enum.IntEnum, shape=4):
@@ -149,40 +110,6 @@ def command_layout(config: AcceleratorConfig) -> StructLayout:
             "scale_b": scale_layout(),
         }
     )
-
-
-@dataclass(frozen=True)
-class TargetRange:
-    """What LOAD and STORE may do with a target."""
-
-    rows: int
-    loads: bool
-    stores: bool
-
-
-def target_ranges(config: AcceleratorConfig) -> dict[Target, TargetRange]:
-    """Size in rows of every target and how it can be reached."""
-    per_word = config.mask_word_bytes // config.width
-    live_rows = -(-config.bank_depth * config.lanes // config.row_bits)
-    importance_rows = config.bank_depth * config.importance_word_rows
-    return {
-        Target.QUERY: TargetRange(config.max_tokens, True, True),
-        Target.KEY: TargetRange(config.max_tokens, True, True),
-        Target.VALUE: TargetRange(config.max_tokens, True, True),
-        Target.MASK: TargetRange(config.mask_depth * per_word, True, False),
-        Target.ACTIVATION: TargetRange(config.activation_rows, False, True),
-        Target.HIDDEN: TargetRange(config.hidden_rows, True, True),
-        Target.RESIDUAL: TargetRange(config.residual_rows, True, True),
-        Target.GELU: TargetRange(numerics.GELU_ENTRIES // config.width, True, False),
-        Target.CHANNEL_SHIFT: TargetRange(config.norm_groups, True, False),
-        Target.IMPORTANCE: TargetRange(importance_rows, False, True),
-        Target.LIVE: TargetRange(live_rows, False, True),
-    }
-
-
-def row_count_bits(config: AcceleratorConfig) -> int:
-    """A number of rows, up to those of the largest target; a number of tokens is less."""
-    return max(allowed.rows for allowed in target_ranges(config).values()).bit_length()
 
 
 def record_bytes(config: AcceleratorConfig) -> int:

@@ -4,13 +4,46 @@ One row at a time: READ_CYCLES from its address to the row, then it waits for th
 for results and for looking at intermediate tensors; it is not on the path of an inference.
 """
 
-from amaranth.hdl import Module, Signal, unsigned
+from amaranth.hdl import Module, Signal, Value, unsigned
 from amaranth.lib import stream, wiring
-from amaranth.lib.data import StructLayout
+from amaranth.lib.data import StructLayout, View
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.control.program_format import ADDRESS_BITS, Target, row_count_bits
+from rtl_gen.interfaces.command import Command, Reach
+from rtl_gen.interfaces.program import ADDRESS_BITS, ErrorCode
+from rtl_gen.interfaces.targets import Target, row_count_bits, transfers
+from rtl_gen.transfer.row_loader import transfer_errors, transfer_reach
+
+
+def _errors(config: AcceleratorConfig, command: View) -> dict[ErrorCode, Value]:
+    reachable = (target for target, transfer in transfers(config).items() if transfer.stores)
+    inside_row = command.address[: exact_log2(config.width)].any()
+    return transfer_errors(command, reachable) | {ErrorCode.NOT_ALIGNED: inside_row}
+
+
+def _reaches(config: AcceleratorConfig, command: View) -> tuple[Reach, Reach]:
+    """Besides the target's, rows address / width + 0 .. count - 1 of memory."""
+    row_bits = exact_log2(config.width)
+    return (
+        transfer_reach(config, command),
+        Reach(
+            kind="stored",
+            offset=command.address[row_bits:] + command.count,
+            limit=1 << ADDRESS_BITS - row_bits,
+        ),
+    )
+
+
+STORE = Command(
+    name="STORE",
+    does="`count` rows of `target`, from its row `first` on, to memory at `address` (whole rows)",
+    fields=("target", "first", "count", "address"),
+    unit="store",
+    errors=_errors,
+    reaches=_reaches,
+)
 
 
 def store_layout(config: AcceleratorConfig) -> StructLayout:

@@ -19,9 +19,9 @@ from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
+from rtl_gen.bus import axi
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.control.program_format import ADDRESS_BITS
-from rtl_gen.memory import axi
+from rtl_gen.interfaces.program import ADDRESS_BITS
 from rtl_gen.memory.row_memory import RowMemory
 
 

@@ -1,0 +1,21 @@
+"""The command table: every opcode's record, in the order of the opcodes.
+
+Commands run in order, and wait until all units are idle unless their record says otherwise.
+"""
+
+from enum import IntEnum
+
+from rtl_gen.attention.attention import ATTEND
+from rtl_gen.interfaces.command import Command
+from rtl_gen.linear.linear import LINEAR
+from rtl_gen.norm.layer_norm import NORM
+from rtl_gen.pruning.pruning import PRUNE, SET_TOKENS
+from rtl_gen.transfer.row_loader import LOAD
+from rtl_gen.transfer.row_storer import STORE
+
+HALT = Command(name="HALT", does="done, interrupt")
+
+COMMANDS = (HALT, SET_TOKENS, LOAD, LINEAR, NORM, ATTEND, PRUNE, STORE)
+
+Opcode = IntEnum("Opcode", {command.name: number for number, command in enumerate(COMMANDS)})
+"""The number of a command, its place in the table."""

@@ -1,0 +1,1 @@
+"""What leaves the generator: Verilog and the manifest beside it."""

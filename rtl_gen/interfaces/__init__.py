@@ -1,0 +1,1 @@
+"""Ground floor: layouts, ports, memories and the program format, below every unit."""

@@ -1,0 +1,130 @@
+"""Payload layouts that several units exchange."""
+
+from amaranth.hdl import signed, unsigned
+from amaranth.lib.data import ArrayLayout, StructLayout
+
+from rtl_gen import numerics
+from rtl_gen.config import AcceleratorConfig
+
+PRODUCT_BITS = 16
+"""Of int8 x int8 or uint8 x int8."""
+
+
+def row_layout(config: AcceleratorConfig) -> ArrayLayout:
+    """`width` int8 channels; channel 0 in the low bits."""
+    return ArrayLayout(signed(8), config.width)
+
+
+def scale_layout() -> StructLayout:
+    """A requantisation factor multiplier * 2^-shift."""
+    return StructLayout(
+        {
+            "multiplier": unsigned(numerics.MULTIPLIER_BITS),
+            "shift": unsigned(numerics.SHIFT_BITS),
+        }
+    )
+
+
+def sums_layout(config: AcceleratorConfig) -> ArrayLayout:
+    """A word of the importance sums: those of `lanes` tokens, lane 0 in the low bits."""
+    return ArrayLayout(unsigned(config.importance_bits), config.lanes)
+
+
+def mask_row_layout(config: AcceleratorConfig) -> StructLayout:
+    """A query's token index and its kept live keys, bit j for token j."""
+    return StructLayout(
+        {
+            "token": unsigned(config.token_bits),
+            "keep": unsigned(config.bank_depth * config.lanes),
+        }
+    )
+
+
+def beat_layout(config: AcceleratorConfig) -> StructLayout:
+    """One array cycle of a query row: whether each lane works, and on which word of its bank."""
+    return StructLayout(
+        {
+            "valid": unsigned(config.lanes),
+            "word": ArrayLayout(unsigned(config.word_bits), config.lanes),
+            "token": unsigned(config.token_bits),
+            "first": 1,
+            "last": 1,
+        }
+    )
+
+
+def residual_row_layout(config: AcceleratorConfig) -> ArrayLayout:
+    """`norm_channels` channels of the residual stream; the first in the low bits."""
+    return ArrayLayout(signed(numerics.RESIDUAL_BITS), config.norm_channels)
+
+
+def channel_shifts_layout(config: AcceleratorConfig) -> ArrayLayout:
+    """The power of two that `norm_channels` channels' steps are of the common step."""
+    return ArrayLayout(unsigned(numerics.NORM_CHANNEL_SHIFT_BITS), config.norm_channels)
+
+
+def statistics_layout(config: AcceleratorConfig) -> StructLayout:
+    """Sum and sum of squares of a token's int16 channels, exact."""
+    return StructLayout(
+        {
+            "total": signed(config.channel_sum_bits),
+            "squares": unsigned(config.square_sum_bits),
+        }
+    )
+
+
+def residual_update_layout(config: AcceleratorConfig) -> StructLayout:
+    """`lanes` new channels of a token's residual stream; `first` if they are the token's first."""
+    return StructLayout(
+        {
+            "token": unsigned(config.token_bits),
+            "first": 1,
+            "values": ArrayLayout(signed(numerics.RESIDUAL_BITS), config.lanes),
+        }
+    )
+
+
+def slot_address_bits(config: AcceleratorConfig) -> int:
+    """Address of a beat of a row in flight: the beat in the low bits, the row's slot above."""
+    return config.word_bits + (config.row_slots - 1).bit_length()
+
+
+def dots_layout(config: AcceleratorConfig) -> ArrayLayout:
+    """One dot product of the array a lane."""
+    return ArrayLayout(signed(config.dot_bits), config.lanes)
+
+
+def columns_layout(config: AcceleratorConfig) -> ArrayLayout:
+    """One sum of the array over the lanes a channel."""
+    bits = PRODUCT_BITS + (config.lanes - 1).bit_length()
+    return ArrayLayout(signed(bits), config.width)
+
+
+def array_sums_layout(config: AcceleratorConfig) -> StructLayout:
+    """Both reductions of the array: sums over the channels, sums over the lanes."""
+    return StructLayout({"dots": dots_layout(config), "columns": columns_layout(config)})
+
+
+def vectors_layout(config: AcceleratorConfig) -> ArrayLayout:
+    """A vector operand of the array a lane."""
+    return ArrayLayout(row_layout(config), config.lanes)
+
+
+def scalars_layout(config: AcceleratorConfig) -> StructLayout:
+    """An unsigned factor of the array a lane, and whether the vectors are multiplied with it (PV)
+    or with the row.
+    """
+    return StructLayout(
+        {"scale_lanes": 1, "scalars": ArrayLayout(unsigned(numerics.EXP_BITS), config.lanes)}
+    )
+
+
+def operands_layout(config: AcceleratorConfig) -> StructLayout:
+    """Operands of the array in a cycle."""
+    return StructLayout(
+        {
+            "row": row_layout(config),
+            "vectors": vectors_layout(config),
+            "lanes": scalars_layout(config),
+        }
+    )

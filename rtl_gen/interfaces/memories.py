@@ -1,0 +1,281 @@
+"""The memory plan: every memory on the chip, who reads and writes it, and what it holds.
+
+From it come the units' ports (`reads`, `writes`, `held`), the memories and multiplexers of the core
+(rtl_gen/memory/bank.py), what LOAD and STORE reach (rtl_gen/interfaces/targets.py), the manifest
+and the capacities of sim_models/on_chip.py.
+"""
+
+from dataclasses import dataclass
+
+from amaranth.hdl import Cat, Shape, ShapeLike, Value, unsigned
+from amaranth.lib import wiring
+from amaranth.lib.data import ArrayLayout
+from amaranth.lib.wiring import Out
+
+from rtl_gen import numerics
+from rtl_gen.config import AcceleratorConfig
+from rtl_gen.interfaces import layouts
+from rtl_gen.interfaces.ports import banks_read_port, read_port, write_port
+
+READ_LATENCY = 1
+"""From an address to the word: the memory's own latch."""
+
+LIST_LATENCY = 3
+"""The same of the list of live tokens: bank, bank output register, selection of the bank."""
+
+OUTPUT_ROWS = 8
+"""Finished rows of a head that may wait for the hidden memory."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Memory:
+    """One memory. Word w of bank b has the address w * banks + b, where one address is enough."""
+
+    name: str
+    holds: str
+    words: int
+    """Of a bank."""
+    shape: ShapeLike
+    """Of a word."""
+    banks: int = 1
+    chunks: int = 1
+    """Equal parts of a word that are written separately."""
+    readers: tuple[str, ...] = ()
+    """Units of the core with a read port. The first has the longest path and is not kept waiting
+    by the choice of a reader."""
+    writers: tuple[str, ...] = ()
+    """Units of the core with a write port."""
+    holder: str | None = None
+    """The unit inside which it lies; None: the core builds it."""
+    lockstep: bool = False
+    """A read takes the same word of all banks."""
+    lanes_apart: bool = False
+    """A read takes a word of each bank, every one at its own address."""
+    copies: bool = False
+    """All banks hold the same, for readers of their own."""
+
+    @property
+    def bits(self) -> int:
+        """Of a word."""
+        return Shape.cast(self.shape).width
+
+    @property
+    def bank_bytes(self) -> float:
+        return self.words * self.bits / 8
+
+    @property
+    def total_bits(self) -> int:
+        return self.banks * self.words * self.bits
+
+    @property
+    def bank_bits(self) -> int:
+        """Of an address, those that choose the bank: the lowest."""
+        return 0 if self.copies else (self.banks - 1).bit_length()
+
+    def read_signature(self) -> wiring.Signature:
+        """A reader's side."""
+        if self.lanes_apart:
+            return banks_read_port(self.words, self.shape, self.banks)
+        if self.lockstep:
+            return read_port(self.words, ArrayLayout(self.shape, self.banks))
+        return read_port(self.words << self.bank_bits, self.shape)
+
+    def write_signature(self) -> wiring.Signature:
+        """A writer's side."""
+        return write_port(self.words << self.bank_bits, self.shape, self.chunks)
+
+
+def memory_plan(
+    config: AcceleratorConfig, *, tokens: int | None = None, dim: int | None = None
+) -> dict[str, Memory]:
+    """Every memory by name: as built, or with the words that a network of so many tokens and
+    channels uses. Queues of a few narrow items and pipeline registers are none.
+    """
+    tokens, dim = tokens or config.max_tokens, dim or config.max_dim
+    memories = (
+        *_shared(config, tokens, dim),
+        *_of_tokens(config, tokens),
+        *_private(config, tokens),
+    )
+    return {memory.name: memory for memory in memories}
+
+
+def reads(config: AcceleratorConfig, unit: str) -> wiring.Signature:
+    """The read ports of a unit, by memory."""
+    plan = memory_plan(config).values()
+    return wiring.Signature(
+        {memory.name: Out(memory.read_signature()) for memory in plan if unit in memory.readers}
+    )
+
+
+def writes(config: AcceleratorConfig, unit: str) -> wiring.Signature:
+    """The write ports of a unit, by memory."""
+    plan = memory_plan(config).values()
+    return wiring.Signature(
+        {memory.name: Out(memory.write_signature()) for memory in plan if unit in memory.writers}
+    )
+
+
+def held(config: AcceleratorConfig, unit: str) -> wiring.Signature:
+    """The ports, seen from outside, of the memories that a unit holds for others."""
+    members = {}
+    for memory in memory_plan(config).values():
+        if memory.holder == unit and memory.readers:
+            members[memory.name] = Out(memory.read_signature())
+        elif memory.holder == unit and memory.writers:
+            members[memory.name] = Out(memory.write_signature())
+    return wiring.Signature(members)
+
+
+def kv_address(config: AcceleratorConfig, token: Value, is_value: Value) -> Value:
+    """Where the kv memory keeps the key or the value of a token: bank token mod lanes."""
+    bank_bits = (config.lanes - 1).bit_length()
+    return Cat(token[:bank_bits], is_value, token[bank_bits:])
+
+
+def _shared(config: AcceleratorConfig, tokens: int, dim: int) -> tuple[Memory, ...]:
+    """Memories between the units, which the core builds."""
+    row, chunks = layouts.row_layout(config), config.chunks
+    rows = tokens * dim // config.width
+    return (
+        Memory(
+            name="residual",
+            holds="residual stream, int16",
+            words=2 * rows,
+            shape=layouts.residual_row_layout(config),
+            chunks=chunks,
+            readers=("linear", "norm", "store"),
+            writers=("load", "linear"),
+        ),
+        Memory(
+            name="activation",
+            holds="LayerNorm output, int8",
+            words=rows,
+            shape=row,
+            chunks=2,
+            readers=("linear", "store"),
+            writers=("norm",),
+        ),
+        Memory(
+            name="hidden",
+            holds="patches; attention output; FFN hidden; logits, int8",
+            words=4 * rows,
+            shape=row,
+            chunks=chunks,
+            readers=("linear", "store"),
+            writers=("load", "linear", "attention"),
+        ),
+        Memory(
+            name="query",
+            holds="Q of one head, int8",
+            words=tokens,
+            shape=row,
+            chunks=chunks,
+            readers=("attention", "store"),
+            writers=("load", "linear"),
+        ),
+        Memory(
+            name="kv",
+            holds="K and V of one head, int8",
+            words=2 * -(-tokens // config.lanes),
+            shape=row,
+            banks=config.lanes,
+            chunks=chunks,
+            readers=("attention", "store"),
+            writers=("load", "linear"),
+            lanes_apart=True,
+        ),
+        Memory(
+            name="mask",
+            holds="kept bits of one head",
+            words=-(-tokens // config.rows_per_mask_word),
+            shape=unsigned(config.mask_word_bits),
+            chunks=config.mask_word_bytes // config.width,
+            readers=("attention",),
+            writers=("load",),
+        ),
+        Memory(
+            name="channel_shifts",
+            holds="LayerNorm's step of each channel",
+            words=-(-dim // config.norm_channels),
+            shape=layouts.channel_shifts_layout(config),
+            readers=("norm",),
+            writers=("load",),
+        ),
+        Memory(
+            name="gelu",
+            holds="GELU of every int8, a copy a lane",
+            words=numerics.GELU_ENTRIES,
+            shape=unsigned(8),
+            banks=config.lanes,
+            copies=True,
+            writers=("load",),
+            holder="linear",
+        ),
+    )
+
+
+def _of_tokens(config: AcceleratorConfig, tokens: int) -> tuple[Memory, ...]:
+    """What the units know of the tokens."""
+    words = -(-tokens // config.lanes)
+    return (
+        Memory(
+            name="importance",
+            holds="importance sum of each token",
+            words=words,
+            shape=unsigned(config.importance_bits),
+            banks=config.lanes,
+            lockstep=True,
+            readers=("prune", "store"),
+            holder="attention",
+        ),
+        Memory(
+            name="live_list",
+            holds="the live tokens, ascending",
+            words=words,
+            shape=unsigned(config.token_bits),
+            banks=config.lanes,
+            readers=("attention", "linear", "norm"),
+            holder="prune",
+        ),
+        Memory(
+            name="live",
+            holds="a bit a token: live or dropped (registers)",
+            words=-(-words * config.lanes // config.row_bits),
+            shape=unsigned(config.row_bits),
+            readers=("store",),
+            holder="prune",
+        ),
+    )
+
+
+def _private(config: AcceleratorConfig, tokens: int) -> tuple[Memory, ...]:
+    """Memories that only the unit around them sees."""
+    lanes, row = config.lanes, config.row_bits
+
+    def memory(name: str, holder: str, holds: str, words: int, bits: int, banks: int = 1) -> Memory:
+        return Memory(
+            name=name, holder=holder, holds=holds, words=words, shape=unsigned(bits), banks=banks
+        )
+
+    accumulator, statistics = lanes * numerics.ACCUMULATOR_BITS, layouts.statistics_layout(config)
+    slots = 1 << layouts.slot_address_bits(config)
+    score, address = lanes * (1 + numerics.SCORE_BITS), lanes * (1 + config.word_bits)
+    beat, table = 8 * config.bus_bytes, len(numerics.exp_table())
+    return (
+        memory("weights", "linear", "a tile in use, one loading (registers)", 2, lanes * row),
+        memory("accumulators", "linear", "partial sums, int32 a lane", tokens, accumulator),
+        memory("statistics", "norm", "sum, sum of squares a token", tokens, statistics.size),
+        memory("scores", "attention", "scores of rows in flight", slots, score),
+        memory("exponentials", "attention", "their exponentials", slots, lanes * numerics.EXP_BITS),
+        memory("addresses", "attention", "their keys", slots, address),
+        memory("exp_table", "attention", "2^-x", table, numerics.EXP_TABLE_BITS, lanes),
+        memory(
+            "output_rows",
+            "attention",
+            "rows before hidden",
+            OUTPUT_ROWS - 1,
+            row + config.token_bits,
+        ),
+        memory("stream", "reader", "the program, read ahead", config.stream_beats, beat),
+    )
