@@ -39,7 +39,7 @@ from rtl_gen.interfaces.program import (
 )
 from rtl_gen.interfaces.targets import row_count_bits, transfers
 from rtl_gen.linear.linear import linear_layout
-from rtl_gen.norm.layer_norm import norm_command_layout
+from rtl_gen.norm.layer_norm import NORM
 from rtl_gen.transfer.row_loader import transfer_layout
 from rtl_gen.transfer.row_storer import store_layout
 
@@ -109,7 +109,7 @@ class Dispatcher(wiring.Component):
                 "fill": Out(stream.Signature(unsigned(config.count_bits))),
                 "load": Out(stream.Signature(transfer_layout(config))),
                 "linear": Out(stream.Signature(linear_layout(config))),
-                "norm": Out(stream.Signature(norm_command_layout(config))),
+                "norm": Out(NORM.signature(config)),
                 "attend": Out(stream.Signature(head_layout())),
                 "head_place": Out(head_place_layout(config)),
                 "prune": Out(stream.Signature(unsigned(config.count_bits))),
@@ -298,7 +298,6 @@ class Dispatcher(wiring.Component):
 
     def _commands(self, m: Module, command) -> dict:
         """The units' command streams by opcode, their payloads taken from `command`."""
-        channels = (self._config.norm_channels - 1).bit_length()
         m.d.comb += [
             self.fill.payload.eq(command.count),
             self.load.payload.target.eq(command.target),
@@ -310,11 +309,10 @@ class Dispatcher(wiring.Component):
             self.linear.payload.slices.eq(command.slices),
             self.linear.payload.tiles.eq(command.tiles),
             self.linear.payload.pitch.eq(command.pitch),
-            self.norm.payload.tokens.eq(Mux(command.only_cls, 1, self.count)),
-            self.norm.payload.groups.eq(command.dim >> channels),
+            self.norm.payload.only_cls.eq(command.only_cls),
             self.norm.payload.dim.eq(command.dim),
-            self.norm.payload.mean.eq(command.scale_a),
-            self.norm.payload.norm.eq(command.scale_b),
+            self.norm.payload.scale_a.eq(command.scale_a),
+            self.norm.payload.scale_b.eq(command.scale_b),
             self.attend.payload.score.eq(command.scale_a),
             self.attend.payload.output.eq(command.scale_b),
             self.attend.payload.accumulate.eq(command.accumulate),

@@ -19,14 +19,13 @@ from rtl_gen.attention.attention import Attention
 from rtl_gen.common.pipeline import delay, register
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.dispatcher import Dispatcher, fetch_layout, head_place_layout
-from rtl_gen.interfaces.layouts import row_layout
+from rtl_gen.interfaces.layouts import channel_shifts_layout, row_layout
 from rtl_gen.interfaces.program import ADDRESS_BITS, Destination, ErrorCode
 from rtl_gen.interfaces.targets import Target, transfers
 from rtl_gen.linear.linear import LinearEngine
 from rtl_gen.memory.banked import BankedMemory
 from rtl_gen.memory.row_memory import RowMemory
 from rtl_gen.norm.layer_norm import LayerNorm
-from rtl_gen.norm.norm_statistics import NormStatistics
 from rtl_gen.pruning.live_tokens import LiveTokens
 from rtl_gen.pruning.topk import TopK
 from rtl_gen.transfer.row_loader import RowLoader
@@ -96,7 +95,6 @@ class Core(wiring.Component):
         loader = add("loader", RowLoader(config))
         storer = add("storer", RowStorer(config))
         linear = add("linear", LinearEngine(config))
-        statistics = add("statistics", NormStatistics(config))
         norm = add("norm", LayerNorm(config))
         attention = add("attention", Attention(config))
         topk = add("topk", TopK(config))
@@ -119,7 +117,7 @@ class Core(wiring.Component):
         connect(m, flipped(self.rows), dispatcher.rows)
         connect(m, dispatcher.load, loader.command)
         connect(m, dispatcher.linear, linear.command)
-        connect(m, dispatcher.norm, norm.start)
+        connect(m, dispatcher.norm, norm.norm)
         connect(m, dispatcher.attend, attention.start)
         connect(m, dispatcher.store, storer.command)
         connect(m, dispatcher.fill, live.fill)
@@ -131,7 +129,7 @@ class Core(wiring.Component):
         with m.If(dispatcher.attend.valid & dispatcher.attend.ready):
             m.d.sync += head_place.eq(dispatcher.head_place)
 
-        norm_idle = norm.start.ready
+        norm_idle = norm.idle
         others_idle = attention.idle & norm_idle & tokens_idle & storer.idle
         m.d.comb += [
             dispatcher.loader_idle.eq(loader.idle),
@@ -147,17 +145,19 @@ class Core(wiring.Component):
             attention.count.eq(live.count),
             attention.live.eq(live.live),
             linear.count.eq(live.count),
+            norm.count.eq(live.count),
         ]
-        readers = {linear: linear.running, norm: ~norm_idle}
-        port = attention.list
+        port, listed = attention.list, norm.reads.live_list
         m.d.comb += [live.read.enable.eq(port.enable), live.read.position.eq(port.position)]
-        for reader, active in readers.items():
-            with m.If(active):
-                m.d.comb += [
-                    live.read.enable.eq(reader.list.enable),
-                    live.read.position.eq(reader.list.position),
-                ]
-        for reader in (attention, linear, norm):
+        with m.If(linear.running):
+            m.d.comb += [
+                live.read.enable.eq(linear.list.enable),
+                live.read.position.eq(linear.list.position),
+            ]
+        with m.If(listed.enable):
+            m.d.comb += [live.read.enable.eq(1), live.read.position.eq(listed.address)]
+        m.d.comb += listed.data.eq(live.read.token)
+        for reader in (attention, linear):
             m.d.comb += reader.list.token.eq(live.read.token)
 
         # Array.
@@ -180,14 +180,13 @@ class Core(wiring.Component):
 
         # Statistics of the next norm, beside the residual writes.
         m.d.comb += [
-            statistics.valid.eq(
+            norm.updates.valid.eq(
                 linear.result_valid & (linear.result.destination == Destination.RESIDUAL)
             ),
-            statistics.token.eq(linear.result.token),
-            statistics.first.eq(linear.result.first),
-            statistics.values.eq(linear.result.values),
+            norm.updates.payload.token.eq(linear.result.token),
+            norm.updates.payload.first.eq(linear.result.first),
+            norm.updates.payload.values.eq(linear.result.values),
         ]
-        connect(m, norm.statistics, statistics.read)
 
         events = {
             "cycles": self.busy,
@@ -327,13 +326,11 @@ class Core(wiring.Component):
         m.submodules.activation = activation = RowMemory(
             depth=config.activation_rows, shape=row, chunks=2
         )
-        write(
-            activation,
-            enable=norm.activations.valid,
-            chunks=1 << norm.activations.address[0],
-            address=norm.activations.address >> 1,
-            data=norm.activations.data.as_value().replicate(2),
-        )
+        m.d.comb += [
+            activation.write_enable.eq(norm.writes.activation.enable),
+            activation.write_address.eq(norm.writes.activation.address),
+            activation.write_data.eq(norm.writes.activation.data),
+        ]
         source = _Port(linear.source_enable, linear.source_address)
         read(activation, Target.ACTIVATION, source)
 
@@ -377,13 +374,13 @@ class Core(wiring.Component):
             residual,
             Target.RESIDUAL,
             _Port(
-                Mux(by_linear, linear.residual.enable, norm.residual.enable),
-                Mux(by_linear, linear.residual.address, norm.residual.address),
+                Mux(by_linear, linear.residual.enable, norm.reads.residual.enable),
+                Mux(by_linear, linear.residual.address, norm.reads.residual.address),
             ),
         )
         m.d.comb += [
             linear.residual.data.eq(residual.read.data),
-            norm.residual.data.as_value().eq(residual.read.data),
+            norm.reads.residual.data.as_value().eq(residual.read.data),
         ]
 
         # Tables.
@@ -391,11 +388,17 @@ class Core(wiring.Component):
             linear.gelu_write.eq(load[Target.GELU]),
             linear.gelu_address.eq(loader.row),
             linear.gelu_data.eq(loader.data),
-            norm.shifts.valid.eq(load[Target.CHANNEL_SHIFT]),
-            norm.shifts.address.eq(loader.row),
+        ]
+        m.submodules.channel_shifts = shifts = RowMemory(
+            depth=config.norm_groups, shape=channel_shifts_layout(config)
+        )
+        connect(m, norm.reads.channel_shifts, shifts.read)
+        m.d.comb += [
+            shifts.write_enable.eq(load[Target.CHANNEL_SHIFT]),
+            shifts.write_address.eq(loader.row),
         ]
         for channel in range(config.norm_channels):
-            m.d.comb += norm.shifts.data[channel].eq(loader.data.word_select(channel, 8))
+            m.d.comb += shifts.write_data[channel].eq(loader.data.word_select(channel, 8))
 
         sum_row_bits = (config.importance_word_rows - 1).bit_length()
         m.d.comb += [
