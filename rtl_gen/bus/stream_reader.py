@@ -168,9 +168,9 @@ class StreamReader(wiring.Component):
         output_free = ~self.out.valid | self.out.ready
         buffered = Signal()
         m.d.comb += [
-            beats.write_enable.eq(arrive),
-            beats.write_address.eq(tail),
-            beats.write_data.eq(self.axi.rdata),
+            beats.write.enable.eq(arrive),
+            beats.write.address.eq(tail),
+            beats.write.data.eq(self.axi.rdata),
             fetch.eq((level != 0) & (~fetched | output_free)),
             beats.read.enable.eq(fetch),
             beats.read.address.eq(head),

@@ -52,6 +52,8 @@ class Command:
     """Rows of the program follow it, for the unit's `payload` port."""
     needs_tokens: bool = False
     """Only behind a SET_TOKENS."""
+    sets_tokens: bool = False
+    """From it on there are `count` tokens."""
     waits: Callable[[AcceleratorConfig, View], ValueLike] | None = None
     """Whether it starts only when all units are idle; None: always."""
     errors: Callable[[AcceleratorConfig, View], Mapping[ErrorCode, ValueLike]] | None = None
