@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from rtl_gen.control.commands import Opcode
 
 from cocotb_tests.network.run import MemoryModel
 from model.golden import HeadScales
@@ -25,6 +24,7 @@ from model.layers import AttentionLayer, compile_layers, run_layers
 from model.networks import Network, get_network
 from model.schedule import DEFAULT_SCHEDULE, NO_PRUNING
 from rtl_gen.config import AcceleratorConfig, get_config
+from rtl_gen.control.commands import Opcode
 from rtl_gen.errors import UserError
 from rtl_gen.interfaces.program import Destination, Source
 from rtl_gen.interfaces.targets import Target, transfers

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from rtl_gen.control.commands import Opcode
 from torch import Tensor
 
 from rtl_gen.config import AcceleratorConfig
+from rtl_gen.control.commands import Opcode
 from rtl_gen.errors import UserError
 from rtl_gen.files import replace_file
 from rtl_gen.interfaces.program import (

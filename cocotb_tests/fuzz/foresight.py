@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from amaranth.lib.data import StructLayout
-from rtl_gen.control.commands import Opcode
 
 from rtl_gen.config import AcceleratorConfig
+from rtl_gen.control.commands import Opcode
+from rtl_gen.interfaces.layouts import ADDRESS_BITS
 from rtl_gen.interfaces.packing import unpack
 from rtl_gen.interfaces.program import (
-    ADDRESS_BITS,
     HEADER,
     MAGIC,
     VERSION,

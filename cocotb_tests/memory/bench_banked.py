@@ -4,11 +4,11 @@ import random
 
 import cocotb
 from amaranth.lib.data import ArrayLayout
+from rtl_gen.memory.banked import BankedMemory
 
 from cocotb_tests.common.pipelined import run_pipeline
 from cocotb_tests.harness.bench import parameters, start
 from cocotb_tests.harness.compare import assert_equal
-from rtl_gen.memory.banked import BankedMemory
 
 
 @cocotb.test()

@@ -2,9 +2,9 @@
 
 import pytest
 from amaranth.hdl import unsigned
+from rtl_gen.memory.banked import BankedMemory
 
 from cocotb_tests.harness.runner import simulate
-from rtl_gen.memory.banked import BankedMemory
 from rtl_gen.memory.row_memory import RowMemory
 
 DEPTH, BITS = 6, 12

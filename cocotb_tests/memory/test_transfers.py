@@ -5,12 +5,12 @@ from collections.abc import Mapping
 
 import numpy as np
 import pytest
-from rtl_gen.control.commands import Opcode
 
 from cocotb_tests.harness.compare import assert_equal
 from cocotb_tests.network.run import MemoryModel, run_image
 from model.image import TOKEN_TARGETS, Image, ImageBuilder, StoredTensor
 from rtl_gen.config import AcceleratorConfig, get_config
+from rtl_gen.control.commands import Opcode
 from rtl_gen.interfaces.program import ErrorCode
 from rtl_gen.interfaces.targets import Target, transfers
 

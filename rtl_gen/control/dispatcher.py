@@ -28,11 +28,12 @@ from rtl_gen.control.decode import Decoder
 from rtl_gen.control.range_check import RangeCheck
 from rtl_gen.interfaces.command import payload_port
 from rtl_gen.interfaces.layouts import ADDRESS_BITS
-from rtl_gen.interfaces.ports import host_port, program_port
 from rtl_gen.interfaces.program import (
     HEADER,
     ErrorCode,
     command_layout,
+    host_port,
+    program_port,
     record_rows,
 )
 

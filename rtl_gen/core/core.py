@@ -7,7 +7,7 @@ record names, a memory of the plan to the units that read and write it.
 from functools import reduce
 from operator import and_
 
-from amaranth.hdl import Cat, Module, ResetInserter
+from amaranth.hdl import Module, ResetInserter
 from amaranth.lib import stream, wiring
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -151,6 +151,7 @@ class Core(wiring.Component):
         linear, attention = units["linear"].events, units["attention"].events
         busy = {f"{name}_cycles": ~unit.idle for name, unit in units.items()}
         events = busy | {
+            "linear_cycles": linear.running,
             "cycles": self.host.busy,
             "linear_beats": linear.beat,
             "qk_beats": attention.qk_beat,
@@ -159,7 +160,7 @@ class Core(wiring.Component):
             "rows_read": self.program.rows.valid & self.program.rows.ready,
             "rows_written": self.stored.valid & self.stored.ready,
         }
-        m.d.comb += self.events.eq(Cat(events[name] for name in self.EVENTS))
+        m.d.comb += [self.events[name].eq(events[name]) for name in self.EVENTS]
 
 
 def _all(flags):

@@ -138,9 +138,19 @@ def fetch_layout() -> StructLayout:
     return StructLayout({"address": unsigned(ADDRESS_BITS), "rows": unsigned(32)})
 
 
+def program_beat_layout(config: AcceleratorConfig) -> StructLayout:
+    """A beat of the program; `lost`: it, or one before it, could not be read."""
+    return StructLayout({"data": unsigned(8 * config.bus_bytes), "lost": 1})
+
+
 def program_row_layout(config: AcceleratorConfig) -> StructLayout:
     """A row of the program; `lost`: it, or one before it, could not be read."""
     return StructLayout({"data": unsigned(config.row_bits), "lost": 1})
+
+
+def memory_status_layout() -> StructLayout:
+    """`idle`: all rows that were sent to memory have arrived; `failed`: one was refused."""
+    return StructLayout({"idle": 1, "failed": 1})
 
 
 def stored_row_layout(config: AcceleratorConfig) -> StructLayout:

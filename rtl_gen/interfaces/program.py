@@ -17,10 +17,9 @@ from amaranth.lib.wiring import In, Out
 
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.errors import UserError
-from rtl_gen.interfaces.layouts import fetch_layout, program_row_layout, scale_layout
+from rtl_gen.interfaces.layouts import ADDRESS_BITS, fetch_layout, program_row_layout, scale_layout
 from rtl_gen.interfaces.packing import pack
 from rtl_gen.interfaces.ports import always
-from rtl_gen.interfaces.program import ADDRESS_BITS
 from rtl_gen.interfaces.targets import Target, row_count_bits
 
 LEAST_RECORD_BYTES = 32

@@ -16,9 +16,9 @@ from amaranth.utils import exact_log2
 from rtl_gen.common.pipeline import register
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.interfaces.command import Command, Reach
-from rtl_gen.interfaces.layouts import stored_row_layout
+from rtl_gen.interfaces.layouts import ADDRESS_BITS, stored_row_layout
 from rtl_gen.interfaces.memories import kv_address, reads
-from rtl_gen.interfaces.program import ADDRESS_BITS, ErrorCode
+from rtl_gen.interfaces.program import ErrorCode
 from rtl_gen.interfaces.targets import Target, Transfer, transfers
 from rtl_gen.transfer.row_loader import transfer_errors, transfer_reach
 
