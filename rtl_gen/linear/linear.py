@@ -94,7 +94,7 @@ LINEAR = Command(
     unit="linear",
     payload=True,
     needs_tokens=True,
-    waits=lambda _config, _command: Const(0, 1),
+    waits=lambda _config, _command: 0,
     errors=_errors,
     reaches=_reaches,
 )

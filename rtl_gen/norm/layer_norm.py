@@ -12,7 +12,7 @@ A channel's step is 2^k times the common step, k from a memory of `norm_groups` 
 while no norm is under way.
 """
 
-from collections.abc import Mapping
+from typing import Any
 
 from amaranth.hdl import Module, Signal, Value, signed, unsigned
 from amaranth.lib import stream, wiring
@@ -43,9 +43,9 @@ def _errors(config: AcceleratorConfig, command: View) -> dict[ErrorCode, Value]:
     return {ErrorCode.ILLEGAL_FIELD: illegal}
 
 
-def _busy_cycles(config: AcceleratorConfig, command: Mapping, _tokens: int, live: int) -> int:
-    tokens = 1 if command.get("only_cls") else live
-    return LayerNorm.cycles(config, tokens, command["dim"] // config.norm_channels) - 1
+def _busy_cycles(config: AcceleratorConfig, command: Any, _tokens: int, live: int) -> int:
+    tokens = 1 if command.only_cls else live
+    return LayerNorm.cycles(config, tokens, command.dim // config.norm_channels) - 1
 
 
 NORM = Command(

@@ -8,7 +8,7 @@ PRUNE reads the importance sums a digit at a time, keeps the most important toke
 sums behind itself. SET_TOKENS makes the first tokens live and clears all sums beside that.
 """
 
-from collections.abc import Mapping
+from typing import Any
 
 from amaranth.hdl import Module, Mux, Signal, Value, unsigned
 from amaranth.lib import wiring
@@ -30,11 +30,11 @@ def _errors(config: AcceleratorConfig, command: View) -> dict[ErrorCode, Value]:
     return {ErrorCode.COUNT_OUT_OF_RANGE: beyond}
 
 
-def _set_tokens_cycles(config: AcceleratorConfig, _command: Mapping, _tokens: int, _live: int):
+def _set_tokens_cycles(config: AcceleratorConfig, _command: Any, _tokens: int, _live: int) -> int:
     return LiveTokens.fill_latency(config)
 
 
-def _prune_cycles(config: AcceleratorConfig, _command: Mapping, tokens: int, _live: int) -> int:
+def _prune_cycles(config: AcceleratorConfig, _command: Any, tokens: int, _live: int) -> int:
     """Neither how many are live, nor how many are kept, nor their importance matters."""
     return TopK.latency(config, tokens) + LiveTokens.UPDATE_LATENCY
 

@@ -15,7 +15,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.interfaces.command import Command, Reach, payload_port
+from rtl_gen.interfaces.command import Command, Reach, is_one_of, payload_port
 from rtl_gen.interfaces.memories import kv_address, writes
 from rtl_gen.interfaces.program import ErrorCode
 from rtl_gen.interfaces.targets import Target, transfers
@@ -43,9 +43,9 @@ def _errors(config: AcceleratorConfig, command: View) -> dict[ErrorCode, Value]:
 
 
 def _waits(config: AcceleratorConfig, command: View) -> Value:
-    """Unless nothing but LOAD writes the memory, and the program does not ask for it either."""
-    alone = (target for target, transfer in transfers(config).items() if transfer.alone)
-    return command.barrier | ~command.target.matches(*alone)
+    """Only if other units write the memory too, or if the program asks for it."""
+    shared = (target for target, transfer in transfers(config).items() if not transfer.alone)
+    return command.barrier | is_one_of(command.target, shared)
 
 
 LOAD = Command(
