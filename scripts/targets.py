@@ -48,7 +48,7 @@ _FIGURES = variables(CONFIG="default", MODEL="deit_tiny", LATENCY="100", RATE="6
 TARGETS: dict[str, Target] = {
     "demo": Target(
         "RTL, co-simulation of digits and of DeiT layers on Verilator, and the sweep",
-        ("python -m cocotb_tests.demo",),
+        ("python -m sparse_vit.demo",),
         variables(SEED="0", OUT="folder", WAVES=_WAVES),
     ),
     "test": Target(
@@ -84,7 +84,7 @@ TARGETS: dict[str, Target] = {
     ),
     "regression": Target(
         "co-simulations",
-        (f"{_PYTEST} cocotb_tests",),
+        (f"{_PYTEST} cocotb_tests sparse_vit",),
         variables(
             SIM=Variable(example="verilator|icarus"),
             CONFIG=Variable(example="tiny", option="--preset"),
@@ -112,7 +112,7 @@ TARGETS: dict[str, Target] = {
     ),
     "calibrate": Target(
         "error of the cycle model against the RTL",
-        ("python -m cocotb_tests.calibrate",),
+        ("python -m sparse_vit.calibrate",),
         variables(
             SEED="1",
             CONFIGS="4",
@@ -140,12 +140,12 @@ TARGETS: dict[str, Target] = {
     ),
     "bench": Target(
         "seconds of the cycle model beside those of the RTL simulation",
-        ("python -m cocotb_tests.speed",),
+        ("python -m sparse_vit.speed",),
         variables(RUNS="folder", OUT="file"),
     ),
     "deit": Target(
         "a whole network in RTL",
-        ("python -m cocotb_tests.deit",),
+        ("python -m sparse_vit.deit",),
         _WHOLE_NETWORK
         | variables(
             WEIGHTS="file",

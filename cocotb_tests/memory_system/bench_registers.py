@@ -15,11 +15,11 @@ from rtl_gen.control.registers import (
     CONTROL_BITS,
     ID,
     MAP_ADDRESS_BITS,
-    VERSION,
     Access,
     RegisterMap,
     Registers,
 )
+from rtl_gen.interfaces.program import VERSION
 
 LIMIT_CYCLES = 50_000
 PULSES = ("start", "reset")

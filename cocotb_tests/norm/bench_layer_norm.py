@@ -13,6 +13,7 @@ from amaranth.hdl import signed
 from amaranth.lib.data import ArrayLayout
 from cocotb.handle import HierarchyObject
 from cocotb.triggers import ClockCycles, RisingEdge, with_timeout
+from sim_models.layer_norm import norm_cycles
 
 from cocotb_tests.harness.bench import CLOCK_PERIOD_NS, parameters, start
 from cocotb_tests.harness.compare import assert_equal
@@ -24,7 +25,6 @@ from rtl_gen.interfaces.packing import unpack
 from rtl_gen.norm.layer_norm import LayerNorm
 from rtl_gen.norm.norm_statistics import NormStatistics
 from rtl_gen.numerics import Scale
-from sim_models.layer_norm import norm_cycles
 
 Draw = Callable[[random.Random, int], list[int]]
 

@@ -19,7 +19,7 @@ from scripts.variables import Setting, Switch, Values
 
 ROOT = Path(__file__).parents[1]
 
-PACKAGES = r"python -m (rtl_gen|model|sim_models|cocotb_tests)"
+PACKAGES = r"python -m (rtl_gen|model|sim_models|cocotb_tests|sparse_vit)"
 
 PYTHON_TARGETS = {
     name: target.commands[-1].removeprefix("python -m ").split()

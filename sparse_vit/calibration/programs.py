@@ -1,13 +1,7 @@
-"""Seeded cases that compare the cycle model with the RTL: configurations, programs and memories.
-
-A case is a program of one unit, of attention layers or of a whole small network, together with the
-beats of its ATTENDs (from the golden model, as only the data say which tokens survive) and the
-memory that it runs from. The same seed draws the same cases.
-"""
+"""Seeded programs for the cycle model and the RTL: of a unit, of attention layers, of networks."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -15,145 +9,32 @@ import torch
 from cocotb_tests.network.run import MemoryModel
 from model.golden import HeadScales
 from model.image import TOKEN_TARGETS, Image, ImageBuilder, pack_mask
-from model.integer.choices import input_patches, integer_network, kept_tokens, network_masks
 from model.integer.compiler import compile_network, pack_linear
 from model.integer.forward import trace
 from model.integer.network import IntegerNetwork, Linear
 from model.integer.random_network import random_network, random_patches
 from model.layers import AttentionLayer, compile_layers, run_layers
-from model.networks import Network, get_network
-from model.schedule import DEFAULT_SCHEDULE, NO_PRUNING
-from rtl_gen.config import AcceleratorConfig, get_config
+from model.networks import Network
+from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.commands import Opcode
-from rtl_gen.errors import UserError
 from rtl_gen.interfaces.program import Destination, Source
 from rtl_gen.interfaces.targets import Target, transfers
 from rtl_gen.numerics import Scale
 from sim_models.attention import beats_of
-from sim_models.paper import MASK_STRATEGY
 
-LANES = (2, 4, 8, 16)
-WIDTHS = (8, 16, 32, 64)
 TOKENS = 197
-"""Most tokens of a case; one below what the configurations hold."""
+"""Most tokens of a program; one below what the configurations hold."""
 
 SCALES = HeadScales(score=Scale(52_000, 19), output=Scale(45_000, 15))
 CHANNEL_SCALE = Scale(40_000, 25)
 
-STALL_SHARES = (0.05, 0.1, 0.2)
-STALL_TOKENS, STALL_LAYERS = 60, 6
-"""Networks on a stalling memory have as many tokens, or all of them, and run long enough for the
-mean to tell."""
 
+class ProgramDraws:
+    """Random programs for a configuration; each call draws the next.
 
-@dataclass(frozen=True, kw_only=True)
-class Case:
-    """A program on a memory."""
-
-    name: str
-    kind: str
-    """What it exercises: a unit's name, `layers` or `network`."""
-    image: Image
-    data: np.ndarray
-    """The image's bytes with its input."""
-    beats: tuple[np.ndarray, ...]
-    """Beats (rows,) of each ATTEND."""
-    memory: MemoryModel
-
-    @property
-    def config(self) -> AcceleratorConfig:
-        return self.image.config
-
-
-def draw_configs(seed: int, count: int) -> list[AcceleratorConfig]:
-    """`count` configurations: all lanes and all widths appear from four of them on.
-
-    A beat is as wide as the rules allow in the odd ones of each four, and drawn in the others.
+    What a program of a unit attends to is left in `unit_beats`.
     """
-    rng = np.random.default_rng((seed, 0))
-    configs = []
-    while len(configs) < count:
-        for lanes, width in _pairs(rng):
-            widths = [b for b in (2, 4, 8, 16, 32, 64) if lanes <= b <= width]
-            bus_bytes = widths[-1] if len(configs) % 2 else int(rng.choice(widths))
-            configs.append(
-                AcceleratorConfig(
-                    lanes=lanes,
-                    width=width,
-                    max_tokens=TOKENS + 1,
-                    max_heads=3,
-                    max_dim=3 * width,
-                    bus_bytes=bus_bytes,
-                    row_slots=int(rng.choice([2, 4, 8, 16])),
-                    stream_beats=int(rng.choice([16, 32, 64, 128, 256])),
-                )
-            )
-    return configs[:count]
 
-
-def quick_configs() -> list[AcceleratorConfig]:
-    """Presets whose simulation builds in seconds."""
-    return [get_config("tiny")]
-
-
-def draw_cases(config: AcceleratorConfig, seed: int, count: int) -> Iterator[Case]:
-    """`count` cases for a configuration: units, layers and networks in turn; every sixth stalls."""
-    rng = np.random.default_rng((seed, 1, *config.as_dict().values()))
-    draw = _Draw(config, rng)
-    kinds = ("network", *draw.units, "layers", "network", "stalling")
-    for index in range(count):
-        kind = kinds[index % len(kinds)]
-        yield draw.case(f"{index}", kind)
-
-
-def draw_deit_cases(seed: int) -> Iterator[Case]:
-    """DeiT-Tiny on the default preset: dense, 80 % sparse, and that with pruning."""
-    rng = np.random.default_rng((seed, 2))
-    config, shape = get_config("default"), get_network("deit_tiny")
-    network = integer_network(shape, None, seed)
-    patches = input_patches(network, None, seed)
-    for name, sparsity, schedule in (
-        ("dense", 0.0, NO_PRUNING),
-        ("sparse", 0.8, NO_PRUNING),
-        ("sparse-pruned", 0.8, DEFAULT_SCHEDULE),
-    ):
-        masks = network_masks(shape, sparsity, None, MASK_STRATEGY, seed)
-        keep = kept_tokens(shape, schedule)
-        image, data, beats = network_run(config, network, patches, masks, keep)
-        memory = MemoryModel(
-            latency=int(rng.integers(2, 160)), rate=int(rng.integers(12, config.bus_bytes + 1))
-        )
-        yield Case(
-            name=name,
-            kind=shape.name,
-            image=image,
-            data=data,
-            beats=tuple(beats),
-            memory=memory,
-        )
-
-
-def network_run(
-    config: AcceleratorConfig,
-    network: IntegerNetwork,
-    patches: torch.Tensor,
-    masks: torch.Tensor,
-    keep: Sequence[int | None],
-    *,
-    dump: bool = False,
-) -> tuple[Image, np.ndarray, list[np.ndarray]]:
-    """A network's image, its bytes with the first of `patches`, and the beats of its heads."""
-    image = compile_network(config, network, masks, keep, dump=dump)
-    golden = trace(network, patches, masks, keep)
-    beats = [
-        head
-        for index, mask in enumerate(masks.numpy())
-        for head in beats_of(mask, golden[f"layers.{index}.live"][0].numpy(), config.lanes)
-    ]
-    return image, image.with_patches(patches[0]), beats
-
-
-class _Draw:
     def __init__(self, config: AcceleratorConfig, rng: np.random.Generator):
         self.config, self.rng = config, rng
         self.units = {
@@ -163,31 +44,6 @@ class _Draw:
             "pruning": self.pruning,
             "load_store": self.load_store,
         }
-
-    def case(self, name: str, kind: str) -> Case:
-        match kind:
-            case "layers":
-                image, beats = self.layers()
-                return self.finish(name, kind, image, image.data, beats, self.memory())
-            case "network":
-                image, data, beats = self.network(self.integer(1, self.tokens + 1))
-                return self.finish(name, kind, image, data, beats, self.memory())
-            case "stalling":
-                low = min(STALL_TOKENS, self.tokens)
-                image, data, beats = self.network(
-                    self.integer(low, self.tokens + 1), layers=STALL_LAYERS
-                )
-                memory = MemoryModel(
-                    latency=self.integer(2, 60), stall=float(self.rng.choice(STALL_SHARES))
-                )
-                return self.finish(name, kind, image, data, beats, memory)
-        image = self.units[kind]()
-        return self.finish(name, kind, image, image.data, self.unit_beats, self.memory())
-
-    def finish(self, name, kind, image, data, beats, memory) -> Case:
-        return Case(name=name, kind=kind, image=image, data=data, beats=tuple(beats), memory=memory)
-
-    # Draws ---------------------------------------------------------------------------------------
 
     def integer(self, low: int, high: int) -> int:
         return int(self.rng.integers(low, high))
@@ -208,8 +64,6 @@ class _Draw:
         mask = self.rng.random(shape) < self.rng.choice([0.02, 0.1, 0.3, 0.6, 1.0])
         mask[..., 0] = mask[..., 0, :] = True
         return mask
-
-    # Units ---------------------------------------------------------------------------------------
 
     def begin(self) -> tuple[ImageBuilder, int]:
         builder, tokens = ImageBuilder(self.config), self.integer(1, self.tokens + 1)
@@ -314,8 +168,6 @@ class _Draw:
         builder.store("live", Target.LIVE, (tokens,), 1)
         return builder.finish()
 
-    # Layers and networks -------------------------------------------------------------------------
-
     def layers(self) -> tuple[Image, list[np.ndarray]]:
         """Attention layers with prunings between them, Q, K and V from memory."""
         tokens, config = self.integer(1, self.tokens + 1), self.config
@@ -364,17 +216,21 @@ class _Draw:
         return network_run(config, network, patches, masks, keep, dump=dump)
 
 
-def _pairs(rng: np.random.Generator) -> list[tuple[int, int]]:
-    """Each lanes with a width that it can have, each width once."""
-    while True:
-        pairs = list(zip(LANES, rng.permutation(WIDTHS).tolist(), strict=True))
-        if all(_possible(*pair) for pair in pairs):
-            return pairs
-
-
-def _possible(lanes: int, width: int) -> bool:
-    try:
-        AcceleratorConfig(lanes=lanes, width=width, bus_bytes=width)
-    except UserError:
-        return False
-    return True
+def network_run(
+    config: AcceleratorConfig,
+    network: IntegerNetwork,
+    patches: torch.Tensor,
+    masks: torch.Tensor,
+    keep: Sequence[int | None],
+    *,
+    dump: bool = False,
+) -> tuple[Image, np.ndarray, list[np.ndarray]]:
+    """A network's image, its bytes with the first of `patches`, and the beats of its heads."""
+    image = compile_network(config, network, masks, keep, dump=dump)
+    golden = trace(network, patches, masks, keep)
+    beats = [
+        head
+        for index, mask in enumerate(masks.numpy())
+        for head in beats_of(mask, golden[f"layers.{index}.live"][0].numpy(), config.lanes)
+    ]
+    return image, image.with_patches(patches[0]), beats

@@ -29,10 +29,10 @@ DIGITS = Path(import_module("model").__file__).parent / "assets" / "vit_digits-i
             "sim_models.__main__ search-schedule --held-back 1",
             "sim_models.schedule_search.command.load_model",
         ),
-        ("cocotb_tests.demo", "cocotb_tests.demo.rtl"),
-        ("cocotb_tests.deit --model vit_digits", "cocotb_tests.deit.compile_network"),
-        ("cocotb_tests.speed", "cocotb_tests.speed.model_run"),
-        ("cocotb_tests.calibrate --quick", "cocotb_tests.calibrate._simulate_all"),
+        ("sparse_vit.demo", "sparse_vit.demo.rtl"),
+        ("sparse_vit.deit --model vit_digits", "sparse_vit.deit.compile_network"),
+        ("sparse_vit.speed", "sparse_vit.speed.model_run"),
+        ("sparse_vit.calibrate --quick", "sparse_vit.calibrate._simulate_all"),
     ],
 )
 def test_a_place_that_cannot_be_is_refused_before_the_work(

@@ -24,6 +24,7 @@ from model.integer.choices import (
 )
 from model.integer.compiler import compile_network
 from model.integer.forward import trace
+from model.masks import MASK_STRATEGY
 from model.networks import VIT_DIGITS
 from model.schedule import DEFAULT_SCHEDULE
 from rtl_gen.config import get_config
@@ -33,7 +34,6 @@ from sim_models.memory import MemoryTiming
 from sim_models.program import predict_network
 
 PRESET = preset_for(VIT_DIGITS)
-MASK_STRATEGY = "vitcod"
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,11 @@ import sys
 
 import pytest
 
-from cocotb_tests import deit
-from cocotb_tests.digits import PRESET, classify
 from rtl_gen.cli import run
 from rtl_gen.errors import UserError
 from sim_models.memory import MemoryTiming
+from sparse_vit import deit
+from sparse_vit.digits import PRESET, classify
 
 SPARSITY = 0.8
 
@@ -53,6 +53,7 @@ def test_no_such_digit():
         (("--model", "vit_digits", "--image", "digits:x"), "expected digits:17"),
         (("--model", "vit_digits", "--image", "digits:999"), "from 0 to 499"),
         (("--model", "vit_digits", "--image", "none.png"), "none.png is unreadable"),
+        (("--model", "deit_base", "--strategy", "learned"), "none of deit_base come with the"),
         (("--image", "none.png", "--weights", "none.pth", "--calib", "none"), "none.png is unread"),
     ],
 )

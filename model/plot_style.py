@@ -7,37 +7,14 @@ colour vision can tell apart.
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
 
 import matplotlib as mpl
-from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 BLACK, GREY, WHITE = "#000000", "#bbbbbb", "#ffffff"
 ORANGE, SKY, GREEN, YELLOW = "#e69f00", "#56b4e9", "#009e73", "#f0e442"
 BLUE, VERMILION, PURPLE = "#0072b2", "#d55e00", "#cc79a7"
-
-
-class Look(NamedTuple):
-    """Label and colour of one operation."""
-
-    label: str
-    colour: str
-
-
-OPERATIONS: dict[str, Look] = {
-    "patch_embedding": Look("patch embedding", YELLOW),
-    "qkv": Look("QKV", SKY),
-    "attention": Look("attention", VERMILION),
-    "pruning": Look("token selection", BLACK),
-    "projection": Look("projection", GREEN),
-    "ffn": Look("FFN", BLUE),
-    "layer_norm": Look("LayerNorm", PURPLE),
-    "classifier": Look("classifier", ORANGE),
-    "between": Look("loads, drains", GREY),
-}
-"""By name of NetworkCycles' field, in the order of legends and stacks."""
 
 SERIES = (BLUE, SKY, GREEN, ORANGE, VERMILION, PURPLE, BLACK)
 """Colours of lines and bars that are no operations."""
@@ -77,12 +54,6 @@ def text_on(colour: str) -> str:
     """Black or white, whichever is easier to read on `colour` (luma of ITU-R BT.601)."""
     red, green, blue = mpl.colors.to_rgb(colour)
     return BLACK if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else WHITE
-
-
-def operation_legend(figure: Figure, axes: Axes, columns: int) -> None:
-    """A legend of the operations that `axes` shows, above the figure."""
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=columns)
 
 
 def render(figure: Figure, kind: str) -> bytes:

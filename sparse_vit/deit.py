@@ -1,4 +1,4 @@
-"""`python -m cocotb_tests.deit`: one image through a whole network in RTL, compared with the golden
+"""`python -m sparse_vit.deit`: one image through a whole network in RTL, compared with the golden
 model.
 
 The network is a calibrated one (`--network`, from `python -m model calibrate`; vit_digits comes
@@ -45,6 +45,7 @@ from model.integer.choices import (
 )
 from model.integer.compiler import compile_network
 from model.integer.forward import trace
+from model.masks import MASK_STRATEGY
 from model.networks import ALL_NETWORKS, VIT_DIGITS, Network, get_network
 from model.schedule import LayerTokens
 from model.schedule_file import schedule_label, schedule_name, schedule_of
@@ -56,7 +57,6 @@ from rtl_gen.interfaces.program import ErrorCode
 from sim_models.macs import kept_entries, network_macs
 from sim_models.memory import MemoryTiming
 from sim_models.on_chip import on_chip_bytes
-from sim_models.paper import MASK_STRATEGY
 from sim_models.program import predict_network
 
 app = typer.Typer(add_completion=False, help=__doc__)

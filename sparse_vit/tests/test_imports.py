@@ -5,7 +5,7 @@ import pkgutil
 
 import pytest
 
-PACKAGES = ("rtl_gen", "model", "sim_models", "cocotb_tests")
+PACKAGES = ("rtl_gen", "model", "sim_models", "cocotb_tests", "sparse_vit")
 NOT_FOR_IMPORT = ("__main__", "test_", "bench_")
 
 

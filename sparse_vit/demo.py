@@ -1,4 +1,4 @@
-"""`python -m cocotb_tests.demo`: digits and layers of DeiT in RTL, and a sweep over DeiT models.
+"""`python -m sparse_vit.demo`: digits and layers of DeiT in RTL, and a sweep over DeiT models.
 
 1. Verilog of the default preset.
 2. Held-back handwritten digits through a whole trained network, 80 % sparse and pruned, on the
@@ -20,7 +20,6 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from cocotb_tests import digits
 from cocotb_tests.network.check import compare, layer_pairs
 from cocotb_tests.network.run import MemoryModel, run_image
 from model.layers import compile_layers, run_layers
@@ -37,6 +36,7 @@ from sim_models.memory import MemoryTiming
 from sim_models.program import predict_layers
 from sim_models.sweeps.command import standard_sweep
 from sim_models.sweeps.spec import STANDARD
+from sparse_vit import digits
 
 PRESETS = ("default", "half", "double")
 SPARSITY = 0.8

@@ -6,16 +6,16 @@ import sys
 
 import pytest
 
-from cocotb_tests.calibrate import STALL_TOLERANCE, Result, report
-from cocotb_tests.calibration_cases import LANES, WIDTHS, draw_cases, draw_configs, quick_configs
 from rtl_gen.accelerator import Accelerator
+from sparse_vit.calibration.cases import LANES, WIDTHS, draw_cases, draw_configs, quick_configs
+from sparse_vit.calibration.results import STALL_TOLERANCE, Result, report
 
 CASE = {"name": "a", "kind": "network", "config": "c", "stall": 0.0}
 COUNTERS = dict.fromkeys(Accelerator.COUNTERS, 1000)
 
 
 def test_model_equals_rtl(tmp_path):
-    command = [sys.executable, "-m", "cocotb_tests.calibrate", "--quick", "--seed", "3"]
+    command = [sys.executable, "-m", "sparse_vit.calibrate", "--quick", "--seed", "3"]
     done = subprocess.run(
         [*command, "--out", str(tmp_path)], capture_output=True, text=True, check=False
     )

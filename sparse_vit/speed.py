@@ -1,6 +1,6 @@
-"""`python -m cocotb_tests.speed`: how fast the cycle model is, beside the RTL simulations.
+"""`python -m sparse_vit.speed`: how fast the cycle model is, beside the RTL simulations.
 
-RTL seconds are those of the runs of `python -m cocotb_tests.deit` found in the folder of `--runs`;
+RTL seconds are those of the runs of `python -m sparse_vit.deit` found in the folder of `--runs`;
 without any, a small network is simulated. Each is compared with the model's time for the same
 network. Numbers depend on the machine and on what else it does (then seconds of the processor tell
 more than those of the clock); nothing here fails because of them.
@@ -17,11 +17,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from cocotb_tests.calibrate import predict
-from cocotb_tests.calibration_cases import draw_cases, quick_configs
 from cocotb_tests.network.run import run_image
 from model.integer.choices import network_masks
-from model.masks import make_masks
+from model.masks import MASK_STRATEGY, make_masks
 from model.networks import DEIT_BASE, DEIT_TINY, NETWORKS, Network, get_network
 from model.schedule import DEFAULT_SCHEDULE, Schedule
 from model.schedule_file import schedule_of
@@ -32,7 +30,9 @@ from rtl_gen.config import get_config
 from rtl_gen.errors import UserError
 from rtl_gen.files import check_writable, replace_file
 from sim_models.network import assumed_live, network_cycles
-from sim_models.paper import MASK_STRATEGY, SPARSITIES
+from sim_models.paper import SPARSITIES
+from sparse_vit.calibrate import predict
+from sparse_vit.calibration.cases import draw_cases, quick_configs
 
 REPEATS = 3
 
