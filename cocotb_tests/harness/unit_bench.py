@@ -151,13 +151,14 @@ class UnitBench:
 
     def serve(self, port: str, contents: Callable[[int], Any], latency: int) -> None:
         """Be the memory behind a read port of the unit: `contents` of its addresses."""
-        words = [0] * latency
+        words: list[Any] = [None] * (latency - 1)
 
         async def answer() -> None:
             while True:
                 await self.until(f"{port}__enable")
                 address = self.dut[f"{port}__address"].value
-                words.insert(0, contents(int(address)) if address.is_resolvable else 0)
-                self.set(**{f"{port}__data": words.pop()})
+                words.insert(0, contents(int(address)) if address.is_resolvable else None)
+                if (word := words.pop()) is not None:
+                    self.set(**{f"{port}__data": word})
 
         cocotb.start_soon(answer())
