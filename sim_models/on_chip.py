@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from model.networks import Network
 from rtl_gen import numerics
-from rtl_gen.attention.row_interleaver import RowInterleaver
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.interfaces.layouts import slot_address_bits
+from rtl_gen.interfaces.memories import OUTPUT_ROWS
 
 WEIGHT_TILES = 2
 """One in use, one loading."""
@@ -63,7 +63,7 @@ def on_chip_memories(
         ),
         "gelu": OnChipMemory(numerics.GELU_ENTRIES, 8, lanes),
         "table": OnChipMemory(len(numerics.exp_table()), numerics.EXP_TABLE_BITS, lanes),
-        "queue": OnChipMemory(RowInterleaver.OUTPUT_ROWS - 1, row + config.token_bits),
+        "queue": OnChipMemory(OUTPUT_ROWS - 1, row + config.token_bits),
         "beats": OnChipMemory(config.stream_beats, 8 * config.bus_bytes),
         "weights": OnChipMemory(WEIGHT_TILES, lanes * row),
     }

@@ -22,7 +22,7 @@ from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from rtl_gen.attention.attention import head_layout
+from rtl_gen.attention.attention import ATTEND
 from rtl_gen.common.pipeline import register
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.commands import Opcode
@@ -37,7 +37,7 @@ from rtl_gen.interfaces.program import (
     command_layout,
     record_rows,
 )
-from rtl_gen.interfaces.targets import row_count_bits, transfers
+from rtl_gen.interfaces.targets import transfers
 from rtl_gen.linear.linear import linear_layout
 from rtl_gen.norm.layer_norm import norm_command_layout
 from rtl_gen.transfer.row_loader import transfer_layout
@@ -63,13 +63,6 @@ def fetch_layout() -> StructLayout:
     return StructLayout({"address": unsigned(ADDRESS_BITS), "rows": unsigned(32)})
 
 
-def head_place_layout(config: AcceleratorConfig) -> StructLayout:
-    """Where a head's output goes: row token * pitch + first of the hidden memory."""
-    return StructLayout(
-        {"pitch": unsigned(config.slice_bits), "first": unsigned(row_count_bits(config))}
-    )
-
-
 class Dispatcher(wiring.Component):
     """
     Attributes
@@ -84,7 +77,6 @@ class Dispatcher(wiring.Component):
     write_failed : memory did not take a row
     all_idle : no unit is busy, nothing is on its way to memory
     fill, load, linear, norm, attend, prune, store : commands for the units
-    head_place : for ATTEND
     tokens : length of the sequence
     loader_rows, loader_idle, linear_rows, linear_feeding : payload
     """
@@ -110,8 +102,7 @@ class Dispatcher(wiring.Component):
                 "load": Out(stream.Signature(transfer_layout(config))),
                 "linear": Out(stream.Signature(linear_layout(config))),
                 "norm": Out(stream.Signature(norm_command_layout(config))),
-                "attend": Out(stream.Signature(head_layout())),
-                "head_place": Out(head_place_layout(config)),
+                "attend": Out(ATTEND.signature(config)),
                 "prune": Out(stream.Signature(unsigned(config.count_bits))),
                 "store": Out(stream.Signature(store_layout(config))),
                 "count": In(config.count_bits),
@@ -315,11 +306,7 @@ class Dispatcher(wiring.Component):
             self.norm.payload.dim.eq(command.dim),
             self.norm.payload.mean.eq(command.scale_a),
             self.norm.payload.norm.eq(command.scale_b),
-            self.attend.payload.score.eq(command.scale_a),
-            self.attend.payload.output.eq(command.scale_b),
-            self.attend.payload.accumulate.eq(command.accumulate),
-            self.head_place.pitch.eq(command.pitch),
-            self.head_place.first.eq(command.first),
+            *(self.attend.payload[name].eq(command[name]) for name in ATTEND.fields),
             self.prune.payload.eq(command.count),
             self.store.payload.target.eq(command.target),
             self.store.payload.first.eq(command.first),

@@ -16,9 +16,9 @@ from rtl_gen import numerics
 from rtl_gen.array.mac_array import MacArray
 from rtl_gen.array.operands import OperandRegisters
 from rtl_gen.attention.attention import Attention
-from rtl_gen.common.pipeline import delay, register
+from rtl_gen.common.pipeline import register
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.control.dispatcher import Dispatcher, fetch_layout, head_place_layout
+from rtl_gen.control.dispatcher import Dispatcher, fetch_layout
 from rtl_gen.interfaces.layouts import row_layout
 from rtl_gen.interfaces.program import ADDRESS_BITS, Destination, ErrorCode
 from rtl_gen.interfaces.targets import Target, transfers
@@ -120,16 +120,13 @@ class Core(wiring.Component):
         connect(m, dispatcher.load, loader.command)
         connect(m, dispatcher.linear, linear.command)
         connect(m, dispatcher.norm, norm.start)
-        connect(m, dispatcher.attend, attention.start)
+        connect(m, dispatcher.attend, attention.attend)
         connect(m, dispatcher.store, storer.command)
         connect(m, dispatcher.fill, live.fill)
         connect(m, dispatcher.loader_rows, loader.rows)
         connect(m, dispatcher.linear_rows, linear.rows)
         connect(m, storer.rows, flipped(self.stored))
         tokens_idle = self._tokens(m, dispatcher, live, topk, attention)
-        head_place = Signal(head_place_layout(config), reset_less=True)
-        with m.If(dispatcher.attend.valid & dispatcher.attend.ready):
-            m.d.sync += head_place.eq(dispatcher.head_place)
 
         norm_idle = norm.start.ready
         others_idle = attention.idle & norm_idle & tokens_idle & storer.idle
@@ -149,15 +146,16 @@ class Core(wiring.Component):
             linear.count.eq(live.count),
         ]
         readers = {linear: linear.running, norm: ~norm_idle}
-        port = attention.list
-        m.d.comb += [live.read.enable.eq(port.enable), live.read.position.eq(port.position)]
+        port = attention.reads.live_list
+        m.d.comb += [live.read.enable.eq(port.enable), live.read.position.eq(port.address)]
         for reader, active in readers.items():
             with m.If(active):
                 m.d.comb += [
                     live.read.enable.eq(reader.list.enable),
                     live.read.position.eq(reader.list.position),
                 ]
-        for reader in (attention, linear, norm):
+        m.d.comb += port.data.eq(live.read.token)
+        for reader in (linear, norm):
             m.d.comb += reader.list.token.eq(live.read.token)
 
         # Array.
@@ -166,17 +164,17 @@ class Core(wiring.Component):
             operands.source.eq(linear.source),
             operands.take.eq(linear.take),
             operands.weights.eq(linear.weights),
-            operands.scalars_in.eq(attention.scalars),
-            operands.scale_lanes_in.eq(attention.scale_lanes),
+            operands.scalars_in.eq(attention.operands.lanes.scalars),
+            operands.scale_lanes_in.eq(attention.operands.lanes.scale_lanes),
             array.row.eq(operands.row),
             array.scalars.eq(operands.scalars),
             array.scale_lanes.eq(operands.scale_lanes),
             array.vectors.eq(operands.vectors),
-            attention.dots.eq(array.dots),
-            attention.columns.eq(array.columns),
+            attention.sums.dots.eq(array.dots),
+            attention.sums.columns.eq(array.columns),
             linear.dots.eq(array.dots),
         ]
-        self._memories(m, loader, storer, linear, norm, attention, topk, operands, head_place, live)
+        self._memories(m, loader, storer, linear, norm, attention, topk, operands, live)
 
         # Statistics of the next norm, beside the residual writes.
         m.d.comb += [
@@ -198,8 +196,8 @@ class Core(wiring.Component):
             "load_cycles": ~loader.idle,
             "store_cycles": ~storer.idle,
             "linear_beats": linear.beat,
-            "qk_beats": attention.qk_beat,
-            "pv_beats": attention.pv_beat,
+            "qk_beats": attention.events.qk_beat,
+            "pv_beats": attention.events.pv_beat,
             "weight_stalls": linear.stalled,
             "rows_read": self.rows.valid & self.rows.ready,
             "rows_written": self.stored.valid & self.stored.ready,
@@ -232,14 +230,14 @@ class Core(wiring.Component):
             topk.start.payload.keep.eq(dispatcher.prune.payload),
             topk.start.payload.tokens.eq(dispatcher.tokens),
             topk.live.eq(live.live),
-            topk.sort.data.eq(attention.sort.data),
+            topk.sort.data.eq(attention.held.importance.data),
             attention.clear.valid.eq(topk.clear.valid | clearing),
             attention.clear.payload.eq(Mux(clearing, clear_word, topk.clear.payload)),
         ]
         return ~busy
 
     def _memories(
-        self, m: Module, loader, storer, linear, norm, attention, topk, operands, head_place, live
+        self, m: Module, loader, storer, linear, norm, attention, topk, operands, live
     ) -> None:
         """The memories, each with one writer and one reader at a time."""
         config = self._config
@@ -284,7 +282,7 @@ class Core(wiring.Component):
             address=result.token,
             data=result.data,
         )
-        read(query, Target.QUERY, attention.query)
+        read(query, Target.QUERY, attention.reads.query)
 
         # K and V share their banks: bit 0 of the address chooses V.
         m.submodules.banks = banks = BankedMemory(
@@ -297,6 +295,7 @@ class Core(wiring.Component):
         stores_kv = store[Target.KEY] | store[Target.VALUE]
         stored_word = Cat(storer.target == Target.VALUE, (storer.row >> lane_bits))
         m.d.comb += [
+            banks.enable.eq(stores_kv | attention.reads.kv.enable),
             banks.write_address.eq(Cat(is_value, token >> lane_bits)),
             banks.write_data.eq(Mux(loads_kv, loader.data, result.data)),
             banks.write_chunks.eq(Mux(loads_kv, -1, result.chunks)),
@@ -305,7 +304,7 @@ class Core(wiring.Component):
             m.d.comb += banks.write_enable.eq(1 << token[:lane_bits])
         for lane in range(config.lanes):
             m.d.comb += banks.address[lane].eq(
-                Mux(stores_kv, stored_word, attention.kv_address[lane])
+                Mux(stores_kv, stored_word, attention.reads.kv.address[lane])
             )
 
         # Masks of one head.
@@ -321,7 +320,7 @@ class Core(wiring.Component):
             address=loader.row >> part_bits,
             data=loader.data.replicate(mask_rows),
         )
-        connect(m, attention.mask, mask.read)
+        connect(m, attention.reads.mask, mask.read)
 
         # LayerNorm's outputs: two groups of norm_channels a row.
         m.submodules.activation = activation = RowMemory(
@@ -347,16 +346,13 @@ class Core(wiring.Component):
             address=result.row,
             data=result.data,
         )
-        # Row token * pitch + first of a head's output, two cycles after it was offered.
-        m.d.comb += attention.rows.ready.eq(1)
-        output = attention.rows.payload
-        base = register(m, output.token * head_place.pitch, name="output_base")
+        output = attention.writes.hidden
         write(
             hidden,
-            enable=delay(m, attention.rows.valid, 2, name="output_valid", reset_less=False),
-            chunks=-1,
-            address=register(m, base + head_place.first, name="output_row"),
-            data=delay(m, output.data, 2, name="output_data"),
+            enable=output.enable.any(),
+            chunks=output.enable,
+            address=output.address,
+            data=output.data,
         )
         read(hidden, Target.HIDDEN, source)
 
@@ -399,13 +395,14 @@ class Core(wiring.Component):
 
         sum_row_bits = (config.importance_word_rows - 1).bit_length()
         m.d.comb += [
-            operands.query.eq(query.read.data),
-            operands.banks.eq(banks.data),
+            operands.query.eq(attention.operands.row),
+            operands.banks.eq(attention.operands.vectors),
             operands.activation.eq(activation.read.data),
             operands.hidden.eq(hidden.read.data),
-            attention.query.data.eq(query.read.data),
-            attention.sort.enable.eq(topk.sort.enable | store[Target.IMPORTANCE]),
-            attention.sort.address.eq(
+            attention.reads.query.data.eq(query.read.data),
+            attention.reads.kv.data.eq(banks.data),
+            attention.held.importance.enable.eq(topk.sort.enable | store[Target.IMPORTANCE]),
+            attention.held.importance.address.eq(
                 Mux(store[Target.IMPORTANCE], storer.row >> sum_row_bits, topk.sort.address)
             ),
         ]
@@ -415,7 +412,7 @@ class Core(wiring.Component):
         zeros = Const(0, numerics.STORED_IMPORTANCE_BITS - config.importance_bits)
         sum_rows = Signal(ArrayLayout(config.row_bits, config.importance_word_rows))
         m.d.comb += sum_rows.as_value().eq(
-            Cat(Cat(attention.sort.data[lane], zeros) for lane in range(config.lanes))
+            Cat(Cat(attention.held.importance.data[lane], zeros) for lane in range(config.lanes))
         )
         live_rows = Signal(ArrayLayout(config.row_bits, transfers(config)[Target.LIVE].rows))
         m.d.comb += live_rows.as_value().eq(live.live)

@@ -24,7 +24,7 @@ class BankedMemory(wiring.Component):
     ----------
     write_enable, write_chunks : one bit a bank, one bit a chunk
     write_address, write_data : the word to write, common to the banks
-    address : read address of every bank
+    enable, address : reads, with an address for every bank
     data : what the banks held there, LATENCY cycles later
     """
 
@@ -38,6 +38,7 @@ class BankedMemory(wiring.Component):
                 "write_chunks": In(chunks, init=(1 << chunks) - 1),
                 "write_address": In(range(depth)),
                 "write_data": In(shape),
+                "enable": In(1),
                 "address": In(ArrayLayout(range(depth), banks)),
                 "data": Out(ArrayLayout(shape, banks)),
             }
@@ -53,7 +54,7 @@ class BankedMemory(wiring.Component):
             m.d.comb += [
                 memory.write_address.eq(self.write_address),
                 memory.write_data.eq(self.write_data),
-                memory.read.enable.eq(1),
+                memory.read.enable.eq(self.enable),
                 memory.read.address.eq(self.address[bank]),
                 self.data[bank].eq(memory.read.data),
             ]
