@@ -4,12 +4,12 @@ import random
 
 import cocotb
 
-from cocotb_tests.common.pipelined import run_pipeline
+from cocotb_tests.common.pipelined import run_function
 from cocotb_tests.harness.bench import parameters, start
 from cocotb_tests.harness.compare import assert_equal
 from model.tests import formulas
 from rtl_gen import numerics
-from rtl_gen.common.reciprocal import Reciprocal
+from rtl_gen.common.reciprocal import Reciprocal, reciprocal_layout
 
 
 @cocotb.test()
@@ -24,10 +24,7 @@ async def quotients(dut):
         multiples = [numerics.EXP_MAX * i for i in range(1, largest // numerics.EXP_MAX, 7)]
         values = [largest, *powers, *multiples, *(rng.randint(1, largest) for _ in range(500))]
     rng.shuffle(values)
-    outputs = {"mantissa": numerics.RECIPROCAL_BITS, "length": bits.bit_length()}
     await start(dut)
-    results = await run_pipeline(
-        dut, {"value": bits}, outputs, Reciprocal.LATENCY, [{"value": v} for v in values]
-    )
+    results = await run_function(dut, bits, reciprocal_layout(bits), Reciprocal.LATENCY, values)
     actual = [(result["mantissa"], result["length"]) for result in results]
     assert_equal("(mantissa, length)", actual, [formulas.reciprocal(v) for v in values])

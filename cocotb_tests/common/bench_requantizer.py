@@ -7,14 +7,15 @@ import random
 
 import cocotb
 from amaranth.hdl import signed
-from amaranth.lib.data import ArrayLayout
+from amaranth.lib.data import ArrayLayout, StructLayout
 
-from cocotb_tests.common.pipelined import run_pipeline
+from cocotb_tests.common.pipelined import run_function
 from cocotb_tests.harness.bench import parameters, start
 from cocotb_tests.harness.compare import assert_equal
 from model.tests import formulas
 from rtl_gen import numerics
 from rtl_gen.common.requantize import Requantizer
+from rtl_gen.interfaces.layouts import scale_layout
 
 
 @cocotb.test()
@@ -42,20 +43,19 @@ async def rounds_and_saturates(dut):
         for _ in range(4)
     ]
     rng.shuffle(factors)
-    items = [{"values": vector(m, s), "multiplier": m, "shift": s} for m, s in factors]
-    inputs = {
-        "values": ArrayLayout(signed(bits), elements),
-        "multiplier": numerics.MULTIPLIER_BITS,
-        "shift": numerics.SHIFT_BITS,
-    }
-    outputs = {"results": ArrayLayout(signed(output_bits), elements)}
-    await start(dut)
-    results = await run_pipeline(dut, inputs, outputs, Requantizer.LATENCY, items)
-    expected = [
-        [
-            formulas.requantised(value, item["multiplier"], item["shift"], output_bits)
-            for value in item["values"]
-        ]
-        for item in items
+    vectors = [vector(*factor) for factor in factors]
+    items = [
+        {"values": values, "scale": {"multiplier": m, "shift": s}}
+        for values, (m, s) in zip(vectors, factors, strict=True)
     ]
-    assert_equal("results", [result["results"] for result in results], expected)
+    argument = StructLayout(
+        {"values": ArrayLayout(signed(bits), elements), "scale": scale_layout()}
+    )
+    result = ArrayLayout(signed(output_bits), elements)
+    await start(dut)
+    results = await run_function(dut, argument, result, Requantizer.LATENCY, items)
+    expected = [
+        [formulas.requantised(value, *factor, output_bits) for value in values]
+        for values, factor in zip(vectors, factors, strict=True)
+    ]
+    assert_equal("results", results, expected)

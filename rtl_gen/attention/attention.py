@@ -45,7 +45,7 @@ from rtl_gen.config import AcceleratorConfig
 from rtl_gen.interfaces.command import Command, Reach
 from rtl_gen.interfaces.layouts import array_sums_layout, operands_layout
 from rtl_gen.interfaces.memories import READ_LATENCY, held, reads, writes
-from rtl_gen.interfaces.ports import always
+from rtl_gen.interfaces.ports import always, function
 
 
 def _reaches(config: AcceleratorConfig, command: View) -> tuple[Reach]:
@@ -78,8 +78,8 @@ class Attention(wiring.Component):
     writes : out, port of the hidden memory, which takes every output row at once
     held : in, read port of the importance sums, while idle
     clear : in, words of importance sums to zero, while idle
-    operands : out, what the operand registers take in this cycle: latches of query and kv memories
-    sums : in, results of the array
+    operands : out, what the operand registers take in this cycle, latches of query and kv memories
+        among it; the array's sums `dot_latency` and `column_latency` behind the registers
     events : out, the array takes a beat of either kind in this cycle
     """
 
@@ -119,8 +119,7 @@ class Attention(wiring.Component):
                 "writes": Out(writes(config, "attention")),
                 "held": In(held(config, "attention")),
                 "clear": In(always(unsigned(config.word_bits))),
-                "operands": Out(operands_layout(config)),
-                "sums": In(array_sums_layout(config)),
+                "operands": Out(function(operands_layout(config), array_sums_layout(config))),
                 "events": Out(StructLayout({"qk_beat": 1, "pv_beat": 1})),
             }
         )
@@ -186,16 +185,16 @@ class Attention(wiring.Component):
         """A query row's latch stays until the next row's first beat."""
         is_pv, beat = issue.payload.is_pv, issue.payload.beat
         query, kv = self.reads.query, self.reads.kv
-        scalars = self.operands.lanes
+        operands = self.operands.argument
         m.d.comb += [
             query.enable.eq(self.events.qk_beat & beat.first),
             query.address.eq(beat.row.token),
             kv.enable.eq(issue.valid),
             *(kv.address[i].eq(Cat(is_pv, beat.word[i])) for i in range(self._config.lanes)),
-            self.operands.row.eq(query.data),
-            self.operands.vectors.eq(kv.data),
-            scalars.scalars.eq(delay(m, beat.exponentials, READ_LATENCY, name="scalars")),
-            scalars.scale_lanes.eq(delay(m, is_pv, READ_LATENCY, name="scale_lanes")),
+            operands.row.eq(query.data),
+            operands.vectors.eq(kv.data),
+            operands.lanes.scalars.eq(delay(m, beat.exponentials, READ_LATENCY, name="scalars")),
+            operands.lanes.scale_lanes.eq(delay(m, is_pv, READ_LATENCY, name="scale_lanes")),
         ]
 
     def _keep_keys(self, m: Module, beat, row_buffer: RowBuffer) -> None:
@@ -215,14 +214,13 @@ class Attention(wiring.Component):
         latency, scores = self.score_latency(self._config), softmax.scores.payload
         valid = delay(m, self.events.qk_beat, latency, name="score_valid", reset_less=False)
         m.d.comb += [
-            requantizer.values.eq(self.sums.dots),
-            requantizer.multiplier.eq(head.scale_a.multiplier),
-            requantizer.shift.eq(head.scale_a.shift),
+            requantizer.call.argument.values.eq(self.operands.result.dots),
+            requantizer.call.argument.scale.eq(head.scale_a),
             softmax.scores.valid.eq(valid),
             scores.last.eq(delay(m, beat.last, latency, name="score_last")),
             scores.token.eq(delay(m, beat.row.token, latency, name="score_token")),
             scores.valid.eq(delay(m, beat.valid, latency, name="score_lane_valid")),
-            scores.scores.eq(requantizer.results),
+            scores.scores.eq(requantizer.call.result),
         ]
 
     def _accumulate_importance(self, m: Module, beat, head) -> None:
@@ -247,7 +245,7 @@ class Attention(wiring.Component):
             columns.first.eq(delay(m, beat.first, latency, name="column_first")),
             columns.last.eq(delay(m, beat.last, latency, name="column_last")),
             columns.row.eq(delay(m, beat.row, latency, name="column_row")),
-            columns.columns.eq(self.sums.columns),
+            columns.columns.eq(self.operands.result.columns),
         ]
 
     def _store(self, m: Module, rows, head) -> None:

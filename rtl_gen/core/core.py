@@ -164,14 +164,14 @@ class Core(wiring.Component):
             operands.source.eq(linear.source),
             operands.take.eq(linear.take),
             operands.weights.eq(linear.weights),
-            operands.scalars_in.eq(attention.operands.lanes.scalars),
-            operands.scale_lanes_in.eq(attention.operands.lanes.scale_lanes),
+            operands.scalars_in.eq(attention.operands.argument.lanes.scalars),
+            operands.scale_lanes_in.eq(attention.operands.argument.lanes.scale_lanes),
             array.row.eq(operands.row),
             array.scalars.eq(operands.scalars),
             array.scale_lanes.eq(operands.scale_lanes),
             array.vectors.eq(operands.vectors),
-            attention.sums.dots.eq(array.dots),
-            attention.sums.columns.eq(array.columns),
+            attention.operands.result.dots.eq(array.dots),
+            attention.operands.result.columns.eq(array.columns),
             linear.dots.eq(array.dots),
         ]
         self._memories(m, loader, storer, linear, norm, attention, topk, operands, live)
@@ -395,8 +395,8 @@ class Core(wiring.Component):
 
         sum_row_bits = (config.importance_word_rows - 1).bit_length()
         m.d.comb += [
-            operands.query.eq(attention.operands.row),
-            operands.banks.eq(attention.operands.vectors),
+            operands.query.eq(attention.operands.argument.row),
+            operands.banks.eq(attention.operands.argument.vectors),
             operands.activation.eq(activation.read.data),
             operands.hidden.eq(hidden.read.data),
             attention.reads.query.data.eq(query.read.data),

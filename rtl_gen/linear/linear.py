@@ -284,11 +284,11 @@ class LinearEngine(wiring.Component):
             )
             m.submodules[f"requantizer_{lane}"] = requantizer
             m.d.comb += [
-                requantizer.values[0].eq(total[lane]),
-                requantizer.multiplier.eq(requantising[lane].multiplier),
-                requantizer.shift.eq(requantising[lane].shift),
+                requantizer.call.argument.values[0].eq(total[lane]),
+                requantizer.call.argument.scale.multiplier.eq(requantising[lane].multiplier),
+                requantizer.call.argument.scale.shift.eq(requantising[lane].shift),
             ]
-            results.append(requantizer.results[0])
+            results.append(requantizer.call.result[0])
         complete = valid[total_at] & steps[total_at].last_slice
         m.d.comb += [
             read.en.eq(1),
