@@ -3,26 +3,24 @@
 The factor changes every cycle. Expectation: fractions, rounded half up.
 """
 
-import random
-
 import cocotb
-from amaranth.hdl import signed
-from amaranth.lib.data import ArrayLayout, StructLayout
 
-from cocotb_tests.common.pipelined import run_function
-from cocotb_tests.harness.bench import parameters, start
 from cocotb_tests.harness.compare import assert_equal
+from cocotb_tests.harness.unit_bench import UnitBench
 from model.tests import formulas
 from rtl_gen import numerics
 from rtl_gen.common.requantize import Requantizer
-from rtl_gen.interfaces.layouts import scale_layout
+
+
+class RequantizerBench(UnitBench):
+    def make_unit(self) -> Requantizer:
+        return Requantizer(**{n: self.given[n] for n in ("elements", "input_bits", "output_bits")})
 
 
 @cocotb.test()
 async def rounds_and_saturates(dut):
-    given = parameters()
-    elements, bits, output_bits = given["elements"], given["input_bits"], given["output_bits"]
-    rng = random.Random(given["seed"])
+    bench = await RequantizerBench.on(dut)
+    elements, bits, rng = bench.given["elements"], bench.given["input_bits"], bench.rng
     lowest, highest = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
 
     def near_halves(multiplier: int, shift: int) -> list[int]:
@@ -43,19 +41,19 @@ async def rounds_and_saturates(dut):
         for _ in range(4)
     ]
     rng.shuffle(factors)
-    vectors = [vector(*factor) for factor in factors]
     items = [
-        {"values": values, "scale": {"multiplier": m, "shift": s}}
-        for values, (m, s) in zip(vectors, factors, strict=True)
+        {
+            "values": vector(*factor),
+            "scale": dict(zip(("multiplier", "shift"), factor, strict=True)),
+        }
+        for factor in factors
     ]
-    argument = StructLayout(
-        {"values": ArrayLayout(signed(bits), elements), "scale": scale_layout()}
-    )
-    result = ArrayLayout(signed(output_bits), elements)
-    await start(dut)
-    results = await run_function(dut, argument, result, Requantizer.LATENCY, items)
+    results = await bench.call(items, Requantizer.LATENCY)
     expected = [
-        [formulas.requantised(value, *factor, output_bits) for value in values]
-        for values, factor in zip(vectors, factors, strict=True)
+        [
+            formulas.requantised(value, *factor, bench.given["output_bits"])
+            for value in item["values"]
+        ]
+        for item, factor in zip(items, factors, strict=True)
     ]
     assert_equal("results", results, expected)

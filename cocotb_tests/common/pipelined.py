@@ -9,17 +9,6 @@ from cocotb.triggers import RisingEdge
 from rtl_gen.interfaces.packing import pack, unpack
 
 
-async def run_function(
-    dut: HierarchyObject, argument: Any, result: Any, latency: int, arguments: Sequence[Any]
-) -> list[Any]:
-    """`run_pipeline` of a unit with the port `call`, a function from `argument` to `result`."""
-    items = [{"call__argument": item} for item in arguments]
-    results = await run_pipeline(
-        dut, {"call__argument": argument}, {"call__result": result}, latency, items
-    )
-    return [item["call__result"] for item in results]
-
-
 async def run_pipeline(
     dut: HierarchyObject,
     inputs: Mapping[str, Any],
