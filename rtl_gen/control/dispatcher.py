@@ -38,7 +38,7 @@ from rtl_gen.interfaces.program import (
     record_rows,
 )
 from rtl_gen.interfaces.targets import row_count_bits, transfers
-from rtl_gen.linear.linear import linear_layout
+from rtl_gen.linear.command import LINEAR
 from rtl_gen.norm.layer_norm import norm_command_layout
 from rtl_gen.transfer.row_loader import transfer_layout
 from rtl_gen.transfer.row_storer import store_layout
@@ -108,7 +108,7 @@ class Dispatcher(wiring.Component):
                 "all_idle": In(1),
                 "fill": Out(stream.Signature(unsigned(config.count_bits))),
                 "load": Out(stream.Signature(transfer_layout(config))),
-                "linear": Out(stream.Signature(linear_layout(config))),
+                "linear": Out(LINEAR.signature(config)),
                 "norm": Out(stream.Signature(norm_command_layout(config))),
                 "attend": Out(stream.Signature(head_layout())),
                 "head_place": Out(head_place_layout(config)),

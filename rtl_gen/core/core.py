@@ -20,9 +20,10 @@ from rtl_gen.common.pipeline import delay, register
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.dispatcher import Dispatcher, fetch_layout, head_place_layout
 from rtl_gen.interfaces.layouts import row_layout
-from rtl_gen.interfaces.program import ADDRESS_BITS, Destination, ErrorCode
+from rtl_gen.interfaces.memories import kv_address
+from rtl_gen.interfaces.program import ADDRESS_BITS, ErrorCode
 from rtl_gen.interfaces.targets import Target, transfers
-from rtl_gen.linear.linear import LinearEngine
+from rtl_gen.linear.engine import LinearEngine
 from rtl_gen.memory.banked import BankedMemory
 from rtl_gen.memory.row_memory import RowMemory
 from rtl_gen.norm.layer_norm import LayerNorm
@@ -118,13 +119,13 @@ class Core(wiring.Component):
         connect(m, dispatcher.fetch, flipped(self.fetch))
         connect(m, flipped(self.rows), dispatcher.rows)
         connect(m, dispatcher.load, loader.command)
-        connect(m, dispatcher.linear, linear.command)
+        connect(m, dispatcher.linear, linear.linear)
         connect(m, dispatcher.norm, norm.start)
         connect(m, dispatcher.attend, attention.start)
         connect(m, dispatcher.store, storer.command)
         connect(m, dispatcher.fill, live.fill)
         connect(m, dispatcher.loader_rows, loader.rows)
-        connect(m, dispatcher.linear_rows, linear.rows)
+        connect(m, dispatcher.linear_rows, linear.payload.rows)
         connect(m, storer.rows, flipped(self.stored))
         tokens_idle = self._tokens(m, dispatcher, live, topk, attention)
         head_place = Signal(head_place_layout(config), reset_less=True)
@@ -135,7 +136,7 @@ class Core(wiring.Component):
         others_idle = attention.idle & norm_idle & tokens_idle & storer.idle
         m.d.comb += [
             dispatcher.loader_idle.eq(loader.idle),
-            dispatcher.linear_feeding.eq(linear.feeding),
+            dispatcher.linear_feeding.eq(linear.payload.feeding | linear.payload.expects),
         ]
         # A unit's start is IDLE_CYCLES behind the idle flags that it waits for. A flag falls in the
         # cycle after a command; the next command takes longer than that.
@@ -148,7 +149,7 @@ class Core(wiring.Component):
             attention.live.eq(live.live),
             linear.count.eq(live.count),
         ]
-        readers = {linear: linear.running, norm: ~norm_idle}
+        readers = {norm: ~norm_idle}
         port = attention.list
         m.d.comb += [live.read.enable.eq(port.enable), live.read.position.eq(port.position)]
         for reader, active in readers.items():
@@ -157,50 +158,48 @@ class Core(wiring.Component):
                     live.read.enable.eq(reader.list.enable),
                     live.read.position.eq(reader.list.position),
                 ]
-        for reader in (attention, linear, norm):
+        port = linear.reads.live_list
+        with m.If(linear.events.running):
+            m.d.comb += [
+                live.read.enable.eq(port.enable),
+                live.read.position.eq(port.address),
+            ]
+        m.d.comb += port.data.eq(live.read.token)
+        for reader in (attention, norm):
             m.d.comb += reader.list.token.eq(live.read.token)
 
         # Array.
         m.d.comb += [
-            operands.linear.eq(linear.running),
-            operands.source.eq(linear.source),
-            operands.take.eq(linear.take),
-            operands.weights.eq(linear.weights),
-            operands.scalars_in.eq(attention.scalars),
-            operands.scale_lanes_in.eq(attention.scale_lanes),
-            array.row.eq(operands.row),
-            array.scalars.eq(operands.scalars),
-            array.scale_lanes.eq(operands.scale_lanes),
-            array.vectors.eq(operands.vectors),
-            attention.dots.eq(array.dots),
-            attention.columns.eq(array.columns),
-            linear.dots.eq(array.dots),
+            operands.attention.argument.lanes.scalars.eq(attention.scalars),
+            operands.attention.argument.lanes.scale_lanes.eq(attention.scale_lanes),
+            attention.dots.eq(operands.attention.result.dots),
+            attention.columns.eq(operands.attention.result.columns),
         ]
+        connect(m, linear.array, operands.linear)
+        connect(m, operands.array, array.compute)
         self._memories(m, loader, storer, linear, norm, attention, topk, operands, head_place, live)
 
         # Statistics of the next norm, beside the residual writes.
         m.d.comb += [
-            statistics.valid.eq(
-                linear.result_valid & (linear.result.destination == Destination.RESIDUAL)
-            ),
-            statistics.token.eq(linear.result.token),
-            statistics.first.eq(linear.result.first),
-            statistics.values.eq(linear.result.values),
+            statistics.valid.eq(linear.updates.valid),
+            statistics.token.eq(linear.updates.payload.token),
+            statistics.first.eq(linear.updates.payload.first),
+            statistics.values.eq(linear.updates.payload.values),
         ]
         connect(m, norm.statistics, statistics.read)
 
         events = {
             "cycles": self.busy,
-            "linear_cycles": linear.running,
+            "linear_cycles": linear.events.running,
             "attention_cycles": ~attention.idle,
             "norm_cycles": ~norm_idle,
             "prune_cycles": ~tokens_idle,
             "load_cycles": ~loader.idle,
             "store_cycles": ~storer.idle,
-            "linear_beats": linear.beat,
+            "linear_beats": linear.events.beat,
             "qk_beats": attention.qk_beat,
             "pv_beats": attention.pv_beat,
-            "weight_stalls": linear.stalled,
+            "weight_stalls": linear.events.stalled,
             "rows_read": self.rows.valid & self.rows.ready,
             "rows_written": self.stored.valid & self.stored.ready,
         }
@@ -245,13 +244,8 @@ class Core(wiring.Component):
         config = self._config
         chunks = config.chunks
         row = row_layout(config)
-        result = linear.result
         load = {target: loader.write & (loader.target == target) for target in Target}
         store = {target: storer.active & (storer.target == target) for target in Target}
-        result_to = {
-            destination: linear.result_valid & (result.destination == destination)
-            for destination in Destination
-        }
 
         def write(memory, *, enable, chunks, address, data) -> None:
             with m.If(enable):
@@ -264,6 +258,15 @@ class Core(wiring.Component):
         def load_rows(memory, target: Target) -> None:
             write(memory, enable=load[target], chunks=-1, address=loader.row, data=loader.data)
 
+        def write_results(memory, port) -> None:
+            write(
+                memory,
+                enable=port.enable.any(),
+                chunks=port.enable,
+                address=port.address,
+                data=port.data,
+            )
+
         def read(memory, target: Target, port) -> None:
             """`port` reads, or the storer."""
             m.d.comb += [
@@ -275,15 +278,8 @@ class Core(wiring.Component):
 
         # Query: row of the live token.
         m.submodules.query = query = RowMemory(depth=config.max_tokens, shape=row, chunks=chunks)
-        to_qkv = result_to[Destination.QKV]
         load_rows(query, Target.QUERY)
-        write(
-            query,
-            enable=to_qkv & (result.qkv == Target.QUERY),
-            chunks=result.chunks,
-            address=result.token,
-            data=result.data,
-        )
+        write_results(query, linear.writes.query)
         read(query, Target.QUERY, attention.query)
 
         # K and V share their banks: bit 0 of the address chooses V.
@@ -292,17 +288,18 @@ class Core(wiring.Component):
         )
         lane_bits = (config.lanes - 1).bit_length()
         loads_kv = load[Target.KEY] | load[Target.VALUE]
-        token = Mux(loads_kv, loader.row, result.token)
-        is_value = Mux(loads_kv, loader.target == Target.VALUE, result.qkv == Target.VALUE)
+        kv = linear.writes.kv
+        loaded = kv_address(config, loader.row, loader.target == Target.VALUE)
+        address = Mux(loads_kv, loaded, kv.address)
         stores_kv = store[Target.KEY] | store[Target.VALUE]
         stored_word = Cat(storer.target == Target.VALUE, (storer.row >> lane_bits))
         m.d.comb += [
-            banks.write_address.eq(Cat(is_value, token >> lane_bits)),
-            banks.write_data.eq(Mux(loads_kv, loader.data, result.data)),
-            banks.write_chunks.eq(Mux(loads_kv, -1, result.chunks)),
+            banks.write_address.eq(address >> lane_bits),
+            banks.write_data.eq(Mux(loads_kv, loader.data, kv.data.as_value())),
+            banks.write_chunks.eq(Mux(loads_kv, -1, kv.enable)),
         ]
-        with m.If(loads_kv | (to_qkv & (result.qkv != Target.QUERY))):
-            m.d.comb += banks.write_enable.eq(1 << token[:lane_bits])
+        with m.If(loads_kv | kv.enable.any()):
+            m.d.comb += banks.write_enable.eq(1 << address[:lane_bits])
         for lane in range(config.lanes):
             m.d.comb += banks.address[lane].eq(
                 Mux(stores_kv, stored_word, attention.kv_address[lane])
@@ -334,19 +331,12 @@ class Core(wiring.Component):
             address=norm.activations.address >> 1,
             data=norm.activations.data.as_value().replicate(2),
         )
-        source = _Port(linear.source_enable, linear.source_address)
-        read(activation, Target.ACTIVATION, source)
+        read(activation, Target.ACTIVATION, linear.reads.activation)
 
         # Patches, attention outputs, hidden channels, logits.
         m.submodules.hidden = hidden = RowMemory(depth=config.hidden_rows, shape=row, chunks=chunks)
         load_rows(hidden, Target.HIDDEN)
-        write(
-            hidden,
-            enable=result_to[Destination.HIDDEN] | result_to[Destination.LOGITS],
-            chunks=result.chunks,
-            address=result.row,
-            data=result.data,
-        )
+        write_results(hidden, linear.writes.hidden)
         # Row token * pitch + first of a head's output, two cycles after it was offered.
         m.d.comb += attention.rows.ready.eq(1)
         output = attention.rows.payload
@@ -358,39 +348,33 @@ class Core(wiring.Component):
             address=register(m, base + head_place.first, name="output_row"),
             data=delay(m, output.data, 2, name="output_data"),
         )
-        read(hidden, Target.HIDDEN, source)
+        read(hidden, Target.HIDDEN, linear.reads.hidden)
 
         # Residual stream.
         m.submodules.residual = residual = RowMemory(
             depth=config.residual_rows, shape=config.row_bits, chunks=chunks
         )
         load_rows(residual, Target.RESIDUAL)
-        write(
-            residual,
-            enable=result_to[Destination.RESIDUAL],
-            chunks=result.chunks,
-            address=result.row,
-            data=result.data,
-        )
-        by_linear = linear.running
+        write_results(residual, linear.writes.residual)
+        by_linear = linear.events.running
         read(
             residual,
             Target.RESIDUAL,
             _Port(
-                Mux(by_linear, linear.residual.enable, norm.residual.enable),
-                Mux(by_linear, linear.residual.address, norm.residual.address),
+                Mux(by_linear, linear.reads.residual.enable, norm.residual.enable),
+                Mux(by_linear, linear.reads.residual.address, norm.residual.address),
             ),
         )
         m.d.comb += [
-            linear.residual.data.eq(residual.read.data),
+            linear.reads.residual.data.eq(residual.read.data),
             norm.residual.data.as_value().eq(residual.read.data),
         ]
 
         # Tables.
         m.d.comb += [
-            linear.gelu_write.eq(load[Target.GELU]),
-            linear.gelu_address.eq(loader.row),
-            linear.gelu_data.eq(loader.data),
+            linear.held.gelu.enable.eq(load[Target.GELU]),
+            linear.held.gelu.address.eq(loader.row),
+            linear.held.gelu.data.eq(loader.data),
             norm.shifts.valid.eq(load[Target.CHANNEL_SHIFT]),
             norm.shifts.address.eq(loader.row),
         ]
@@ -399,10 +383,10 @@ class Core(wiring.Component):
 
         sum_row_bits = (config.importance_word_rows - 1).bit_length()
         m.d.comb += [
-            operands.query.eq(query.read.data),
-            operands.banks.eq(banks.data),
-            operands.activation.eq(activation.read.data),
-            operands.hidden.eq(hidden.read.data),
+            operands.attention.argument.row.eq(query.read.data),
+            operands.attention.argument.vectors.eq(banks.data),
+            linear.reads.activation.data.eq(activation.read.data),
+            linear.reads.hidden.data.eq(hidden.read.data),
             attention.query.data.eq(query.read.data),
             attention.sort.enable.eq(topk.sort.enable | store[Target.IMPORTANCE]),
             attention.sort.address.eq(

@@ -128,3 +128,17 @@ def operands_layout(config: AcceleratorConfig) -> StructLayout:
             "lanes": scalars_layout(config),
         }
     )
+
+
+def linear_operands_layout(config: AcceleratorConfig) -> StructLayout:
+    """What a linear layer gives the array: a row in every cycle, and weights that stay from the
+    cycle of `take` on. `running`: the array works for it.
+    """
+    return StructLayout(
+        {
+            "running": 1,
+            "take": 1,
+            "row": row_layout(config),
+            "weights": vectors_layout(config),
+        }
+    )
