@@ -1,33 +1,33 @@
 """Bench of `Reciprocal`. Parameters: bits, exhaustive (every value, or corners), seed."""
 
-import random
-
 import cocotb
 
-from cocotb_tests.common.pipelined import run_pipeline
-from cocotb_tests.harness.bench import parameters, start
 from cocotb_tests.harness.compare import assert_equal
+from cocotb_tests.harness.unit_bench import UnitBench
 from model.tests import formulas
 from rtl_gen import numerics
 from rtl_gen.common.reciprocal import Reciprocal
 
 
+class ReciprocalBench(UnitBench):
+    def make_unit(self) -> Reciprocal:
+        return Reciprocal(self.given["bits"])
+
+
 @cocotb.test()
 async def quotients(dut):
-    given = parameters()
-    bits, rng = given["bits"], random.Random(given["seed"])
+    bench = await ReciprocalBench.on(dut)
+    bits, rng = bench.given["bits"], bench.rng
     largest = (1 << bits) - 1
-    if given["exhaustive"]:
+    if bench.given["exhaustive"]:
         values = list(range(1, largest + 1))
     else:
         powers = [(1 << n) + offset for n in range(1, bits) for offset in (-1, 0, 1)]
         multiples = [numerics.EXP_MAX * i for i in range(1, largest // numerics.EXP_MAX, 7)]
         values = [largest, *powers, *multiples, *(rng.randint(1, largest) for _ in range(500))]
     rng.shuffle(values)
-    outputs = {"mantissa": numerics.RECIPROCAL_BITS, "length": bits.bit_length()}
-    await start(dut)
-    results = await run_pipeline(
-        dut, {"value": bits}, outputs, Reciprocal.LATENCY, [{"value": v} for v in values]
+    results = await bench.pipeline(
+        [{"value": v} for v in values], ["mantissa", "length"], Reciprocal.LATENCY
     )
     actual = [(result["mantissa"], result["length"]) for result in results]
     assert_equal("(mantissa, length)", actual, [formulas.reciprocal(v) for v in values])

@@ -3,25 +3,24 @@
 The factor changes every cycle. Expectation: fractions, rounded half up.
 """
 
-import random
-
 import cocotb
-from amaranth.hdl import signed
-from amaranth.lib.data import ArrayLayout
 
-from cocotb_tests.common.pipelined import run_pipeline
-from cocotb_tests.harness.bench import parameters, start
 from cocotb_tests.harness.compare import assert_equal
+from cocotb_tests.harness.unit_bench import UnitBench
 from model.tests import formulas
 from rtl_gen import numerics
 from rtl_gen.common.requantize import Requantizer
 
 
+class RequantizerBench(UnitBench):
+    def make_unit(self) -> Requantizer:
+        return Requantizer(**{n: self.given[n] for n in ("elements", "input_bits", "output_bits")})
+
+
 @cocotb.test()
 async def rounds_and_saturates(dut):
-    given = parameters()
-    elements, bits, output_bits = given["elements"], given["input_bits"], given["output_bits"]
-    rng = random.Random(given["seed"])
+    bench = await RequantizerBench.on(dut)
+    elements, bits, rng = bench.given["elements"], bench.given["input_bits"], bench.rng
     lowest, highest = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
 
     def near_halves(multiplier: int, shift: int) -> list[int]:
@@ -43,17 +42,12 @@ async def rounds_and_saturates(dut):
     ]
     rng.shuffle(factors)
     items = [{"values": vector(m, s), "multiplier": m, "shift": s} for m, s in factors]
-    inputs = {
-        "values": ArrayLayout(signed(bits), elements),
-        "multiplier": numerics.MULTIPLIER_BITS,
-        "shift": numerics.SHIFT_BITS,
-    }
-    outputs = {"results": ArrayLayout(signed(output_bits), elements)}
-    await start(dut)
-    results = await run_pipeline(dut, inputs, outputs, Requantizer.LATENCY, items)
+    results = await bench.pipeline(items, ["results"], Requantizer.LATENCY)
     expected = [
         [
-            formulas.requantised(value, item["multiplier"], item["shift"], output_bits)
+            formulas.requantised(
+                value, item["multiplier"], item["shift"], bench.given["output_bits"]
+            )
             for value in item["values"]
         ]
         for item in items

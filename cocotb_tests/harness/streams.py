@@ -1,7 +1,8 @@
 """Drivers for `amaranth.lib.stream` ports, with stalls from any iterator of booleans.
 
 A port `keys` of signature `stream.Signature(shape)` appears as `keys__valid`, `keys__ready` and
-`keys__payload`. Items are those of rtl_gen/common/packing.py; one that does not fit is refused.
+`keys__payload`; an always-ready one has no `keys__ready`, and its sink cannot pause. Items are
+those of rtl_gen/common/packing.py; one that does not fit is refused.
 
 Valid and ready are sampled at the rising edge, as the hardware samples them. Once valid is up it
 stays up, with the same payload, until the transfer: the rule of `amaranth.lib.stream`, which
@@ -42,7 +43,7 @@ class _StreamPort:
         self.pauses = repeat(False) if pauses is None else pauses
         self._edge = RisingEdge(dut.clk)
         self._valid = dut[f"{name}__valid"]
-        self._ready = dut[f"{name}__ready"]
+        self._ready = getattr(dut, f"{name}__ready", None)
         self._payload = dut[f"{name}__payload"] if Shape.cast(shape).width else None
 
 
@@ -88,7 +89,7 @@ class StreamSource(_StreamPort):
                 self._payload.value = self._queue[0]
             self._valid.value = 1
             await self._edge
-            while not int(self._ready.value):
+            while self._ready is not None and not int(self._ready.value):
                 await self._edge
             self._queue.popleft()
             self._valid.value = 0
@@ -105,6 +106,8 @@ class StreamSink(_StreamPort):
         pauses: Iterable[bool] | None = None,
     ) -> None:
         super().__init__(dut, name, shape, pauses)
+        if pauses is not None and self._ready is None:
+            raise ValueError(f"stream {name} is always ready: its sink cannot pause")
         self._items: deque[Any] = deque()
         self._arrived = Event()
         cocotb.start_soon(self._take())
@@ -127,7 +130,8 @@ class StreamSink(_StreamPort):
     async def _take(self) -> None:
         waiting = None
         for pause in self.pauses:
-            self._ready.value = not pause
+            if self._ready is not None:
+                self._ready.value = not pause
             await self._edge
             offered = bits = None
             if int(self._valid.value):

@@ -1,11 +1,12 @@
 """The pruning units as an accelerator wires them, with a bench's access to what they work on."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.pruning.live_tokens import LiveTokens, token_read_signature
+from rtl_gen.memory.row_memory import read_signature
+from rtl_gen.pruning.live_tokens import LiveTokens
 from rtl_gen.pruning.topk import TopK
 
 CYCLE_COUNTER_BITS = 16
@@ -16,16 +17,18 @@ class PruningStage(wiring.Component):
 
     Attributes
     ----------
-    fill, live, count, done, read
+    fill, live, count, done
         Those of LiveTokens.
+    read : read port, in
+        That of LiveTokens.
     start : stream, in
         That of TopK.
     load : stream, in
         Keep words that take the sorter's place and make any set of tokens live. Always ready.
     deposit : stream, in
         A word of importance sums for the importance memory. Always ready.
-    inspect_address, inspect_sums : in, out
-        A second read port of the importance memory, one cycle of latency.
+    inspect : read port, in
+        A second one of the importance memory, one cycle of latency.
     select_cycles, update_cycles : out
         Cycles from the last transfer of `fill` or `start` to the last keep word and to `done`.
     """
@@ -42,9 +45,8 @@ class PruningStage(wiring.Component):
                 "start": self.topk.signature.members["start"],
                 "load": In(stream.Signature(self.keep_word)),
                 "deposit": In(stream.Signature(self.deposit_word)),
-                "inspect_address": In(config.word_bits),
-                "inspect_sums": Out(self.topk.sums),
-                "read": In(token_read_signature(config)),
+                "inspect": In(read_signature(config.bank_depth, self.topk.sums)),
+                "read": In(read_signature(config.max_tokens, unsigned(config.token_bits))),
                 "live": Out(config.bank_depth * config.lanes),
                 "count": Out(config.count_bits),
                 "done": Out(1),
@@ -68,7 +70,6 @@ class PruningStage(wiring.Component):
         deposited = self.deposit.payload
         connect(m, flipped(self.fill), live_tokens.fill)
         connect(m, flipped(self.start), topk.start)
-        connect(m, flipped(self.read), live_tokens.read)
         m.d.comb += [
             self.load.ready.eq(1),
             self.deposit.ready.eq(1),
@@ -80,8 +81,12 @@ class PruningStage(wiring.Component):
             write.en.eq(topk.clear.valid | self.deposit.valid),
             write.addr.eq(Mux(self.deposit.valid, deposited.address, topk.clear.payload)),
             write.data.as_value().eq(Mux(self.deposit.valid, deposited.sums.as_value(), 0)),
-            inspect.addr.eq(self.inspect_address),
-            self.inspect_sums.eq(inspect.data),
+            inspect.en.eq(self.inspect.enable),
+            inspect.addr.eq(self.inspect.address),
+            self.inspect.data.eq(inspect.data),
+            live_tokens.read.enable.eq(self.read.enable),
+            live_tokens.read.position.eq(self.read.address),
+            self.read.data.eq(live_tokens.read.token),
             self.live.eq(live_tokens.live),
             self.count.eq(live_tokens.count),
             self.done.eq(live_tokens.done),
