@@ -64,6 +64,7 @@ async def reads_what_was_written(dut):
         "address": ArrayLayout(range(depth), banks),
     }
     await start(dut)
+    dut.enable.value = 1
     results = await run_pipeline(
         dut, inputs, {"data": ArrayLayout(bits, banks)}, BankedMemory.LATENCY, items
     )

@@ -23,7 +23,6 @@ from rtl_gen.interfaces.program import host_port, program_port
 from rtl_gen.linear.engine import LinearEngine
 from rtl_gen.memory.share import share_stream
 from rtl_gen.norm.layer_norm import LayerNorm
-from rtl_gen.pooling.pool import Pool
 from rtl_gen.pruning.pruning import Pruning
 from rtl_gen.transfer.row_loader import RowLoader
 from rtl_gen.transfer.row_storer import RowStorer
@@ -35,7 +34,6 @@ UNITS = {
     "attention": Attention,
     "norm": LayerNorm,
     "prune": Pruning,
-    "pool": Pool,
 }
 """Units with commands of their own, by the names that records and the memory plan use."""
 
@@ -72,7 +70,6 @@ class Core(wiring.Component):
         "weight_stalls": "cycles in which a linear layer waits for weights",
         "rows_read": "rows of the program taken",
         "rows_written": "rows sent to memory",
-        "pool_cycles": "cycles in which tokens are averaged",
     }
 
     def __init__(self, config: AcceleratorConfig):
@@ -100,7 +97,7 @@ class Core(wiring.Component):
         connect_memories(m, config, units)
         self._tokens(m, units)
         self._array(m, units["linear"], units["attention"])
-        sources = [units["linear"].updates, units["pool"].updates]
+        sources = [units["linear"].updates]
         share_stream(m, "residual updates", sources, units["norm"].updates)
         self._count(m, units)
         return m
@@ -133,7 +130,7 @@ class Core(wiring.Component):
     def _tokens(self, m: Module, units: dict) -> None:
         """The live tokens to whom it concerns."""
         prune = units["prune"]
-        for name in ("linear", "attention", "norm", "pool"):
+        for name in ("linear", "attention", "norm"):
             m.d.comb += units[name].count.eq(prune.count)
         m.d.comb += units["attention"].live.eq(prune.live)
         connect(m, prune.clear, units["attention"].clear)
@@ -142,7 +139,7 @@ class Core(wiring.Component):
         """One array for linear layers, QK^T and PV."""
         m.submodules.operands = operands = OperandRegisters(self._config)
         m.submodules.array = array = MacArray(self._config)
-        connect(m, linear.operands, operands.linear)
+        connect(m, linear.array, operands.linear)
         connect(m, attention.operands, operands.attention)
         connect(m, operands.array, array.compute)
 

@@ -156,3 +156,17 @@ def memory_status_layout() -> StructLayout:
 def stored_row_layout(config: AcceleratorConfig) -> StructLayout:
     """A row and the address that it goes to, whose bits inside a row are ignored."""
     return StructLayout({"address": unsigned(ADDRESS_BITS), "data": unsigned(config.row_bits)})
+
+
+def linear_operands_layout(config: AcceleratorConfig) -> StructLayout:
+    """What a linear layer gives the array: a row in every cycle, and weights that stay from the
+    cycle of `take` on. `running`: the array works for it.
+    """
+    return StructLayout(
+        {
+            "running": 1,
+            "take": 1,
+            "row": row_layout(config),
+            "weights": vectors_layout(config),
+        }
+    )
