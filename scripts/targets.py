@@ -30,7 +30,12 @@ _TEST_WAVES = Setting(option="-rP")
 _SCHEDULE = "name|file"
 _PYTEST = "python -m pytest --dist worksteal"
 _WORKERS = Variable(example="2", option="-n")
-_LINT = ("python -m ruff check .", "python -m ruff format --check .")
+_LAYERS = "python -c 'from importlinter.cli import lint_imports_command as lint; lint()'"
+_LINT = (
+    "python -m ruff check .",
+    "python -m ruff format --check .",
+    f"{_LAYERS} --no-logo --cache-dir=build/import-linter",
+)
 
 _MASKS = variables(
     MODEL="deit_tiny", SPARSITY="0.8", STRATEGY="learned", MASKS="file", SCHEDULE=_SCHEDULE
@@ -52,12 +57,12 @@ TARGETS: dict[str, Target] = {
         variables(SEED="0", OUT="folder", WAVES=_WAVES),
     ),
     "test": Target(
-        "linter, formatter check and every test, on both simulators",
+        "linter, formatter and layers check and every test, on both simulators",
         (*_LINT, _PYTEST),
         variables(WORKERS=_WORKERS, WAVES=_TEST_WAVES),
         {"WORKERS": "2"},
     ),
-    "lint": Target("linter and formatter check", _LINT),
+    "lint": Target("linter, formatter and layers check", _LINT),
     "format": Target(
         "apply the formatter and the linter's safe fixes",
         ("python -m ruff format .", "python -m ruff check --fix ."),

@@ -10,7 +10,7 @@ compared.
 import itertools
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 import typer
@@ -20,7 +20,7 @@ from timm.data import ImageNetInfo
 from torch import Tensor
 
 from cocotb_tests.network.check import compare, network_pairs
-from cocotb_tests.network.run import MemoryModel, RtlRun, run_image
+from cocotb_tests.network.run import RtlRun, run_image
 from model.commands.integers import calibrated_file
 from model.commands.options import (
     InsteadMasks,
@@ -32,6 +32,7 @@ from model.commands.options import (
 )
 from model.digits.data import held_back_digit
 from model.fit import check_fit
+from model.image import Image
 from model.integer.choices import (
     chosen_picture,
     digit_number,
@@ -131,17 +132,7 @@ def deit(
         f"{network.name}: image of {len(image.data) / 1e6:.1f} MB, seed {seed}; building the "
         "simulation takes a minute or two the first time"
     )
-    run = run_image(
-        choice,
-        image,
-        image.with_patches(patches[0]),
-        simulator=simulator,
-        memory=MemoryModel(latency=timing.latency, rate=timing.rate),
-        seed=seed + 1,
-    )
-    if run.error != ErrorCode.NONE:
-        raise UserError(f"the accelerator stopped with error {run.error.name}")
-    comparison = compare(network_pairs(image, golden, run))
+    run = _simulate(choice, image, patches, timing, simulator, seed + 1)
     result = {
         "model": network.name,
         "network": "random" if network_file is None else str(network_file),
@@ -154,15 +145,8 @@ def deit(
         "latency": latency,
         "rate": timing.rate,
         "seed": seed,
-        "compared": comparison.compared,
-        "mismatches": comparison.mismatches,
-        **_cycles(choice, network, masks, golden, run),
-        "kept_tokens": [int(golden[f"layers.{i}.survivors"].sum()) for i in range(network.layers)],
         "label": None if number is None else held_back_digit(number)[1],
-        "top5": golden["logits"][0].topk(min(5, network.classes)).indices.tolist(),
-        "on_chip_kb": round(on_chip_bytes(choice, network) / 1024, 1),
-        "wall_seconds": round(run.wall_seconds, 1),
-        "counters": run.counters,
+        **_measured(choice, network, image, masks, golden, run),
         "cycles_model": predicted["cycles"],
         "counters_model": predicted,
     }
@@ -170,8 +154,8 @@ def deit(
         file.write((json.dumps(result, indent=2) + "\n").encode())
     _show(result, network, trained=network_file is not None)
     console.print(str(path))
-    if comparison.mismatches:
-        raise UserError(f"{comparison.mismatches} values differ from the golden model")
+    if result["mismatches"]:
+        raise UserError(f"{result['mismatches']} values differ from the golden model")
 
 
 def mac_bound_cycles(
@@ -188,24 +172,49 @@ def mac_bound_cycles(
     return sum(network_macs(network, layer_tokens, entries).values()) / config.macs
 
 
-def _cycles(
+def _simulate(
+    config: AcceleratorConfig,
+    image: Image,
+    patches: Tensor,
+    timing: MemoryTiming,
+    simulator: str,
+    seed: int,
+) -> RtlRun:
+    data = image.with_patches(patches[0])
+    run = run_image(config, image, data, simulator=simulator, memory=timing, seed=seed)
+    if run.error != ErrorCode.NONE:
+        raise UserError(f"the accelerator stopped with error {run.error.name}")
+    return run
+
+
+def _measured(
     config: AcceleratorConfig,
     network: Network,
+    image: Image,
     masks: Tensor,
     golden: dict[str, Tensor],
     run: RtlRun,
-) -> dict[str, float]:
+) -> dict[str, Any]:
+    """What the run took, and how it compares with the golden model and the multipliers' bound."""
+    comparison = compare(network_pairs(image, golden, run))
     live = [golden[f"layers.{i}.live"][0] for i in range(network.layers)]
-    live.append(golden[f"layers.{network.layers - 1}.survivors"][0])
-    bound = mac_bound_cycles(config, network, masks, live)
+    survivors = [golden[f"layers.{i}.survivors"][0] for i in range(network.layers)]
+    bound = mac_bound_cycles(config, network, masks, [*live, survivors[-1]])
     cycles = run.counters["cycles"]
     return {
+        "compared": comparison.compared,
+        "mismatches": comparison.mismatches,
         "cycles": cycles,
         "mac_bound_cycles": round(bound),
         "ratio": round(cycles / bound, 4),
         "stall_cycles": run.counters["weight_stalls"],
         "axi_read_bytes": run.counters["rows_read"] * config.width,
         "axi_write_bytes": run.counters["rows_written"] * config.width,
+        "kept_tokens": [int(tokens.sum()) for tokens in survivors],
+        "top5": golden["logits"][0].topk(min(5, network.classes)).indices.tolist(),
+        "on_chip_kb": round(on_chip_bytes(config, network) / 1024, 1),
+        "wall_seconds": round(run.wall_seconds, 1),
+        "counters": run.counters,
     }
 
 

@@ -3,7 +3,7 @@
 from amaranth.hdl import Module
 from amaranth.lib.wiring import Component, In, connect, flipped
 
-from cocotb_tests.memory_system.simulated_memory import CONTROL, SimulatedMemory
+from cocotb_tests.bus.simulated_memory import CONTROL, SimulatedMemory
 from rtl_gen.bus.row_packer import RowPacker
 from rtl_gen.bus.row_writer import RowWriter
 from rtl_gen.bus.stream_reader import StreamReader

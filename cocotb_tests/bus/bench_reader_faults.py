@@ -10,7 +10,7 @@ from cocotb.triggers import ClockCycles, RisingEdge
 from cocotb_tests.harness.bench import parameters, start
 from cocotb_tests.harness.compare import assert_equal
 from cocotb_tests.harness.streams import StreamSource
-from cocotb_tests.memory_system.faulty_memory import (
+from cocotb_tests.bus.faulty_memory import (
     DECERR,
     EXOKAY,
     SLVERR,

@@ -3,8 +3,8 @@
 import pytest
 
 from cocotb_tests.harness.runner import simulate
-from cocotb_tests.memory_system.simulated_memory import VERILOG
-from cocotb_tests.memory_system.streaming import Streaming
+from cocotb_tests.bus.simulated_memory import VERILOG
+from cocotb_tests.bus.streaming import Streaming
 from rtl_gen.bus.row_packer import RowPacker
 from rtl_gen.bus.row_writer import RowWriter
 from rtl_gen.bus.stream_reader import StreamReader
@@ -33,7 +33,7 @@ def test_unit(simulator, preset, unit):
         UNITS[unit](config),
         name=f"{unit}_{preset}",
         simulator=simulator,
-        bench=f"cocotb_tests.memory_system.bench_{unit}",
+        bench=f"cocotb_tests.bus.bench_{unit}",
         parameters={"config": config.as_dict(), "seed": 5},
     )
 
@@ -49,7 +49,7 @@ def test_faults(simulator, preset, unit):
         FAULTS[unit](config),
         name=f"{unit}_faults_{preset}",
         simulator=simulator,
-        bench=f"cocotb_tests.memory_system.bench_{unit}_faults",
+        bench=f"cocotb_tests.bus.bench_{unit}_faults",
         parameters={"config": config.as_dict(), "seed": 7},
     )
 
@@ -60,7 +60,7 @@ def test_registers(simulator):
         Registers(config, COUNTERS),
         name="registers",
         simulator=simulator,
-        bench="cocotb_tests.memory_system.bench_registers",
+        bench="cocotb_tests.bus.bench_registers",
         parameters={"config": config.as_dict(), "counters": [*COUNTERS.items()], "seed": 3},
     )
 
@@ -87,7 +87,7 @@ def test_streaming(simulator, preset):
         Streaming(config, MEMORY_BEATS),
         name=f"streaming_{preset}",
         simulator=simulator,
-        bench="cocotb_tests.memory_system.bench_streaming",
+        bench="cocotb_tests.bus.bench_streaming",
         models=[VERILOG],
         parameters={"config": config.as_dict(), "beats": MEMORY_BEATS, "seed": 11},
     )
