@@ -2,7 +2,7 @@
 
 A port `keys` of signature `stream.Signature(shape)` appears as `keys__valid`, `keys__ready` and
 `keys__payload`; an always-ready one has no `keys__ready`, and its sink cannot pause. Items are
-those of rtl_gen/common/packing.py; one that does not fit is refused.
+those of rtl_gen/interfaces/packing.py; one that does not fit is refused.
 
 Valid and ready are sampled at the rising edge, as the hardware samples them. Once valid is up it
 stays up, with the same payload, until the transfer: the rule of `amaranth.lib.stream`, which

@@ -1,6 +1,7 @@
 """`UnitBench`: what the benches of units share, from the configuration to the ports by name."""
 
 import random
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import repeat
@@ -14,8 +15,8 @@ from cocotb.utils import get_sim_time
 
 from cocotb_tests.harness.bench import CLOCK_PERIOD_NS, parameters, start
 from cocotb_tests.harness.streams import StreamSink, StreamSource, random_pauses
-from rtl_gen.common.packing import pack, unpack
 from rtl_gen.config import AcceleratorConfig
+from rtl_gen.interfaces.packing import pack, unpack
 
 
 class UnitBench:
@@ -132,6 +133,12 @@ class UnitBench:
                 results.append({port: self.get(port) for port in outputs})
         return results
 
+    async def call(self, arguments: Sequence[Any], latency: int) -> list[Any]:
+        """The results of a unit with one port `call`, a function of `latency` cycles."""
+        items = [{"call__argument": argument} for argument in arguments]
+        results = await self.pipeline(items, ["call__result"], latency)
+        return [result["call__result"] for result in results]
+
     async def read(
         self, port: str, addresses: Sequence[int], latency: int, pauses: Iterable[bool] = repeat(0)
     ) -> list[Any]:
@@ -150,14 +157,17 @@ class UnitBench:
         return data
 
     def serve(self, port: str, contents: Callable[[int], Any], latency: int) -> None:
-        """Be the memory behind a read port of the unit: `contents` of its addresses."""
-        words = [0] * latency
+        """Be the memory behind a read port of the unit: `contents` of its addresses, None for any
+        that has none, which leaves `data` as it is.
+        """
+        words = deque([None] * (latency - 1))
 
         async def answer() -> None:
             while True:
                 await self.until(f"{port}__enable")
                 address = self.dut[f"{port}__address"].value
-                words.insert(0, contents(int(address)) if address.is_resolvable else 0)
-                self.set(**{f"{port}__data": words.pop()})
+                words.append(contents(int(address)) if address.is_resolvable else None)
+                if (word := words.popleft()) is not None:
+                    self.set(**{f"{port}__data": word})
 
         cocotb.start_soon(answer())

@@ -175,7 +175,7 @@ class Core(wiring.Component):
             attention.dots.eq(operands.attention.result.dots),
             attention.columns.eq(operands.attention.result.columns),
         ]
-        connect(m, linear.array, operands.linear)
+        connect(m, linear.operands, operands.linear)
         connect(m, operands.array, array.compute)
         self._memories(m, loader, storer, linear, norm, attention, topk, operands, head_place, live)
 
