@@ -41,15 +41,19 @@ async def rounds_and_saturates(dut):
         for _ in range(4)
     ]
     rng.shuffle(factors)
-    items = [{"values": vector(m, s), "multiplier": m, "shift": s} for m, s in factors]
-    results = await bench.pipeline(items, ["results"], Requantizer.LATENCY)
+    items = [
+        {
+            "values": vector(*factor),
+            "scale": dict(zip(("multiplier", "shift"), factor, strict=True)),
+        }
+        for factor in factors
+    ]
+    results = await bench.call(items, Requantizer.LATENCY)
     expected = [
         [
-            formulas.requantised(
-                value, item["multiplier"], item["shift"], bench.given["output_bits"]
-            )
+            formulas.requantised(value, *factor, bench.given["output_bits"])
             for value in item["values"]
         ]
-        for item in items
+        for item, factor in zip(items, factors, strict=True)
     ]
-    assert_equal("results", [result["results"] for result in results], expected)
+    assert_equal("results", results, expected)

@@ -204,16 +204,15 @@ class Attention(wiring.Component):
         to_scores = self.score_latency(config)
         scores = softmax.scores.payload
         m.d.comb += [
-            score_requantizer.values.eq(self.dots),
-            score_requantizer.multiplier.eq(head.score.multiplier),
-            score_requantizer.shift.eq(head.score.shift),
+            score_requantizer.call.argument.values.eq(self.dots),
+            score_requantizer.call.argument.scale.eq(head.score),
             softmax.scores.valid.eq(
                 delay(m, qk_beat, to_scores, name="score_valid", reset_less=False)
             ),
             scores.last.eq(delay(m, beat.last, to_scores, name="score_last")),
             scores.token.eq(delay(m, beat.row.token, to_scores, name="score_token")),
             scores.valid.eq(delay(m, beat.valid, to_scores, name="score_lane_valid")),
-            scores.scores.eq(score_requantizer.results),
+            scores.scores.eq(score_requantizer.call.result),
             softmax.output_scale.eq(head.output),
             row_buffer.qk.valid.eq(qk_beat),
             row_buffer.qk.payload.valid.eq(beat.valid),

@@ -62,7 +62,7 @@ class Normalisation(wiring.Component):
         m = Module()
         config = self._config
         m.submodules.reciprocal = reciprocal = Reciprocal(config.exp_sum_bits)
-        m.d.comb += reciprocal.value.eq(self.sums.payload)
+        m.d.comb += reciprocal.call.argument.eq(self.sums.payload)
         ready = delay(m, self.sums.valid, Reciprocal.LATENCY + 2, name="ready", reset_less=False)
 
         m.submodules.ended = ended = Queue(ended_row_layout(config), config.row_slots)
@@ -77,10 +77,10 @@ class Normalisation(wiring.Component):
             normalised.i.valid.eq(ready),
             row.token.eq(ended.o.payload.token),
             row.last_beat.eq(ended.o.payload.last_beat),
-            row.mantissa.eq(delay(m, reciprocal.mantissa, 2, name="mantissa")),
-            row.length.eq(delay(m, reciprocal.length, 2, name="length")),
+            row.mantissa.eq(delay(m, reciprocal.call.result.mantissa, 2, name="mantissa")),
+            row.length.eq(delay(m, reciprocal.call.result.length, 2, name="length")),
         ]
-        self._factor(m, reciprocal, row)
+        self._factor(m, reciprocal.call.result, row)
         require(m, ~ended.i.valid | ended.i.ready, "softmax: more rows than slots ended")
         require(m, ~ready | ended.o.valid, "softmax: a sum without a row")
         require(m, ~ready | normalised.i.ready, "softmax: more normalised rows than slots wait")

@@ -95,9 +95,9 @@ class OutputUnit(wiring.Component):
             elements=columns, input_bits=config.pv_bits, output_bits=8
         )
         m.d.comb += [
-            requantizer.values.as_value().eq(held),
-            requantizer.multiplier.eq(held_row.multiplier),
-            requantizer.shift.eq(held_row.shift),
+            requantizer.call.argument.values.as_value().eq(held),
+            requantizer.call.argument.scale.multiplier.eq(held_row.multiplier),
+            requantizer.call.argument.scale.shift.eq(held_row.shift),
         ]
         latency = Requantizer.LATENCY
         collect = delay(m, left != 0, latency, name="collect", reset_less=False)
@@ -105,7 +105,7 @@ class OutputUnit(wiring.Component):
         token = delay(m, held_row.token, latency + 1, name="token")
         collected = Signal(config.row_bits, reset_less=True)
         with m.If(collect):
-            m.d.sync += collected.eq(Cat(collected, requantizer.results)[8 * columns :])
+            m.d.sync += collected.eq(Cat(collected, requantizer.call.result)[8 * columns :])
 
         m.submodules.queue = queue = SyncFIFOBuffered(
             width=len(self.rows.payload.as_value()), depth=RowInterleaver.OUTPUT_ROWS

@@ -7,12 +7,19 @@ One value a cycle, LATENCY = 18 cycles: one to find n, one to left-align S, one 
 back-pressure.
 """
 
-from amaranth.hdl import Const, Module, Mux, Signal, signed
+from amaranth.hdl import Const, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.data import StructLayout
+from amaranth.lib.wiring import In
 
 from rtl_gen import numerics
 from rtl_gen.common.pipeline import delay, register
+from rtl_gen.interfaces.ports import function
+
+
+def reciprocal_layout(bits: int) -> StructLayout:
+    """Mantissa and bit length n of the reciprocal of S, which has `bits` bits."""
+    return StructLayout({"mantissa": unsigned(numerics.RECIPROCAL_BITS), "length": range(bits + 1)})
 
 
 class Reciprocal(wiring.Component):
@@ -23,38 +30,31 @@ class Reciprocal(wiring.Component):
 
     Attributes
     ----------
-    value : S, unsigned
-    mantissa, length : the quotient and n, LATENCY cycles later
+    call : in, a function of LATENCY cycles: from S to its reciprocal
     """
 
     LATENCY = 2 + numerics.RECIPROCAL_BITS
 
     def __init__(self, bits: int):
         self._bits = bits
-        super().__init__(
-            {
-                "value": In(self._bits),
-                "mantissa": Out(numerics.RECIPROCAL_BITS),
-                "length": Out(range(self._bits + 1)),
-            }
-        )
+        super().__init__({"call": In(function(unsigned(bits), reciprocal_layout(bits)))})
 
     def elaborate(self, platform):
         m = Module()
-        bits = self._bits
+        bits, argument, result = self._bits, self.call.argument, self.call.result
 
         length = Signal(range(bits + 1), reset_less=True)
         align = Signal(range(bits), reset_less=True)
         m.d.sync += length.eq(0)
         for bit in range(bits):
-            with m.If(self.value[bit]):
+            with m.If(argument[bit]):
                 m.d.sync += [length.eq(bit + 1), align.eq(bits - 1 - bit)]
-        value = register(m, self.value, name="value_reg")
+        value = register(m, argument, name="value_reg")
 
         divisor = Signal(bits, reset_less=True)
         m.d.sync += divisor.eq(value << align)
         remainder, quotient = Const((1 << (bits - 1)) - 1, bits), Const(0, 0)
-        m.d.comb += self.length.eq(delay(m, length, self.LATENCY - 1, name="length"))
+        m.d.comb += result.length.eq(delay(m, length, self.LATENCY - 1, name="length"))
 
         for step in range(1, numerics.RECIPROCAL_BITS + 1):
             doubled = Signal(bits + 1, name=f"doubled_{step}")
@@ -69,5 +69,5 @@ class Reciprocal(wiring.Component):
             ]
             divisor = register(m, divisor, name=f"divisor_{step}")
             remainder, quotient = next_remainder, next_quotient
-        m.d.comb += self.mantissa.eq(quotient)
+        m.d.comb += result.mantissa.eq(quotient)
         return m

@@ -11,12 +11,14 @@ round_shift(p, s) = ((p >> (s - 1)) + 1) >> 1.
 
 from amaranth.hdl import Module, Signal, signed
 from amaranth.lib import wiring
-from amaranth.lib.data import ArrayLayout
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.data import ArrayLayout, StructLayout
+from amaranth.lib.wiring import In
 
 from rtl_gen import numerics
 from rtl_gen.common.pipeline import register
 from rtl_gen.common.saturate import saturate_half
+from rtl_gen.interfaces.layouts import scale_layout
+from rtl_gen.interfaces.ports import function
 
 
 class Requantizer(wiring.Component):
@@ -28,8 +30,8 @@ class Requantizer(wiring.Component):
 
     Attributes
     ----------
-    values, multiplier, shift : accumulators and their common factor
-    results : LATENCY cycles later
+    call : in, a function of LATENCY cycles: from the `values` and their common `scale` to the
+        results
     """
 
     LATENCY = 3
@@ -37,26 +39,23 @@ class Requantizer(wiring.Component):
     def __init__(self, *, elements: int, input_bits: int, output_bits: int):
         self._elements = elements
         self._input_bits, self._output_bits = input_bits, output_bits
-        super().__init__(
-            {
-                "values": In(ArrayLayout(signed(input_bits), elements)),
-                "multiplier": In(numerics.MULTIPLIER_BITS),
-                "shift": In(numerics.SHIFT_BITS),
-                "results": Out(ArrayLayout(signed(output_bits), elements)),
-            }
-        )
+        values = ArrayLayout(signed(input_bits), elements)
+        argument = StructLayout({"values": values, "scale": scale_layout()})
+        result = ArrayLayout(signed(output_bits), elements)
+        super().__init__({"call": In(function(argument, result))})
 
     def elaborate(self, platform):
         m = Module()
+        values, scale = self.call.argument.values, self.call.argument.scale
         product_bits = self._input_bits + numerics.MULTIPLIER_BITS
         # A shift of product_bits or more rounds every product to zero, so it is cut there.
         half_shift = Signal(range(product_bits), reset_less=True)
-        with m.If(self.shift > product_bits):
+        with m.If(scale.shift > product_bits):
             m.d.sync += half_shift.eq(product_bits - 1)
         with m.Else():
-            m.d.sync += half_shift.eq(self.shift - 1)
+            m.d.sync += half_shift.eq(scale.shift - 1)
         for i in range(self._elements):
-            product = register(m, self.values[i] * self.multiplier, name=f"product_{i}")
+            product = register(m, values[i] * scale.multiplier, name=f"product_{i}")
             halves = register(m, product >> half_shift, name=f"halves_{i}")
-            m.d.sync += self.results[i].eq(saturate_half(halves, self._output_bits))
+            m.d.sync += self.call.result[i].eq(saturate_half(halves, self._output_bits))
         return m

@@ -117,11 +117,10 @@ class Epilogue(wiring.Component):
         )
         totals = self.totals.payload
         m.d.comb += [
-            requantizer.values[0].eq(totals.sums[lane]),
-            requantizer.multiplier.eq(totals.factors[lane].multiplier),
-            requantizer.shift.eq(totals.factors[lane].shift),
+            requantizer.call.argument.values[0].eq(totals.sums[lane]),
+            requantizer.call.argument.scale.eq(totals.factors[lane]),
         ]
-        return requantizer.results[0]
+        return requantizer.call.result[0]
 
     def _activate(self, m: Module, lane: int, value: Signal) -> Signal:
         """GELU of `value`, two cycles later."""

@@ -91,11 +91,10 @@ class NormFactor(wiring.Component):
             elements=1, input_bits=config.channel_sum_bits, output_bits=DEVIATION_BITS
         )
         m.d.comb += [
-            mean.values[0].eq(total),
-            mean.multiplier.eq(self.mean_scale.multiplier),
-            mean.shift.eq(self.mean_scale.shift),
+            mean.call.argument.values[0].eq(total),
+            mean.call.argument.scale.eq(self.mean_scale),
             self.factor.mean.eq(
-                delay(m, mean.results[0], self.latency(config) - mean.LATENCY, name="mean")
+                delay(m, mean.call.result[0], self.latency(config) - mean.LATENCY, name="mean")
             ),
         ]
 
@@ -117,17 +116,16 @@ class NormFactor(wiring.Component):
         m.d.comb += square_root.value.eq(variance)
 
         m.submodules.reciprocal = reciprocal = Reciprocal(len(square_root.root))
-        m.d.comb += reciprocal.value.eq(square_root.root)
-        product = register(
-            m, reciprocal.mantissa * self.norm_scale.multiplier, name="scaled_mantissa"
-        )
-        is_zero = register(m, reciprocal.length == 0, name="is_zero")
+        m.d.comb += reciprocal.call.argument.eq(square_root.root)
+        inverse = reciprocal.call.result
+        product = register(m, inverse.mantissa * self.norm_scale.multiplier, name="scaled_mantissa")
+        is_zero = register(m, inverse.length == 0, name="is_zero")
         multiplier = Signal(numerics.MULTIPLIER_BITS, reset_less=True)
         m.d.sync += multiplier.eq(
             Mux(is_zero, 0, numerics.round_shift(product, numerics.MULTIPLIER_BITS))
         )
 
-        exponent = register(m, self.norm_scale.shift + reciprocal.length, name="exponent")
+        exponent = register(m, self.norm_scale.shift + inverse.length, name="exponent")
         shift = Signal(self.factor.shift.shape(), reset_less=True)
         most = NORMALISED_BITS - 1
         m.d.sync += shift.eq(Mux(exponent > most + 2, most, exponent - 2))
