@@ -6,9 +6,9 @@ import cocotb
 from cocotb.handle import HierarchyObject
 from cocotb.triggers import ClockCycles, RisingEdge
 
+from cocotb_tests.bus.axi_peers import write_ram
 from cocotb_tests.harness.bench import parameters, start
 from cocotb_tests.harness.streams import StreamSource, random_pauses
-from cocotb_tests.bus.axi_peers import write_ram
 from rtl_gen.bus.row_writer import RowWriter, row_write_layout
 from rtl_gen.config import AcceleratorConfig
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from cocotb_tests.harness.runner import simulate
 from cocotb_tests.bus.simulated_memory import VERILOG
 from cocotb_tests.bus.streaming import Streaming
+from cocotb_tests.harness.runner import simulate
 from rtl_gen.bus.row_packer import RowPacker
 from rtl_gen.bus.row_writer import RowWriter
 from rtl_gen.bus.stream_reader import StreamReader
