@@ -7,9 +7,6 @@ import cocotb
 from cocotb.handle import HierarchyObject
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from cocotb_tests.harness.bench import parameters, start
-from cocotb_tests.harness.compare import assert_equal
-from cocotb_tests.harness.streams import StreamSource
 from cocotb_tests.bus.faulty_memory import (
     DECERR,
     EXOKAY,
@@ -21,6 +18,9 @@ from cocotb_tests.bus.faulty_memory import (
     with_response,
     without_last,
 )
+from cocotb_tests.harness.bench import parameters, start
+from cocotb_tests.harness.compare import assert_equal
+from cocotb_tests.harness.streams import StreamSource
 from rtl_gen.bus.axi import BURST_BEATS
 from rtl_gen.bus.stream_reader import stream_request_layout
 from rtl_gen.config import AcceleratorConfig

@@ -6,10 +6,10 @@ import cocotb
 from cocotb.handle import HierarchyObject
 from cocotb.triggers import ClockCycles, RisingEdge
 
+from cocotb_tests.bus.axi_peers import read_ram
 from cocotb_tests.harness.bench import parameters, start
 from cocotb_tests.harness.compare import assert_equal
 from cocotb_tests.harness.streams import StreamSink, StreamSource, random_pauses
-from cocotb_tests.bus.axi_peers import read_ram
 from rtl_gen.bus.axi import BURST_BEATS
 from rtl_gen.bus.stream_reader import StreamReader, stream_request_layout
 from rtl_gen.config import AcceleratorConfig

@@ -8,10 +8,10 @@ from cocotb.handle import HierarchyObject
 from cocotb.triggers import RisingEdge
 from cocotb.utils import get_sim_time
 
+from cocotb_tests.bus.simulated_memory import LATENCY_MIN, MemoryAccess
 from cocotb_tests.harness.bench import CLOCK_PERIOD_NS, parameters, start
 from cocotb_tests.harness.compare import assert_equal
 from cocotb_tests.harness.streams import StreamSink, StreamSource, random_pauses
-from cocotb_tests.bus.simulated_memory import LATENCY_MIN, MemoryAccess
 from rtl_gen.bus.row_packer import RowPacker
 from rtl_gen.bus.row_writer import RowWriter, row_write_layout
 from rtl_gen.bus.stream_reader import StreamReader, stream_request_layout

@@ -6,8 +6,6 @@ import cocotb
 from cocotb.handle import HierarchyObject
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from cocotb_tests.harness.bench import parameters, start
-from cocotb_tests.harness.streams import StreamSource
 from cocotb_tests.bus.faulty_memory import (
     DECERR,
     EXOKAY,
@@ -16,6 +14,8 @@ from cocotb_tests.bus.faulty_memory import (
     Faults,
     FaultyMemory,
 )
+from cocotb_tests.harness.bench import parameters, start
+from cocotb_tests.harness.streams import StreamSource
 from rtl_gen.bus.row_writer import RowWriter, row_write_layout
 from rtl_gen.config import AcceleratorConfig
 

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from cocotb_tests.harness.runner import simulate
 from cocotb_tests.bus.simulated_memory import VERILOG
+from cocotb_tests.harness.runner import simulate
 from cocotb_tests.network.good_program import good_program
 from cocotb_tests.network.run import LEAST_MEMORY, NAME, system_verilog
 from rtl_gen.config import get_config

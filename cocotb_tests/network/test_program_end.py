@@ -4,8 +4,8 @@ any cycle, and commands that finish before a later one's error shows."""
 import numpy as np
 import pytest
 
-from cocotb_tests.harness.runner import simulate
 from cocotb_tests.bus.simulated_memory import VERILOG
+from cocotb_tests.harness.runner import simulate
 from cocotb_tests.network.good_program import good_program
 from cocotb_tests.network.run import LEAST_MEMORY, NAME, system_verilog
 from model.image import ImageBuilder
