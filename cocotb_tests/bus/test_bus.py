@@ -1,4 +1,4 @@
-"""The streaming memory system on both simulators: each unit alone, then all together."""
+"""The ports to memory on both simulators: each unit alone, then all together."""
 
 import pytest
 
@@ -9,18 +9,10 @@ from rtl_gen.bus.row_packer import RowPacker
 from rtl_gen.bus.row_writer import RowWriter
 from rtl_gen.bus.stream_reader import StreamReader
 from rtl_gen.config import get_config
-from rtl_gen.control.registers import Access, RegisterMap, Registers
 
 PRESETS = ("tiny", "small", "default")
 
 UNITS = {"stream_reader": StreamReader, "row_packer": RowPacker, "row_writer": RowWriter}
-
-COUNTERS = {
-    "cycles": (48, "cycles from start to done"),
-    "read_beats": (32, "beats read"),
-    "flags": (5, "five events"),
-    "both": (64, "a full counter"),
-}
 
 MEMORY_BEATS = 1024
 
@@ -52,32 +44,6 @@ def test_faults(simulator, preset, unit):
         bench=f"cocotb_tests.bus.bench_{unit}_faults",
         parameters={"config": config.as_dict(), "seed": 7},
     )
-
-
-def test_registers(simulator):
-    config = get_config("default")
-    simulate(
-        Registers(config, COUNTERS),
-        name="registers",
-        simulator=simulator,
-        bench="cocotb_tests.bus.bench_registers",
-        parameters={"config": config.as_dict(), "counters": [*COUNTERS.items()], "seed": 3},
-    )
-
-
-def test_map_of_registers():
-    entries = RegisterMap(COUNTERS).as_list()
-    offsets = [entry["offset"] for entry in entries]
-    assert offsets == sorted(set(offsets))
-    assert all(offset % 4 == 0 for offset in offsets)
-    names = [entry["name"] for entry in entries]
-    counters = ["cycles", "cycles_high", "read_beats", "flags", "both", "both_high"]
-    assert names[-len(counters) :] == counters
-    assert all(entry["access"] == Access.READ_ONLY for entry in entries[-len(counters) :])
-    with pytest.raises(ValueError, match="named status"):
-        RegisterMap({"status": (1, "taken")})
-    with pytest.raises(ValueError, match="1000 counters"):
-        RegisterMap({f"counter_{i}": (32, "too many") for i in range(1000)})
 
 
 @pytest.mark.parametrize("preset", PRESETS)

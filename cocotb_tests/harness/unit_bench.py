@@ -100,11 +100,13 @@ class UnitBench:
     def sink(self, stream: str, pauses: Iterable[bool] | None = None) -> StreamSink:
         return StreamSink(self.dut, stream, self.shapes[f"{stream}__payload"], pauses)
 
-    async def until(self, port: str) -> int:
-        """Wait for an edge that finds `port` not 0; how many edges there were, it included."""
+    async def until(self, port: str, accept: Callable[[Any], bool] = bool) -> int:
+        """Wait for an edge that finds `port` not 0, or as `accept` wants its value; how many edges
+        there were, it included.
+        """
         edges = 1
         await self.edge
-        while not int(self.dut[port].value):
+        while not accept(self.get(port)):
             edges += 1
             await self.edge
         return edges
