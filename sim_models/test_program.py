@@ -14,7 +14,7 @@ from rtl_gen.core.core import Core
 from rtl_gen.errors import UserError
 from rtl_gen.interfaces.program import Destination, Source, record_rows
 from rtl_gen.interfaces.targets import Target
-from rtl_gen.linear.linear import LinearEngine
+from rtl_gen.linear.engine import LinearEngine
 from rtl_gen.linear.tile_walker import TileWalker
 from rtl_gen.linear.weight_buffer import parameter_rows
 from rtl_gen.transfer.row_storer import RowStorer

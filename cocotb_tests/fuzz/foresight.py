@@ -1,6 +1,6 @@
 """What a program must end in, by the text of the format and of nothing else.
 
-Reads the bytes of a memory as rtl_gen/control/program_format.py describes them, without their
+Reads the bytes of a memory as rtl_gen/interfaces/program.py describes them, without their
 effects: the error codes that may come, the memory that its STOREs may touch, and a bound of its
 cycles. Written apart from the dispatcher, whose checks it mirrors.
 """
@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from amaranth.lib.data import StructLayout
-from rtl_gen.control.commands import Opcode
 
 from rtl_gen.config import AcceleratorConfig
+from rtl_gen.control.commands import Opcode
+from rtl_gen.interfaces.layouts import ADDRESS_BITS
 from rtl_gen.interfaces.packing import unpack
 from rtl_gen.interfaces.program import (
-    ADDRESS_BITS,
     HEADER,
     MAGIC,
     VERSION,

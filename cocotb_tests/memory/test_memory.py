@@ -1,31 +1,63 @@
-"""On-chip memories on both simulators."""
+"""On-chip memories on both simulators, and on Amaranth's own."""
+
+import random
 
 import pytest
 from amaranth.hdl import unsigned
+from amaranth.sim import Simulator
 
+from cocotb_tests.harness.compare import assert_equal
 from cocotb_tests.harness.runner import simulate
-from rtl_gen.memory.banked import BankedMemory
+from cocotb_tests.memory.bench_bank import memory
+from cocotb_tests.memory.traffic import traffic
+from rtl_gen.memory.bank import Bank
 from rtl_gen.memory.row_memory import RowMemory
 
-DEPTH, BITS = 6, 12
+WORDS, BITS = 6, 12
 
 
-@pytest.mark.parametrize(("banks", "chunks"), [(2, 1), (4, 3)])
-def test_banked_memory(simulator, banks, chunks):
+@pytest.mark.parametrize(("banks", "chunks"), [(1, 3), (2, 1), (4, 3)])
+def test_bank(simulator, banks, chunks):
+    given = {"words": WORDS, "bits": BITS, "banks": banks, "chunks": chunks}
     simulate(
-        BankedMemory(banks=banks, depth=DEPTH, shape=unsigned(BITS), chunks=chunks),
-        name="banked_memory",
+        Bank(memory(**given)),
+        name="bank",
         simulator=simulator,
-        bench="cocotb_tests.memory.bench_banked",
-        parameters={"banks": banks, "depth": DEPTH, "bits": BITS, "chunks": chunks, "seed": 2},
+        bench="cocotb_tests.memory.bench_bank",
+        parameters={**given, "seed": 2},
     )
 
 
-def test_row_memory(simulator):
+@pytest.mark.parametrize("chunks", [1, 4])
+def test_row_memory(simulator, chunks):
     simulate(
-        RowMemory(depth=DEPTH, shape=unsigned(BITS)),
+        RowMemory(depth=WORDS, shape=unsigned(BITS), chunks=chunks),
         name="row_memory",
         simulator=simulator,
         bench="cocotb_tests.memory.bench_row_memory",
-        parameters={"depth": DEPTH, "bits": BITS, "seed": 2},
+        parameters={"depth": WORDS, "bits": BITS, "chunks": chunks, "seed": 2},
     )
+
+
+@pytest.mark.parametrize("chunks", [1, 4])
+def test_row_memory_in_amaranth(chunks):
+    """The same traffic, in Amaranth's simulator: a leaf test of a second."""
+    unit = RowMemory(depth=WORDS, shape=unsigned(BITS), chunks=chunks)
+    actual, expected = [], []
+
+    async def drive(context):
+        rng = random.Random(2)
+        for write, read, data in traffic(rng, depth=WORDS, bits=BITS, chunks=chunks):
+            for port, values in ((unit.write, write), (unit.read, read)):
+                for name, value in values.items():
+                    context.set(getattr(port, name), value)
+            await context.tick()
+            if data is not None:
+                actual.append(context.get(unit.read.data))
+                expected.append(data)
+
+    simulator = Simulator(unit)
+    simulator.add_clock(1e-9)
+    simulator.add_testbench(drive)
+    simulator.run()
+    assert_equal("data", actual, expected)

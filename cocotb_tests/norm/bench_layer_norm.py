@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import cocotb
 from cocotb.handle import HierarchyObject
 from cocotb.triggers import ClockCycles
+from sim_models.layer_norm import norm_cycles
 
 from cocotb_tests.harness.compare import assert_equal
 from cocotb_tests.harness.unit_bench import UnitBench
@@ -20,7 +21,6 @@ from rtl_gen.interfaces.memories import LIST_LATENCY, READ_LATENCY
 from rtl_gen.norm.layer_norm import LayerNorm
 from rtl_gen.norm.norm_statistics import NormStatistics
 from rtl_gen.numerics import Scale
-from sim_models.layer_norm import norm_cycles
 
 Draw = Callable[[random.Random, int], list[int]]
 

@@ -1,74 +1,63 @@
-"""Operand registers of the MAC array, and the choice of what they take.
+"""Operand registers of the MAC array, and the choice of who works with it.
 
-* Attention: the row is the query memory's latch, the vectors are the K/V banks' latches, every
-  cycle.
-* Linear (`linear` high): the row is the latch of `source`; the vectors take a tile of weights when
-  `take` is high and keep it for the whole pass.
+* Attention: row, vectors and scalars are what the memories' latches hold, in every cycle.
+* Linear (`running`): the row likewise; the vectors take a tile of weights when `take` is high and
+  keep it for the whole pass (weight-stationary).
 
-LATENCY = 1 from memory latch to operand.
+LATENCY = 1 from what is offered to the array's operands. Sums come straight from the array.
 """
 
 from amaranth.hdl import Module, Mux
 from amaranth.lib import wiring
-from amaranth.lib.data import ArrayLayout
 from amaranth.lib.wiring import In, Out
 
-from rtl_gen import numerics
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.interfaces.layouts import row_layout
-from rtl_gen.interfaces.program import Source
+from rtl_gen.interfaces.layouts import (
+    array_sums_layout,
+    dots_layout,
+    linear_operands_layout,
+    operands_layout,
+)
+from rtl_gen.interfaces.ports import function
 
 
 class OperandRegisters(wiring.Component):
     """
     Attributes
     ----------
-    linear, source, take : the mode, see above
-    query, activation, hidden, banks, weights : what can become an operand
-    scalars_in, scale_lanes_in : attention's scalars beside its latches
-    row, scalars, scale_lanes, vectors : operands
+    linear, attention : what the two offer in this cycle, in
+    array : the operands and the array's sums, out
     """
 
     LATENCY = 1
 
     def __init__(self, config: AcceleratorConfig):
-        self._config = config
-        row = row_layout(config)
-        scalars = ArrayLayout(numerics.EXP_BITS, config.lanes)
-        vectors = ArrayLayout(row, config.lanes)
+        attention = function(operands_layout(config), array_sums_layout(config))
         super().__init__(
             {
-                "linear": In(1),
-                "source": In(Source),
-                "take": In(1),
-                "query": In(row),
-                "activation": In(row),
-                "hidden": In(row),
-                "banks": In(vectors),
-                "weights": In(vectors),
-                "scalars_in": In(scalars),
-                "scale_lanes_in": In(1),
-                "row": Out(row),
-                "scalars": Out(scalars),
-                "scale_lanes": Out(1),
-                "vectors": Out(vectors),
+                "linear": In(function(linear_operands_layout(config), dots_layout(config))),
+                "attention": In(attention),
+                "array": Out(attention),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
+        linear, attention = self.linear.argument, self.attention.argument
+        operands = self.array.argument
+
+        def choose(of_linear, of_attention):
+            return Mux(linear.running, of_linear.as_value(), of_attention.as_value())
+
         m.d.sync += [
-            self.scalars.eq(self.scalars_in),
-            self.scale_lanes.eq(self.scale_lanes_in & ~self.linear),
+            operands.row.eq(choose(linear.row, attention.row)),
+            operands.lanes.scalars.eq(attention.lanes.scalars),
+            operands.lanes.scale_lanes.eq(attention.lanes.scale_lanes & ~linear.running),
         ]
-        with m.If(~self.linear):
-            m.d.sync += self.row.eq(self.query)
-        with m.Elif(self.source == Source.ACTIVATION):
-            m.d.sync += self.row.eq(self.activation)
-        with m.Else():
-            m.d.sync += self.row.eq(self.hidden)
-        with m.If(~self.linear | self.take):
-            m.d.sync += self.vectors.eq(
-                Mux(self.linear, self.weights.as_value(), self.banks.as_value())
-            )
+        with m.If(~linear.running | linear.take):
+            m.d.sync += operands.vectors.eq(choose(linear.weights, attention.vectors))
+        m.d.comb += [
+            self.linear.result.eq(self.array.result.dots),
+            self.attention.result.eq(self.array.result),
+        ]
         return m

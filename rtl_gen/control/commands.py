@@ -7,7 +7,7 @@ from enum import IntEnum
 
 from rtl_gen.attention.attention import ATTEND
 from rtl_gen.interfaces.command import Command
-from rtl_gen.linear.linear import LINEAR
+from rtl_gen.linear.command import LINEAR
 from rtl_gen.norm.layer_norm import NORM
 from rtl_gen.pruning.pruning import PRUNE, SET_TOKENS
 from rtl_gen.transfer.row_loader import LOAD

@@ -22,7 +22,7 @@ from amaranth.lib.wiring import In, Out
 
 from rtl_gen.bus import axi
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.interfaces.program import ADDRESS_BITS
+from rtl_gen.interfaces.layouts import ADDRESS_BITS
 
 ID = 0x53564954
 """What ID reads: "SVIT"."""

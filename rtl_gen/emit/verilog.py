@@ -79,7 +79,9 @@ def emit(component: wiring.Component, name: str) -> str:
     combinational or has no message.
     """
     with tempfile.TemporaryDirectory() as folder:
-        design = rtlil.convert(component, name=name, ports=_ports(component), emit_src=False)
+        design = rtlil.convert(
+            component, name=name, platform=sram.VERILOG, ports=_ports(component), emit_src=False
+        )
         Path(folder, "design.il").write_text(design)
         yosys = subprocess.run(
             [sys.executable, "-c", _RUN_YOSYS],

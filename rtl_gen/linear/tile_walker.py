@@ -2,198 +2,197 @@
 
     for group in tiles: for slice in slices: for position in tokens      (the innermost a *pass*)
 
+The weights of a pass stay in the array (weight-stationary) while the tokens stream through it.
 Every step looks up the token at `position` of the live list and reads row token * slices + slice of
 the source memory. A pass takes max(tokens, MIN_PASS) cycles: short ones are filled with idle steps,
-so that what a pass writes about a token (accumulator, norm statistics) has settled before the next
-reads it.
+so that what a pass writes about a token (accumulator, residual row, norm statistics) has settled
+before the next reads it.
 
 The first step of a pass waits at the end of the pipeline until the pass's weights are there; the
-whole pipeline freezes then. `step` is in the cycle after the row operand's memory latch, i.e. when
-the operand registers hold the row: LATENCY cycles after the step's counters.
+whole pipeline freezes then. A step leaves when the operand registers hold its row, LATENCY cycles
+after its counters: the live list, a product, a sum, the source memory's latch, the operand.
 """
 
-from amaranth.hdl import Module, Mux, Signal, unsigned
-from amaranth.lib import wiring
-from amaranth.lib.data import StructLayout
+from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
+from amaranth.lib import stream, wiring
+from amaranth.lib.data import StructLayout, View
 from amaranth.lib.wiring import In, Out
 
+from rtl_gen.common.contract import require
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.pruning.live_tokens import LiveTokens, token_read_signature
+from rtl_gen.interfaces.memories import LIST_LATENCY, memory_plan
+from rtl_gen.interfaces.ports import always
+from rtl_gen.linear.command import LINEAR
+
+
+def row_address_bits(config: AcceleratorConfig) -> int:
+    """Address of a row in any memory that a linear layer reads or writes."""
+    return (config.hidden_rows - 1).bit_length()
 
 
 def step_layout(config: AcceleratorConfig) -> StructLayout:
     """One token's slice at the array; `row` is where its results go, without the tile's part."""
     return StructLayout(
         {
-            "valid": 1,
             "pass_start": 1,
             "first_slice": 1,
             "last_slice": 1,
             "position": unsigned(config.token_bits),
             "tile": unsigned(config.tile_bits),
             "token": unsigned(config.token_bits),
-            "row": unsigned(destination_bits(config)),
+            "row": unsigned(row_address_bits(config)),
         }
     )
 
 
-def destination_bits(config: AcceleratorConfig) -> int:
-    """Address of a row in any memory that a linear layer writes."""
-    return (config.hidden_rows - 1).bit_length()
+def _stage_layout(config: AcceleratorConfig) -> StructLayout:
+    """A step on its way; one that is `active` but not `valid` fills a short pass."""
+    return StructLayout(
+        {
+            "active": 1,
+            "valid": 1,
+            "pass_start": 1,
+            "first_slice": 1,
+            "last_slice": 1,
+            "position": unsigned(config.token_bits),
+            "tile": unsigned(config.tile_bits),
+            "slice": unsigned(config.slice_bits),
+        }
+    )
 
 
 class TileWalker(wiring.Component):
     """
     Attributes
     ----------
-    start, tokens, tiles, slices, pitch : begins a walk; only while not `busy`
-    busy : steps still enter the pipeline or are in it
-    list : read port of the live-token list
-    source_enable, source_address : read port of the source memory (latency 1)
-    weights_full : the next pass's weights are there
-    take, take_group : the first step of a pass (of a group) moves on: copy its weights (parameters)
-    stalled : a pass waits for its weights
-    step : what the operand registers hold, one cycle after the source memory latched it
+    layer : the layer to walk, in; ready while no step is under way
+    count : number of live tokens, constant during a walk, in
+    live_list : read port of the live-token list, out
+    rows : the row of the source memory that is read in this cycle, out
+    weights : valid when the next pass's weights are there, in; its first step takes them
+    steps : what the operand registers hold, one cycle after the source memory latched it, out
     """
 
     MIN_PASS = 8
-    LATENCY = LiveTokens.READ_LATENCY + 4
+    LATENCY = LIST_LATENCY + 4
 
     def __init__(self, config: AcceleratorConfig):
         self._config = config
         super().__init__(
             {
-                "start": In(1),
-                "tokens": In(config.count_bits),
-                "tiles": In(config.tile_bits),
-                "slices": In(config.slice_bits),
-                "pitch": In(config.slice_bits),
-                "busy": Out(1),
-                "list": Out(token_read_signature(config)),
-                "source_enable": Out(1),
-                "source_address": Out(destination_bits(config)),
-                "weights_full": In(1),
-                "take": Out(1),
-                "take_group": Out(1),
-                "stalled": Out(1),
-                "step": Out(step_layout(config)),
+                "layer": In(LINEAR.signature(config)),
+                "count": In(config.count_bits),
+                "live_list": Out(memory_plan(config)["live_list"].read_signature()),
+                "rows": Out(always(unsigned(row_address_bits(config)))),
+                "weights": In(stream.Signature(unsigned(0))),
+                "steps": Out(always(step_layout(config))),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
-        config = self._config
-        tile, slice_ = Signal(config.tile_bits), Signal(config.slice_bits)
-        position = Signal(config.count_bits + 1)
-        last_position, last_tile = Signal.like(position), Signal(config.tile_bits)
-        slices, last_slice = Signal(config.slice_bits), Signal(config.slice_bits)
-        tokens, pitch = Signal(config.count_bits), Signal(config.slice_bits)
-        walking, advance = Signal(), Signal()
+        busy, advance = Signal(), Signal()
+        m.d.comb += self.layer.ready.eq(~busy)
+        stages = self._count(m, advance)
+        for index in range(1, self.LATENCY):
+            stages.append(Signal(_stage_layout(self._config), name=f"stage_{index}"))
+            with m.If(advance):
+                m.d.sync += stages[index].eq(stages[index - 1])
+        with m.If(self.layer.valid & self.layer.ready):
+            m.d.sync += busy.eq(1)
+        with m.Elif(~Cat(stage.active for stage in stages).any()):
+            m.d.sync += busy.eq(0)
 
-        # Counters.
-        pass_end = position == last_position
-        slice_end = slice_ == last_slice
-        tile_end = tile == last_tile
-        with m.If(self.start):
+        m.d.comb += [
+            self.live_list.enable.eq(busy & advance),
+            self.live_list.address.eq(stages[0].position),
+            self.rows.valid.eq(busy & advance),
+        ]
+        self._leave(m, stages[-1], advance, *self._look_up(m, stages[LIST_LATENCY + 1], advance))
+        return m
+
+    def _count(self, m: Module, advance: Signal) -> list[View]:
+        """The loop nest; returns the first stage of the pipeline."""
+        config, layer = self._config, self.layer.payload
+        tile, slice_ = Signal(config.tile_bits), Signal(config.slice_bits)
+        position, tokens = Signal(config.count_bits + 1), Signal(config.count_bits)
+        last_position, last_tile = Signal.like(position), Signal.like(tile)
+        last_slice, walking, begin = Signal.like(slice_), Signal(), Signal(config.count_bits)
+        pass_end, slice_end = position == last_position, slice_ == last_slice
+        m.d.comb += begin.eq(Mux(layer.only_cls, 1, self.count))
+        with m.If(self.layer.valid & self.layer.ready):
             m.d.sync += [
                 walking.eq(1),
                 tile.eq(0),
                 slice_.eq(0),
                 position.eq(0),
-                tokens.eq(self.tokens),
-                last_position.eq(Mux(self.tokens < self.MIN_PASS, self.MIN_PASS, self.tokens) - 1),
-                last_tile.eq(self.tiles - 1),
-                slices.eq(self.slices),
-                last_slice.eq(self.slices - 1),
-                pitch.eq(self.pitch),
+                tokens.eq(begin),
+                last_position.eq(Mux(begin < self.MIN_PASS, self.MIN_PASS, begin) - 1),
+                last_tile.eq(layer.tiles - 1),
+                last_slice.eq(layer.slices - 1),
             ]
         with m.Elif(walking & advance):
             m.d.sync += position.eq(Mux(pass_end, 0, position + 1))
             with m.If(pass_end):
                 m.d.sync += slice_.eq(Mux(slice_end, 0, slice_ + 1))
-                with m.If(slice_end):
-                    m.d.sync += tile.eq(tile + 1)
-                    with m.If(tile_end):
-                        m.d.sync += walking.eq(0)
+            with m.If(pass_end & slice_end):
+                m.d.sync += tile.eq(tile + 1)
+            with m.If(pass_end & slice_end & (tile == last_tile)):
+                m.d.sync += walking.eq(0)
 
-        entering = StructLayout(
-            {
-                "active": 1,
-                "valid": 1,
-                "pass_start": 1,
-                "first_slice": 1,
-                "last_slice": 1,
-                "position": unsigned(config.token_bits),
-                "tile": unsigned(config.tile_bits),
-                "slice": unsigned(config.slice_bits),
-            }
-        )
-        stages = [Signal(entering, name="stage_0")]
+        stage = Signal(_stage_layout(config), name="stage_0")
         m.d.comb += [
-            stages[0].active.eq(walking),
-            stages[0].valid.eq(walking & (position < tokens)),
-            stages[0].pass_start.eq(position == 0),
-            stages[0].first_slice.eq(slice_ == 0),
-            stages[0].last_slice.eq(slice_end),
-            stages[0].position.eq(position),
-            stages[0].tile.eq(tile),
-            stages[0].slice.eq(slice_),
-            self.list.enable.eq(advance),
-            self.list.position.eq(position),
+            stage.active.eq(walking),
+            stage.valid.eq(walking & (position < tokens)),
+            stage.pass_start.eq(position == 0),
+            stage.first_slice.eq(slice_ == 0),
+            stage.last_slice.eq(slice_end),
+            stage.position.eq(position),
+            stage.tile.eq(tile),
+            stage.slice.eq(slice_),
         ]
-        for index in range(1, self.LATENCY):
-            stage = Signal(entering, name=f"stage_{index}")
-            with m.If(advance):
-                m.d.sync += stage.eq(stages[-1])
-            stages.append(stage)
+        return [stage]
 
-        # Token to addresses: two products, then the slice's row; then the source memory's latch.
-        token_stage = LiveTokens.READ_LATENCY
-        source_base = Signal(destination_bits(config), reset_less=True)
-        row_base = Signal(destination_bits(config), reset_less=True)
-        multiplied_token = Signal(config.token_bits, reset_less=True)
-        addressed_token = Signal.like(multiplied_token)
-        addressed_row = Signal.like(row_base)
-        latched_token = Signal.like(multiplied_token)
-        latched_row = Signal.like(row_base)
+    def _look_up(self, m: Module, adding: View, advance: Signal) -> tuple[Signal, Signal]:
+        """From a token of the list to the row of its slice; returns the token and the row of its
+        results beside the source memory's latch. `adding` is the stage behind the product.
+        """
+        config, layer = self._config, self.layer.payload
+        slices, pitch = Signal(config.slice_bits), Signal(config.slice_bits)
+        with m.If(self.layer.valid & self.layer.ready):
+            m.d.sync += [slices.eq(layer.slices), pitch.eq(layer.pitch)]
+        token = self.live_list.data
+        source_base = Signal(row_address_bits(config), reset_less=True)
+        rows = [Signal.like(source_base, name=f"row_{stage}") for stage in range(3)]
+        tokens = [Signal(config.token_bits, name=f"token_{i}", reset_less=True) for i in range(3)]
         with m.If(advance):
             m.d.sync += [
-                source_base.eq(self.list.token * slices),
-                row_base.eq(self.list.token * pitch),
-                multiplied_token.eq(self.list.token),
-                self.source_address.eq(source_base + stages[token_stage + 1].slice),
-                addressed_row.eq(row_base),
-                addressed_token.eq(multiplied_token),
-                latched_row.eq(addressed_row),
-                latched_token.eq(addressed_token),
+                source_base.eq(token * slices),
+                self.rows.payload.eq(source_base + adding.slice),
+                *(row.eq(value) for row, value in zip(rows, [token * pitch, *rows], strict=False)),
+                *(held.eq(value) for held, value in zip(tokens, [token, *tokens], strict=False)),
             ]
-        m.d.comb += self.source_enable.eq(advance)
+        return tokens[-1], rows[-1]
 
-        latched = stages[token_stage + 3]
-        waits = latched.active & latched.pass_start
+    def _leave(self, m: Module, last: View, advance: Signal, token: Signal, row: Signal) -> None:
+        """Holds the first step of a pass back until its weights are there."""
         m.d.comb += [
-            advance.eq(~waits | self.weights_full),
-            self.take.eq(waits & self.weights_full),
-            self.stalled.eq(waits & ~self.weights_full),
-            self.take_group.eq(self.take & latched.first_slice),
-            self.busy.eq(walking | any_active(stages)),
+            self.weights.ready.eq(last.active & last.pass_start),
+            advance.eq(~self.weights.ready | self.weights.valid),
         ]
+        enters = self.steps.payload
         m.d.sync += [
-            self.step.valid.eq(latched.valid & advance),
-            self.step.pass_start.eq(self.take),
-            self.step.first_slice.eq(latched.first_slice),
-            self.step.last_slice.eq(latched.last_slice),
-            self.step.position.eq(latched.position),
-            self.step.tile.eq(latched.tile),
-            self.step.token.eq(latched_token),
-            self.step.row.eq(latched_row),
+            self.steps.valid.eq(last.valid & advance),
+            enters.pass_start.eq(last.active & last.pass_start & advance),
+            enters.first_slice.eq(last.first_slice),
+            enters.last_slice.eq(last.last_slice),
+            enters.position.eq(last.position),
+            enters.tile.eq(last.tile),
+            enters.token.eq(token),
+            enters.row.eq(row),
         ]
-        return m
-
-
-def any_active(stages):
-    """Whether any stage of the pipeline holds a step."""
-    result = stages[0].active
-    for stage in stages[1:]:
-        result = result | stage.active
-    return result
+        require(
+            m,
+            ~(last.active & last.pass_start & advance) | self.weights.valid,
+            "tile walker: a pass without its weights",
+        )

@@ -11,7 +11,7 @@ t * groups + g. The rows of dropped tokens are neither read nor written.
 A channel's step is 2^k times the common step, k from the memory of channel shifts.
 """
 
-from collections.abc import Mapping
+from typing import Any
 
 from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
@@ -46,9 +46,9 @@ def _errors(config: AcceleratorConfig, command: View) -> dict[ErrorCode, Value]:
     return {ErrorCode.ILLEGAL_FIELD: illegal_dim(config, command.dim)}
 
 
-def _busy_cycles(config: AcceleratorConfig, command: Mapping, _tokens: int, live: int) -> int:
-    tokens = 1 if command.get("only_cls") else live
-    return LayerNorm.cycles(config, tokens, command["dim"] // config.norm_channels) - 1
+def _busy_cycles(config: AcceleratorConfig, command: Any, _tokens: int, live: int) -> int:
+    tokens = 1 if command.only_cls else live
+    return LayerNorm.cycles(config, tokens, command.dim // config.norm_channels) - 1
 
 
 NORM = Command(

@@ -1,0 +1,119 @@
+"""Placement of a linear layer's results: to which memory, row and part of a row a group goes.
+
+* QKV: int8 into the query memory or the kv memory of the current head, groups in the order q, k, v
+* HIDDEN: int8 behind GELU into the hidden memory
+* LOGITS: int16 into the hidden memory
+* RESIDUAL: int16 sums into the residual memory, and to the statistics of the next norm
+"""
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
+
+from rtl_gen.common.contract import require
+from rtl_gen.common.pipeline import delay
+from rtl_gen.config import AcceleratorConfig
+from rtl_gen.interfaces.layouts import residual_update_layout
+from rtl_gen.interfaces.memories import kv_address, writes
+from rtl_gen.interfaces.ports import always
+from rtl_gen.interfaces.program import Destination
+from rtl_gen.linear.accumulate import Accumulators
+from rtl_gen.linear.command import WIDE
+from rtl_gen.linear.epilogue import Epilogue, place_layout, results_layout
+from rtl_gen.linear.queue import running_layout
+from rtl_gen.linear.tile_walker import step_layout
+
+
+class Placement(wiring.Component):
+    """
+    Attributes
+    ----------
+    layer : the layer that runs, in
+    steps : its steps, in
+    places : for the epilogue, of a residual layer, out
+    results : of the epilogue, in
+    writes : write ports of the destinations, in the cycle of the results, out
+    updates : new channels of the residual stream, in the same cycle, out
+    """
+
+    def __init__(self, config: AcceleratorConfig):
+        self._config = config
+        self._part_bits = exact_log2(config.chunks)
+        super().__init__(
+            {
+                "layer": In(running_layout()),
+                "steps": In(always(step_layout(config))),
+                "places": Out(always(place_layout(config))),
+                "results": In(always(results_layout(config))),
+                "writes": Out(writes(config, "linear")),
+                "updates": Out(always(residual_update_layout(config))),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        # The place follows its step; it is known two cycles after it, and needed twice.
+        step = Signal(place_layout(self._config), reset_less=True)
+        place = Signal.like(step)
+        wide = self.layer.destination.matches(*WIDE)
+        tile_rows = Mux(wide, step.tile >> self._part_bits - 1, step.tile >> self._part_bits)
+        m.d.sync += [
+            *(step[name].eq(self.steps.payload[name]) for name in ("token", "row", "tile")),
+            place.eq(step),
+            place.row.eq(step.row + tile_rows),
+        ]
+        until_places = Accumulators.latency(self._config) + Epilogue.PLACE_CYCLES
+        m.d.comb += [
+            self.places.valid.eq(
+                self.layer.active & (self.layer.destination == Destination.RESIDUAL)
+            ),
+            self.places.payload.eq(delay(m, place, until_places - 2, name="place")),
+        ]
+        rest = Epilogue.LATENCY - Epilogue.PLACE_CYCLES
+        self._write(m, delay(m, self.places.payload, rest, name="place_written"))
+        return m
+
+    def _write(self, m: Module, place) -> None:
+        writes, results, chunks = self.writes, self.results.payload, self._config.chunks
+        part, third = place.tile[: self._part_bits], place.tile[self._part_bits :]
+        narrow = Const(1, chunks) << part
+        wide = Const(0b11, chunks) << Cat(Const(0, 1), place.tile[: self._part_bits - 1])
+        to = {
+            destination: self.results.valid & (self.layer.destination == destination)
+            for destination in Destination
+        }
+        to_query = third == 0
+        m.d.comb += [
+            writes.query.enable.eq(Mux(to[Destination.QKV] & to_query, narrow, 0)),
+            writes.query.address.eq(place.token),
+            writes.query.data.as_value().eq(results.qkv.as_value().replicate(chunks)),
+            writes.kv.enable.eq(Mux(to[Destination.QKV] & ~to_query, narrow, 0)),
+            writes.kv.address.eq(kv_address(self._config, place.token, third[1])),
+            writes.kv.data.as_value().eq(results.qkv.as_value().replicate(chunks)),
+            writes.hidden.enable.eq(
+                Mux(to[Destination.HIDDEN], narrow, Mux(to[Destination.LOGITS], wide, 0))
+            ),
+            writes.hidden.address.eq(place.row),
+            writes.hidden.data.as_value().eq(
+                Mux(
+                    self.layer.destination == Destination.LOGITS,
+                    results.logits.as_value().replicate(chunks // 2),
+                    results.hidden.as_value().replicate(chunks),
+                )
+            ),
+            writes.residual.enable.eq(Mux(to[Destination.RESIDUAL], wide, 0)),
+            writes.residual.address.eq(place.row),
+            writes.residual.data.as_value().eq(results.residual.as_value().replicate(chunks // 2)),
+            self.updates.valid.eq(to[Destination.RESIDUAL]),
+            self.updates.payload.token.eq(place.token),
+            self.updates.payload.first.eq(place.tile == 0),
+            self.updates.payload.values.eq(results.residual),
+        ]
+        enabled = [memory.enable.any() for memory in (writes.query, writes.kv, writes.hidden)]
+        for index, one in enumerate(enabled):
+            require(
+                m,
+                ~(one & Cat(writes.residual.enable, *enabled[:index]).any()),
+                "linear: a group into two memories",
+            )
