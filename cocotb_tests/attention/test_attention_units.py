@@ -3,6 +3,7 @@
 import pytest
 
 from cocotb_tests.harness.runner import simulate
+from rtl_gen.attention.attention import Attention
 from rtl_gen.attention.exponentials import Exponentials
 from rtl_gen.attention.importance import Importance
 from rtl_gen.attention.mask_decoder import MaskDecoder
@@ -16,6 +17,7 @@ from rtl_gen.attention.softmax import Softmax
 from rtl_gen.config import get_config
 
 UNITS = {
+    "attention": Attention,
     "query_walker": QueryWalker,
     "mask_decoder": MaskDecoder,
     "row_interleaver": RowInterleaver,
