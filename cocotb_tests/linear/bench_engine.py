@@ -130,8 +130,7 @@ class EngineBench(UnitBench):
             groups, beats = groups + tokens * command["tiles"], beats + tokens * passes
             runs += TileWalker.LATENCY + (passes - 1) * max(tokens, TileWalker.MIN_PASS) + tokens
             runs += LinearEngine.drain_cycles(self.config)
-            for update in self.apply(layer, expected):
-                updates.append(update)
+            updates += self.apply(layer, expected)
             self.rows.put(layer.payload(self.config))
         await self.layers.send(layer.command for layer in layers)
         await self.rows.send([])

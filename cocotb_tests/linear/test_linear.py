@@ -1,10 +1,16 @@
 """Linear layers and their units on both simulators."""
 
 import pytest
+from amaranth.lib import wiring
 
-from cocotb_tests.harness.runner import simulate
+from cocotb_tests.harness.runner import SimulationError, simulate
 from rtl_gen.config import AcceleratorConfig, get_config
+from rtl_gen.linear.accumulate import Accumulators
 from rtl_gen.linear.engine import LinearEngine
+from rtl_gen.linear.epilogue import Epilogue
+from rtl_gen.linear.queue import LayerQueue
+from rtl_gen.linear.tile_walker import TileWalker
+from rtl_gen.linear.weight_buffer import WeightBuffer
 
 CONFIGS = {
     "tiny": get_config("tiny"),
@@ -15,13 +21,60 @@ CONFIGS = {
     ),
 }
 
+DRAIN = 13
+
+
+def run(unit: wiring.Component, simulator: str, config: AcceleratorConfig, **arguments) -> None:
+    name = type(unit).__module__.rpartition(".")[2]
+    parameters = {"config": config.as_dict(), "seed": 31} | arguments.pop("parameters", {})
+    simulate(
+        unit,
+        name=f"linear_{name}",
+        simulator=simulator,
+        bench=f"cocotb_tests.linear.bench_{name}",
+        parameters=parameters,
+        **arguments,
+    )
+
 
 @pytest.mark.parametrize("preset", CONFIGS)
 def test_engine(simulator, preset):
-    simulate(
-        LinearEngine(CONFIGS[preset]),
-        name=f"linear_{preset}",
-        simulator=simulator,
-        bench="cocotb_tests.linear.bench_engine",
-        parameters={"config": CONFIGS[preset].as_dict(), "seed": 31},
-    )
+    run(LinearEngine(CONFIGS[preset]), simulator, CONFIGS[preset])
+
+
+@pytest.mark.parametrize("preset", CONFIGS)
+@pytest.mark.parametrize("unit", [WeightBuffer, TileWalker, Epilogue])
+def test_unit(simulator, unit, preset):
+    run(unit(CONFIGS[preset]), simulator, CONFIGS[preset])
+
+
+@pytest.mark.parametrize("preset", CONFIGS)
+def test_accumulators(simulator, preset):
+    config, parameters = CONFIGS[preset], {"apart": Accumulators.REVISIT_CYCLES}
+    run(Accumulators(config), simulator, config, parameters=parameters)
+
+
+def test_accumulators_revisited_too_early(simulator):
+    config, parameters = CONFIGS["tiny"], {"apart": Accumulators.REVISIT_CYCLES - 1}
+    with pytest.raises(SimulationError, match="a token again before its sums are written"):
+        run(Accumulators(config), simulator, config, parameters=parameters, testcase="revisit")
+
+
+@pytest.mark.parametrize("testcase", ["starts_when_drained", "starts_when_told"])
+def test_queue(simulator, testcase):
+    config = CONFIGS["tiny"]
+    queue = LayerQueue(config, drain=DRAIN)
+    run(queue, simulator, config, parameters={"drain": DRAIN}, testcase=testcase)
+
+
+def test_queue_starts_while_walked(simulator):
+    config = CONFIGS["tiny"]
+    queue = LayerQueue(config, drain=DRAIN)
+    with pytest.raises(SimulationError, match="a layer starts while another is walked"):
+        run(
+            queue,
+            simulator,
+            config,
+            parameters={"drain": DRAIN},
+            testcase="start_while_walked",
+        )
