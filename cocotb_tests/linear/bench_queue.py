@@ -1,6 +1,7 @@
 """Bench of `LayerQueue`, with a walker in Python. Parameters: configuration, drain, seed."""
 
 import cocotb
+from cocotb.triggers import ClockCycles
 
 from cocotb_tests.harness.compare import assert_equal
 from cocotb_tests.harness.unit_bench import UnitBench
@@ -85,6 +86,7 @@ async def starts_when_told(dut):
 async def start_while_walked(dut):
     """Stops the simulation: the walker is not ready."""
     bench = await QueueBench.on(dut)
+    await bench.edge
     bench.set(walk__ready=0, go=1)
     await bench.commands.send(bench.layers()[:1])
-    await bench.until("idle")
+    await ClockCycles(dut.clk, 3)
