@@ -1,71 +1,80 @@
-"""Bench of `BankedMemory` of unsigned words. Parameters: banks, depth, bits, chunks, seed."""
+"""Bench of `Bank`. Parameters: `memory`, the arguments of `some_memory`; seed; and `collide`, the
+ports of which two are enabled at once.
+"""
 
-import random
+from typing import Any
 
 import cocotb
-from amaranth.lib.data import ArrayLayout
-from rtl_gen.memory.banked import BankedMemory
 
-from cocotb_tests.common.pipelined import run_pipeline
-from cocotb_tests.harness.bench import parameters, start
 from cocotb_tests.harness.compare import assert_equal
+from cocotb_tests.harness.unit_bench import UnitBench
+from cocotb_tests.memory.some_memory import READERS, WRITERS, some_memory
+from cocotb_tests.memory.words import Words
+from rtl_gen.memory.bank import Bank
+
+
+class BankBench(UnitBench):
+    def __init__(self, dut):
+        super().__init__(dut)
+        plan = self.plan
+        self.banks, self.every_chunk = plan.banks, (1 << plan.chunks) - 1
+        self.words = Words(plan.banks * plan.words, plan.bits, plan.chunks)
+
+    def make_unit(self) -> Bank:
+        self.plan = some_memory(**self.given["memory"])
+        return Bank(self.plan)
+
+    def places(self, *, but: int | None = None) -> list[int]:
+        """A word of each bank, none of them at the address `but`."""
+        return [
+            self.rng.choice([w for w in range(self.plan.words) if w * self.banks + bank != but])
+            for bank in range(self.banks)
+        ]
+
+    def write(self, address: int, enable: int) -> None:
+        """Any unit; what the others have on their ports does not matter."""
+        junk = {"enable": 0, "address": self.places()[0], "data": self.rng.getrandbits(1)}
+        ports = dict.fromkeys(WRITERS, junk)
+        ports[self.rng.choice(WRITERS)] = self.words.write(self.rng, address, enable)
+        self.set(writes=ports)
+
+    def read(self, *, but: int) -> tuple[str, Any]:
+        """Any unit, any words save one; returns the port with the answer, and the answer."""
+        places = self.places(but=but)
+        unit = self.rng.choice(READERS)
+        for other in READERS:
+            asked = places if other == unit else self.places()
+            address = asked if self.plan.lanes_apart else asked[0]
+            self.set(reads={other: {"enable": other == unit, "address": address}})
+        words = [self.words[place * self.banks + bank] for bank, place in enumerate(places)]
+        return f"reads__{unit}__data", words if self.plan.lanes_apart else words[0]
 
 
 @cocotb.test()
-async def reads_what_was_written(dut):
-    """Random writes of some chunks of one bank, and reads of all banks.
-
-    The other banks are often read at the written word, which is undefined only in its own bank.
-    """
-    given = parameters()
-    banks, depth, bits, chunks = (given[n] for n in ("banks", "depth", "bits", "chunks"))
-    rng = random.Random(given["seed"])
-    words = [[0] * depth for _ in range(banks)]
-    every_chunk = (1 << chunks) - 1
-    writes = [(1 << bank, word, every_chunk) for bank in range(banks) for word in range(depth)]
+async def any_unit_reads_what_any_wrote(dut):
+    """Chunks of one bank are written while all banks are read, the same word of another too."""
+    bench = await BankBench.on(dut)
+    for address in range(bench.words.depth):
+        bench.write(address, bench.every_chunk)
+        await bench.edge
+    actual, expected, asked = [], [], None
     for _ in range(400):
-        bank = rng.choice([0, *(1 << bank for bank in range(banks))])
-        writes.append((bank, rng.randrange(depth), rng.randrange(1 << chunks)))
+        address = bench.rng.randrange(bench.words.depth)
+        port, answer = bench.read(but=address)
+        bench.write(address, bench.rng.randint(0, bench.every_chunk))
+        await bench.edge
+        if asked is not None:
+            actual.append(bench.get(asked))
+        asked = port
+        expected.append(answer)
+    assert_equal("data", actual, expected[:-1])
 
-    items, expected = [], []
-    for index, (enable, word, enabled_chunks) in enumerate(writes):
-        data = rng.getrandbits(bits)
-        elsewhere = (word + rng.randrange(1, depth)) % depth
-        addresses = [
-            elsewhere if enable >> bank & 1 else rng.choice([word, rng.randrange(depth)])
-            for bank in range(banks)
-        ]
-        items.append(
-            {
-                "write_enable": enable,
-                "write_chunks": enabled_chunks,
-                "write_address": word,
-                "write_data": data,
-                "address": addresses,
-            }
-        )
-        if index >= banks * depth:
-            expected.append([words[bank][address] for bank, address in enumerate(addresses)])
-        size = bits // chunks
-        written = sum(
-            ((1 << size) - 1) << chunk * size
-            for chunk in range(chunks)
-            if enabled_chunks >> chunk & 1
-        )
-        for bank in range(banks):
-            if enable >> bank & 1:
-                words[bank][word] = words[bank][word] & ~written | data & written
 
-    inputs = {
-        "write_enable": banks,
-        "write_chunks": chunks,
-        "write_address": (depth - 1).bit_length(),
-        "write_data": bits,
-        "address": ArrayLayout(range(depth), banks),
-    }
-    await start(dut)
-    dut.enable.value = 1
-    results = await run_pipeline(
-        dut, inputs, {"data": ArrayLayout(bits, banks)}, BankedMemory.LATENCY, items
-    )
-    assert_equal("data", [result["data"] for result in results[banks * depth :]], expected)
+@cocotb.test()
+async def two_at_once(dut):
+    """Stops the simulation."""
+    bench = await BankBench.on(dut)
+    for unit in ("first", "second"):
+        bench.set(**{f"{bench.given['collide']}__{unit}__enable": 1})
+    await bench.edge
+    await bench.edge

@@ -1,31 +1,47 @@
 """On-chip memories on both simulators."""
 
+from typing import Any
+
 import pytest
 from amaranth.hdl import unsigned
-from rtl_gen.memory.banked import BankedMemory
 
-from cocotb_tests.harness.runner import simulate
+from cocotb_tests.harness.runner import SimulationError, simulate
+from cocotb_tests.memory.some_memory import some_memory
+from rtl_gen.memory.bank import Bank
 from rtl_gen.memory.row_memory import RowMemory
 
-DEPTH, BITS = 6, 12
+WORDS, BITS = 6, 12
 
 
-@pytest.mark.parametrize(("banks", "chunks"), [(2, 1), (4, 3)])
-def test_banked_memory(simulator, banks, chunks):
+@pytest.mark.parametrize("chunks", [1, 3])
+def test_row_memory(simulator, chunks):
     simulate(
-        BankedMemory(banks=banks, depth=DEPTH, shape=unsigned(BITS), chunks=chunks),
-        name="banked_memory",
-        simulator=simulator,
-        bench="cocotb_tests.memory.bench_banked",
-        parameters={"banks": banks, "depth": DEPTH, "bits": BITS, "chunks": chunks, "seed": 2},
-    )
-
-
-def test_row_memory(simulator):
-    simulate(
-        RowMemory(depth=DEPTH, shape=unsigned(BITS)),
+        RowMemory(depth=WORDS, shape=unsigned(BITS), chunks=chunks),
         name="row_memory",
         simulator=simulator,
         bench="cocotb_tests.memory.bench_row_memory",
-        parameters={"depth": DEPTH, "bits": BITS, "seed": 2},
+        parameters={"depth": WORDS, "bits": BITS, "chunks": chunks, "seed": 2},
     )
+
+
+def run_bank(simulator: str, testcase: str, *, banks: int, chunks: int, **parameters: Any) -> None:
+    memory = {"words": WORDS, "bits": BITS, "banks": banks, "chunks": chunks}
+    simulate(
+        Bank(some_memory(**memory)),
+        name="bank",
+        simulator=simulator,
+        bench="cocotb_tests.memory.bench_bank",
+        testcase=testcase,
+        parameters={"memory": memory, "seed": 2} | parameters,
+    )
+
+
+@pytest.mark.parametrize(("banks", "chunks"), [(1, 3), (2, 1), (4, 3)])
+def test_bank(simulator, banks, chunks):
+    run_bank(simulator, "any_unit_reads_what_any_wrote", banks=banks, chunks=chunks)
+
+
+@pytest.mark.parametrize(("ports", "done"), [("reads", "read"), ("writes", "written")])
+def test_two_units_at_once_stop_the_simulation(simulator, ports, done):
+    with pytest.raises(SimulationError, match=f"some: {done} by two units"):
+        run_bank(simulator, "two_at_once", banks=2, chunks=1, collide=ports)
