@@ -1,11 +1,10 @@
 """Bench of `StreamReader` against a memory that breaks the protocol."""
 
-import random
 from collections.abc import Iterator
 
 import cocotb
 from cocotb.handle import HierarchyObject
-from cocotb.triggers import ClockCycles, RisingEdge
+from cocotb.triggers import ClockCycles
 
 from cocotb_tests.bus.faulty_memory import (
     DECERR,
@@ -18,53 +17,40 @@ from cocotb_tests.bus.faulty_memory import (
     with_response,
     without_last,
 )
-from cocotb_tests.harness.bench import parameters, start
 from cocotb_tests.harness.compare import assert_equal
-from cocotb_tests.harness.streams import StreamSource
+from cocotb_tests.harness.unit_bench import UnitBench
 from rtl_gen.bus.axi import BURST_BEATS
-from rtl_gen.bus.stream_reader import stream_request_layout
-from rtl_gen.config import AcceleratorConfig
+from rtl_gen.bus.stream_reader import StreamReader
 
 SIZE = 1 << 14
-LIMIT_CYCLES = 100_000
-IDLE_CYCLES = 1_000
 
 
-class Driver:
-    """The memory, the request port, and every beat that is offered with its `error`."""
+class ReaderFaultsBench(UnitBench):
+    """The memory, the request port, and every beat that is taken: data and whether it is lost."""
+
+    UNIT = StreamReader
+    LIMIT_CYCLES = 100_000
 
     def __init__(self, dut: HierarchyObject):
-        given = parameters()
-        self.dut = dut
-        config = AcceleratorConfig(**given["config"])
-        self.beat = config.bus_bytes
-        self.rng = random.Random(given["seed"])
+        super().__init__(dut)
+        self.beat = self.config.bus_bytes
         self.memory = FaultyMemory(dut, "axi__", self.beat, SIZE)
         self.memory.contents[:] = self.rng.randbytes(SIZE)
         self.memory.start(write=False)
-        self.requests = StreamSource(dut, "start", stream_request_layout(config))
-        self.offered: list[tuple[int, int]] = []
+        self.requests = self.source("start")
+        self.taken: list[tuple[int, int]] = []
         cocotb.start_soon(self._take())
 
     async def read(self, address: int, beats: int) -> list[tuple[int, int]]:
-        """Ask, wait until nothing is under way; returns beats with `error`."""
-        self.offered.clear()
+        """Ask and wait until nothing is under way; what came since."""
+        self.taken.clear()
         await self.requests.send([{"address": address, "beats": beats}])
-        await self.idle()
-        return list(self.offered)
-
-    async def idle(self) -> None:
-        for _ in range(IDLE_CYCLES):
-            await RisingEdge(self.dut.clk)
-            if int(self.dut.idle.value):
-                return
-        raise AssertionError("the reader is not idle again")
+        await self.until("idle")
+        return list(self.taken)
 
     async def clear(self) -> None:
-        self.dut.clear.value = 1
-        await RisingEdge(self.dut.clk)
-        self.dut.clear.value = 0
-        await RisingEdge(self.dut.clk)
+        await self.pulse("clear")
+        await self.edge
 
     def words(self, address: int, beats: int) -> list[int]:
         places = range(address, address + beats * self.beat, self.beat)
@@ -80,12 +66,11 @@ class Driver:
         assert_equal(f"good request after {label}", await self.read(address, beats), expected)
 
     async def _take(self) -> None:
-        out, dut = self.dut.out__ready, self.dut
         while True:
-            await RisingEdge(dut.clk)
-            if int(dut.out__valid.value) and int(out.value):
-                self.offered.append((int(dut.out__payload.value), int(dut.error.value)))
-            out.value = self.rng.random() < 0.7
+            await self.edge
+            if self.get("out__valid") and self.get("out__ready"):
+                self.taken.append(tuple(self.get("out__payload").values()))
+            self.set(out__ready=self.rng.random() < 0.7)
 
 
 SIZES = (5, BURST_BEATS, 3)
@@ -119,69 +104,63 @@ def faults() -> Iterator[tuple[str, int, int, object]]:
 @cocotb.test()
 async def lost_beats(dut):
     """Each shows with its beat, no sooner, and on all behind it; as many come as were asked for."""
-    await start(dut, limit_cycles=LIMIT_CYCLES)
-    driver = Driver(dut)
-    block = BURST_BEATS * driver.beat
-    address, total = 2 * block - SIZES[0] * driver.beat, sum(SIZES)
-    words = driver.words(address, total)
+    bench = await ReaderFaultsBench.on(dut)
+    block = BURST_BEATS * bench.beat
+    address, total = 2 * block - SIZES[0] * bench.beat, sum(SIZES)
+    words = bench.words(address, total)
     for name, burst, place, change in faults():
         bad = max(address, (1 + burst) * block)
-        driver.memory.faults = Faults(
+        bench.memory.faults = Faults(
             read=lambda b, beats, bad=bad, f=change: f(beats) if b.address == bad else beats
         )
-        offered = await driver.read(address, total)
+        offered = await bench.read(address, total)
         lost = sum(SIZES[:burst]) + place
         assert_equal(f"{name}: error", [e for _, e in offered], [0] * lost + [1] * (total - lost))
         assert_equal(f"{name}: beats", [word for word, _ in offered[:lost]], words[:lost])
-        await driver.clear()
-        await driver.idle()
-        assert not int(dut.error.value), f"{name}: error after clear"
-        await driver.check_good(name)
+        await bench.clear()
+        await bench.until("idle")
+        await bench.check_good(name)
 
 
 @cocotb.test()
 async def stray_beats(dut):
     """Beats that nobody asked for, at rest and before a request: nothing is offered or counted."""
-    await start(dut, limit_cycles=LIMIT_CYCLES)
-    driver = Driver(dut)
+    bench = await ReaderFaultsBench.on(dut)
     for count in (1, 3, BURST_BEATS, 70):
-        driver.offered.clear()
+        bench.taken.clear()
         strays = [Beat(i, last=i == count - 1, response=SLVERR) for i in range(count)]
-        driver.memory.stray(beats=strays)
+        bench.memory.stray(beats=strays)
         for _ in range(count + 5):
-            await RisingEdge(dut.clk)
-            assert int(dut.idle.value), "not idle with stray beats"
-        assert not driver.offered
-        assert not int(dut.error.value)
-        await driver.check_good(f"{count} stray beats")
+            await bench.edge
+            assert bench.get("idle"), "not idle with stray beats"
+        assert not bench.taken
+        await bench.check_good(f"{count} stray beats")
 
 
 @cocotb.test()
 async def late_beats(dut):
     """Those of before a reset, in front of a request's own: as many beats as asked for, with an
     error or as they came; none once all is in."""
-    await start(dut, limit_cycles=LIMIT_CYCLES)
-    driver = Driver(dut)
+    bench = await ReaderFaultsBench.on(dut)
     for late in (*range(1, 9), BURST_BEATS, BURST_BEATS + 3, 62):
-        driver.memory.stray(beats=[Beat(i, last=i == late - 1) for i in range(late)])
-        offered = await driver.read(0, 8)
+        bench.memory.stray(beats=[Beat(i, last=i == late - 1) for i in range(late)])
+        offered = await bench.read(0, 8)
         assert len(offered) == 8, f"{late} late beats"
-        await driver.clear()
-        await driver.idle()
+        await bench.clear()
+        await bench.until("idle")
         await ClockCycles(dut.clk, 100)
-        assert int(dut.idle.value)
-        await driver.check_good(f"{late} late beats")
+        assert bench.get("idle")
+        await bench.check_good(f"{late} late beats")
 
 
 @cocotb.test()
 async def cleared_while_beats_are_missing(dut):
     """`clear` in every cycle around an early RLAST: nothing is awaited that does not come."""
-    await start(dut, limit_cycles=LIMIT_CYCLES)
-    driver = Driver(dut)
+    bench = await ReaderFaultsBench.on(dut)
     for cycle in range(40):
-        driver.memory.faults = Faults(read=lambda _, beats: cut_short(beats, 2))
-        await driver.requests.send([{"address": 0, "beats": 40}])
+        bench.memory.faults = Faults(read=lambda _, beats: cut_short(beats, 2))
+        await bench.requests.send([{"address": 0, "beats": 40}])
         await ClockCycles(dut.clk, cycle) if cycle else None
-        await driver.clear()
-        await driver.idle()
-        await driver.check_good(f"clear in cycle {cycle}")
+        await bench.clear()
+        await bench.until("idle")
+        await bench.check_good(f"clear in cycle {cycle}")

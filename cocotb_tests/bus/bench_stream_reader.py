@@ -1,92 +1,71 @@
 """Bench of `StreamReader` against an AXI RAM of cocotbext-axi, which rejects 4 KB crossings."""
 
-import random
-
 import cocotb
 from cocotb.handle import HierarchyObject
-from cocotb.triggers import ClockCycles, RisingEdge
+from cocotb.triggers import ClockCycles
 
 from cocotb_tests.bus.axi_peers import read_ram
-from cocotb_tests.harness.bench import parameters, start
 from cocotb_tests.harness.compare import assert_equal
-from cocotb_tests.harness.streams import StreamSink, StreamSource, random_pauses
+from cocotb_tests.harness.streams import StreamSink
+from cocotb_tests.harness.unit_bench import UnitBench
 from rtl_gen.bus.axi import BURST_BEATS
-from rtl_gen.bus.stream_reader import StreamReader, stream_request_layout
+from rtl_gen.bus.stream_reader import StreamReader
 from rtl_gen.config import AcceleratorConfig
 
 SIZE = 1 << 15
 PAGE = 4096
-LIMIT_CYCLES = 40_000
 
 
-class Driver:
+class StreamReaderBench(UnitBench):
     """A RAM of random bytes, the request port, and a record of every burst."""
 
+    UNIT = StreamReader
+    LIMIT_CYCLES = 40_000
+
     def __init__(self, dut: HierarchyObject, *, stall: float = 0):
-        given = parameters()
-        self.dut = dut
-        self.config = AcceleratorConfig(**given["config"])
-        self.rng = random.Random(given["seed"])
+        super().__init__(dut)
         self.contents = self.rng.randbytes(SIZE)
-        self.ram = read_ram(dut, SIZE, stall, given["seed"])
+        self.ram = read_ram(dut, SIZE, stall, self.given["seed"])
         self.ram.write(0, self.contents)
-        self.requests = StreamSource(dut, "start", stream_request_layout(self.config))
+        self.requests = self.source("start")
         self.bursts: list[tuple[int, int]] = []
         self.arrived = self.taken = 0
         cocotb.start_soon(self._watch())
 
-    def sink(self, pause: float = 0) -> StreamSink:
-        pauses = random_pauses(pause, self.rng.getrandbits(32))
-        return StreamSink(self.dut, "out", 8 * self.config.bus_bytes, pauses)
-
     def ask(self, address: int, beats: int) -> None:
         self.requests.put([{"address": address, "beats": beats}])
 
-    def beats(self, address: int, beats: int) -> list[bytes]:
+    def beats(self, address: int, beats: int) -> list[dict[str, int]]:
         step = self.config.bus_bytes
-        return [
-            self.contents[at : at + step] for at in range(address, address + beats * step, step)
-        ]
+        places = range(address, address + beats * step, step)
+        words = [int.from_bytes(self.contents[at : at + step], "little") for at in places]
+        return [{"data": word, "lost": 0} for word in words]
 
     async def check(self, sink: StreamSink, address: int, beats: int, label: str) -> None:
-        received = await sink.receive(beats)
-        received = [list(beat.to_bytes(self.config.bus_bytes, "little")) for beat in received]
-        assert_equal(label, received, list(map(list, self.beats(address, beats))))
-
-    async def idle(self) -> None:
-        """Wait until nothing is under way."""
-        while True:
-            await RisingEdge(self.dut.clk)
-            if int(self.dut.idle.value):
-                return
-
-    async def clear(self) -> None:
-        self.dut.clear.value = 1
-        await RisingEdge(self.dut.clk)
-        self.dut.clear.value = 0
+        assert_equal(label, await sink.receive(beats), self.beats(address, beats))
 
     async def _watch(self) -> None:
         """Record bursts; what is asked for and not taken must fit FIFO and output registers."""
-        dut = self.dut
         asked, clearing = 0, False
         while True:
-            await RisingEdge(dut.clk)
-            if int(dut.axi__arvalid.value) and int(dut.axi__arready.value):
-                length = int(dut.axi__arlen.value) + 1
-                self.bursts.append((int(dut.axi__araddr.value), length))
+            await self.edge
+            if self.get("axi__arvalid") and self.get("axi__arready"):
+                length = self.get("axi__arlen") + 1
+                self.bursts.append((self.get("axi__araddr"), length))
                 asked += length
-            self.arrived += int(dut.axi__rvalid.value) and int(dut.axi__rready.value)
-            self.taken += int(dut.out__valid.value) and int(dut.out__ready.value)
-            assert int(dut.axi__rready.value)
-            clearing = int(dut.clear.value) or (clearing and not int(dut.idle.value))
-            if int(dut.idle.value):
+            self.arrived += self.get("axi__rvalid") and self.get("axi__rready")
+            self.taken += self.get("out__valid") and self.get("out__ready")
+            assert self.get("axi__rready")
+            idle = self.get("idle")
+            clearing = self.get("clear") or (clearing and not idle)
+            if idle:
                 asked = self.taken
             assert clearing or asked - self.taken <= self.config.stream_beats + 2
 
 
-def pieces(driver: Driver) -> list[tuple[int, int]]:
+def pieces(bench: StreamReaderBench) -> list[tuple[int, int]]:
     """Requests of one beat, at and across bursts and pages, and random ones."""
-    beat = driver.config.bus_bytes
+    beat = bench.config.bus_bytes
     burst = BURST_BEATS * beat
     fixed = [
         (0, 1),
@@ -102,25 +81,23 @@ def pieces(driver: Driver) -> list[tuple[int, int]]:
     ]
     drawn = []
     for _ in range(6):
-        beats = driver.rng.randint(1, 3 * BURST_BEATS)
-        drawn.append((driver.rng.randrange(SIZE // beat - beats) * beat, beats))
+        beats = bench.rng.randint(1, 3 * BURST_BEATS)
+        drawn.append((bench.rng.randrange(SIZE // beat - beats) * beat, beats))
     return fixed + drawn
 
 
-async def _read_all(dut: HierarchyObject, stall: float, pause: float) -> None:
-    driver = Driver(dut, stall=stall)
-    sink = driver.sink(pause)
-    asked = pieces(driver)
+async def _read_all(bench: StreamReaderBench, pause: float) -> None:
+    sink = bench.sink("out", bench.pauses(pause))
+    asked = pieces(bench)
     for piece in asked:
-        driver.ask(*piece)
+        bench.ask(*piece)
     for i, piece in enumerate(asked):
-        await driver.check(sink, *piece, f"request {i} {piece}")
-    await driver.idle()
+        await bench.check(sink, *piece, f"request {i} {piece}")
+    await bench.until("idle")
     assert not sink.pending()
-    assert not int(dut.error.value)
-    assert driver.arrived == driver.taken == sum(beats for _, beats in asked)
-    expected = [burst for piece in asked for burst in _bursts(driver.config, *piece)]
-    assert_equal("bursts", driver.bursts, expected)
+    assert bench.arrived == bench.taken == sum(beats for _, beats in asked)
+    expected = [burst for piece in asked for burst in _bursts(bench.config, *piece)]
+    assert_equal("bursts", bench.bursts, expected)
 
 
 def _bursts(config: AcceleratorConfig, address: int, beats: int) -> list[tuple[int, int]]:
@@ -133,126 +110,119 @@ def _bursts(config: AcceleratorConfig, address: int, beats: int) -> list[tuple[i
 
 @cocotb.test()
 async def reads_without_stalls(dut):
-    await start(dut, limit_cycles=LIMIT_CYCLES)
-    await _read_all(dut, 0, 0)
+    await _read_all(await StreamReaderBench.on(dut), 0)
 
 
 @cocotb.test()
 async def reads_with_stalls(dut):
     """AR, R and the consumer pause at random."""
-    await start(dut, limit_cycles=LIMIT_CYCLES)
-    await _read_all(dut, 0.4, 0.3)
+    await _read_all(await StreamReaderBench.on(dut, stall=0.4), 0.3)
 
 
 @cocotb.test()
 async def slow_consumer(dut):
     """The FIFO fills to its last place and no further, and no beat is lost."""
-    await start(dut, limit_cycles=LIMIT_CYCLES)
-    driver = Driver(dut)
-    depth = driver.config.stream_beats
+    bench = await StreamReaderBench.on(dut)
+    depth = bench.config.stream_beats
     beats = depth + 5 * BURST_BEATS
-    driver.ask(0, beats)
+    bench.ask(0, beats)
     await ClockCycles(dut.clk, 8 * depth)
-    assert driver.arrived > depth + 2 - BURST_BEATS
-    assert not int(dut.idle.value)
-    sink = driver.sink(0.8)
-    await driver.check(sink, 0, beats, "beats")
-    await driver.idle()
+    assert bench.arrived > depth + 2 - BURST_BEATS
+    assert not bench.get("idle")
+    sink = bench.sink("out", bench.pauses(0.8))
+    await bench.check(sink, 0, beats, "beats")
+    await bench.until("idle")
 
 
 @cocotb.test()
 async def nothing_to_read(dut):
     """A request of no beats is taken and changes nothing."""
-    await start(dut, limit_cycles=LIMIT_CYCLES)
-    driver = Driver(dut)
-    sink = driver.sink()
-    driver.ask(0, 0)
-    driver.ask(driver.config.bus_bytes, 3)
-    driver.ask(0, 0)
-    await driver.check(sink, driver.config.bus_bytes, 3, "beats")
-    await driver.idle()
-    assert len(driver.bursts) == 1
+    bench = await StreamReaderBench.on(dut)
+    sink = bench.sink("out")
+    bench.ask(0, 0)
+    bench.ask(bench.config.bus_bytes, 3)
+    bench.ask(0, 0)
+    await bench.check(sink, bench.config.bus_bytes, 3, "beats")
+    await bench.until("idle")
+    assert len(bench.bursts) == 1
     assert not sink.pending()
 
 
 @cocotb.test()
 async def cleared_at_any_time(dut):
     """After `clear` nothing is offered until a new request, which reads the right beats."""
-    await start(dut, limit_cycles=LIMIT_CYCLES)
-    driver = Driver(dut, stall=0.3)
-    beat = driver.config.bus_bytes
+    bench = await StreamReaderBench.on(dut, stall=0.3)
+    beat = bench.config.bus_bytes
     begin = (StreamReader.REQUEST_CYCLES, 1, 2, 0)
-    for trial, wait in enumerate([*begin, *(driver.rng.randint(4, 150) for _ in range(20))]):
+    for trial, wait in enumerate([*begin, *(bench.rng.randint(4, 150) for _ in range(20))]):
         takes = trial % 2
-        dut.out__ready.value = takes
-        driver.ask(0, SIZE // beat)
-        await RisingEdge(dut.clk)
+        bench.set(out__ready=takes)
+        bench.ask(0, SIZE // beat)
+        await bench.edge
         await ClockCycles(dut.clk, wait) if wait else None
-        await driver.clear()
-        dut.out__ready.value = 1
+        await bench.pulse("clear")
+        bench.set(out__ready=1)
         while True:
-            await RisingEdge(dut.clk)
-            assert not int(dut.out__valid.value), "a beat is offered after clear"
-            if int(dut.idle.value):
+            await bench.edge
+            assert not bench.get("out__valid"), "a beat is offered after clear"
+            if bench.get("idle"):
                 break
-        asked, arrived = sum(beats for _, beats in driver.bursts), driver.arrived
+        asked, arrived = sum(beats for _, beats in bench.bursts), bench.arrived
         assert asked == arrived, "idle before all beats in flight arrived"
-        dut.out__ready.value = 0
-        address, beats = driver.rng.randrange(SIZE // beat // 2) * beat, driver.rng.randint(1, 40)
-        driver.ask(address, beats)
+        bench.set(out__ready=0)
+        address, beats = bench.rng.randrange(SIZE // beat // 2) * beat, bench.rng.randint(1, 40)
+        bench.ask(address, beats)
         received = []
         while len(received) < beats:
-            pause = driver.rng.random() < 0.3
-            dut.out__ready.value = not pause
-            await RisingEdge(dut.clk)
-            if not pause and int(dut.out__valid.value):
-                received.append(int(dut.out__payload.value).to_bytes(beat, "little"))
-        assert received == driver.beats(address, beats), f"trial {trial}, cleared after {wait}"
-        dut.out__ready.value = 0
-        await driver.idle()
-        assert sum(length for _, length in driver.bursts) == asked + beats
+            pause = bench.rng.random() < 0.3
+            bench.set(out__ready=not pause)
+            await bench.edge
+            if not pause and bench.get("out__valid"):
+                received.append(bench.get("out__payload"))
+        assert received == bench.beats(address, beats), f"trial {trial}, cleared after {wait}"
+        bench.set(out__ready=0)
+        await bench.until("idle")
+        assert sum(length for _, length in bench.bursts) == asked + beats
 
 
 @cocotb.test()
 async def held_clear(dut):
     """As long as `clear` is up, no request is taken."""
-    await start(dut, limit_cycles=LIMIT_CYCLES)
-    driver = Driver(dut)
-    sink = driver.sink()
-    dut.clear.value = 1
-    driver.ask(0, 4)
+    bench = await StreamReaderBench.on(dut)
+    sink = bench.sink("out")
+    bench.set(clear=1)
+    bench.ask(0, 4)
     await ClockCycles(dut.clk, 20)
-    assert not driver.bursts
-    dut.clear.value = 0
-    await driver.check(sink, 0, 4, "beats")
+    assert not bench.bursts
+    bench.set(clear=0)
+    await bench.check(sink, 0, 4, "beats")
 
 
 @cocotb.test()
 async def refused_beat(dut):
-    """An error response shows once its beat is in, stays, and goes with `clear`."""
-    await start(dut, limit_cycles=LIMIT_CYCLES)
-    driver = Driver(dut, stall=0.2)
-    sink = driver.sink(0.2)
-    beat = driver.config.bus_bytes
-    driver.ram.refused = range(20 * beat, 21 * beat)
-    driver.ask(0, 20)
-    await driver.check(sink, 0, 20, "good beats")
-    assert not int(dut.error.value)
-    driver.ask(19 * beat, 3)
-    received = await sink.receive(3)
-    assert int(dut.error.value)
-    good = driver.beats(19 * beat, 3)
-    assert received[::2] == [int.from_bytes(good[i], "little") for i in (0, 2)]
-    driver.ask(30 * beat, 10)
-    await driver.check(sink, 30 * beat, 10, "beats after the error")
-    assert int(dut.error.value)
-    await driver.clear()
-    await driver.idle()
-    assert not int(dut.error.value)
+    """A beat with an error response is lost, and so are all behind it until `clear`."""
+    bench = await StreamReaderBench.on(dut, stall=0.2)
+    sink = bench.sink("out", bench.pauses(0.2))
+    beat = bench.config.bus_bytes
+    bench.ram.refused = range(20 * beat, 21 * beat)
+    bench.ask(0, 20)
+    await bench.check(sink, 0, 20, "good beats")
+    bench.ask(19 * beat, 3)
+    before, refused, behind = await sink.receive(3)
+    good = bench.beats(19 * beat, 3)
+    assert (before, refused["lost"], behind) == (good[0], 1, good[2] | {"lost": 1})
+    bench.ask(30 * beat, 10)
+    lost = [good | {"lost": 1} for good in bench.beats(30 * beat, 10)]
+    assert await sink.receive(10) == lost
+    await bench.pulse("clear")
+    await bench.until("idle")
 
-    driver.ask(10 * beat, 40)
-    while not driver.bursts[-1][0] >= 10 * beat or driver.bursts[-1][0] == 30 * beat:
-        await RisingEdge(dut.clk)
-    await driver.clear()
-    await driver.idle()
-    assert not int(dut.error.value), "an error of a discarded beat"
+    bursts = len(bench.bursts)
+    bench.ask(10 * beat, 40)
+    while len(bench.bursts) < bursts + 2:
+        await bench.edge
+    await bench.pulse("clear")
+    await bench.until("idle")
+    await sink.receive(sink.pending())
+    bench.ask(0, 10)
+    await bench.check(sink, 0, 10, "beats after a refused one that was discarded")
