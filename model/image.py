@@ -1,6 +1,6 @@
 """Memory images: programs of the accelerator as bytes, and where everything lies in them.
 
-An image starts at address 0 with the program (rtl_gen/control/program_format.py); what the program
+An image starts at address 0 with the program (rtl_gen/interfaces/program.py); what the program
 stores goes behind it. `ImageBuilder` appends commands with their payload; compilers of attention
 layers (model/layers.py) and of whole networks (model/integer/compiler.py) drive it.
 """

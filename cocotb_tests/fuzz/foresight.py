@@ -1,6 +1,6 @@
 """What a program must end in, by the text of the format and of nothing else.
 
-Reads the bytes of a memory as rtl_gen/control/program_format.py describes them, without their
+Reads the bytes of a memory as rtl_gen/interfaces/program.py describes them, without their
 effects: the error codes that may come, the memory that its STOREs may touch, and a bound of its
 cycles. Written apart from the dispatcher, whose checks it mirrors.
 """

@@ -8,6 +8,7 @@ from itertools import repeat
 from typing import Any, Self
 
 import cocotb
+from amaranth.hdl import Shape
 from amaranth.lib import wiring
 from cocotb.handle import HierarchyObject
 from cocotb.triggers import RisingEdge
@@ -83,6 +84,12 @@ class UnitBench:
     def get(self, name: str) -> Any:
         """The value of a port, just after an edge the one before it."""
         return unpack(self.shapes[name], int(self.dut[name].value))
+
+    def random(self, port: str, **fields: Any) -> Any:
+        """Random bits as an item of a port, save the fields that are given."""
+        shape = self.shapes[port]
+        item = unpack(shape, self.rng.getrandbits(Shape.cast(shape).width))
+        return item | fields if fields else item
 
     def pauses(self, probability: float) -> Iterator[bool]:
         return random_pauses(probability, self.rng.getrandbits(32))

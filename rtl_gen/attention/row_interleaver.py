@@ -95,6 +95,8 @@ class RowInterleaver(wiring.Component):
         with m.Elif(pause != 0):
             m.d.sync += pause.eq(pause - 1)
 
+        require(m, ~(qk_taken & pv_taken), "row interleaver: beats of both kinds at once")
+        require(m, ~pv_taken | (ahead != 0), "row interleaver: PV of a row before its QK^T")
         require(
             m,
             ~self.start.valid | (qk_done & (ahead == 0)),

@@ -97,6 +97,9 @@ class Dispatcher(wiring.Component):
             range_check.check.argument.command.eq(self._command),
             range_check.check.argument.last_token.eq(self._last_token),
         ]
+        for command in SENT:
+            payload = getattr(self.commands, command.port).payload
+            m.d.comb += [payload[name].eq(self._command[name]) for name in command.fields]
         self._rows(m)
         m.d.sync += [
             self._header_error.eq(header.header_problem(self._config, self._header, self._room)),

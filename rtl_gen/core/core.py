@@ -139,7 +139,7 @@ class Core(wiring.Component):
         """One array for linear layers, QK^T and PV."""
         m.submodules.operands = operands = OperandRegisters(self._config)
         m.submodules.array = array = MacArray(self._config)
-        connect(m, linear.array, operands.linear)
+        connect(m, linear.operands, operands.linear)
         connect(m, attention.operands, operands.attention)
         connect(m, operands.array, array.compute)
 

@@ -1,6 +1,6 @@
 """The command LINEAR: which layers a program may ask for."""
 
-from amaranth.hdl import Const, Mux, Value
+from amaranth.hdl import Mux, Value
 from amaranth.lib.data import View
 from amaranth.utils import exact_log2
 
@@ -58,7 +58,7 @@ LINEAR = Command(
     unit="linear",
     payload=True,
     needs_tokens=True,
-    waits=lambda _config, _command: Const(0, 1),
+    waits=lambda _config, _command: 0,
     errors=_errors,
     reaches=_reaches,
 )

@@ -48,7 +48,7 @@ class LinearEngine(wiring.Component):
     count : number of live tokens, constant while a layer runs, in
     reads, writes : ports of the memories, out
     held : write port of the GELU table, while idle, in
-    array : what the operand registers take in this cycle, out; and the array's dot products, in
+    operands : what the operand registers take in this cycle, out; and the array's dot products, in
     updates : new channels of the residual stream, with their writes, out
     idle : nothing under way and nothing waiting, out
     events : for the counters, out
@@ -65,7 +65,7 @@ class LinearEngine(wiring.Component):
                 "reads": Out(reads(config, "linear")),
                 "writes": Out(writes(config, "linear")),
                 "held": In(held(config, "linear")),
-                "array": Out(function(linear_operands_layout(config), dots_layout(config))),
+                "operands": Out(function(linear_operands_layout(config), dots_layout(config))),
                 "updates": Out(always(residual_update_layout(config))),
                 "idle": Out(1),
                 "events": Out(linear_events_layout()),
@@ -103,7 +103,7 @@ class LinearEngine(wiring.Component):
 
         # Operands: a row of the source in every cycle, a tile when a pass takes it.
         take = buffer.tile.valid & buffer.tile.ready
-        operands = self.array.argument
+        operands = self.operands.argument
         for source, memory in (
             (Source.ACTIVATION, reads.activation),
             (Source.HIDDEN, reads.hidden),
@@ -127,7 +127,7 @@ class LinearEngine(wiring.Component):
             operands.weights.eq(buffer.tile.payload.weights),
             accumulators.parameters.valid.eq(take),
             accumulators.parameters.payload.eq(buffer.tile.payload.parameters),
-            accumulators.dots.eq(self.array.result),
+            accumulators.dots.eq(self.operands.result),
         ]
 
         # Finished groups.

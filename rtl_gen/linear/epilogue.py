@@ -118,8 +118,7 @@ class Epilogue(wiring.Component):
         totals = self.totals.payload
         m.d.comb += [
             requantizer.call.argument.values[0].eq(totals.sums[lane]),
-            requantizer.call.argument.scale.multiplier.eq(totals.factors[lane].multiplier),
-            requantizer.call.argument.scale.shift.eq(totals.factors[lane].shift),
+            requantizer.call.argument.scale.eq(totals.factors[lane]),
         ]
         return requantizer.call.result[0]
 
