@@ -1,82 +1,87 @@
 """Bench of `MacArray`: both reductions, mixed beat by beat. Parameters: configuration, seed."""
 
-import random
+from collections.abc import Callable
 
 import cocotb
 
-from cocotb_tests.common.pipelined import run_pipeline
-from cocotb_tests.harness.bench import parameters, start
 from cocotb_tests.harness.compare import assert_equal
+from cocotb_tests.harness.unit_bench import UnitBench
 from rtl_gen.array.mac_array import MacArray
-from rtl_gen.config import AcceleratorConfig
 
 RANDOM_BEATS = 60
 
 
-def beats(config: AcceleratorConfig, rng: random.Random) -> list[dict]:
-    """Every combination of extreme operands in either mode, then random beats."""
-    lanes, width = range(config.lanes), range(config.width)
+class ArrayBench(UnitBench):
+    UNIT = MacArray
 
-    def beat(scale_lanes, row, scalar, vector):
+    def __init__(self, dut):
+        super().__init__(dut)
+        self.lanes, self.width = range(self.config.lanes), range(self.config.width)
+
+    def beat(
+        self,
+        scale_lanes: int,
+        row: Callable[[], int],
+        scalar: Callable[[], int],
+        vector: Callable[[], int],
+    ) -> dict:
         return {
-            "scale_lanes": scale_lanes,
-            "row": [row() for _ in width],
-            "scalars": [scalar() for _ in lanes],
-            "vectors": [[vector() for _ in width] for _ in lanes],
+            "row": [row() for _ in self.width],
+            "vectors": [[vector() for _ in self.width] for _ in self.lanes],
+            "lanes": {"scale_lanes": scale_lanes, "scalars": [scalar() for _ in self.lanes]},
         }
 
-    extremes = [
-        beat(mode, lambda row=row: row, lambda s=scalar: s, lambda v=vector: v)
-        for mode in (0, 1)
-        for row in (-128, 127)
-        for scalar in (0, 255)
-        for vector in (-128, 127)
-    ]
-    one_hot = [beat(mode, lambda: 0, lambda: 0, lambda: 0) for mode in (0, 1) for _ in lanes]
-    for index, item in enumerate(one_hot):
-        channel = rng.choice(width)
-        item["row"][channel] = 1
-        item["scalars"][index % config.lanes] = 1
-        item["vectors"][index % config.lanes][channel] = -100 + index
+    def beats(self) -> list[dict]:
+        """Every combination of extreme operands in either mode, single ones, then random beats."""
+        rng = self.rng
+        extremes = [
+            self.beat(mode, lambda row=row: row, lambda s=scalar: s, lambda v=vector: v)
+            for mode in (0, 1)
+            for row in (-128, 127)
+            for scalar in (0, 255)
+            for vector in (-128, 127)
+        ]
+        single = []
+        for mode in (0, 1):
+            for lane in self.lanes:
+                item, channel = self.beat(mode, int, int, int), rng.choice(self.width)
+                item["row"][channel] = item["lanes"]["scalars"][lane] = 1
+                item["vectors"][lane][channel] = -100 + lane
+                single.append(item)
 
-    def int8():
-        return rng.randint(-128, 127)
+        def int8():
+            return rng.randint(-128, 127)
 
-    mixed = [
-        beat(rng.randrange(2), int8, lambda: rng.randint(0, 255), int8) for _ in range(RANDOM_BEATS)
-    ]
-    return extremes + one_hot + mixed
+        mixed = [
+            self.beat(rng.randrange(2), int8, lambda: rng.randint(0, 255), int8)
+            for _ in range(RANDOM_BEATS)
+        ]
+        return extremes + single + mixed
 
 
 @cocotb.test()
 async def reductions(dut):
-    given = parameters()
-    config = AcceleratorConfig(**given["config"])
-    ports = {n: m.shape for n, m in MacArray(config).signature.members.items()}
-    inputs = {n: ports[n] for n in ("scale_lanes", "row", "scalars", "vectors")}
-    items = beats(config, random.Random(given["seed"]))
-    qk = [item for item in items if not item["scale_lanes"]]
-    pv = [item for item in items if item["scale_lanes"]]
-    lanes, width = range(config.lanes), range(config.width)
-
-    await start(dut)
-    for latency, port in (
-        (MacArray.dot_latency(config), "dots"),
-        (MacArray.column_latency(config), "columns"),
+    bench = await ArrayBench.on(dut)
+    config, lanes, width = bench.config, bench.lanes, bench.width
+    items = bench.beats()
+    for name, latency in (
+        ("dots", MacArray.dot_latency(config)),
+        ("columns", MacArray.column_latency(config)),
     ):
-        results = await run_pipeline(dut, inputs, {port: ports[port]}, latency, items)
-        actual = [
-            result[port]
-            for result, item in zip(results, items, strict=True)
-            if item["scale_lanes"] == (port == "columns")
+        arguments = [{"compute__argument": item} for item in items]
+        results = await bench.pipeline(arguments, ["compute__result"], latency)
+        of_mode = [
+            (item, result["compute__result"][name])
+            for item, result in zip(items, results, strict=True)
+            if item["lanes"]["scale_lanes"] == (name == "columns")
         ]
-        if port == "dots":
-            expected = [
-                [sum(b["row"][c] * b["vectors"][i][c] for c in width) for i in lanes] for b in qk
+        expected = [
+            [sum(i["row"][c] * i["vectors"][lane][c] for c in width) for lane in lanes]
+            if name == "dots"
+            else [
+                sum(i["lanes"]["scalars"][lane] * i["vectors"][lane][c] for lane in lanes)
+                for c in width
             ]
-        else:
-            expected = [
-                [sum(b["scalars"][i] * b["vectors"][i][c] for i in lanes) for c in width]
-                for b in pv
-            ]
-        assert_equal(port, actual, expected)
+            for i, _ in of_mode
+        ]
+        assert_equal(name, [found for _, found in of_mode], expected)

@@ -23,6 +23,7 @@ from rtl_gen.interfaces.program import host_port, program_port
 from rtl_gen.linear.engine import LinearEngine
 from rtl_gen.memory.share import share_stream
 from rtl_gen.norm.layer_norm import LayerNorm
+from rtl_gen.pooling.pool import Pool
 from rtl_gen.pruning.pruning import Pruning
 from rtl_gen.transfer.row_loader import RowLoader
 from rtl_gen.transfer.row_storer import RowStorer
@@ -34,6 +35,7 @@ UNITS = {
     "attention": Attention,
     "norm": LayerNorm,
     "prune": Pruning,
+    "pool": Pool,
 }
 """Units with commands of their own, by the names that records and the memory plan use."""
 
@@ -70,6 +72,7 @@ class Core(wiring.Component):
         "weight_stalls": "cycles in which a linear layer waits for weights",
         "rows_read": "rows of the program taken",
         "rows_written": "rows sent to memory",
+        "pool_cycles": "cycles in which tokens are averaged",
     }
 
     def __init__(self, config: AcceleratorConfig):
@@ -97,7 +100,7 @@ class Core(wiring.Component):
         connect_memories(m, config, units)
         self._tokens(m, units)
         self._array(m, units["linear"], units["attention"])
-        sources = [units["linear"].updates]
+        sources = [units["linear"].updates, units["pool"].updates]
         share_stream(m, "residual updates", sources, units["norm"].updates)
         self._count(m, units)
         return m
@@ -130,7 +133,7 @@ class Core(wiring.Component):
     def _tokens(self, m: Module, units: dict) -> None:
         """The live tokens to whom it concerns."""
         prune = units["prune"]
-        for name in ("linear", "attention", "norm"):
+        for name in ("linear", "attention", "norm", "pool"):
             m.d.comb += units[name].count.eq(prune.count)
         m.d.comb += units["attention"].live.eq(prune.live)
         connect(m, prune.clear, units["attention"].clear)

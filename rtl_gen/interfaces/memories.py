@@ -144,8 +144,8 @@ def _shared(config: AcceleratorConfig, tokens: int, dim: int) -> tuple[Memory, .
             words=2 * rows,
             shape=layouts.residual_row_layout(config),
             chunks=chunks,
-            readers=("linear", "norm", "store"),
-            writers=("linear", "load"),
+            readers=("linear", "norm", "store", "pool"),
+            writers=("linear", "load", "pool"),
         ),
         Memory(
             name="activation",
@@ -235,7 +235,7 @@ def _of_tokens(config: AcceleratorConfig, tokens: int) -> tuple[Memory, ...]:
             words=words,
             shape=unsigned(config.token_bits),
             banks=config.lanes,
-            readers=("attention", "linear", "norm"),
+            readers=("attention", "linear", "norm", "pool"),
             holder="prune",
         ),
         Memory(
