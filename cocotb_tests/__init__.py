@@ -1,4 +1,4 @@
-"""Co-simulation benches, laid out as `rtl_gen`, and the commands that run networks in RTL."""
+"""Co-simulation benches, laid out as `rtl_gen`."""
 
 from rtl_gen.caches import move_libraries
 

@@ -1,6 +1,6 @@
 """Memory images: programs of the accelerator as bytes, and where everything lies in them.
 
-An image starts at address 0 with the program (rtl_gen/control/program_format.py); what the program
+An image starts at address 0 with the program (rtl_gen/interfaces/program.py); what the program
 stores goes behind it. `ImageBuilder` appends commands with their payload; compilers of attention
 layers (model/layers.py) and of whole networks (model/integer/compiler.py) drive it.
 """
@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from rtl_gen.control.commands import Opcode
 from torch import Tensor
 
 from rtl_gen.config import AcceleratorConfig
+from rtl_gen.control.commands import Opcode
 from rtl_gen.errors import UserError
 from rtl_gen.files import replace_file
 from rtl_gen.interfaces.program import (

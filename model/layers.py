@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from rtl_gen.control.commands import Opcode
 from torch import Tensor
 
 from model.golden import HeadScales, HeadTrace, attend, select_tokens
 from model.image import Image, ImageBuilder, pack_mask, pack_rows
 from rtl_gen.config import AcceleratorConfig
+from rtl_gen.control.commands import Opcode
 from rtl_gen.errors import UserError
 from rtl_gen.interfaces.targets import Target
 

@@ -60,6 +60,9 @@ STRATEGIES: dict[str, Strategy] = {
 }
 """Those that follow from averaged maps alone."""
 
+MASK_STRATEGY = vitcod.__name__
+"""How the paper makes masks."""
+
 LEARNED = "learned"
 """The strategy whose costs are negative scores, learned from images: see `model.entry_scores`."""
 
@@ -72,7 +75,7 @@ STRATEGY_NAMES = (*STRATEGIES, LEARNED)
 def make_masks(
     maps: np.ndarray,
     sparsity: float,
-    strategy: str = "vitcod",
+    strategy: str = MASK_STRATEGY,
     scores: np.ndarray | None = None,
 ) -> np.ndarray:
     """Masks (True = kept) of the wanted sparsity; `scores` (as maps) are for `LEARNED` alone.

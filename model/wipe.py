@@ -9,10 +9,9 @@ nothing are also those that no program can read: sums of tokens' channels, parti
 scores and exponentials in flight, and the stream that was read ahead.
 """
 
-from rtl_gen.control.commands import Opcode
-
 from model.image import Image, ImageBuilder
 from rtl_gen.config import AcceleratorConfig
+from rtl_gen.control.commands import Opcode
 from rtl_gen.interfaces.program import Destination, Source
 from rtl_gen.interfaces.targets import Target, transfers
 from rtl_gen.linear.weight_buffer import parameter_rows

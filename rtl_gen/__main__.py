@@ -8,9 +8,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from rtl_gen import cli, verilog
+from rtl_gen import cli
 from rtl_gen.accelerator import Accelerator
 from rtl_gen.config import PRESETS, get_config
+from rtl_gen.emit import verilog
 from rtl_gen.emit.manifest import manifest
 from rtl_gen.errors import UserError
 from rtl_gen.files import check_writable, make_folder, write_if_changed

@@ -54,7 +54,7 @@ class Accelerator(wiring.Component):
         config = self.config
         m.submodules.registers = registers = self.registers
         # The net that reaches everything begins at a register.
-        reset = register(m, registers.reset, name="soft_reset", reset_less=False)
+        reset = register(m, registers.core.reset, name="soft_reset", reset_less=False)
         m.submodules.core = core = ResetInserter(reset)(Core(config))
         m.submodules.reader = reader = StreamReader(config)
         m.submodules.packer = packer = RowPacker(config)
@@ -64,38 +64,36 @@ class Accelerator(wiring.Component):
         axi.connect_flat(m, self, "m_axi", writer.axi)
 
         stop = core.clear | reset
+        fetch = core.program.fetch
         m.d.comb += [
             *(unit.clear.eq(stop) for unit in (reader, packer, writer)),
-            reader.start.valid.eq(core.fetch.valid),
-            core.fetch.ready.eq(reader.start.ready),
-            reader.start.payload.address.eq(core.fetch.payload.address),
-            reader.start.payload.beats.eq(core.fetch.payload.rows * config.row_beats),
-            packer.beat_lost.eq(reader.error),
-            core.row_lost.eq(packer.row_lost),
-            core.write_failed.eq(writer.error),
-            core.memory_idle.eq(writer.idle),
+            reader.start.valid.eq(fetch.valid),
+            fetch.ready.eq(reader.start.ready),
+            core.memory.eq(writer.status),
+            reader.start.payload.address.eq(fetch.payload.address),
+            reader.start.payload.beats.eq(fetch.payload.rows * config.row_beats),
         ]
         connect(m, reader.out, packer.beats)
-        connect(m, packer.rows, core.rows)
+        connect(m, packer.rows, core.program.rows)
         connect(m, core.stored, writer.rows)
 
         # Up to the cycle before `done` shows. A soft reset ends a program, but does not finish it.
-        running = register(m, core.busy & ~reset, name="running", reset_less=False)
-        bus_idle = register(m, reader.idle & writer.idle, name="bus_idle", reset_less=False)
+        running = register(m, core.host.busy & ~reset, name="running", reset_less=False)
+        bus_idle = register(m, reader.idle & writer.status.idle, name="bus_idle", reset_less=False)
         m.d.comb += [
-            core.start.eq(registers.start),
-            core.program_address.eq(registers.program_address),
-            registers.busy.eq(core.busy | running),
-            registers.finished.eq(running & ~core.busy & ~reset),
-            registers.quiet.eq(bus_idle & ~registers.busy),
-            registers.error.eq(core.error),
+            core.host.start.valid.eq(registers.core.start.valid),
+            core.host.start.payload.eq(registers.core.start.payload),
+            registers.core.busy.eq(core.host.busy | running),
+            registers.core.finished.eq(running & ~core.host.busy & ~reset),
+            registers.core.quiet.eq(bus_idle & ~registers.core.busy),
+            registers.core.error.eq(core.host.error),
             self.irq.eq(registers.irq),
         ]
-        for index, name in enumerate(self.COUNTERS):
+        for name in self.COUNTERS:
             counter = Signal(COUNTER_BITS, name=f"count_{name}")
             m.d.comb += getattr(registers.counters, name).eq(counter)
-            with m.If(registers.start):
+            with m.If(registers.core.start.valid):
                 m.d.sync += counter.eq(0)
-            with m.Elif(core.events[index]):
+            with m.Elif(core.events[name]):
                 m.d.sync += counter.eq(counter + 1)
         return m

@@ -11,7 +11,7 @@ from rtl_gen import caches
 
 LIBRARIES = """
 import os, sys
-import model, sim_models, cocotb_tests
+import model, sim_models, cocotb_tests, sparse_vit
 import huggingface_hub.constants, matplotlib, numba, torch.hub
 print(matplotlib.get_cachedir(), matplotlib.get_configdir())
 print(huggingface_hub.constants.HF_HUB_CACHE, torch.hub.get_dir(), numba.config.CACHE_DIR)

@@ -30,7 +30,12 @@ _TEST_WAVES = Setting(option="-rP")
 _SCHEDULE = "name|file"
 _PYTEST = "python -m pytest --dist worksteal"
 _WORKERS = Variable(example="2", option="-n")
-_LINT = ("python -m ruff check .", "python -m ruff format --check .")
+_LAYERS = "python -c 'from importlinter.cli import lint_imports_command as lint; lint()'"
+_LINT = (
+    "python -m ruff check .",
+    "python -m ruff format --check .",
+    f"{_LAYERS} --no-logo --cache-dir=build/import-linter",
+)
 
 _MASKS = variables(
     MODEL="deit_tiny", SPARSITY="0.8", STRATEGY="learned", MASKS="file", SCHEDULE=_SCHEDULE
@@ -48,16 +53,16 @@ _FIGURES = variables(CONFIG="default", MODEL="deit_tiny", LATENCY="100", RATE="6
 TARGETS: dict[str, Target] = {
     "demo": Target(
         "RTL, co-simulation of digits and of DeiT layers on Verilator, and the sweep",
-        ("python -m cocotb_tests.demo",),
+        ("python -m sparse_vit.demo",),
         variables(SEED="0", OUT="folder", WAVES=_WAVES),
     ),
     "test": Target(
-        "linter, formatter check and every test, on both simulators",
+        "linter, formatter and layers check and every test, on both simulators",
         (*_LINT, _PYTEST),
         variables(WORKERS=_WORKERS, WAVES=_TEST_WAVES),
         {"WORKERS": "2"},
     ),
-    "lint": Target("linter and formatter check", _LINT),
+    "lint": Target("linter, formatter and layers check", _LINT),
     "format": Target(
         "apply the formatter and the linter's safe fixes",
         ("python -m ruff format .", "python -m ruff check --fix ."),
@@ -84,7 +89,7 @@ TARGETS: dict[str, Target] = {
     ),
     "regression": Target(
         "co-simulations",
-        (f"{_PYTEST} cocotb_tests",),
+        (f"{_PYTEST} cocotb_tests sparse_vit",),
         variables(
             SIM=Variable(example="verilator|icarus"),
             CONFIG=Variable(example="tiny", option="--preset"),
@@ -112,7 +117,7 @@ TARGETS: dict[str, Target] = {
     ),
     "calibrate": Target(
         "error of the cycle model against the RTL",
-        ("python -m cocotb_tests.calibrate",),
+        ("python -m sparse_vit.calibrate",),
         variables(
             SEED="1",
             CONFIGS="4",
@@ -140,12 +145,12 @@ TARGETS: dict[str, Target] = {
     ),
     "bench": Target(
         "seconds of the cycle model beside those of the RTL simulation",
-        ("python -m cocotb_tests.speed",),
+        ("python -m sparse_vit.speed",),
         variables(RUNS="folder", OUT="file"),
     ),
     "deit": Target(
         "a whole network in RTL",
-        ("python -m cocotb_tests.deit",),
+        ("python -m sparse_vit.deit",),
         _WHOLE_NETWORK
         | variables(
             WEIGHTS="file",

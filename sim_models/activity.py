@@ -28,7 +28,8 @@ from model.networks import Network
 from model.schedule import LayerTokens
 from rtl_gen import numerics
 from rtl_gen.config import AcceleratorConfig
-from sim_models.on_chip import OnChipMemory, on_chip_memories
+from rtl_gen.interfaces.memories import Memory
+from sim_models.on_chip import on_chip_memories
 
 
 @dataclass
@@ -88,8 +89,8 @@ def network_activity(
     count.norm(1)
     count.linear(1, network.dim, network.classes, "activation", "logits")
     count.attention_beats(counters["qk_beats"])
-    activity.write("beats", 8 * activity.read_bytes)
-    activity.read("beats", 8 * activity.read_bytes)
+    activity.write("stream", 8 * activity.read_bytes)
+    activity.read("stream", 8 * activity.read_bytes)
     activity.read("hidden", 8 * activity.written_bytes)
     return activity
 
@@ -101,7 +102,7 @@ class _Counter:
     config: AcceleratorConfig
     network: Network
     activity: Activity
-    memories: Mapping[str, OnChipMemory]
+    memories: Mapping[str, Memory]
 
     def linear(self, tokens: int, inputs: int, outputs: int, source: str, destination: str) -> None:
         config, activity, lanes = self.config, self.activity, self.config.lanes
@@ -109,7 +110,7 @@ class _Counter:
         steps, results = groups * slices * tokens, groups * tokens
         between = (steps - results) * self._word("accumulators")
         activity.read(source, steps * config.row_bits)
-        activity.read("live_tokens", steps * self._all_banks("live_tokens"))
+        activity.read("live_list", steps * self._all_banks("live_list"))
         activity.read("accumulators", between)
         activity.write("accumulators", between)
         activity.write("weights", groups * slices * self._word("weights"))
@@ -121,7 +122,7 @@ class _Counter:
                 self._to_residual(results)
             case "attention":
                 activity.write("query", tokens * config.row_bits)
-                activity.write("banks", 2 * tokens * config.row_bits)
+                activity.write("kv", 2 * tokens * config.row_bits)
             case "hidden":
                 activity.read("gelu", results * self._all_banks("gelu"))
                 activity.write("hidden", results * 8 * lanes)
@@ -139,7 +140,7 @@ class _Counter:
 
     def norm(self, tokens: int) -> None:
         activity, channels = self.activity, tokens * self.network.dim
-        activity.read("live_tokens", tokens * self._all_banks("live_tokens"))
+        activity.read("live_list", tokens * self._all_banks("live_list"))
         activity.read("residual", channels * numerics.RESIDUAL_BITS)
         activity.read("statistics", tokens * self._word("statistics"))
         activity.read("channel_shifts", channels * numerics.NORM_CHANNEL_SHIFT_BITS)
@@ -148,21 +149,21 @@ class _Counter:
 
     def attention_rows(self, rows: int) -> None:
         config, activity = self.config, self.activity
-        activity.read("live_tokens", rows * self._all_banks("live_tokens"))
+        activity.read("live_list", rows * self._all_banks("live_list"))
         activity.read("mask", rows * config.mask_word_bits)
         activity.read("query", rows * config.row_bits)
-        activity.write("queue", rows * self._word("queue"))
-        activity.read("queue", rows * self._word("queue"))
+        activity.write("output_rows", rows * self._word("output_rows"))
+        activity.read("output_rows", rows * self._word("output_rows"))
         activity.write("hidden", rows * config.row_bits)
         activity.multiplications += rows * config.width
 
     def attention_beats(self, beats: int) -> None:
         activity, lanes = self.activity, self.config.lanes
-        activity.read("banks", 2 * beats * self._all_banks("banks"))
+        activity.read("kv", 2 * beats * self._all_banks("kv"))
         for name in ("scores", "exponentials", "addresses"):
             activity.write(name, beats * self._word(name))
             activity.read(name, beats * self._word(name))
-        activity.read("table", beats * self._all_banks("table"))
+        activity.read("exp_table", beats * self._all_banks("exp_table"))
         activity.read("importance", beats * self._all_banks("importance"))
         activity.write("importance", beats * self._all_banks("importance"))
         activity.multiplications += 2 * beats * lanes
@@ -174,7 +175,7 @@ class _Counter:
         passes = config.importance_bits // numerics.SORT_DIGIT_BITS + 1
         activity.read("importance", passes * words * self._all_banks("importance"))
         activity.write("importance", words * self._all_banks("importance"))
-        activity.write("live_tokens", leaving * config.token_bits)
+        activity.write("live_list", leaving * config.token_bits)
 
     def inputs(self) -> None:
         """Everything that LOAD brings; weights are counted with their layers."""
@@ -187,7 +188,7 @@ class _Counter:
         activity.write("gelu", network.layers * self.memories["gelu"].total_bits)
         shifts = (2 * network.layers + 1) * dim * numerics.NORM_CHANNEL_SHIFT_BITS
         activity.write("channel_shifts", shifts)
-        activity.write("live_tokens", tokens * config.token_bits)
+        activity.write("live_list", tokens * config.token_bits)
 
     def _word(self, memory: str) -> int:
         return self.memories[memory].bits

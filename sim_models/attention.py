@@ -26,6 +26,7 @@ from rtl_gen.attention.row_interleaver import RowInterleaver
 from rtl_gen.attention.softmax import Softmax
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.errors import UserError
+from rtl_gen.interfaces.memories import OUTPUT_ROWS
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def attend_cycles(config: AcceleratorConfig, beats: np.ndarray) -> AttentionCycl
     last_issue, last_taken = _schedule(
         beats,
         config.row_slots,
-        RowInterleaver.OUTPUT_ROWS,
+        OUTPUT_ROWS,
         first_issue,
         Attention.score_latency(config) + Softmax.row_max_latency(config),
         Softmax.normalise_latency(config) + RowBuffer.LATENCY + RowInterleaver.LATENCY,

@@ -7,12 +7,11 @@ place of a layer, which is another place for the same command.
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from rtl_gen.control.commands import Opcode
-
 from model.networks import Network
 from model.schedule import NO_PRUNING, LayerTokens, Placement, Schedule
 from rtl_gen import numerics
 from rtl_gen.config import AcceleratorConfig
+from rtl_gen.control.commands import Opcode
 from rtl_gen.interfaces.targets import Target
 
 TRANSFER = "transfer"

@@ -5,6 +5,3 @@ SPARSITIES = (0.5, 0.6, 0.7, 0.8)
 
 PAPER_SPEEDUP = 1.31
 """End to end, by token pruning on top of sparse attention: mean over networks and sparsities."""
-
-MASK_STRATEGY = "vitcod"
-"""How the paper makes masks; a key of STRATEGIES in model/masks.py."""

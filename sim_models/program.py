@@ -2,9 +2,8 @@
 
 The dispatcher takes the program stream in order, so that the cycle in which a command starts its
 unit is the latest of: its record is decoded, its unit is free, and, where it waits, everything is
-idle. From there:
+idle. From there, commands with `busy_cycles` in their record take that; of the others,
 
-    SET_TOKENS, NORM, PRUNE   take a number of cycles that the unit states itself
     ATTEND                    sim_models/attention.py
     LOAD                      takes its rows as they come
     LINEAR                    a pass starts when the one before has streamed its tokens and the
@@ -17,6 +16,7 @@ a pruning, which decide the beats of the ATTENDs behind it.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
@@ -27,18 +27,17 @@ from model.image import Image
 from model.layers import AttentionLayer, LayerTrace
 from rtl_gen.accelerator import Accelerator
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.control.commands import Opcode
+from rtl_gen.control.commands import COMMANDS, Opcode
 from rtl_gen.control.dispatcher import Dispatcher
 from rtl_gen.core.core import Core
 from rtl_gen.errors import UserError
 from rtl_gen.interfaces.program import check_memory_bytes, record_rows
-from rtl_gen.interfaces.targets import Target
+from rtl_gen.interfaces.targets import transfers
 from rtl_gen.linear.engine import LinearEngine
 from rtl_gen.linear.tile_walker import TileWalker
 from rtl_gen.linear.weight_buffer import parameter_rows
 from rtl_gen.transfer.row_storer import RowStorer
 from sim_models.attention import attend_cycles, beats_of
-from sim_models.layer_norm import norm_cycles
 from sim_models.memory import (
     MemoryTiming,
     Stream,
@@ -50,7 +49,6 @@ from sim_models.memory import (
     write_row,
     written,
 )
-from sim_models.pruning import fill_cycles, prune_cycles
 
 UNIT, LOAD, LINEAR, STORE, HALT = range(5)
 """What a step does behind its record: a unit works for `cycles`, or as named."""
@@ -153,22 +151,15 @@ def program_cycles(
     rows_read = sizes.record_rows + program_rows
     check_memory_bytes(program_address + (rows_read + stored_rows) * config.width)
     results = np.zeros(len(steps), RESULT)
-    cycles = _run(sizes, stream, writer, program_rows, steps, results)
+    total = _run(sizes, stream, writer, program_rows, steps, results)
 
-    opcodes = np.array([command["opcode"] for command in commands])
-    busy = results["end"] - results["start"]
-
-    def busy_in(*chosen: Opcode) -> int:
-        return int(busy[np.isin(opcodes, chosen)].sum())
-
+    busy = dict.fromkeys((record.unit for record in COMMANDS if record.unit), 0)
+    for command, cycles in zip(commands, results["end"] - results["start"], strict=True):
+        if unit := COMMANDS[command["opcode"]].unit:
+            busy[unit] += int(cycles)
     counters = {
-        "cycles": int(cycles),
-        "linear_cycles": busy_in(Opcode.LINEAR),
-        "attention_cycles": busy_in(Opcode.ATTEND),
-        "norm_cycles": busy_in(Opcode.NORM),
-        "prune_cycles": busy_in(Opcode.SET_TOKENS, Opcode.PRUNE),
-        "load_cycles": busy_in(Opcode.LOAD),
-        "store_cycles": busy_in(Opcode.STORE),
+        **{f"{unit}_cycles": cycles for unit, cycles in busy.items()},
+        "cycles": int(total),
         "linear_beats": int((steps["tiles"] * steps["slices"] * steps["tokens"]).sum()),
         "qk_beats": attend_beats,
         "pv_beats": attend_beats,
@@ -198,28 +189,25 @@ def _steps(
     if len(beats) != heads:
         raise UserError(f"beats of {len(beats)} heads: the program has {heads}")
     rows_of_heads = iter(beats)
-    steps = np.zeros(len(commands), STEP)
+    steps, targets = np.zeros(len(commands), STEP), transfers(config)
     tokens = live = attend_beats = 0
     for command, step in zip(commands, steps, strict=True):
-        step["waits"] = True
-        working_on = 1 if command.get("only_cls") else live
+        record = COMMANDS[command["opcode"]]
+        fields = SimpleNamespace(**dict.fromkeys(record.fields, 0) | command)
+        step["waits"] = record.waits is None or record.waits(config, fields)
+        if record.sets_tokens:
+            tokens = live = fields.count
+        if record.busy_cycles is not None:
+            step["cycles"] = record.busy_cycles(config, fields, tokens, live)
         match command["opcode"]:
-            case Opcode.SET_TOKENS:
-                tokens = live = command["count"]
-                step["cycles"] = fill_cycles(config)
             case Opcode.LOAD:
-                step["kind"] = LOAD
-                step["waits"] = command["barrier"]
-                step["rows"] = command["count"]
-                step["cycles"] = config.width if command["target"] == Target.GELU else 1
+                step["kind"], step["rows"] = LOAD, fields.count
+                step["cycles"] = targets[fields.target].words_per_row
             case Opcode.LINEAR:
-                step["kind"] = LINEAR
-                step["waits"] = False
-                step["tiles"], step["slices"] = command["tiles"], command["slices"]
-                step["tokens"] = working_on
+                working_on = 1 if fields.only_cls else live
+                step["kind"], step["tokens"] = LINEAR, working_on
+                step["tiles"], step["slices"] = fields.tiles, fields.slices
                 step["span"] = max(working_on, TileWalker.MIN_PASS)
-            case Opcode.NORM:
-                step["cycles"] = norm_cycles(config, working_on, command["dim"]) - 1
             case Opcode.ATTEND:
                 rows = next(rows_of_heads)
                 if len(rows) != live:
@@ -230,11 +218,9 @@ def _steps(
                 step["cycles"] = attend_cycles(config, rows).total
                 attend_beats += int(np.sum(rows))
             case Opcode.PRUNE:
-                live = min(live, command["count"])
-                step["cycles"] = prune_cycles(config, tokens)
+                live = min(live, fields.count)
             case Opcode.STORE:
-                step["kind"] = STORE
-                step["rows"] = command["count"]
+                step["kind"], step["rows"] = STORE, fields.count
             case Opcode.HALT:
                 step["kind"] = HALT
     return steps, attend_beats

@@ -8,7 +8,6 @@ import pytest
 import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
-from rtl_gen.control.commands import Opcode
 
 from model.fit import check_fit
 from model.integer.compiler import compile_network
@@ -16,6 +15,7 @@ from model.integer.random_network import random_network
 from model.networks import DEIT_TINY, Network
 from model.schedule import ListedSchedule
 from rtl_gen.config import AcceleratorConfig, get_config
+from rtl_gen.control.commands import Opcode
 from rtl_gen.errors import UserError
 from rtl_gen.interfaces.targets import transfers
 from sim_models.commands import network_commands

@@ -5,7 +5,6 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from rtl_gen.control.commands import Opcode
 
 from model.integer.choices import kept_tokens
 from model.integer.compiler import compile_network
@@ -13,6 +12,7 @@ from model.integer.random_network import random_network
 from model.networks import DEIT_BASE, DEIT_TINY, Network
 from model.schedule import DEFAULT_SCHEDULE, READINGS, ListedSchedule
 from rtl_gen.config import get_config
+from rtl_gen.control.commands import Opcode
 from rtl_gen.errors import UserError
 from sim_models.commands import network_commands
 from sim_models.memory import MemoryTiming

@@ -1,39 +1,34 @@
 """Bench of `Importance`. Parameters: configuration, seed."""
 
-import random
-
 import cocotb
-from cocotb.triggers import ClockCycles, RisingEdge
+from cocotb.triggers import ClockCycles
 
-from cocotb_tests.harness.bench import parameters, start
 from cocotb_tests.harness.compare import assert_equal
+from cocotb_tests.harness.unit_bench import UnitBench
 from model.tests import formulas
-from rtl_gen.attention.importance import Importance, importance_beat_layout
-from rtl_gen.config import AcceleratorConfig
-from rtl_gen.interfaces.layouts import sums_layout
-from rtl_gen.interfaces.packing import pack, unpack
+from rtl_gen.attention.importance import Importance
+from rtl_gen.interfaces.memories import READ_LATENCY
 
 
-class Bench:
+class ImportanceBench(UnitBench):
     """Presents PV beats and keeps the sums that the unit should hold."""
 
-    def __init__(self, dut):
-        given = parameters()
-        self.dut = dut
-        self.config = AcceleratorConfig(**given["config"])
-        self.rng = random.Random(given["seed"])
-        self.beat_shape = importance_beat_layout(self.config)
-        self.sums_shape = sums_layout(self.config)
-        self.sums = [[0] * self.config.lanes for _ in range(self.config.bank_depth)]
-        self.edge = RisingEdge(dut.clk)
+    UNIT = Importance
+
+    @classmethod
+    async def cleared(cls, dut) -> "ImportanceBench":
+        bench = await cls.on(dut)
+        bench.sums = [[0] * bench.config.lanes for _ in range(bench.config.bank_depth)]
+        await bench.clear(range(bench.config.bank_depth))
+        await bench.check()
+        return bench
 
     async def clear(self, words) -> None:
         for word in words:
-            self.dut.clear__valid.value = 1
-            self.dut.clear__payload.value = word
+            self.set(clear__valid=1, clear__payload=word)
             self.sums[word] = [0] * self.config.lanes
             await self.edge
-        self.dut.clear__valid.value = 0
+        self.set(clear__valid=0)
 
     async def beat(self, words: list[int | None], exponentials=None, exp_sum=None) -> None:
         """One beat: the word of each lane, None where the lane is idle."""
@@ -50,41 +45,24 @@ class Bench:
             "mantissa": mantissa,
             "length": length,
         }
-        self.dut.beats__payload.value = pack(self.beat_shape, item)
-        self.dut.beats__valid.value = 1
+        self.set(beats__payload=item)
         for lane, word in enumerate(words):
             if word is not None:
                 probability = formulas.probability(exponentials[lane], mantissa, length)
                 self.sums[word][lane] += probability
-        await self.edge
-        self.dut.beats__valid.value = 0
+        await self.pulse("beats__valid")
 
     async def check(self) -> None:
         """Read every word, one a cycle, from SETTLE cycles after the last beat on."""
-        dut, actual = self.dut, []
-        await ClockCycles(dut.clk, Importance.SETTLE - 1)
-        dut.sort__enable.value = 1
-        for word in range(self.config.bank_depth + 1):
-            dut.sort__address.value = min(word, self.config.bank_depth - 1)
-            await self.edge
-            if word:
-                actual.append(unpack(self.sums_shape, int(dut.sort__data.value)))
-        dut.sort__enable.value = 0
+        await ClockCycles(self.dut.clk, Importance.SETTLE - 1)
+        actual = await self.read("read", range(self.config.bank_depth), READ_LATENCY)
         assert_equal("importance", actual, self.sums)
-
-
-async def cleared_bench(dut) -> Bench:
-    await start(dut)
-    bench = Bench(dut)
-    await bench.clear(range(bench.config.bank_depth))
-    await bench.check()
-    return bench
 
 
 @cocotb.test()
 async def random_beats(dut):
     """Few words, so that a key returns after 1, 2, 3, 4 and more beats; beats without a lane."""
-    bench = await cleared_bench(dut)
+    bench = await ImportanceBench.cleared(dut)
     lanes, rng = range(bench.config.lanes), bench.rng
     for pool in (1, 2, 3, 5, bench.config.bank_depth):
         for _ in range(40):
@@ -96,7 +74,7 @@ async def random_beats(dut):
 @cocotb.test()
 async def same_key_at_every_distance(dut):
     """One key, twice, with 0 to 5 beats of another or of none between."""
-    bench = await cleared_bench(dut)
+    bench = await ImportanceBench.cleared(dut)
     lanes = bench.config.lanes
     for between in (1, None):
         for distance in range(6):
@@ -108,7 +86,7 @@ async def same_key_at_every_distance(dut):
 @cocotb.test()
 async def extremes(dut):
     """A certain key, and the smallest and the largest sum of exponentials."""
-    bench = await cleared_bench(dut)
+    bench = await ImportanceBench.cleared(dut)
     lanes, last = bench.config.lanes, bench.config.bank_depth - 1
     for exp_sum in (255, 256, 511, 512, 255 * bench.config.max_tokens):
         for exponential in (0, 1, 128, 255):
@@ -118,7 +96,7 @@ async def extremes(dut):
 
 @cocotb.test()
 async def clears_some_words(dut):
-    bench = await cleared_bench(dut)
+    bench = await ImportanceBench.cleared(dut)
     for word in range(bench.config.bank_depth):
         await bench.beat([word] * bench.config.lanes)
     await ClockCycles(dut.clk, Importance.SETTLE)

@@ -5,14 +5,11 @@ from collections.abc import Iterable
 from itertools import zip_longest
 
 import cocotb
-from cocotb.utils import get_sim_time
 
-from cocotb_tests.harness.bench import CLOCK_PERIOD_NS, parameters, start
 from cocotb_tests.harness.compare import assert_equal
-from cocotb_tests.harness.streams import StreamSink, StreamSource, random_pauses
+from cocotb_tests.harness.unit_bench import UnitBench
 from rtl_gen.attention.mask_decoder import MaskDecoder
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.interfaces.layouts import beat_layout, mask_row_layout
 
 Row = tuple[int, set[int]]
 """A query token and its keys."""
@@ -53,53 +50,41 @@ def corner_rows(config: AcceleratorConfig) -> list[Row]:
     return [(index % config.max_tokens, row) for index, row in enumerate(keys)]
 
 
-async def decode(dut, rows: list[Row], source_pauses=None, sink_pauses=None) -> int:
-    """Rows through the decoder, beats compared; returns the cycles until the last was taken."""
-    config = AcceleratorConfig(**parameters()["config"])
-    await start(dut)
-    source = StreamSource(dut, "rows", mask_row_layout(config), source_pauses)
-    sink = StreamSink(dut, "beats", beat_layout(config), sink_pauses)
-    expected = decoded(config.lanes, rows)
-    begin = get_sim_time("ns")
-    source.put({"token": t, "keep": sum(1 << j for j in keys)} for t, keys in rows)
-    beats = [received(beat) for beat in await sink.receive(len(expected))]
-    cycles = round((get_sim_time("ns") - begin) / CLOCK_PERIOD_NS)
-    for index, (beat, wanted) in enumerate(zip(beats, expected, strict=True)):
-        assert beat == wanted, f"beat {index}: expected {wanted}, actual {beat}"
-    assert_equal("beats beyond the last", sink.pending(), 0)
-    return cycles
+class DecoderBench(UnitBench):
+    UNIT = MaskDecoder
 
-
-def stimulus() -> tuple[AcceleratorConfig, random.Random]:
-    given = parameters()
-    return AcceleratorConfig(**given["config"]), random.Random(given["seed"])
+    async def decode(self, source_pauses: float = 0.0, sink_pauses: float = 0.0) -> tuple[int, int]:
+        """Rows through the decoder, beats compared; returns cycles until the last, and beats."""
+        rows = corner_rows(self.config) + realistic_rows(self.config, self.rng, 30)
+        source = self.source("rows", self.pauses(source_pauses))
+        sink = self.sink("beats", self.pauses(sink_pauses))
+        expected, begin = decoded(self.config.lanes, rows), self.cycle
+        source.put({"token": t, "keep": sum(1 << j for j in keys)} for t, keys in rows)
+        beats = [received(beat) for beat in await sink.receive(len(expected))]
+        cycles = self.cycle - begin
+        for index, (beat, wanted) in enumerate(zip(beats, expected, strict=True)):
+            assert beat == wanted, f"beat {index}: expected {wanted}, actual {beat}"
+        assert_equal("beats beyond the last", sink.pending(), 0)
+        return cycles, len(expected)
 
 
 @cocotb.test()
 async def no_bubbles(dut):
     """Without stalls a beat leaves every cycle, from the first row's latency on."""
-    config, rng = stimulus()
-    rows = corner_rows(config) + realistic_rows(config, rng, 30)
-    beats = len(decoded(config.lanes, rows))
-    assert_equal("cycles", await decode(dut, rows), MaskDecoder.LATENCY + beats)
+    cycles, beats = await (await DecoderBench.on(dut)).decode()
+    assert_equal("cycles", cycles, MaskDecoder.LATENCY + beats)
 
 
 @cocotb.test()
 async def consumer_stalls(dut):
-    config, rng = stimulus()
-    rows = corner_rows(config) + realistic_rows(config, rng, 30)
-    await decode(dut, rows, sink_pauses=random_pauses(0.5, 1))
+    await (await DecoderBench.on(dut)).decode(sink_pauses=0.5)
 
 
 @cocotb.test()
 async def rows_come_late(dut):
-    config, rng = stimulus()
-    rows = corner_rows(config) + realistic_rows(config, rng, 30)
-    await decode(dut, rows, source_pauses=random_pauses(0.7, 2))
+    await (await DecoderBench.on(dut)).decode(source_pauses=0.7)
 
 
 @cocotb.test()
 async def both_stall(dut):
-    config, rng = stimulus()
-    rows = realistic_rows(config, rng, 40) + corner_rows(config)
-    await decode(dut, rows, random_pauses(0.4, 3), random_pauses(0.4, 4))
+    await (await DecoderBench.on(dut)).decode(0.4, 0.4)

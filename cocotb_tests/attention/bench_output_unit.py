@@ -4,22 +4,19 @@ The driver keeps the interleaver's promises: last beats at least width / output_
 and at most OUTPUT_ROWS rows under way.
 """
 
-import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cocotb
-from cocotb.triggers import RisingEdge
-from cocotb.utils import get_sim_time
 
-from cocotb_tests.harness.bench import CLOCK_PERIOD_NS, parameters, start
 from cocotb_tests.harness.compare import assert_equal
-from cocotb_tests.harness.streams import StreamSink, random_pauses
+from cocotb_tests.harness.unit_bench import UnitBench
 from model.tests import formulas
 from rtl_gen.attention.normalisation import normalised_row_layout
-from rtl_gen.attention.output_unit import OutputUnit, column_beat_layout, output_row_layout
+from rtl_gen.attention.output_unit import OutputUnit
 from rtl_gen.attention.row_interleaver import RowInterleaver
-from rtl_gen.config import AcceleratorConfig
-from rtl_gen.interfaces.packing import pack, unpack
+from rtl_gen.interfaces.memories import OUTPUT_ROWS
+from rtl_gen.interfaces.packing import unpack
 
 
 @dataclass(frozen=True)
@@ -36,28 +33,16 @@ class Row:
         return [formulas.requantised(t, self.multiplier, self.shift, 8) for t in totals]
 
 
-class Bench:
+class OutputBench(UnitBench):
     """Sends rows and compares the finished ones."""
 
-    def __init__(self, dut, pauses=None, gaps: float = 0.0):
-        given = parameters()
-        self.dut = dut
-        self.config = AcceleratorConfig(**given["config"])
-        self.rng = random.Random(given["seed"])
-        self.gaps = random_pauses(gaps, given["seed"])
-        self.shape = column_beat_layout(self.config)
-        self.row_shape = normalised_row_layout(self.config)
-        self.edge = RisingEdge(dut.clk)
-        self.sink = StreamSink(dut, "rows", output_row_layout(self.config), pauses)
-        self.cycle = self.finished = self.taken = 0
-        self.last_beat = -self.config.width
-        cocotb.start_soon(self._count())
+    UNIT = OutputUnit
 
-    async def _count(self) -> None:
-        while True:
-            await self.edge
-            self.cycle += 1
-            self.taken += int(self.dut.rows__valid.value) and int(self.dut.rows__ready.value)
+    def __init__(self, dut, pauses: float = 0.0, gaps: float = 0.0):
+        super().__init__(dut)
+        self.gaps, self.finished = self.pauses(gaps), 0
+        self.rows, self.taken = self.sink("rows", self.pauses(pauses)), 0
+        self.last_beat = -self.config.width
 
     def row(self, beats: int, column) -> Row:
         channels = range(self.config.width)
@@ -69,80 +54,81 @@ class Bench:
         )
 
     async def send(self, row: Row) -> None:
+        row_shape = normalised_row_layout(self.config)
         for index, beat in enumerate(row.beats):
             last = index == len(row.beats) - 1
-            while next(self.gaps):
-                await self._idle()
-            while last and (
-                self.cycle - self.last_beat < RowInterleaver.output_cycles(self.config)
-                or self.finished - self.taken == RowInterleaver.OUTPUT_ROWS
-            ):
+            while next(self.gaps) or (last and self.must_wait()):
                 await self._idle()
             description = {"token": row.token, "multiplier": row.multiplier, "shift": row.shift}
             # Only the last beat's row counts.
-            junk = unpack(self.row_shape, self.rng.getrandbits(self.row_shape.size))
+            junk = unpack(row_shape, self.rng.getrandbits(row_shape.size))
             item = {
                 "first": index == 0,
                 "last": last,
                 "row": description if last else junk,
                 "columns": beat,
             }
-            self.dut.beats__valid.value = 1
-            self.dut.beats__payload.value = pack(self.shape, item)
+            self.set(beats__payload=item)
             if last:
                 self.last_beat, self.finished = self.cycle, self.finished + 1
-            await self.edge
-            self.dut.beats__valid.value = 0
+            await self.pulse("beats__valid")
+
+    def must_wait(self) -> bool:
+        """With the last beat of a row."""
+        waiting = self.finished - self.taken - self.rows.pending()
+        too_early = self.cycle - self.last_beat < RowInterleaver.output_cycles(self.config)
+        return too_early or waiting == OUTPUT_ROWS
 
     async def _idle(self) -> None:
-        self.dut.beats__payload.value = self.rng.getrandbits(self.shape.size)
+        shape = self.shapes["beats__payload"]
+        self.dut.beats__payload.value = self.rng.getrandbits(shape.size)
         await self.edge
 
-    async def run(self, rows: list[Row]) -> None:
+    async def run(self, rows: Sequence[Row]) -> int:
+        """Cycles until the last row was taken."""
+        begin = self.cycle
         for row in rows:
             await self.send(row)
-        received = await self.sink.receive(len(rows))
+        received = await self.rows.receive(len(rows))
+        cycles = self.cycle - begin
+        self.taken += len(rows)
         assert_equal("token", [r["token"] for r in received], [row.token for row in rows])
         assert_equal("output", [r["data"] for r in received], [row.output() for row in rows])
+        return cycles
 
-
-def rows(bench: Bench) -> list[Row]:
-    """The largest sums of either sign, single beats in a row, and random rows."""
-    depth, rng = bench.config.bank_depth, bench.rng
-    most = 128 * 255 * bench.config.lanes
-    constant = [
-        bench.row(beats, lambda value=value: value)
-        for value in (-most, 127 * 255 * bench.config.lanes, 0, -1)
-        for beats in (1, depth)
-    ]
-    single = [bench.row(1, lambda: rng.randint(-most, most)) for _ in range(12)]
-    mixed = [
-        bench.row(rng.randint(1, depth), lambda: round(rng.gauss(0, most / 8))) for _ in range(15)
-    ]
-    return [*constant, *single, *mixed]
+    def corners(self) -> list[Row]:
+        """The largest sums of either sign, single beats in a row, and random rows."""
+        depth, rng = self.config.bank_depth, self.rng
+        most = 128 * 255 * self.config.lanes
+        constant = [
+            self.row(beats, lambda value=value: value)
+            for value in (-most, 127 * 255 * self.config.lanes, 0, -1)
+            for beats in (1, depth)
+        ]
+        single = [self.row(1, lambda: rng.randint(-most, most)) for _ in range(12)]
+        mixed = [
+            self.row(rng.randint(1, depth), lambda: round(rng.gauss(0, most / 8)))
+            for _ in range(15)
+        ]
+        return [*constant, *single, *mixed]
 
 
 @cocotb.test()
 async def latency(dut):
-    await start(dut)
-    bench = Bench(dut)
+    bench = await OutputBench.on(dut)
     for beats in (1, 3):
-        begin = get_sim_time("ns")
-        await bench.run([bench.row(beats, lambda: 1234)])
-        cycles = round((get_sim_time("ns") - begin) / CLOCK_PERIOD_NS)
+        cycles = await bench.run([bench.row(beats, lambda: 1234)])
         assert_equal("cycles", cycles, beats - 1 + OutputUnit.latency(bench.config) + 1)
 
 
 @cocotb.test()
 async def full_rate(dut):
-    await start(dut)
-    bench = Bench(dut)
-    await bench.run(rows(bench))
+    bench = await OutputBench.on(dut)
+    await bench.run(bench.corners())
 
 
 @cocotb.test()
 async def gaps_and_stalls(dut):
     """Gaps with garbage on the data ports, and a consumer so slow that the queue fills."""
-    await start(dut)
-    bench = Bench(dut, random_pauses(0.9, 5), gaps=0.3)
-    await bench.run(rows(bench))
+    bench = await OutputBench.on(dut, pauses=0.9, gaps=0.3)
+    await bench.run(bench.corners())

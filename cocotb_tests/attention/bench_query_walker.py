@@ -3,57 +3,30 @@
 Parameters: configuration, seed.
 """
 
-import random
+from collections.abc import Iterable
 
 import cocotb
-from cocotb.triggers import ClockCycles, RisingEdge
-from cocotb.utils import get_sim_time
+from cocotb.triggers import ClockCycles
 
-from cocotb_tests.harness.bench import CLOCK_PERIOD_NS, parameters, start
 from cocotb_tests.harness.compare import assert_equal
-from cocotb_tests.harness.streams import StreamSink, random_pauses
+from cocotb_tests.harness.unit_bench import UnitBench
 from rtl_gen.attention.query_walker import QueryWalker
-from rtl_gen.config import AcceleratorConfig
-from rtl_gen.interfaces.layouts import mask_row_layout
-from rtl_gen.memory.row_memory import RowMemory
-from rtl_gen.pruning.live_tokens import LiveTokens
+from rtl_gen.interfaces.memories import LIST_LATENCY, READ_LATENCY
 
 
-class Bench:
+class WalkerBench(UnitBench):
     """Runs walks over any live tokens of a random mask."""
 
-    def __init__(self, dut, pauses=None):
-        given = parameters()
-        self.dut = dut
-        self.config = AcceleratorConfig(**given["config"])
-        self.rng = random.Random(given["seed"])
-        self.mask = [
-            self.rng.getrandbits(self.config.mask_word_bits) for _ in range(self.config.mask_depth)
-        ]
+    UNIT = QueryWalker
+
+    def __init__(self, dut, pauses: float = 0.0):
+        super().__init__(dut)
+        config = self.config
+        self.mask = [self.rng.getrandbits(config.mask_word_bits) for _ in range(config.mask_depth)]
         self.live: list[int] = []
-        self.sink = StreamSink(dut, "rows", mask_row_layout(self.config), pauses)
-        cocotb.start_soon(
-            self._serve("list", "position", "token", self._token, LiveTokens.READ_LATENCY)
-        )
-        cocotb.start_soon(
-            self._serve("mask", "address", "data", self._mask_word, RowMemory.LATENCY)
-        )
-
-    def _token(self, position: int) -> int:
-        return self.live[position] if position < len(self.live) else 0
-
-    def _mask_word(self, address: int) -> int:
-        return self.mask[address] if address < len(self.mask) else 0
-
-    async def _serve(self, port: str, question: str, answer: str, read, latency: int) -> None:
-        """`read` of each enabled question, `latency` enabled cycles later."""
-        pipeline = [0] * latency
-        while True:
-            await RisingEdge(self.dut.clk)
-            if int(self.dut[f"{port}__enable"].value):
-                asked = self.dut[f"{port}__{question}"].value
-                pipeline = [read(int(asked)) if asked.is_resolvable else 0, *pipeline[:-1]]
-                self.dut[f"{port}__{answer}"].value = pipeline[-1]
+        self.rows = self.sink("rows", self.pauses(pauses))
+        self.serve("live_list", lambda p: self.live[p] if p < len(self.live) else 0, LIST_LATENCY)
+        self.serve("mask", lambda a: self.mask[a] if a < len(self.mask) else 0, READ_LATENCY)
 
     def mask_row(self, token: int) -> int:
         """Kept keys of a query, those beyond `max_tokens` included."""
@@ -63,24 +36,19 @@ class Bench:
 
     async def walk(self, live: list[int]) -> int:
         """One walk, its rows compared; returns the cycles until the last row was taken."""
-        self.live = live
-        bitmap = sum(1 << token for token in live)
-        self.dut.live.value = bitmap
-        self.dut.start__payload.value = len(live)
-        self.dut.start__valid.value = 1
-        begin = get_sim_time("ns")
-        await RisingEdge(self.dut.clk)
-        self.dut.start__valid.value = 0
-        self.dut.start__payload.value = self.rng.getrandbits(self.config.count_bits)
-        rows = await self.sink.receive(len(live))
-        cycles = round((get_sim_time("ns") - begin) / CLOCK_PERIOD_NS)
+        self.live, bitmap, begin = live, sum(1 << token for token in live), self.cycle
+        self.set(live=bitmap, start__payload=len(live))
+        await self.pulse("start__valid")
+        self.set(start__payload=self.rng.getrandbits(self.config.count_bits))
+        rows = await self.rows.receive(len(live))
+        cycles = self.cycle - begin
         assert_equal("token", [row["token"] for row in rows], live)
         keeps = [self.mask_row(token) & bitmap for token in live]
         assert_equal("keep", [row["keep"] for row in rows], keeps)
-        await ClockCycles(self.dut.clk, 1)
+        await self.edge
         return cycles
 
-    def subsets(self) -> list[list[int]]:
+    def subsets(self) -> Iterable[list[int]]:
         """All tokens, one, the last one, neighbours, and random ones."""
         n = self.config.max_tokens
         everything = list(range(n))
@@ -94,26 +62,25 @@ class Bench:
 @cocotb.test()
 async def full_rate(dut):
     """The first row after LATENCY cycles, then one a cycle."""
-    await start(dut)
-    bench = Bench(dut)
+    bench = await WalkerBench.on(dut)
     for live in bench.subsets():
         assert_equal("cycles", await bench.walk(live), QueryWalker.LATENCY + len(live))
 
 
 @cocotb.test()
 async def consumer_stalls(dut):
-    await start(dut)
-    bench = Bench(dut, random_pauses(0.5, 3))
+    bench = await WalkerBench.on(dut, pauses=0.5)
     for live in bench.subsets():
         await bench.walk(live)
 
 
 @cocotb.test()
-async def no_tokens(dut):
-    """A walk over nothing offers nothing, and the next walk is right."""
-    await start(dut)
-    bench = Bench(dut)
-    await bench.walk([])
-    await ClockCycles(dut.clk, 3 * QueryWalker.LATENCY)
-    assert_equal("rows", bench.sink.pending(), 0)
+async def reads_during_walks_only(dut):
+    bench = await WalkerBench.on(dut)
     await bench.walk([0, 2])
+    await ClockCycles(dut.clk, 2)
+    enables = [bench.record("live_list__enable"), bench.record("mask__enable")]
+    await ClockCycles(dut.clk, 3 * QueryWalker.LATENCY)
+    assert enables == [[], []], f"the memories are read at {enables}"
+    await bench.walk([1])
+    assert all(enables)

@@ -15,8 +15,8 @@ import numpy as np
 from cocotb.triggers import ClockCycles, RisingEdge, SimTimeoutError, with_timeout
 from cocotb.utils import get_sim_time
 
+from cocotb_tests.bus.simulated_memory import MemoryAccess
 from cocotb_tests.harness.bench import CLOCK_PERIOD_NS, parameters, report, start
-from cocotb_tests.memory_system.simulated_memory import MemoryAccess
 from cocotb_tests.network.bench_system import Host
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.registers import CONTROL_BITS

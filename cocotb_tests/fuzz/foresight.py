@@ -1,33 +1,27 @@
 """What a program must end in, by the text of the format and of nothing else.
 
-Reads the bytes of a memory as rtl_gen/control/program_format.py describes them, without their
+Reads the bytes of a memory as rtl_gen/interfaces/program.py describes them, without their
 effects: the error codes that may come, the memory that its STOREs may touch, and a bound of its
 cycles. Written apart from the dispatcher, whose checks it mirrors.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from amaranth.lib.data import StructLayout
-from rtl_gen.control.commands import Opcode
 
+from cocotb_tests.control.legality import ADDRESS_END, field_errors, goes_beyond
 from rtl_gen.config import AcceleratorConfig
+from rtl_gen.control.commands import Opcode
 from rtl_gen.interfaces.packing import unpack
 from rtl_gen.interfaces.program import (
-    ADDRESS_BITS,
     HEADER,
     MAGIC,
     VERSION,
-    Destination,
     ErrorCode,
-    Source,
     command_layout,
     record_rows,
 )
-from rtl_gen.interfaces.targets import transfers
 from rtl_gen.linear.weight_buffer import parameter_rows
-
-ADDRESS_END = 1 << ADDRESS_BITS
 
 UNIT_CYCLES = 1_000
 """More than any unit needs beside its loops, on the smallest preset."""
@@ -117,7 +111,7 @@ class Decoder:
             command = self._record(command_layout(self._config))
             if command is None:
                 return ErrorCode.READ_FAILED
-            error = next(self._errors(command), ErrorCode.NONE)
+            error = self._error(command)
             if error != ErrorCode.NONE or command["opcode"] == Opcode.HALT:
                 return error
             self._execute(command)
@@ -165,62 +159,12 @@ class Decoder:
                 return error
         return ErrorCode.NONE
 
-    def _errors(self, command: dict[str, int]) -> Iterator[ErrorCode]:
-        """Every reason to refuse a command, the one that is reported first."""
-        config, opcode, count = self._config, command["opcode"], command["count"]
-        width, most_dim = config.width, config.max_dim
-        target = transfers(config).get(command["target"])
-        load, store = opcode == Opcode.LOAD, opcode == Opcode.STORE
-        if opcode > max(Opcode):
-            yield ErrorCode.ILLEGAL_OPCODE
-        if load or store:
-            reached = target and (target.loads if load else target.stores)
-            if not reached or count == 0:
-                yield ErrorCode.ILLEGAL_FIELD
-        if opcode == Opcode.LINEAR:
-            slices, tiles = command["slices"], command["tiles"]
-            most = 3 * width if command["destination"] == Destination.QKV else 4 * most_dim
-            if not 1 <= slices <= 4 * most_dim // width or not 1 <= tiles <= most // config.lanes:
-                yield ErrorCode.ILLEGAL_FIELD
-        if opcode == Opcode.NORM:
-            dim = command["dim"]
-            if not 1 <= dim <= most_dim or dim % config.norm_channels:
-                yield ErrorCode.ILLEGAL_FIELD
-        if opcode in (Opcode.SET_TOKENS, Opcode.PRUNE) and not 1 <= count <= config.max_tokens:
-            yield ErrorCode.COUNT_OUT_OF_RANGE
-        if store and command["address"] % width:
-            yield ErrorCode.NOT_ALIGNED
-        needy = (Opcode.LINEAR, Opcode.NORM, Opcode.ATTEND, Opcode.PRUNE)
-        if opcode in needy and not self._tokens:
-            yield ErrorCode.NO_TOKENS
-        if self._beyond(command):
-            yield ErrorCode.COUNT_OUT_OF_RANGE
-
-    def _beyond(self, command: dict[str, int]) -> bool:
-        """Whether a command leaves a memory, on chip or behind the port."""
-        config, opcode = self._config, command["opcode"]
-        last = self._tokens - 1
-        if opcode in (Opcode.LOAD, Opcode.STORE):
-            rows = transfers(config)[command["target"]].rows
-            end = command["address"] + command["count"] * config.width
-            too_far = opcode == Opcode.STORE and end > ADDRESS_END
-            return command["first"] + command["count"] > rows or too_far
-        if opcode == Opcode.ATTEND:
-            return last * command["pitch"] + command["first"] >= config.hidden_rows
-        if opcode != Opcode.LINEAR:
-            return False
-        last = 0 if command["only_cls"] else last
-        hidden = command["source"] == Source.HIDDEN
-        readable = config.hidden_rows if hidden else config.activation_rows
-        if (last + 1) * command["slices"] > readable:
-            return True
-        to = command["destination"]
-        if to == Destination.QKV:
-            return False
-        channel_bytes = 1 if to == Destination.HIDDEN else 2
-        last_row = (command["tiles"] - 1) * config.lanes * channel_bytes // config.width
-        writable = config.residual_rows if to == Destination.RESIDUAL else config.hidden_rows
-        return last * command["pitch"] + last_row >= writable
+    def _error(self, command: dict[str, int]) -> ErrorCode:
+        """Why a command is refused."""
+        for error in field_errors(self._config, command, self._tokens):
+            return error
+        beyond = goes_beyond(self._config, command, self._tokens)
+        return ErrorCode.COUNT_OUT_OF_RANGE if beyond else ErrorCode.NONE
 
     def _payload_rows(self, command: dict[str, int]) -> int:
         if command["opcode"] == Opcode.LOAD:

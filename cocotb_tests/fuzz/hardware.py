@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from cocotb_tests.bus.simulated_memory import VERILOG
 from cocotb_tests.fuzz.bench_programs import GOOD_LIMIT_CYCLES
 from cocotb_tests.fuzz.cases import Case
 from cocotb_tests.fuzz.programs import CONFIG, MEMORY_END, good
 from cocotb_tests.harness.runner import SimulationError, simulate
-from cocotb_tests.memory_system.simulated_memory import VERILOG
 from cocotb_tests.network.run import NAME, system_verilog
 from rtl_gen.interfaces.program import ErrorCode
 

@@ -6,8 +6,6 @@ from dataclasses import replace
 from functools import cache
 from random import Random
 
-from rtl_gen.control.commands import Opcode
-
 from cocotb_tests.fuzz.cases import Behaviour, Case, Splice
 from cocotb_tests.fuzz.foresight import Decoder, Memory
 from cocotb_tests.fuzz.programs import (
@@ -24,6 +22,7 @@ from cocotb_tests.fuzz.programs import (
     noise_program,
     wild_program,
 )
+from rtl_gen.control.commands import Opcode
 from rtl_gen.interfaces.program import HEADER, ErrorCode
 
 RESPONSES = (1, 2, 3)

@@ -5,11 +5,11 @@ from functools import cache
 from random import Random
 
 from amaranth.lib.data import StructLayout
-from rtl_gen.control.commands import Opcode
 
 from cocotb_tests.network.good_program import GoodProgram, good_program
 from cocotb_tests.network.run import LEAST_MEMORY
 from rtl_gen.config import get_config
+from rtl_gen.control.commands import Opcode
 from rtl_gen.interfaces.packing import pack
 from rtl_gen.interfaces.program import (
     HEADER,

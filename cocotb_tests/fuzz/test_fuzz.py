@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from rtl_gen.control.commands import Opcode
 
 from cocotb_tests.fuzz import attempts, samples, software
 from cocotb_tests.fuzz.attempts import Attempt, Ending, Node, judge
@@ -16,6 +15,7 @@ from cocotb_tests.fuzz.programs import COMMAND, CONFIG, FREE, RECORD, SLOT, buil
 from cocotb_tests.fuzz.software import run_round
 from cocotb_tests.fuzz.targets import TARGETS
 from model.commands import attention
+from rtl_gen.control.commands import Opcode
 from rtl_gen.interfaces.program import ErrorCode
 from rtl_gen.interfaces.targets import Target
 

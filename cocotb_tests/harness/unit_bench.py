@@ -8,6 +8,7 @@ from itertools import repeat
 from typing import Any, Self
 
 import cocotb
+from amaranth.hdl import Shape
 from amaranth.lib import wiring
 from cocotb.handle import HierarchyObject
 from cocotb.triggers import RisingEdge
@@ -84,6 +85,12 @@ class UnitBench:
         """The value of a port, just after an edge the one before it."""
         return unpack(self.shapes[name], int(self.dut[name].value))
 
+    def random(self, port: str, **fields: Any) -> Any:
+        """Random bits as an item of a port, save the fields that are given."""
+        shape = self.shapes[port]
+        item = unpack(shape, self.rng.getrandbits(Shape.cast(shape).width))
+        return item | fields if fields else item
+
     def pauses(self, probability: float) -> Iterator[bool]:
         return random_pauses(probability, self.rng.getrandbits(32))
 
@@ -93,11 +100,13 @@ class UnitBench:
     def sink(self, stream: str, pauses: Iterable[bool] | None = None) -> StreamSink:
         return StreamSink(self.dut, stream, self.shapes[f"{stream}__payload"], pauses)
 
-    async def until(self, port: str) -> int:
-        """Wait for an edge that finds `port` not 0; how many edges there were, it included."""
+    async def until(self, port: str, accept: Callable[[Any], bool] = bool) -> int:
+        """Wait for an edge that finds `port` not 0, or as `accept` wants its value; how many edges
+        there were, it included.
+        """
         edges = 1
         await self.edge
-        while not int(self.dut[port].value):
+        while not accept(self.get(port)):
             edges += 1
             await self.edge
         return edges

@@ -1,31 +1,75 @@
-"""On-chip memories on both simulators."""
+"""On-chip memories on both simulators, and on Amaranth's own."""
+
+import random
+from typing import Any
 
 import pytest
 from amaranth.hdl import unsigned
+from amaranth.sim import Simulator
 
-from cocotb_tests.harness.runner import simulate
-from rtl_gen.memory.banked import BankedMemory
+from cocotb_tests.harness.compare import assert_equal
+from cocotb_tests.harness.runner import SimulationError, simulate
+from cocotb_tests.memory.some_memory import some_memory
+from cocotb_tests.memory.words import Words
+from rtl_gen.memory.bank import Bank
 from rtl_gen.memory.row_memory import RowMemory
 
-DEPTH, BITS = 6, 12
+WORDS, BITS = 6, 12
 
 
-@pytest.mark.parametrize(("banks", "chunks"), [(2, 1), (4, 3)])
-def test_banked_memory(simulator, banks, chunks):
+@pytest.mark.parametrize("chunks", [1, 3])
+def test_row_memory(simulator, chunks):
     simulate(
-        BankedMemory(banks=banks, depth=DEPTH, shape=unsigned(BITS), chunks=chunks),
-        name="banked_memory",
-        simulator=simulator,
-        bench="cocotb_tests.memory.bench_banked",
-        parameters={"banks": banks, "depth": DEPTH, "bits": BITS, "chunks": chunks, "seed": 2},
-    )
-
-
-def test_row_memory(simulator):
-    simulate(
-        RowMemory(depth=DEPTH, shape=unsigned(BITS)),
+        RowMemory(depth=WORDS, shape=unsigned(BITS), chunks=chunks),
         name="row_memory",
         simulator=simulator,
         bench="cocotb_tests.memory.bench_row_memory",
-        parameters={"depth": DEPTH, "bits": BITS, "seed": 2},
+        parameters={"depth": WORDS, "bits": BITS, "chunks": chunks, "seed": 2},
     )
+
+
+def test_row_memory_in_amaranth():
+    """Without Verilog: what is built on memories can be tried in a second."""
+    unit = RowMemory(depth=WORDS, shape=unsigned(BITS), chunks=3)
+    words, rng = Words(WORDS, BITS, 3), random.Random(2)
+    actual, expected = [], []
+
+    async def drive(context):
+        for cycle in range(100):
+            write = words.write(rng, cycle % WORDS, rng.randrange(8) if cycle >= WORDS else 7)
+            read = {"enable": cycle >= WORDS, "address": (cycle + 1) % WORDS}
+            expected.append(words[read["address"]])
+            for port, values in ((unit.write, write), (unit.read, read)):
+                for name, value in values.items():
+                    context.set(getattr(port, name), value)
+            await context.tick()
+            actual.append(context.get(unit.read.data))
+
+    simulator = Simulator(unit)
+    simulator.add_clock(1e-9)
+    simulator.add_testbench(drive)
+    simulator.run()
+    assert_equal("data", actual[WORDS:], expected[WORDS:])
+
+
+def run_bank(simulator: str, testcase: str, *, banks: int, chunks: int, **parameters: Any) -> None:
+    memory = {"words": WORDS, "bits": BITS, "banks": banks, "chunks": chunks}
+    simulate(
+        Bank(some_memory(**memory)),
+        name="bank",
+        simulator=simulator,
+        bench="cocotb_tests.memory.bench_bank",
+        testcase=testcase,
+        parameters={"memory": memory, "seed": 2} | parameters,
+    )
+
+
+@pytest.mark.parametrize(("banks", "chunks"), [(1, 3), (2, 1), (4, 3)])
+def test_bank(simulator, banks, chunks):
+    run_bank(simulator, "any_unit_reads_what_any_wrote", banks=banks, chunks=chunks)
+
+
+@pytest.mark.parametrize(("ports", "done"), [("reads", "read"), ("writes", "written")])
+def test_two_units_at_once_stop_the_simulation(simulator, ports, done):
+    with pytest.raises(SimulationError, match=f"some: {done} by two units"):
+        run_bank(simulator, "two_at_once", banks=2, chunks=1, collide=ports)

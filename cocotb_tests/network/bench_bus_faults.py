@@ -12,9 +12,7 @@ import cocotb
 import numpy as np
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from cocotb_tests.harness.bench import parameters, start
-from cocotb_tests.harness.compare import assert_equal
-from cocotb_tests.memory_system.faulty_memory import (
+from cocotb_tests.bus.faulty_memory import (
     ATTRIBUTES,
     DECERR,
     EXOKAY,
@@ -27,6 +25,8 @@ from cocotb_tests.memory_system.faulty_memory import (
     with_response,
     without_last,
 )
+from cocotb_tests.harness.bench import parameters, start
+from cocotb_tests.harness.compare import assert_equal
 from cocotb_tests.network.bench_system import Host
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.registers import CONTROL_BITS

@@ -11,9 +11,9 @@ import numpy as np
 from cocotb.triggers import ClockCycles, RisingEdge, with_timeout
 from cocotbext.axi import AxiResp
 
+from cocotb_tests.bus.simulated_memory import MemoryAccess
 from cocotb_tests.harness.bench import CLOCK_PERIOD_NS, parameters, start
 from cocotb_tests.harness.compare import assert_equal
-from cocotb_tests.memory_system.simulated_memory import MemoryAccess
 from cocotb_tests.network.bench_system import Host
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.registers import CONTROL_BITS

@@ -14,8 +14,8 @@ import numpy as np
 from cocotb.triggers import RisingEdge, with_timeout
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiResp
 
+from cocotb_tests.bus.simulated_memory import MemoryAccess
 from cocotb_tests.harness.bench import CLOCK_PERIOD_NS, parameters, report, start
-from cocotb_tests.memory_system.simulated_memory import MemoryAccess
 from rtl_gen.accelerator import Accelerator
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.registers import CONTROL_BITS, STATUS_BITS, WORD_BYTES, RegisterMap

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from cocotb_tests.bus.simulated_memory import VERILOG
 from cocotb_tests.harness.runner import simulate
-from cocotb_tests.memory_system.simulated_memory import VERILOG
 from cocotb_tests.network.system import System
 from model.image import Image
 from rtl_gen.config import AcceleratorConfig

@@ -4,7 +4,7 @@ from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from cocotb_tests.memory_system.simulated_memory import CONTROL, SimulatedMemory
+from cocotb_tests.bus.simulated_memory import CONTROL, SimulatedMemory
 from rtl_gen.accelerator import Accelerator
 from rtl_gen.bus import axi
 from rtl_gen.config import AcceleratorConfig

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from rtl_gen.control.commands import Opcode
 
 from cocotb_tests.harness.runner import simulate
 from cocotb_tests.network.good_program import good_program
 from model.image import ImageBuilder
 from rtl_gen.accelerator import Accelerator
 from rtl_gen.config import get_config
+from rtl_gen.control.commands import Opcode
 from rtl_gen.interfaces.targets import Target
 
 MEMORY_BYTES = 1 << 15

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 import torch
-from rtl_gen.control.commands import Opcode
 
 from cocotb_tests.network.run import MemoryModel, run_image
 from model.golden import HeadScales
@@ -22,6 +21,7 @@ from model.integer.random_network import random_network, random_patches
 from model.layers import AttentionLayer, compile_layers, run_layers
 from model.networks import Network
 from rtl_gen.config import AcceleratorConfig, get_config
+from rtl_gen.control.commands import Opcode
 from rtl_gen.interfaces.program import Destination, ErrorCode, Source
 from rtl_gen.interfaces.targets import Target, transfers
 from rtl_gen.linear.weight_buffer import parameter_rows

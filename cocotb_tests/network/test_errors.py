@@ -9,16 +9,16 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from rtl_gen.control.commands import Opcode
 
+from cocotb_tests.bus.simulated_memory import VERILOG
 from cocotb_tests.harness.runner import simulate
-from cocotb_tests.memory_system.simulated_memory import VERILOG
 from cocotb_tests.network.good_program import good_program
 from cocotb_tests.network.run import LEAST_MEMORY, NAME, system_verilog
 from rtl_gen.config import get_config
+from rtl_gen.control.commands import Opcode
+from rtl_gen.interfaces.layouts import ADDRESS_BITS
 from rtl_gen.interfaces.packing import pack
 from rtl_gen.interfaces.program import (
-    ADDRESS_BITS,
     HEADER,
     MAGIC,
     VERSION,

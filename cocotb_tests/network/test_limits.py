@@ -8,7 +8,6 @@ import random
 
 import pytest
 import torch
-from rtl_gen.control.commands import Opcode
 
 from cocotb_tests.network.check import check_network
 from cocotb_tests.network.run import MemoryModel, run_image
@@ -17,6 +16,7 @@ from model.integer.forward import trace
 from model.integer.random_network import random_network, random_patches
 from model.networks import Network
 from rtl_gen.config import AcceleratorConfig, get_config
+from rtl_gen.control.commands import Opcode
 
 
 def full_network(config: AcceleratorConfig, tokens: int, heads: int) -> Network:

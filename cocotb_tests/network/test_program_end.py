@@ -3,14 +3,14 @@ any cycle, and commands that finish before a later one's error shows."""
 
 import numpy as np
 import pytest
-from rtl_gen.control.commands import Opcode
 
+from cocotb_tests.bus.simulated_memory import VERILOG
 from cocotb_tests.harness.runner import simulate
-from cocotb_tests.memory_system.simulated_memory import VERILOG
 from cocotb_tests.network.good_program import good_program
 from cocotb_tests.network.run import LEAST_MEMORY, NAME, system_verilog
 from model.image import ImageBuilder
 from rtl_gen.config import get_config
+from rtl_gen.control.commands import Opcode
 from rtl_gen.interfaces.program import ErrorCode
 from rtl_gen.interfaces.targets import Target
 

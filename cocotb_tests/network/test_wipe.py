@@ -8,7 +8,6 @@ import dataclasses
 
 import numpy as np
 import torch
-from rtl_gen.control.commands import Opcode
 
 from cocotb_tests.network.run import run_images
 from model.image import Image, ImageBuilder
@@ -17,6 +16,7 @@ from model.integer.random_network import random_network, random_patches
 from model.networks import Network
 from model.wipe import wipe_image
 from rtl_gen.config import AcceleratorConfig, get_config
+from rtl_gen.control.commands import Opcode
 from rtl_gen.interfaces.program import ErrorCode
 from rtl_gen.interfaces.targets import Target, transfers
 

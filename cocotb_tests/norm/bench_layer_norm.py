@@ -1,7 +1,7 @@
-"""Bench of `NormStage`. Parameters: configuration, seed.
+"""Bench of `LayerNorm`. Parameters: configuration, seed.
 
-Each case loads the residual rows and sums their statistics, runs the norm and compares the rows
-that it writes and the cycle of each.
+Each case sums the statistics of the live tokens' channels, runs the norm on memories in Python and
+compares the rows that it writes and the cycle of each.
 """
 
 import random
@@ -9,22 +9,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import cocotb
-from amaranth.hdl import signed
-from amaranth.lib.data import ArrayLayout
 from cocotb.handle import HierarchyObject
-from cocotb.triggers import ClockCycles, RisingEdge, with_timeout
+from cocotb.triggers import ClockCycles
+from sim_models.layer_norm import norm_cycles
 
-from cocotb_tests.harness.bench import CLOCK_PERIOD_NS, parameters, start
 from cocotb_tests.harness.compare import assert_equal
-from cocotb_tests.harness.streams import StreamSource
-from cocotb_tests.norm.expectation import Factor, normalised
-from cocotb_tests.norm.norm_stage import NormStage
+from cocotb_tests.harness.unit_bench import UnitBench
+from cocotb_tests.norm.expectation import Factor, normalised, scale
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.interfaces.packing import unpack
+from rtl_gen.interfaces.memories import LIST_LATENCY, READ_LATENCY
 from rtl_gen.norm.layer_norm import LayerNorm
 from rtl_gen.norm.norm_statistics import NormStatistics
 from rtl_gen.numerics import Scale
-from sim_models.layer_norm import norm_cycles
 
 Draw = Callable[[random.Random, int], list[int]]
 
@@ -43,7 +39,7 @@ VALUES: dict[str, Draw] = {
 
 @dataclass
 class Norm:
-    """One norm: the channels of the live tokens and the constants of the layer."""
+    """One norm: the channels of the tokens to normalise and the constants of the layer."""
 
     dim: int
     tokens: dict[int, list[int]]
@@ -51,131 +47,97 @@ class Norm:
     mean_scale: Factor
     norm_scale: Factor
 
-    def expected_rows(self, row_channels: int) -> list[list[int]]:
-        """[address, *channels] in the order of writing."""
+    def expected_rows(self, size: int) -> list[list[int]]:
+        """[row of the residual memory, *its `size` channels] in the order of writing."""
         rows = []
         for token, channels in sorted(self.tokens.items()):
             results = normalised(
                 channels, self.dim, self.mean_scale, self.norm_scale, self.channel_shifts
             )
-            first_row = token * (len(channels) // row_channels)
-            for group, begin in enumerate(range(0, len(results), row_channels)):
-                rows.append([first_row + group, *results[begin : begin + row_channels]])
+            for group, begin in enumerate(range(0, self.dim, size)):
+                row = token * (self.dim // size) + group
+                rows.append([row, *results[begin : begin + size]])
         return rows
 
 
-def draw_norm(
-    config: AcceleratorConfig, rng: random.Random, live: list[int], dim: int, values: list[Draw]
-) -> Norm:
-    """Rows are filled up with channels of zero."""
-    padded = -(-dim // config.norm_channels) * config.norm_channels
+def draw_norm(rng: random.Random, tokens: list[int], dim: int, values: list[Draw]) -> Norm:
     return Norm(
         dim=dim,
-        tokens={j: rng.choice(values)(rng, dim) + [0] * (padded - dim) for j in live},
-        channel_shifts=[rng.randrange(8) for _ in range(padded)],
+        tokens={j: rng.choice(values)(rng, dim) for j in tokens},
+        channel_shifts=[rng.randrange(8) for _ in range(dim)],
         mean_scale=Scale.nearest(16 / dim),
         norm_scale=Scale.nearest(min(dim / (16 * rng.choice([0.002, 0.02, 0.1])), 16000)),
     )
 
 
-class Driver:
-    """What the accelerator does around the norm."""
+class NormBench(UnitBench):
+    """LayerNorm between memories in Python; `live` are the live tokens."""
+
+    UNIT = LayerNorm
+    LIMIT_CYCLES = 2_000_000
 
     def __init__(self, dut: HierarchyObject):
-        given = parameters()
-        self.dut = dut
-        self.rng = random.Random(given["seed"])
-        self.config = AcceleratorConfig(**given["config"])
-        stage = NormStage(self.config)
-        self.fill = StreamSource(dut, "fill", self.config.count_bits)
-        self.keep = StreamSource(dut, "keep", stage.keep_word)
-        self.start = StreamSource(dut, "start", stage.start.payload.shape())
-        self.row = StreamSource(dut, "row", stage.row_word)
-        self.shifts = StreamSource(dut, "shifts", stage.shifts_word)
-        self.channels = StreamSource(dut, "channels", stage.channels_word)
-        self.results = ArrayLayout(signed(8), self.config.norm_channels)
-
-    async def make_live(self, live: list[int]) -> None:
-        """The list holds exactly the tokens `live`."""
-        lanes, words = self.config.lanes, max(live) // self.config.lanes + 1
-        self.fill.put([self.config.max_tokens])
-        await self._done()
-        self.keep.put(
-            {
-                "word": word,
-                "bits": sum(1 << lane for lane in range(lanes) if word * lanes + lane in live),
-                "last": word == words - 1,
-            }
-            for word in range(words)
-        )
-        await self._done()
-        await RisingEdge(self.dut.clk)
-
-    async def _done(self) -> None:
-        await with_timeout(RisingEdge(self.dut.done), 1000 * CLOCK_PERIOD_NS, "ns")
+        super().__init__(dut)
+        self.live, self.residual, self.shifts = [0], {}, {}
+        self.commands, self.updates = self.source("norm"), self.source("updates")
+        self.serve("reads__live_list", lambda at: dict(enumerate(self.live)).get(at), LIST_LATENCY)
+        self.serve("reads__residual", lambda at: self.residual.get(at), READ_LATENCY)
+        self.serve("reads__channel_shifts", lambda at: self.shifts.get(at), READ_LATENCY)
+        activation = [f"writes__activation__{port}" for port in ("enable", "address", "data")]
+        self.written = self.record(activation[0], *activation)
 
     async def load(self, norm: Norm) -> None:
-        """Rows of the live tokens, their statistics as a linear layer sums them, channel shifts."""
+        """Channels of the tokens, their statistics as a linear layer sums them, channel shifts."""
         size, lanes = self.config.norm_channels, self.config.lanes
-        groups = len(norm.channel_shifts) // size
-        self.row.put(
-            {"address": token * groups + group, "data": channels[group * size :][:size]}
+        groups = norm.dim // size
+        self.residual = {
+            token * groups + group: channels[group * size :][:size]
             for token, channels in norm.tokens.items()
             for group in range(groups)
-        )
-        self.shifts.put(
-            {"address": group, "data": norm.channel_shifts[group * size :][:size]}
-            for group in range(groups)
-        )
-        for begin in range(0, len(norm.channel_shifts), lanes):
-            await self.channels.send(
+        }
+        self.shifts = {group: norm.channel_shifts[group * size :][:size] for group in range(groups)}
+        for begin in range(0, norm.dim, lanes):
+            await self.updates.send(
                 {"token": token, "first": begin == 0, "values": channels[begin:][:lanes]}
                 for token, channels in norm.tokens.items()
             )
             await ClockCycles(self.dut.clk, NormStatistics.REVISIT_CYCLES)
-        await self.row.send([])
-        await self.shifts.send([])
         await ClockCycles(self.dut.clk, NormStatistics.latency(self.config))
 
-    async def run(self, label: str, norm: Norm) -> None:
+    async def run(self, label: str, norm: Norm, *, only_cls: bool = False) -> None:
         """The norm of tokens that are loaded; compares its rows, their cycles and the total."""
-        dut, size = self.dut, self.config.norm_channels
-        groups = len(norm.channel_shifts) // size
-        self.start.put(
-            [
-                {
-                    "tokens": len(norm.tokens),
-                    "groups": groups,
-                    "dim": norm.dim,
-                    "mean": dict(zip(("multiplier", "shift"), norm.mean_scale, strict=True)),
-                    "norm": dict(zip(("multiplier", "shift"), norm.norm_scale, strict=True)),
-                }
-            ]
-        )
-        while not (int(dut.start__valid.value) and int(dut.start__ready.value)):
-            await RisingEdge(dut.clk)
-        rows, cycles, elapsed, ready = [], [], 0, False
-        while not ready:
-            await RisingEdge(dut.clk)
-            elapsed += 1
-            if int(dut.activations__valid.value):
-                address = int(dut.activations__address.value)
-                data = unpack(self.results, int(dut.activations__data.value))
-                rows.append([address, *data])
-                cycles.append(elapsed)
-            ready = int(dut.start__ready.value)
+        size, tokens = self.config.norm_channels, len(norm.tokens)
+        self.written.clear()
+        self.set(count=len(self.live))
+        command = {
+            "only_cls": only_cls,
+            "dim": norm.dim,
+            "scale_a": scale(norm.mean_scale),
+            "scale_b": scale(norm.norm_scale),
+        }
+        await self.commands.send([command])
+        begin = self.cycle
+        self.set(count=self.rng.randrange(1 + self.config.max_tokens))
+        elapsed = await self.until("idle")
+        await self.edge
+        rows = [
+            [2 * row + half, *data[half * size :][:size]]
+            for _, enable, row, data in self.written
+            for half in [enable.bit_length() - 1]
+        ]
+        cycles = [cycle - begin for cycle, *_ in self.written]
         first = LayerNorm.latency(self.config)
         assert_equal(f"{label}: rows", rows, norm.expected_rows(size))
         assert_equal(f"{label}: cycles of the rows", cycles, range(first, first + len(rows)))
-        assert_equal(
-            f"{label}: cycles", elapsed, norm_cycles(self.config, len(norm.tokens), norm.dim)
-        )
+        assert_equal(f"{label}: cycles", elapsed, norm_cycles(self.config, tokens, norm.dim))
+        ports = [name for name in self.shapes if name.endswith("__enable")]
+        assert_equal(f"{label}: {ports} while idle", [self.get(p) for p in ports], [0] * 4)
 
 
 def dims(config: AcceleratorConfig) -> list[int]:
-    """One row a token, two, an even number of channels that do not fill the last row, the most."""
+    """One row a token, two, the most."""
     size = config.norm_channels
-    return [size, 2 * size, config.max_dim - 2, config.max_dim]
+    return [size, 2 * size, config.max_dim]
 
 
 def live_sets(config: AcceleratorConfig, rng: random.Random) -> list[list[int]]:
@@ -188,31 +150,40 @@ def live_sets(config: AcceleratorConfig, rng: random.Random) -> list[list[int]]:
 @cocotb.test()
 async def every_distribution(dut):
     """All kinds of channels, one norm each and then mixed, for several widths and live sets."""
-    await start(dut)
-    driver = Driver(dut)
-    rng, config = driver.rng, driver.config
-    for live in live_sets(config, rng):
-        await driver.make_live(live)
+    bench = await NormBench.on(dut)
+    rng, config = bench.rng, bench.config
+    for bench.live in live_sets(config, rng):
         for dim in dims(config):
-            norm = draw_norm(config, rng, live, dim, list(VALUES.values()))
-            label = f"dim {dim}, {len(live)} live"
-            await driver.load(norm)
-            await driver.run(label, norm)
-    await driver.make_live([0, 2, 5])
+            norm = draw_norm(rng, bench.live, dim, list(VALUES.values()))
+            await bench.load(norm)
+            await bench.run(f"dim {dim}, {len(bench.live)} live", norm)
+    bench.live = [1, 2, 5]
     for name, draw in VALUES.items():
-        norm = draw_norm(config, rng, [0, 2, 5], config.max_dim, [draw])
-        await driver.load(norm)
-        await driver.run(name, norm)
+        norm = draw_norm(rng, bench.live, config.max_dim, [draw])
+        await bench.load(norm)
+        await bench.run(name, norm)
 
 
 @cocotb.test()
-async def commands_wait(dut):
-    """A command that is offered during a norm starts when that is through."""
-    await start(dut)
-    driver = Driver(dut)
-    live = live_sets(driver.config, driver.rng)[2]
-    await driver.make_live(live)
-    norm = draw_norm(driver.config, driver.rng, live, driver.config.max_dim, [VALUES["uniform"]])
-    await driver.load(norm)
+async def first_token_alone(dut):
+    """`only_cls` normalises the first live token, whichever that is."""
+    bench = await NormBench.on(dut)
+    bench.live = [3, 4, 9]
+    norm = draw_norm(bench.rng, [3], bench.config.max_dim, [VALUES["uniform"]])
+    await bench.load(norm)
+    await bench.run("only_cls", norm, only_cls=True)
+
+
+@cocotb.test()
+async def norms_repeat(dut):
+    """Statistics and channels stay, and a reset ends what is under way."""
+    bench = await NormBench.on(dut)
+    bench.live = live_sets(bench.config, bench.rng)[2]
+    norm = draw_norm(bench.rng, bench.live, bench.config.max_dim, [VALUES["uniform"]])
+    await bench.load(norm)
     for turn in range(3):
-        await driver.run(f"turn {turn}", norm)
+        await bench.run(f"turn {turn}", norm)
+    await bench.commands.send([{"dim": norm.dim}])
+    await ClockCycles(dut.clk, LayerNorm.latency(bench.config))
+    await bench.pulse("rst")
+    await bench.run("after a reset", norm)

@@ -5,13 +5,17 @@ from math import isqrt
 
 import cocotb
 
-from cocotb_tests.common.pipelined import run_pipeline
-from cocotb_tests.harness.bench import parameters, start
 from cocotb_tests.harness.compare import assert_equal
+from cocotb_tests.harness.unit_bench import UnitBench
 from rtl_gen.norm.square_root import SquareRoot
 
 EXHAUSTIVE_BITS = 11
 RANDOM_VALUES = 400
+
+
+class SquareRootBench(UnitBench):
+    def make_unit(self) -> SquareRoot:
+        return SquareRoot(self.given["bits"])
 
 
 def values(bits: int, rng: random.Random) -> list[int]:
@@ -32,10 +36,8 @@ def values(bits: int, rng: random.Random) -> list[int]:
 
 @cocotb.test()
 async def roots_are_exact(dut):
-    given = parameters()
-    bits = given["bits"]
-    items = [{"value": value} for value in values(bits, random.Random(given["seed"]))]
-    latency = SquareRoot.latency(bits)
-    await start(dut)
-    results = await run_pipeline(dut, {"value": bits}, {"root": latency}, latency, items)
-    assert_equal("root", [r["root"] for r in results], [isqrt(item["value"]) for item in items])
+    bench = await SquareRootBench.on(dut)
+    bits = bench.given["bits"]
+    arguments = values(bits, bench.rng)
+    roots = await bench.call(arguments, SquareRoot.latency(bits))
+    assert_equal("roots", roots, [isqrt(value) for value in arguments])

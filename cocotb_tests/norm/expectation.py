@@ -10,6 +10,11 @@ Factor = tuple[int, int]
 """A scale m * 2^-s as (m, s)."""
 
 
+def scale(factor: Factor) -> dict[str, int]:
+    """As the hardware's `scale_layout`."""
+    return {"multiplier": factor[0], "shift": factor[1]}
+
+
 def statistics(channels: Sequence[int]) -> tuple[int, int]:
     """Sum and sum of squares."""
     return sum(channels), sum(x * x for x in channels)

@@ -3,23 +3,24 @@
 import pytest
 
 from cocotb_tests.harness.runner import simulate
-from cocotb_tests.pruning.pruning_stage import PruningStage
 from rtl_gen.config import get_config
+from rtl_gen.pruning.live_tokens import LiveTokens
+from rtl_gen.pruning.pruning import Pruning
 from rtl_gen.pruning.topk import TopK
-
-BENCH = "cocotb_tests.pruning.bench_pruning"
 
 
 @pytest.mark.parametrize(
     ("preset", "trials"), [("tiny", 6), ("small", 4), ("default", 2), ("double", 2)]
 )
-def test_pruning(simulator, preset, trials):
+@pytest.mark.parametrize("unit", [TopK, LiveTokens, Pruning])
+def test_pruning(simulator, unit, preset, trials):
     config = get_config(preset)
+    stem = unit.__module__.rpartition(".")[2]
     simulate(
-        PruningStage(config),
-        name=f"pruning_{preset}",
+        unit(config),
+        name=f"{stem}_{preset}",
         simulator=simulator,
-        bench=BENCH,
+        bench=f"cocotb_tests.pruning.bench_{stem}",
         parameters={"config": config.as_dict(), "trials": trials, "seed": 7},
     )
 

@@ -42,6 +42,7 @@ from model.integer.choices import (
 )
 from model.integer.compiler import compile_network
 from model.integer.network import FORMAT_VERSION, IntegerNetwork
+from model.masks import MASK_STRATEGY
 from model.networks import get_network
 from model.preprocessing import Preprocessing
 from model.reference import FloatReference
@@ -51,7 +52,6 @@ from rtl_gen.caches import cache_folder
 from rtl_gen.config import get_config
 from rtl_gen.errors import UserError
 from rtl_gen.files import check_writable, replace_file
-from sim_models.paper import MASK_STRATEGY
 
 CALIBRATED = cache_folder("int8")
 CALIBRATION_IMAGES = 250

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from model.finetune.trainer import COLUMNS
-from sim_models.figures.style import new_figure, render, style
+from model.plot_style import new_figure, render, style
 
 WINDOW = 20
 """Steps that a line's moving mean spans."""

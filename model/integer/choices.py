@@ -14,7 +14,7 @@ from model.integer.accuracy import kept_after_attention
 from model.integer.forward import patches_of
 from model.integer.network import IntegerNetwork
 from model.integer.random_network import random_network, random_patches
-from model.masks import check_choice, make_masks
+from model.masks import MASK_STRATEGY, check_choice, make_masks
 from model.networks import ASSETS, COLOURS, VIT_DIGITS, Network
 from model.pictures import open_picture
 from model.preprocessing import Preprocessing
@@ -23,7 +23,6 @@ from model.synthetic import maps_of
 from model.vitcod_io import read_masks
 from rtl_gen.config import PRESETS
 from rtl_gen.errors import UserError
-from sim_models.paper import MASK_STRATEGY
 
 DIGIT = "digits:"
 """Before the number of a held-back digit, in place of a picture's file name."""

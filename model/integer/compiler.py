@@ -11,7 +11,6 @@ the linear layer before their use.
 from collections.abc import Sequence
 
 import numpy as np
-from rtl_gen.control.commands import Opcode
 from torch import Tensor
 
 from model.fit import check_fit
@@ -21,6 +20,7 @@ from model.networks import Network
 from model.vitcod_io import check_masks
 from rtl_gen import numerics
 from rtl_gen.config import AcceleratorConfig
+from rtl_gen.control.commands import Opcode
 from rtl_gen.errors import UserError
 from rtl_gen.interfaces.program import Destination, Source
 from rtl_gen.interfaces.targets import Target

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from rtl_gen.control.commands import Opcode
 
 from model.golden import HeadScales
 from model.image import ImageBuilder, pack_rows
@@ -12,6 +11,7 @@ from model.integer.random_network import random_network, random_patches
 from model.layers import AttentionLayer, compile_layers
 from model.networks import Network
 from rtl_gen.config import get_config
+from rtl_gen.control.commands import Opcode
 from rtl_gen.errors import UserError
 from rtl_gen.interfaces.targets import Target
 from rtl_gen.numerics import Scale

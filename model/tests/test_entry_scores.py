@@ -10,7 +10,6 @@ import pytest
 import torch
 from timm.models.vision_transformer import VisionTransformer
 
-from cocotb_tests.deit import deit
 from model.commands.options import masks_of
 from model.entry_scores import (
     EntryScores,
@@ -219,8 +218,6 @@ def test_learned_masks_of_commands(command, tmp_path: Path, capsys: pytest.Captu
     assert np.array_equal(network_masks(DEIT_TINY, 0.8, None, LEARNED, 0).numpy(), expected)
     assert np.array_equal(masks_of(DEIT_TINY, 0.8, LEARNED, None, None), expected)
     refusal = "strategy learned needs scores, and none of deit_base come with the project: learn"
-    with pytest.raises(UserError, match=refusal):
-        deit(model="deit_base", strategy=LEARNED, out=tmp_path)
     common = ("--model", "deit_base", "--strategy", LEARNED, "--out", tmp_path / "out.npy")
     for words in (("image",), ("masks", "--sparsity", 0.8)):
         assert command(*words, *common) == 2

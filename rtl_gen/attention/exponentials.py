@@ -15,9 +15,11 @@ from amaranth.lib.wiring import In, Out
 from rtl_gen import numerics
 from rtl_gen.attention.row_maximum import maximum_row_layout, stored_scores_layout
 from rtl_gen.attention.row_slots import slot_write_layout
+from rtl_gen.common.contract import require_places
 from rtl_gen.common.pipeline import delay, reduce_tree, register, tree_latency
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.interfaces.layouts import slot_address_bits
+from rtl_gen.interfaces.ports import always
 
 
 def exponentials_layout(config: AcceleratorConfig) -> ArrayLayout:
@@ -52,11 +54,11 @@ class Exponentials(wiring.Component):
         exp_sum = unsigned(config.exp_sum_bits)
         super().__init__(
             {
-                "store": In(stream.Signature(scores, always_ready=True)),
+                "store": In(always(scores)),
                 "rows": In(stream.Signature(maximum_row_layout(config))),
-                "beats": Out(stream.Signature(beats, always_ready=True)),
-                "ended": Out(stream.Signature(ended_row_layout(config), always_ready=True)),
-                "sums": Out(stream.Signature(exp_sum, always_ready=True)),
+                "beats": Out(always(beats)),
+                "ended": Out(always(ended_row_layout(config))),
+                "sums": Out(always(exp_sum)),
             }
         )
 
@@ -98,6 +100,14 @@ class Exponentials(wiring.Component):
             self.ended.payload.last_beat.eq(register(m, row.last_beat, name="ended_beat")),
         ]
         self._sum(m, active, first=beat == 0, last=row_end)
+        stored_beat = self.store.payload.address[: config.word_bits]
+        require_places(
+            m,
+            config.row_slots,
+            enters=self.store.valid & (stored_beat == 0),
+            leaves=row_end,
+            message="softmax: more rows of scores than slots, or a row without scores",
+        )
         return m
 
     def _read(self, m: Module, place):

@@ -5,7 +5,7 @@ exponentials, and, with the head's output scale, the factor by which the output 
 row. A pipeline without back-pressure; rows wait in a queue for the array.
 """
 
-from amaranth.hdl import Module, Mux, unsigned
+from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -18,6 +18,7 @@ from rtl_gen.common.queue import Queue
 from rtl_gen.common.reciprocal import Reciprocal
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.interfaces.layouts import scale_layout
+from rtl_gen.interfaces.ports import always
 
 
 def normalised_row_layout(config: AcceleratorConfig) -> StructLayout:
@@ -40,7 +41,7 @@ class Normalisation(wiring.Component):
     ----------
     ended : in, rows in order; always taken, at most `row_slots` before their sums
     sums : in, the sums of the same rows
-    output_scale : in, units of V to units of the output, constant while rows are in flight
+    scale : in, units of V to units of the output, from now on; only while no row waits for its sum
     rows : out, rows in order, LATENCY cycles after their sums; at most `row_slots` may wait
     """
 
@@ -51,9 +52,9 @@ class Normalisation(wiring.Component):
         exp_sum = unsigned(config.exp_sum_bits)
         super().__init__(
             {
-                "ended": In(stream.Signature(ended_row_layout(config), always_ready=True)),
-                "sums": In(stream.Signature(exp_sum, always_ready=True)),
-                "output_scale": In(scale_layout()),
+                "ended": In(always(ended_row_layout(config))),
+                "sums": In(always(exp_sum)),
+                "scale": In(always(scale_layout())),
                 "rows": Out(stream.Signature(normalised_row_layout(config))),
             }
         )
@@ -83,13 +84,16 @@ class Normalisation(wiring.Component):
         self._factor(m, reciprocal.call.result, row)
         require(m, ~ended.i.valid | ended.i.ready, "softmax: more rows than slots ended")
         require(m, ~ready | ended.o.valid, "softmax: a sum without a row")
+        require(m, ~self.scale.valid | ~ended.o.valid, "softmax: another scale in a head")
         require(m, ~ready | normalised.i.ready, "softmax: more normalised rows than slots wait")
         connect(m, normalised.o, flipped(self.rows))
         return m
 
     def _factor(self, m: Module, reciprocal, row) -> None:
         """Multiplier and shift of the row's output, 2 cycles behind the reciprocal."""
-        scale = self.output_scale
+        scale = Signal(scale_layout(), reset_less=True)
+        with m.If(self.scale.valid):
+            m.d.sync += scale.eq(self.scale.payload)
         product = register(m, reciprocal.mantissa * scale.multiplier, name="product")
         half = 1 << (numerics.MULTIPLIER_BITS - 1)
         rounded = (product + half)[numerics.MULTIPLIER_BITS :]

@@ -13,12 +13,13 @@ from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
 from rtl_gen.attention.normalisation import normalised_row_layout
-from rtl_gen.attention.row_interleaver import RowInterleaver
 from rtl_gen.common.contract import require
 from rtl_gen.common.pipeline import delay, register
 from rtl_gen.common.requantize import Requantizer
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.interfaces.layouts import columns_layout, row_layout
+from rtl_gen.interfaces.memories import OUTPUT_ROWS
+from rtl_gen.interfaces.ports import always
 
 
 def output_row_layout(config: AcceleratorConfig) -> StructLayout:
@@ -55,7 +56,7 @@ class OutputUnit(wiring.Component):
         self._config = config
         super().__init__(
             {
-                "beats": In(stream.Signature(column_beat_layout(config), always_ready=True)),
+                "beats": In(always(column_beat_layout(config))),
                 "rows": Out(stream.Signature(output_row_layout(config))),
             }
         )
@@ -108,7 +109,7 @@ class OutputUnit(wiring.Component):
             m.d.sync += collected.eq(Cat(collected, requantizer.call.result)[8 * columns :])
 
         m.submodules.queue = queue = SyncFIFOBuffered(
-            width=len(self.rows.payload.as_value()), depth=RowInterleaver.OUTPUT_ROWS
+            width=len(self.rows.payload.as_value()), depth=OUTPUT_ROWS
         )
         require(m, ~complete | (left <= 1), "output unit: a row comes too early")
         require(m, ~collected_last | queue.w_rdy, "output unit: more rows than places")

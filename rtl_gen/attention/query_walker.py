@@ -7,6 +7,9 @@ The first row is offered LATENCY cycles after `start`; rows follow at one a cycl
 is high, which freezes the walker otherwise.
 """
 
+from functools import reduce
+from operator import or_
+
 from amaranth.hdl import Module, Signal, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.data import ArrayLayout
@@ -15,8 +18,8 @@ from amaranth.lib.wiring import In, Out
 from rtl_gen.common.contract import require
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.interfaces.layouts import mask_row_layout
-from rtl_gen.memory.row_memory import RowMemory, read_signature
-from rtl_gen.pruning.live_tokens import LiveTokens, token_read_signature
+from rtl_gen.interfaces.memories import LIST_LATENCY, READ_LATENCY, memory_plan
+from rtl_gen.interfaces.ports import always
 
 
 class QueryWalker(wiring.Component):
@@ -24,22 +27,23 @@ class QueryWalker(wiring.Component):
     Attributes
     ----------
     start : in, the number of live tokens begins a walk over them; only while none is under way
-    live : in, the live tokens, constant during a walk
-    list : out, read port of the live-token list
-    mask : out, read port of the mask memory
+    live : in, a bit a token, constant during a walk
+    live_list, mask : out, read ports of the list of live tokens and of the mask memory; enabled
+        during a walk only
     rows : out, each live query with its kept live keys
     """
 
-    LATENCY = 1 + LiveTokens.READ_LATENCY + RowMemory.LATENCY + 1
+    LATENCY = 1 + LIST_LATENCY + READ_LATENCY + 1
 
     def __init__(self, config: AcceleratorConfig):
         self._config = config
+        plan = memory_plan(config)
         super().__init__(
             {
-                "start": In(stream.Signature(unsigned(config.count_bits), always_ready=True)),
+                "start": In(always(unsigned(config.count_bits))),
                 "live": In(config.bank_depth * config.lanes),
-                "list": Out(token_read_signature(config)),
-                "mask": Out(read_signature(config.mask_depth, config.mask_word_bits)),
+                "live_list": Out(plan["live_list"].read_signature()),
+                "mask": Out(plan["mask"].read_signature()),
                 "rows": Out(stream.Signature(mask_row_layout(config))),
             }
         )
@@ -54,27 +58,26 @@ class QueryWalker(wiring.Component):
         count = Signal(config.count_bits)
         walking = Signal()
         with m.If(self.start.valid):
-            m.d.sync += [
-                position.eq(0),
-                count.eq(self.start.payload),
-                walking.eq(self.start.payload != 0),
-            ]
+            m.d.sync += [position.eq(0), count.eq(self.start.payload), walking.eq(1)]
         with m.Elif(walking & advance):
             m.d.sync += [position.eq(position + 1), walking.eq(position + 1 != count)]
-        require(m, ~self.start.valid | ~walking, "query walker: started while it walks")
-        m.d.comb += [self.list.enable.eq(advance), self.list.position.eq(position)]
 
         # `asked[i]`: a position was presented to the list i advances ago.
         asked = [walking]
-        for age in range(1, LiveTokens.READ_LATENCY + 1):
+        for age in range(1, LIST_LATENCY + 1):
             asked.append(Signal(name=f"asked_{age}"))
             with m.If(advance):
                 m.d.sync += asked[age].eq(asked[age - 1])
+        # One register, a cycle longer than needed, keeps the pipeline's state off the enables.
+        reading = Signal()
+        m.d.sync += reading.eq(self.start.valid | reduce(or_, asked))
 
         row_in_word = (config.rows_per_mask_word - 1).bit_length()
         m.d.comb += [
-            self.mask.enable.eq(advance),
-            self.mask.address.eq(self.list.token >> row_in_word),
+            self.live_list.enable.eq(reading & advance),
+            self.live_list.address.eq(position),
+            self.mask.enable.eq(reading & advance),
+            self.mask.address.eq(self.live_list.data >> row_in_word),
         ]
         fetched = Signal()
         fetched_token = Signal(config.token_bits, reset_less=True)
@@ -84,9 +87,16 @@ class QueryWalker(wiring.Component):
         with m.If(advance):
             m.d.sync += [
                 fetched.eq(asked[-1]),
-                fetched_token.eq(self.list.token),
+                fetched_token.eq(self.live_list.data),
                 self.rows.valid.eq(fetched),
                 row.token.eq(fetched_token),
                 row.keep.eq(rows[fetched_token[:row_in_word]] & self.live),
             ]
+        self._require(m, under_way=reduce(or_, asked) | fetched)
         return m
+
+    def _require(self, m: Module, under_way) -> None:
+        start, most = self.start, self._config.max_tokens
+        in_range = (start.payload != 0) & (start.payload <= most)
+        require(m, ~start.valid | ~under_way, "query walker: started while it walks")
+        require(m, ~start.valid | in_range, "query walker: a number of tokens out of range")

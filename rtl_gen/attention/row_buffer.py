@@ -16,8 +16,10 @@ from amaranth.lib.wiring import In, Out
 from rtl_gen.attention.exponentials import exponentials_layout
 from rtl_gen.attention.normalisation import normalised_row_layout
 from rtl_gen.attention.row_slots import slot_write_layout
+from rtl_gen.common.contract import require_places
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.interfaces.layouts import beat_layout, slot_address_bits
+from rtl_gen.interfaces.ports import always
 
 
 def pv_beat_layout(config: AcceleratorConfig) -> StructLayout:
@@ -48,14 +50,11 @@ class RowBuffer(wiring.Component):
 
     def __init__(self, config: AcceleratorConfig):
         self._config = config
+        exponentials = slot_write_layout(config, exponentials_layout(config))
         super().__init__(
             {
-                "qk": In(stream.Signature(beat_layout(config), always_ready=True)),
-                "exponentials": In(
-                    stream.Signature(
-                        slot_write_layout(config, exponentials_layout(config)), always_ready=True
-                    )
-                ),
+                "qk": In(always(beat_layout(config))),
+                "exponentials": In(always(exponentials)),
                 "rows": In(stream.Signature(normalised_row_layout(config))),
                 "beats": Out(stream.Signature(pv_beat_layout(config))),
             }
@@ -64,37 +63,7 @@ class RowBuffer(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config = self._config
-        depth = 1 << slot_address_bits(config)
-        address_shape = StructLayout(
-            {
-                "valid": unsigned(config.lanes),
-                "word": ArrayLayout(unsigned(config.word_bits), config.lanes),
-            }
-        )
-        m.submodules.addresses = addresses = Memory(shape=address_shape, depth=depth, init=[])
-        m.submodules.exponentials = exponentials = Memory(
-            shape=exponentials_layout(config), depth=depth, init=[]
-        )
-
-        keep_address = addresses.write_port()
-        write_beat, write_slot = Signal(config.word_bits), Signal(range(config.row_slots))
-        m.d.comb += [
-            keep_address.en.eq(self.qk.valid),
-            keep_address.addr.eq(Cat(write_beat, write_slot)),
-            keep_address.data.valid.eq(self.qk.payload.valid),
-            keep_address.data.word.eq(self.qk.payload.word),
-        ]
-        with m.If(self.qk.valid):
-            m.d.sync += write_beat.eq(Mux(self.qk.payload.last, 0, write_beat + 1))
-            with m.If(self.qk.payload.last):
-                m.d.sync += write_slot.eq(write_slot + 1)
-
-        keep_exp = exponentials.write_port()
-        m.d.comb += [
-            keep_exp.en.eq(self.exponentials.valid),
-            keep_exp.addr.eq(self.exponentials.payload.address),
-            keep_exp.data.eq(self.exponentials.payload.data),
-        ]
+        keys, exponentials = self._keys(m), self._exponentials(m)
 
         # Replay: memory latch, then output register.
         read_beat, read_slot = Signal(config.word_bits), Signal(range(config.row_slots))
@@ -109,8 +78,7 @@ class RowBuffer(wiring.Component):
             row_end.eq(read_beat == row.last_beat),
             self.rows.ready.eq(latch_free & row_end),
         ]
-        read_address, read_exp = addresses.read_port(), exponentials.read_port()
-        for port in (read_address, read_exp):
+        for port in (keys, exponentials):
             m.d.comb += [port.en.eq(latch_free), port.addr.eq(Cat(read_beat, read_slot))]
         with m.If(latch_free):
             m.d.sync += [
@@ -127,11 +95,66 @@ class RowBuffer(wiring.Component):
         with m.If(output_free):
             m.d.sync += [
                 self.beats.valid.eq(latched),
-                beat.valid.eq(read_address.data.valid),
-                beat.word.eq(read_address.data.word),
-                beat.exponentials.eq(read_exp.data),
+                beat.valid.eq(keys.data.valid),
+                beat.word.eq(keys.data.word),
+                beat.exponentials.eq(exponentials.data),
                 beat.row.eq(latched_row),
                 beat.first.eq(latched_first),
                 beat.last.eq(latched_last),
             ]
+        require_places(
+            m,
+            config.row_slots * config.bank_depth,
+            enters=self.exponentials.valid,
+            leaves=self.rows.valid & latch_free,
+            message="row buffer: a row without exponentials, or too many of them",
+        )
         return m
+
+    def _keys(self, m: Module):
+        """Where the keys of QK^T beats are kept; returns the read port."""
+        config, beat = self._config, self.qk.payload
+        shape = StructLayout(
+            {
+                "valid": unsigned(config.lanes),
+                "word": ArrayLayout(unsigned(config.word_bits), config.lanes),
+            }
+        )
+        m.submodules.addresses = memory = Memory(
+            shape=shape, depth=1 << slot_address_bits(config), init=[]
+        )
+        write = memory.write_port()
+        position, slot = Signal(config.word_bits), Signal(range(config.row_slots))
+        m.d.comb += [
+            write.en.eq(self.qk.valid),
+            write.addr.eq(Cat(position, slot)),
+            write.data.valid.eq(beat.valid),
+            write.data.word.eq(beat.word),
+        ]
+        with m.If(self.qk.valid):
+            m.d.sync += position.eq(Mux(beat.last, 0, position + 1))
+            with m.If(beat.last):
+                m.d.sync += slot.eq(slot + 1)
+        require_places(
+            m,
+            config.row_slots,
+            enters=self.qk.valid & (position == 0),
+            leaves=self.beats.valid & self.beats.ready & self.beats.payload.last,
+            message="row buffer: more rows than slots, or a row without keys",
+        )
+        return memory.read_port()
+
+    def _exponentials(self, m: Module):
+        """Where the exponentials are kept; returns the read port."""
+        m.submodules.exponentials = memory = Memory(
+            shape=exponentials_layout(self._config),
+            depth=1 << slot_address_bits(self._config),
+            init=[],
+        )
+        write = memory.write_port()
+        m.d.comb += [
+            write.en.eq(self.exponentials.valid),
+            write.addr.eq(self.exponentials.payload.address),
+            write.data.eq(self.exponentials.payload.data),
+        ]
+        return memory.read_port()

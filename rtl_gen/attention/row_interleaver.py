@@ -7,7 +7,7 @@ last beat of a PV row also waits until
 
 * `width / output_columns` cycles after the last beat of the PV row before it, which is how long the
   output unit needs to requantise a row, and
-* one of OUTPUT_ROWS places for finished rows is free.
+* one of the output unit's OUTPUT_ROWS places for finished rows is free.
 
 A beat taken in one cycle is in `issue` in the next (LATENCY = 1).
 """
@@ -21,6 +21,8 @@ from rtl_gen.attention.row_buffer import pv_beat_layout
 from rtl_gen.common.contract import require
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.interfaces.layouts import beat_layout
+from rtl_gen.interfaces.memories import OUTPUT_ROWS
+from rtl_gen.interfaces.ports import always
 
 
 def issue_layout(config: AcceleratorConfig) -> StructLayout:
@@ -34,22 +36,21 @@ class RowInterleaver(wiring.Component):
     ----------
     start : in, the number of query rows begins a head; only when the one before has issued all
     qk, pv : in, beats that wait for the array
-    output_taken : in, a finished row has left the output queue
+    freed : in, a finished row has left its place
     issue : out, beats that the array takes
     """
 
     LATENCY = 1
-    OUTPUT_ROWS = 8
 
     def __init__(self, config: AcceleratorConfig):
         self._config = config
         super().__init__(
             {
-                "start": In(stream.Signature(unsigned(config.count_bits), always_ready=True)),
+                "start": In(always(unsigned(config.count_bits))),
                 "qk": In(stream.Signature(beat_layout(config))),
                 "pv": In(stream.Signature(pv_beat_layout(config))),
-                "output_taken": In(1),
-                "issue": Out(stream.Signature(issue_layout(config), always_ready=True)),
+                "freed": In(always(unsigned(0))),
+                "issue": Out(always(issue_layout(config))),
             }
         )
 
@@ -64,7 +65,7 @@ class RowInterleaver(wiring.Component):
         qk_left = Signal(config.count_bits)
         qk_done, full = Signal(init=1), Signal()
         ahead = Signal(range(config.row_slots + 1))
-        places = Signal(range(self.OUTPUT_ROWS + 1), init=self.OUTPUT_ROWS)
+        places = Signal(range(OUTPUT_ROWS + 1), init=OUTPUT_ROWS)
         pause = Signal(range(self.output_cycles(config)))
 
         pv_turn = Signal()
@@ -81,19 +82,21 @@ class RowInterleaver(wiring.Component):
         m.d.comb += row_done.eq(pv_taken & self.pv.payload.last)
 
         with m.If(self.start.valid):
-            m.d.sync += [qk_left.eq(self.start.payload), qk_done.eq(self.start.payload == 0)]
+            m.d.sync += [qk_left.eq(self.start.payload), qk_done.eq(0)]
         with m.Elif(qk_taken & self.qk.payload.last):
             m.d.sync += [qk_left.eq(qk_left - 1), qk_done.eq(qk_left == 1)]
             m.d.sync += [ahead.eq(ahead + 1), full.eq(ahead == config.row_slots - 1)]
         with m.Elif(row_done):
             m.d.sync += [ahead.eq(ahead - 1), full.eq(0)]
 
-        m.d.sync += places.eq(places + self.output_taken - row_done)
+        m.d.sync += places.eq(places + self.freed.valid - row_done)
         with m.If(row_done):
             m.d.sync += pause.eq(self.output_cycles(config) - 1)
         with m.Elif(pause != 0):
             m.d.sync += pause.eq(pause - 1)
 
+        require(m, ~(qk_taken & pv_taken), "row interleaver: beats of both kinds at once")
+        require(m, ~pv_taken | (ahead != 0), "row interleaver: PV of a row before its QK^T")
         require(
             m,
             ~self.start.valid | (qk_done & (ahead == 0)),
@@ -101,7 +104,7 @@ class RowInterleaver(wiring.Component):
         )
         require(
             m,
-            (places != self.OUTPUT_ROWS) | ~self.output_taken | row_done,
+            (places != OUTPUT_ROWS) | ~self.freed.valid | row_done,
             "row interleaver: a row was taken that was not there",
         )
 

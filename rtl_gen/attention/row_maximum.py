@@ -16,6 +16,7 @@ from rtl_gen.common.contract import require
 from rtl_gen.common.pipeline import delay, maximum_tree, tree_latency
 from rtl_gen.common.queue import Queue
 from rtl_gen.config import AcceleratorConfig
+from rtl_gen.interfaces.ports import always
 
 
 def score_beat_layout(config: AcceleratorConfig) -> StructLayout:
@@ -61,8 +62,8 @@ class RowMaximum(wiring.Component):
         stored = slot_write_layout(config, stored_scores_layout(config))
         super().__init__(
             {
-                "beats": In(stream.Signature(score_beat_layout(config), always_ready=True)),
-                "store": Out(stream.Signature(stored, always_ready=True)),
+                "beats": In(always(score_beat_layout(config))),
+                "store": Out(always(stored)),
                 "rows": Out(stream.Signature(maximum_row_layout(config))),
             }
         )

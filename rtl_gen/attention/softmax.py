@@ -18,6 +18,7 @@ from rtl_gen.attention.row_maximum import RowMaximum, score_beat_layout
 from rtl_gen.attention.row_slots import slot_write_layout
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.interfaces.layouts import scale_layout
+from rtl_gen.interfaces.ports import always
 
 
 class Softmax(wiring.Component):
@@ -28,7 +29,7 @@ class Softmax(wiring.Component):
     Attributes
     ----------
     scores : in, beats of scores, always taken
-    output_scale : in, units of V to units of the output, constant while rows are in flight
+    scale : in, units of V to units of the output, from now on; only while no row is in flight
     exponentials : out, beats of exponentials and their places
     rows : out, normalised rows in order
     """
@@ -38,9 +39,9 @@ class Softmax(wiring.Component):
         beats = slot_write_layout(config, exponentials_layout(config))
         super().__init__(
             {
-                "scores": In(stream.Signature(score_beat_layout(config), always_ready=True)),
-                "output_scale": In(scale_layout()),
-                "exponentials": Out(stream.Signature(beats, always_ready=True)),
+                "scores": In(always(score_beat_layout(config))),
+                "scale": In(always(scale_layout())),
+                "exponentials": Out(always(beats)),
                 "rows": Out(stream.Signature(normalised_row_layout(config))),
             }
         )
@@ -61,11 +62,11 @@ class Softmax(wiring.Component):
         m.submodules.exponentials = exponentials = Exponentials(self._config)
         m.submodules.normalisation = normalisation = Normalisation(self._config)
         connect(m, flipped(self.scores), row_maximum.beats)
+        connect(m, flipped(self.scale), normalisation.scale)
         connect(m, row_maximum.store, exponentials.store)
         connect(m, row_maximum.rows, exponentials.rows)
         connect(m, exponentials.beats, flipped(self.exponentials))
         connect(m, exponentials.ended, normalisation.ended)
         connect(m, exponentials.sums, normalisation.sums)
         connect(m, normalisation.rows, flipped(self.rows))
-        m.d.comb += normalisation.output_scale.eq(self.output_scale)
         return m

@@ -13,7 +13,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.interfaces.program import ADDRESS_BITS
+from rtl_gen.interfaces.layouts import ADDRESS_BITS
 
 ID_BITS = 1
 

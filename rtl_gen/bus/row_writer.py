@@ -7,32 +7,26 @@ wait for their responses.
 A response that comes before its row has left is an error; one that no row waits for is ignored.
 """
 
-from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring
-from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from rtl_gen.bus import axi
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.interfaces.program import ADDRESS_BITS
-
-
-def row_write_layout(config: AcceleratorConfig) -> StructLayout:
-    """One row for `address` (in bytes; the bits inside a row are ignored)."""
-    return StructLayout({"address": unsigned(ADDRESS_BITS), "data": unsigned(config.row_bits)})
+from rtl_gen.interfaces.layouts import ADDRESS_BITS, memory_status_layout, stored_row_layout
 
 
 class RowWriter(wiring.Component):
     """
     Attributes
     ----------
-    rows : rows to write
-    idle : every row that was taken is in memory: it has left and all responses are in
-    error : a response was not OKAY or early; stays until `clear`
-    clear : drops the error. Rows that were taken are still written, but what is refused of them no
-        longer shows; `rows` waits until their responses are in
-    axi : write channels
+    rows : in, rows to write
+    status : out, `idle`: every row that was taken is in memory, it has left and all responses are
+        in; `failed`: a response was not OKAY or early, until `clear`
+    clear : in, drops the error. Rows that were taken are still written, but what is refused of them
+        no longer shows; `rows` waits until their responses are in
+    axi : out, write channels
     """
 
     LATENCY = 1
@@ -42,9 +36,8 @@ class RowWriter(wiring.Component):
         self._config = config
         super().__init__(
             {
-                "rows": In(stream.Signature(row_write_layout(config))),
-                "idle": Out(1),
-                "error": Out(1),
+                "rows": In(stream.Signature(stored_row_layout(config))),
+                "status": Out(memory_status_layout()),
                 "clear": In(1),
                 "axi": Out(axi.write_signature(config)),
             }
@@ -70,7 +63,7 @@ class RowWriter(wiring.Component):
                 address_free & data_free & (in_flight != self.ROWS_IN_FLIGHT) & ~discard
             ),
             take.eq(self.rows.valid & self.rows.ready),
-            self.idle.eq((in_flight == 0) & ~leaving),
+            self.status.idle.eq((in_flight == 0) & ~leaving),
             # One row at most is still leaving, the last one taken.
             answer.eq(bus.bvalid & (in_flight != 0)),
             early.eq(leaving & (in_flight == 1)),
@@ -101,10 +94,10 @@ class RowWriter(wiring.Component):
             ]
         m.d.sync += [
             in_flight.eq(in_flight + take - answer),
-            clearing.eq(discard & ~self.idle),
+            clearing.eq(discard & ~self.status.idle),
         ]
         with m.If(discard):
-            m.d.sync += self.error.eq(0)
+            m.d.sync += self.status.failed.eq(0)
         with m.Elif(answer & (early | (bus.bresp != axi.Response.OKAY))):
-            m.d.sync += self.error.eq(1)
+            m.d.sync += self.status.failed.eq(1)
         return m

@@ -21,7 +21,7 @@ from amaranth.utils import exact_log2
 
 from rtl_gen.bus import axi
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.interfaces.program import ADDRESS_BITS
+from rtl_gen.interfaces.layouts import ADDRESS_BITS, program_beat_layout
 from rtl_gen.memory.row_memory import RowMemory
 
 
@@ -42,11 +42,10 @@ class StreamReader(wiring.Component):
     Attributes
     ----------
     start : what to read; a request of 0 beats reads nothing
-    out : the beats in order
+    out : the beats in order; `lost` stays until `clear`
     clear : no more bursts; what is in flight is awaited and discarded with the FIFO's contents.
         From the next cycle on `out` offers nothing, even if it did; `start` waits until all is gone
     idle : no request, nothing in flight, everything taken
-    error : the beat on `out`, or one before it, is lost; stays until `clear`
     axi : read channels
     """
 
@@ -62,10 +61,9 @@ class StreamReader(wiring.Component):
         super().__init__(
             {
                 "start": In(stream.Signature(stream_request_layout(config))),
-                "out": Out(stream.Signature(unsigned(8 * config.bus_bytes))),
+                "out": Out(stream.Signature(program_beat_layout(config))),
                 "clear": In(1),
                 "idle": Out(1),
-                "error": Out(1),
                 "axi": Out(axi.read_signature(config)),
             }
         )
@@ -168,13 +166,13 @@ class StreamReader(wiring.Component):
         output_free = ~self.out.valid | self.out.ready
         buffered = Signal()
         m.d.comb += [
-            beats.write_enable.eq(arrive),
-            beats.write_address.eq(tail),
-            beats.write_data.eq(self.axi.rdata),
+            beats.write.enable.eq(arrive),
+            beats.write.address.eq(tail),
+            beats.write.data.eq(self.axi.rdata),
             fetch.eq((level != 0) & (~fetched | output_free)),
             beats.read.enable.eq(fetch),
             beats.read.address.eq(head),
-            self.out.payload.eq(payload),
+            self.out.payload.data.eq(payload),
             buffered.eq((level != 0) | fetched | self.out.valid),
         ]
         m.d.sync += level.eq(level + arrive - fetch)
@@ -192,7 +190,7 @@ class StreamReader(wiring.Component):
             m.d.sync += [
                 self.out.valid.eq(fetched),
                 payload.eq(beats.read.data),
-                self.error.eq(fetched_lost),
+                self.out.payload.lost.eq(fetched_lost),
             ]
         with m.If(discard):
             m.d.sync += [
@@ -203,6 +201,6 @@ class StreamReader(wiring.Component):
                 any_lost.eq(0),
                 fetched_lost.eq(0),
                 self.out.valid.eq(0),
-                self.error.eq(0),
+                self.out.payload.lost.eq(0),
             ]
         return buffered

@@ -9,13 +9,14 @@ from rtl_gen.attention.attention import ATTEND
 from rtl_gen.interfaces.command import Command
 from rtl_gen.linear.command import LINEAR
 from rtl_gen.norm.layer_norm import NORM
+from rtl_gen.pooling.pool import POOL
 from rtl_gen.pruning.pruning import PRUNE, SET_TOKENS
 from rtl_gen.transfer.row_loader import LOAD
 from rtl_gen.transfer.row_storer import STORE
 
 HALT = Command(name="HALT", does="done, interrupt")
 
-COMMANDS = (HALT, SET_TOKENS, LOAD, LINEAR, NORM, ATTEND, PRUNE, STORE)
+COMMANDS = (HALT, SET_TOKENS, LOAD, LINEAR, NORM, ATTEND, PRUNE, STORE, POOL)
 
 Opcode = IntEnum("Opcode", {command.name: number for number, command in enumerate(COMMANDS)})
 """The number of a command, its place in the table."""

@@ -79,7 +79,9 @@ def emit(component: wiring.Component, name: str) -> str:
     combinational or has no message.
     """
     with tempfile.TemporaryDirectory() as folder:
-        design = rtlil.convert(component, name=name, ports=_ports(component), emit_src=False)
+        design = rtlil.convert(
+            component, name=name, platform=sram.VERILOG, ports=_ports(component), emit_src=False
+        )
         Path(folder, "design.il").write_text(design)
         yosys = subprocess.run(
             [sys.executable, "-c", _RUN_YOSYS],
@@ -104,11 +106,15 @@ def emit(component: wiring.Component, name: str) -> str:
 
 def _ports(component: wiring.Component) -> dict[str, tuple[Value, None]]:
     """The component's ports by name; one that is a constant, such as `ready` of a stream that is
-    always taken, is none.
+    always taken, or that has no bits, such as the address of a single word, is none.
     """
     flat = component.signature.flatten(component)
     values = {"__".join(map(str, path)): Value.cast(value) for path, _, value in flat}
-    return {name: (value, None) for name, value in values.items() if not isinstance(value, Const)}
+    return {
+        name: (value, None)
+        for name, value in values.items()
+        if len(value) and not isinstance(value, Const)
+    }
 
 
 def ports(text: str, name: str) -> list[Port]:

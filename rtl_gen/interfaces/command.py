@@ -1,12 +1,15 @@
 """What a command is: one record an opcode, beside the unit that carries it out.
 
 rtl_gen/control/commands.py lists them. Decoder, checks, counters and the cycle model follow from
-the records; `command` is the view of a record's fields in the hardware (`command_layout`), a
-mapping of them in software.
+the records; `command` is the view of a record's fields in the hardware (`command_layout`), an
+object with integers of the same names in the cycle model.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
+from typing import Any
 
 from amaranth.hdl import ValueLike
 from amaranth.lib import stream, wiring
@@ -52,13 +55,16 @@ class Command:
     """Rows of the program follow it, for the unit's `payload` port."""
     needs_tokens: bool = False
     """Only behind a SET_TOKENS."""
+    sets_tokens: bool = False
+    """From it on there are `count` tokens."""
     waits: Callable[[AcceleratorConfig, View], ValueLike] | None = None
-    """Whether it starts only when all units are idle; None: always."""
+    """Whether it starts only when all units are idle; None: always. The cycle model asks as well,
+    with a record of integers for the view."""
     errors: Callable[[AcceleratorConfig, View], Mapping[ErrorCode, ValueLike]] | None = None
     """When it is refused for the values of its fields; None: never."""
     reaches: Callable[[AcceleratorConfig, View], tuple[Reach, ...]] | None = None
     """The last rows that it touches; None: none that a memory could lack."""
-    busy_cycles: Callable[[AcceleratorConfig, Mapping, int, int], int] | None = None
+    busy_cycles: Callable[[AcceleratorConfig, Any, int, int], int] | None = None
     """Cycles in which the unit is busy, of the command for a sequence of so many tokens of which so
     many are live. None: they depend on data or memory, and sim_models has a model of the unit."""
 
@@ -75,6 +81,11 @@ class Command:
     def signature(self, config: AcceleratorConfig) -> stream.Signature:
         """The stream that hands it to its unit."""
         return stream.Signature(self.layout(config))
+
+
+def is_one_of(value: ValueLike, choices: Iterable[ValueLike]) -> ValueLike:
+    """Whether `value` equals one of `choices`, for hardware values and for integers."""
+    return reduce(or_, (value == choice for choice in choices))
 
 
 def payload_port(config: AcceleratorConfig) -> wiring.Signature:

@@ -6,6 +6,9 @@ from amaranth.lib.data import ArrayLayout, StructLayout
 from rtl_gen import numerics
 from rtl_gen.config import AcceleratorConfig
 
+ADDRESS_BITS = 32
+"""An address of memory, in bytes."""
+
 PRODUCT_BITS = 16
 """Of int8 x int8 or uint8 x int8."""
 
@@ -128,6 +131,31 @@ def operands_layout(config: AcceleratorConfig) -> StructLayout:
             "lanes": scalars_layout(config),
         }
     )
+
+
+def fetch_layout() -> StructLayout:
+    """`rows` rows of the program from `address` on."""
+    return StructLayout({"address": unsigned(ADDRESS_BITS), "rows": unsigned(32)})
+
+
+def program_beat_layout(config: AcceleratorConfig) -> StructLayout:
+    """A beat of the program; `lost`: it, or one before it, could not be read."""
+    return StructLayout({"data": unsigned(8 * config.bus_bytes), "lost": 1})
+
+
+def program_row_layout(config: AcceleratorConfig) -> StructLayout:
+    """A row of the program; `lost`: it, or one before it, could not be read."""
+    return StructLayout({"data": unsigned(config.row_bits), "lost": 1})
+
+
+def memory_status_layout() -> StructLayout:
+    """`idle`: all rows that were sent to memory have arrived; `failed`: one was refused."""
+    return StructLayout({"idle": 1, "failed": 1})
+
+
+def stored_row_layout(config: AcceleratorConfig) -> StructLayout:
+    """A row and the address that it goes to, whose bits inside a row are ignored."""
+    return StructLayout({"address": unsigned(ADDRESS_BITS), "data": unsigned(config.row_bits)})
 
 
 def linear_operands_layout(config: AcceleratorConfig) -> StructLayout:

@@ -44,7 +44,7 @@ class Memory:
     """Units of the core with a read port. The first has the longest path and is not kept waiting
     by the choice of a reader."""
     writers: tuple[str, ...] = ()
-    """Units of the core with a write port."""
+    """Units of the core with a write port, likewise."""
     holder: str | None = None
     """The unit inside which it lies; None: the core builds it."""
     lockstep: bool = False
@@ -144,8 +144,8 @@ def _shared(config: AcceleratorConfig, tokens: int, dim: int) -> tuple[Memory, .
             words=2 * rows,
             shape=layouts.residual_row_layout(config),
             chunks=chunks,
-            readers=("linear", "norm", "store"),
-            writers=("load", "linear"),
+            readers=("linear", "norm", "store", "pool"),
+            writers=("linear", "load", "pool"),
         ),
         Memory(
             name="activation",
@@ -163,7 +163,7 @@ def _shared(config: AcceleratorConfig, tokens: int, dim: int) -> tuple[Memory, .
             shape=row,
             chunks=chunks,
             readers=("linear", "store"),
-            writers=("load", "linear", "attention"),
+            writers=("linear", "load", "attention"),
         ),
         Memory(
             name="query",
@@ -172,7 +172,7 @@ def _shared(config: AcceleratorConfig, tokens: int, dim: int) -> tuple[Memory, .
             shape=row,
             chunks=chunks,
             readers=("attention", "store"),
-            writers=("load", "linear"),
+            writers=("linear", "load"),
         ),
         Memory(
             name="kv",
@@ -182,7 +182,7 @@ def _shared(config: AcceleratorConfig, tokens: int, dim: int) -> tuple[Memory, .
             banks=config.lanes,
             chunks=chunks,
             readers=("attention", "store"),
-            writers=("load", "linear"),
+            writers=("linear", "load"),
             lanes_apart=True,
         ),
         Memory(
@@ -235,7 +235,7 @@ def _of_tokens(config: AcceleratorConfig, tokens: int) -> tuple[Memory, ...]:
             words=words,
             shape=unsigned(config.token_bits),
             banks=config.lanes,
-            readers=("attention", "linear", "norm"),
+            readers=("attention", "linear", "norm", "pool"),
             holder="prune",
         ),
         Memory(

@@ -11,13 +11,15 @@ do is the table of rtl_gen/control/commands.py.
 from collections.abc import Mapping
 
 from amaranth.hdl import unsigned
-from amaranth.lib import enum
+from amaranth.lib import enum, stream, wiring
 from amaranth.lib.data import StructLayout
+from amaranth.lib.wiring import In, Out
 
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.errors import UserError
-from rtl_gen.interfaces.layouts import scale_layout
+from rtl_gen.interfaces.layouts import ADDRESS_BITS, fetch_layout, program_row_layout, scale_layout
 from rtl_gen.interfaces.packing import pack
+from rtl_gen.interfaces.ports import always
 from rtl_gen.interfaces.targets import Target, row_count_bits
 
 LEAST_RECORD_BYTES = 32
@@ -27,7 +29,6 @@ MAGIC = 0x54495653
 """The bytes "SVIT": sparse Vision Transformer."""
 
 VERSION = 2
-ADDRESS_BITS = 32
 
 
 class Source(enum.IntEnum, shape=1):
@@ -142,3 +143,22 @@ def check_memory_bytes(size: int) -> None:
             f"the program and its results take {size:,} bytes: expected at most "
             f"{1 << ADDRESS_BITS:,}, which is what addresses of {ADDRESS_BITS} bits reach"
         )
+
+
+def host_port() -> wiring.Signature:
+    """The host's side of the core: a program's address starts it, while it is not `busy`; `error`
+    is valid from the end of a program to the next start.
+    """
+    return wiring.Signature(
+        {"start": Out(always(ADDRESS_BITS)), "busy": In(1), "error": In(ErrorCode)}
+    )
+
+
+def program_port(config: AcceleratorConfig) -> wiring.Signature:
+    """The dispatcher's side of the program stream: it asks for rows and takes them."""
+    return wiring.Signature(
+        {
+            "fetch": Out(stream.Signature(fetch_layout())),
+            "rows": In(stream.Signature(program_row_layout(config))),
+        }
+    )

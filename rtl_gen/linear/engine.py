@@ -19,11 +19,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.interfaces.command import payload_port
-from rtl_gen.interfaces.layouts import (
-    dots_layout,
-    linear_operands_layout,
-    residual_update_layout,
-)
+from rtl_gen.interfaces.layouts import dots_layout, linear_operands_layout, residual_update_layout
 from rtl_gen.interfaces.memories import held, reads, writes
 from rtl_gen.interfaces.ports import always, function
 from rtl_gen.interfaces.program import Source

@@ -1,20 +1,16 @@
 """A memory of one row a word: one write port, one read port that can hold its output.
 
-Read data follows an enabled address by one cycle (the memory's latch) and stays until the next
-enabled read. A word must not be read in the cycle in which it is written. The words lie in a
-Verilog module of their own, see sram.py.
+Read data follows an enabled address by READ_LATENCY = 1 cycle (the memory's latch) and stays until
+the next enabled read. A word must not be read in the cycle in which it is written. In Verilog the
+words lie in a module of their own, see sram.py; Amaranth's simulator has a memory of its own.
 """
 
-from amaranth.hdl import ClockSignal, Const, Instance, Module, Shape, Value
-from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.hdl import ClockSignal, Const, Instance, Module, Shape, ShapeLike, Value
+from amaranth.lib import memory, wiring
+from amaranth.lib.wiring import In
 
-from rtl_gen.memory.sram import sram_name
-
-
-def read_signature(depth: int, shape) -> wiring.Signature:
-    """A reader's side: `data` answers `address` a cycle later if `enable` was high."""
-    return wiring.Signature({"enable": Out(1), "address": Out(range(depth)), "data": In(shape)})
+from rtl_gen.interfaces.ports import read_port, write_port
+from rtl_gen.memory.sram import VERILOG, sram_name
 
 
 class RowMemory(wiring.Component):
@@ -26,36 +22,46 @@ class RowMemory(wiring.Component):
 
     Attributes
     ----------
-    write_enable, write_address, write_data : write port, one enable a chunk
-    read : read port
+    read, write : in, its ports
     """
 
-    LATENCY = 1
-
-    def __init__(self, *, depth: int, shape, chunks: int = 1):
+    def __init__(self, *, depth: int, shape: ShapeLike, chunks: int = 1):
         self._depth, self._shape, self._chunks = depth, shape, chunks
         super().__init__(
-            {
-                "write_enable": In(chunks),
-                "write_address": In(range(depth)),
-                "write_data": In(shape),
-                "read": In(read_signature(depth, shape)),
-            }
+            {"read": In(read_port(depth, shape)), "write": In(write_port(depth, shape, chunks))}
         )
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.words = Instance(
+        m.submodules.words = self._verilog() if platform is VERILOG else self._simulated(m)
+        return m
+
+    def _verilog(self) -> Instance:
+        return Instance(
             sram_name(self._depth, Shape.cast(self._shape).width, self._chunks),
             i_clk=ClockSignal(),
-            i_write_enable=self.write_enable,
-            i_write_address=self._address(self.write_address),
-            i_write_data=Value.cast(self.write_data),
+            i_write_enable=self.write.enable,
+            i_write_address=self._address(self.write.address),
+            i_write_data=Value.cast(self.write.data),
             i_read_enable=self.read.enable,
             i_read_address=self._address(self.read.address),
             o_read_data=Value.cast(self.read.data),
         )
-        return m
+
+    def _simulated(self, m: Module) -> memory.Memory:
+        bits = Shape.cast(self._shape).width
+        words = memory.Memory(shape=bits, depth=self._depth, init=[])
+        read = words.read_port()
+        write = words.write_port(granularity=bits // self._chunks)
+        m.d.comb += [
+            read.en.eq(self.read.enable),
+            read.addr.eq(self.read.address),
+            Value.cast(self.read.data).eq(read.data),
+            write.en.eq(self.write.enable),
+            write.addr.eq(self.write.address),
+            write.data.eq(self.write.data),
+        ]
+        return words
 
     def _address(self, address: Value) -> Value:
         """As wide as the module's port, which has a bit even for a single word."""

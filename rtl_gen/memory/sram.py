@@ -10,6 +10,10 @@ takes the attribute `no_rw_check`, without which Yosys builds a bypass around th
 """
 
 import re
+from typing import Final
+
+VERILOG: Final = object()
+"""The platform for which a design is elaborated when it becomes Verilog."""
 
 _NAME = re.compile(r"\bsram_(\d+)x(\d+)_(\d+)\b")
 

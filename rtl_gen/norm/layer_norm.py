@@ -8,44 +8,47 @@ tokens and with one group a token.
 A residual or activation row holds `norm_channels` channels; group g of token t is row
 t * groups + g. The rows of dropped tokens are neither read nor written.
 
-A channel's step is 2^k times the common step, k from a memory of `norm_groups` rows that is written
-while no norm is under way.
+A channel's step is 2^k times the common step, k from the memory of channel shifts.
 """
 
-from collections.abc import Mapping
+from typing import Any
 
-from amaranth.hdl import Module, Signal, Value, signed, unsigned
-from amaranth.lib import stream, wiring
-from amaranth.lib.data import ArrayLayout, StructLayout, View
-from amaranth.lib.wiring import In, Out
+from amaranth.hdl import Module, Mux, Signal, Value, signed
+from amaranth.lib import wiring
+from amaranth.lib.data import ArrayLayout, View
+from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import exact_log2
 
 from rtl_gen import numerics
+from rtl_gen.common.contract import require
 from rtl_gen.common.pipeline import delay, register
 from rtl_gen.common.saturate import saturate, saturate_half
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.interfaces.command import Command
-from rtl_gen.interfaces.layouts import channel_shifts_layout, residual_row_layout, scale_layout
+from rtl_gen.interfaces.layouts import residual_update_layout
+from rtl_gen.interfaces.memories import LIST_LATENCY, READ_LATENCY, reads, writes
+from rtl_gen.interfaces.ports import always
 from rtl_gen.interfaces.program import ErrorCode
-from rtl_gen.memory.row_memory import RowMemory, read_signature
 from rtl_gen.norm.norm_factor import DEVIATION_BITS, NormFactor, norm_factor_layout
-from rtl_gen.norm.norm_statistics import NormStatistics, statistics_read_signature
-from rtl_gen.pruning.live_tokens import LiveTokens, token_read_signature
+from rtl_gen.norm.norm_statistics import NormStatistics
 
 RESULT_BITS = 8
 CUT_BITS = RESULT_BITS + (1 << numerics.NORM_CHANNEL_SHIFT_BITS)
 """A result before its channel shift and rounding: beyond this range every channel saturates."""
 
 
+def illegal_dim(config: AcceleratorConfig, dim: Value) -> Value:
+    """Whether a token's channels are none, more than there are, or end within a residual row."""
+    return (dim == 0) | (dim > config.max_dim) | dim[: exact_log2(config.norm_channels)].any()
+
+
 def _errors(config: AcceleratorConfig, command: View) -> dict[ErrorCode, Value]:
-    part = command.dim[: exact_log2(config.norm_channels)]
-    illegal = (command.dim == 0) | (command.dim > config.max_dim) | part.any()
-    return {ErrorCode.ILLEGAL_FIELD: illegal}
+    return {ErrorCode.ILLEGAL_FIELD: illegal_dim(config, command.dim)}
 
 
-def _busy_cycles(config: AcceleratorConfig, command: Mapping, _tokens: int, live: int) -> int:
-    tokens = 1 if command.get("only_cls") else live
-    return LayerNorm.cycles(config, tokens, command["dim"] // config.norm_channels) - 1
+def _busy_cycles(config: AcceleratorConfig, command: Any, _tokens: int, live: int) -> int:
+    tokens = 1 if command.only_cls else live
+    return LayerNorm.cycles(config, tokens, command.dim // config.norm_channels) - 1
 
 
 NORM = Command(
@@ -60,41 +63,20 @@ NORM = Command(
 )
 
 
-def norm_command_layout(config: AcceleratorConfig) -> StructLayout:
-    """One norm: `tokens` positions of the live list, of `dim` channels in `groups` rows.
-
-    `tokens` and `groups` are at least 1. `mean` and `norm` are the scales (m_D, s_D) and (m_N, s_N)
-    of NormFactor.
-    """
-    return StructLayout(
-        {
-            "tokens": unsigned(config.count_bits),
-            "groups": unsigned(config.norm_groups.bit_length()),
-            "dim": unsigned(config.dim_bits),
-            "mean": scale_layout(),
-            "norm": scale_layout(),
-        }
-    )
-
-
-def row_write_signature(depth: int, shape) -> wiring.Signature:
-    """A writer's side of a memory of rows."""
-    return wiring.Signature({"valid": Out(1), "address": Out(range(depth)), "data": Out(shape)})
-
-
 class LayerNorm(wiring.Component):
     """
     Attributes
     ----------
-    start : stream of commands; ready while idle
-    shifts : write port of the channel shifts
-    list : read port of the live-token list
-    statistics : read port of the statistics
-    residual : read port of the residual memory
-    activations : write port of the activation memory
+    norm : in, commands; taken while idle
+    idle : out, no command is under way
+    count : in, number of live tokens, in the cycle in which a command is taken
+    updates : in, residual channels as they are written; their token's statistics count with the
+        next command, NormStatistics.latency(config) cycles later at the earliest
+    reads : out, residual, channel_shifts, live_list; enabled while a command is under way
+    writes : out, activation, half a row a cycle
     """
 
-    RESIDUAL_LATENCY = RowMemory.LATENCY + 1
+    RESIDUAL_LATENCY = READ_LATENCY + 1
     """From a residual address to its channels in a register."""
 
     APPLY_LATENCY = 6
@@ -103,11 +85,11 @@ class LayerNorm(wiring.Component):
     @classmethod
     def factor_latency(cls, config: AcceleratorConfig) -> int:
         """Cycles from a position of the list to its token's factor."""
-        return LiveTokens.READ_LATENCY + NormStatistics.READ_LATENCY + NormFactor.latency(config)
+        return LIST_LATENCY + NormStatistics.READ_LATENCY + NormFactor.latency(config)
 
     @classmethod
     def latency(cls, config: AcceleratorConfig) -> int:
-        """Cycles from the transfer of `start` to the first activation row.
+        """Cycles from the transfer of a command to the first activation row.
 
         A cycle to the first position, one to hold a token's factor for all of its rows.
         """
@@ -115,84 +97,93 @@ class LayerNorm(wiring.Component):
 
     @classmethod
     def cycles(cls, config: AcceleratorConfig, tokens: int, groups: int) -> int:
-        """Cycles from the transfer of `start` to the first in which it is ready again."""
+        """Cycles from the transfer of a command to the first in which it is idle again."""
         return cls.latency(config) + tokens * groups
 
     def __init__(self, config: AcceleratorConfig):
         self._config = config
-        results = ArrayLayout(signed(RESULT_BITS), config.norm_channels)
         super().__init__(
             {
-                "start": In(stream.Signature(norm_command_layout(config))),
-                "shifts": In(
-                    row_write_signature(config.norm_groups, channel_shifts_layout(config))
-                ),
-                "list": Out(token_read_signature(config)),
-                "statistics": Out(statistics_read_signature(config)),
-                "residual": Out(read_signature(config.residual_rows, residual_row_layout(config))),
-                "activations": Out(row_write_signature(config.residual_rows, results)),
+                "norm": In(NORM.signature(config)),
+                "idle": Out(1, init=1),
+                "count": In(config.count_bits),
+                "updates": In(always(residual_update_layout(config))),
+                "reads": Out(reads(config, "norm")),
+                "writes": Out(writes(config, "norm")),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
-        command = Signal(norm_command_layout(self._config), reset_less=True)
-        with m.If(self.start.valid & self.start.ready):
-            m.d.sync += command.eq(self.start.payload)
+        begin = self.norm.valid & self.norm.ready
+        command = Signal(NORM.layout(self._config), reset_less=True)
+        with m.If(begin):
+            m.d.sync += command.eq(self.norm.payload)
+        groups = command.dim >> exact_log2(self._config.norm_channels)
 
-        walking, begins = self._walk(m, command)
-        token = self.list.token
-        factor = self._hold_factor(m, command, token, begins)
-        group = self._read_residual(m, command, token, begins)
-        self._apply(m, factor, group)
-        self._write(m, walking)
+        walking, begins = self._walk(m, begin, groups)
+        factor = self._hold_factor(m, command, begins)
+        row, group = self._read_residual(m, groups, begins)
+        results = self._normalise(m, factor, group)
+        self._write(m, begin, walking, row, results)
+        self._contract(m, begin)
         return m
 
-    def _walk(self, m: Module, command) -> tuple[Signal, Value]:
+    def _walk(self, m: Module, begin: Value, groups: Value) -> tuple[Signal, Value]:
         """Presents positions; returns flags for every row and for the first row of a token."""
         walking = Signal()
+        tokens = Signal(self._config.count_bits, reset_less=True)
         position = Signal(self._config.count_bits, reset_less=True)
         group = Signal(range(self._config.norm_groups), reset_less=True)
-        with m.If(self.start.valid & self.start.ready):
-            m.d.sync += [walking.eq(1), position.eq(0), group.eq(0)]
+        with m.If(begin):
+            m.d.sync += [
+                walking.eq(1),
+                tokens.eq(Mux(self.norm.payload.only_cls, 1, self.count)),
+                position.eq(0),
+                group.eq(0),
+            ]
         with m.Elif(walking):
             m.d.sync += group.eq(group + 1)
-            with m.If(group + 1 == command.groups):
+            with m.If(group + 1 == groups):
                 m.d.sync += [
                     group.eq(0),
                     position.eq(position + 1),
-                    walking.eq(position + 1 != command.tokens),
+                    walking.eq(position + 1 != tokens),
                 ]
-        m.d.comb += [self.list.enable.eq(1), self.list.position.eq(position)]
+        live_list = self.reads.live_list
+        m.d.comb += [live_list.enable.eq(~self.idle), live_list.address.eq(position)]
         return walking, walking & (group == 0)
 
-    def _hold_factor(self, m: Module, command, token: Value, begins: Value) -> View:
+    def _hold_factor(self, m: Module, command: View, begins: Value) -> View:
         """Reads each token's statistics; its factor stays until that of the next one comes."""
         config = self._config
+        m.submodules.statistics = statistics = NormStatistics(config)
         m.submodules.norm_factor = norm_factor = NormFactor(config)
-        listed = delay(m, begins, LiveTokens.READ_LATENCY, name="listed", reset_less=False)
+        connect(m, flipped(self.updates), statistics.updates)
+        token = norm_factor.call.argument
         m.d.comb += [
-            self.statistics.enable.eq(listed),
-            self.statistics.token.eq(token),
-            norm_factor.statistics.eq(self.statistics.statistics),
-            norm_factor.dim.eq(command.dim),
-            norm_factor.mean_scale.eq(command.mean),
-            norm_factor.norm_scale.eq(command.norm),
+            statistics.read.enable.eq(
+                delay(m, begins, LIST_LATENCY, name="listed", reset_less=False)
+            ),
+            statistics.read.address.eq(self.reads.live_list.data),
+            token.statistics.eq(statistics.read.data),
+            token.dim.eq(command.dim),
+            token.mean_scale.eq(command.scale_a),
+            token.norm_scale.eq(command.scale_b),
         ]
         arrives = delay(m, begins, self.factor_latency(config), name="factor_arrives")
         factor = Signal(norm_factor_layout(), reset_less=True)
         with m.If(arrives):
-            m.d.sync += factor.eq(norm_factor.factor)
+            m.d.sync += factor.eq(norm_factor.call.result)
         return factor
 
-    def _read_residual(self, m: Module, command, token: Value, begins: Value) -> Signal:
-        """Addresses a token's rows so that channels and factor meet; returns the row's group."""
-        config = self._config
+    def _read_residual(self, m: Module, groups: Value, begins: Value) -> tuple[Signal, Signal]:
+        """Addresses rows so that channels and factor meet; returns the row and its group."""
+        config, residual = self._config, self.reads.residual
         address_time = self.factor_latency(config) + 1 - self.RESIDUAL_LATENCY
-        waiting = address_time - 2 - LiveTokens.READ_LATENCY
-        first_row = register(
-            m, delay(m, token, waiting, name="token") * command.groups, name="first_row"
-        )
+        waiting = address_time - 2 - LIST_LATENCY
+        token = delay(m, self.reads.live_list.data, waiting, name="token")
+        first_row = register(m, token * groups, name="first_row")
         first = delay(m, begins, address_time - 1, name="first")
         address = Signal(range(config.residual_rows), reset_less=True)
         group = Signal(range(config.norm_groups), reset_less=True)
@@ -200,22 +191,17 @@ class LayerNorm(wiring.Component):
             m.d.sync += [address.eq(first_row), group.eq(0)]
         with m.Else():
             m.d.sync += [address.eq(address + 1), group.eq(group + 1)]
-        m.d.comb += [
-            self.residual.enable.eq(1),
-            self.residual.address.eq(address),
-            self.activations.address.eq(
-                delay(m, address, self.RESIDUAL_LATENCY + self.APPLY_LATENCY, name="address")
-            ),
-        ]
-        return group
+        m.d.comb += [residual.enable.eq(~self.idle), residual.address.eq(address)]
+        return address, group
 
-    def _apply(self, m: Module, factor: View, group: Signal) -> None:
-        """Normalises a row of channels a cycle."""
+    def _normalise(self, m: Module, factor: View, group: Signal) -> Signal:
+        """The int8 results of a row, APPLY_LATENCY cycles after its channels."""
+        results = Signal(ArrayLayout(signed(RESULT_BITS), self._config.norm_channels))
         shifts = self._channel_shifts(m, group)
         multiplier = register(m, factor.multiplier, name="multiplier")
         shift = delay(m, factor.shift, 2, name="shift")
         for i in range(self._config.norm_channels):
-            channel = register(m, self.residual.data[i], name=f"channel_{i}")
+            channel = register(m, self.reads.residual.data[i], name=f"channel_{i}")
             distance = Signal(signed(DEVIATION_BITS), name=f"distance_{i}", reset_less=True)
             m.d.sync += distance.eq((channel << numerics.NORM_MEAN_FRACTION_BITS) - factor.mean)
             product = register(m, distance * multiplier, name=f"product_{i}")
@@ -225,31 +211,42 @@ class LayerNorm(wiring.Component):
             halves = register(m, cut >> shifts[i], name=f"halves_{i}")
             result = Signal(signed(RESULT_BITS), name=f"result_{i}", reset_less=True)
             m.d.sync += result.eq(saturate_half(halves, RESULT_BITS))
-            m.d.comb += self.activations.data[i].eq(result)
+            m.d.comb += results[i].eq(result)
+        return results
 
     def _channel_shifts(self, m: Module, group: Signal) -> View:
         """k of the channels that have just been cut, four cycles after they were registered."""
-        shape = channel_shifts_layout(self._config)
-        m.submodules.channel_shifts = memory = RowMemory(
-            depth=self._config.norm_groups, shape=shape
-        )
+        read = self.reads.channel_shifts
         m.d.comb += [
-            memory.write_enable.eq(self.shifts.valid),
-            memory.write_address.eq(self.shifts.address),
-            memory.write_data.eq(self.shifts.data),
-            memory.read.enable.eq(1),
-            memory.read.address.eq(delay(m, group, 4, name="group")),
+            read.enable.eq(~self.idle),
+            read.address.eq(delay(m, group, 4, name="group")),
         ]
-        return register(m, memory.read.data, name="shifts")
+        return register(m, read.data, name="shifts")
 
-    def _write(self, m: Module, walking: Signal) -> None:
-        """Marks the results of the rows, which have no gaps; the unit is idle after the last."""
-        latency = self.latency(self._config)
+    def _write(
+        self, m: Module, begin: Value, walking: Signal, row: Signal, results: Signal
+    ) -> None:
+        """Writes the results of the rows, which have no gaps; the unit is idle after the last."""
+        activation, latency = self.writes.activation, self.latency(self._config)
+        address = delay(m, row, self.RESIDUAL_LATENCY + self.APPLY_LATENCY, name="row")
+        valid = Signal()
         next_valid = delay(m, walking, latency - 2, name="walked", reset_less=False)
-        m.d.sync += self.activations.valid.eq(next_valid)
-        idle = Signal(init=1)
-        m.d.comb += self.start.ready.eq(idle)
-        with m.If(self.start.valid & self.start.ready):
-            m.d.sync += idle.eq(0)
-        with m.Elif(self.activations.valid & ~next_valid):
-            m.d.sync += idle.eq(1)
+        m.d.sync += valid.eq(next_valid)
+        m.d.comb += [
+            activation.enable.eq(Mux(valid, 1 << address[0], 0)),
+            activation.address.eq(address >> 1),
+            activation.data.as_value().eq(results.as_value().replicate(2)),
+            self.norm.ready.eq(self.idle),
+        ]
+        with m.If(begin):
+            m.d.sync += self.idle.eq(0)
+        with m.Elif(valid & ~next_valid):
+            m.d.sync += self.idle.eq(1)
+
+    def _contract(self, m: Module, begin: Value) -> None:
+        config = self._config
+        illegal = (self.count == 0) | (self.count > config.max_tokens)
+        require(m, ~(begin & illegal), "norm: a number of tokens out of range")
+        illegal = illegal_dim(config, self.norm.payload.dim)
+        require(m, ~(begin & illegal), "norm: a number of channels out of range")
+        require(m, self.idle | ~self.updates.valid, "norm: residual channels written while it runs")

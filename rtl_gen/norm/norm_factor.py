@@ -18,10 +18,10 @@ round_shift(p, s) = ((p >> (s - 1)) + 1) >> 1. It is cut where every product is 
 One token a cycle, latency(config) cycles, no back-pressure.
 """
 
-from amaranth.hdl import Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import wiring
-from amaranth.lib.data import StructLayout
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.data import StructLayout, View
+from amaranth.lib.wiring import In
 
 from rtl_gen import numerics
 from rtl_gen.common.pipeline import delay, register
@@ -29,6 +29,7 @@ from rtl_gen.common.reciprocal import Reciprocal
 from rtl_gen.common.requantize import Requantizer
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.interfaces.layouts import scale_layout, statistics_layout
+from rtl_gen.interfaces.ports import function
 from rtl_gen.norm.square_root import SquareRoot
 
 DEVIATION_BITS = numerics.RESIDUAL_BITS + numerics.NORM_MEAN_FRACTION_BITS + 1
@@ -43,6 +44,18 @@ NORMALISED_BITS = DEVIATION_BITS + numerics.MULTIPLIER_BITS
 
 FACTOR_BITS = 17
 """Unsigned factor of a multiplier of 18 x 18 bits signed, which is what FPGAs have."""
+
+
+def norm_token_layout(config: AcceleratorConfig) -> StructLayout:
+    """D, (m_D, s_D), (m_N, s_N), the same for all tokens under way; S1 and S2 of one."""
+    return StructLayout(
+        {
+            "dim": unsigned(config.dim_bits),
+            "mean_scale": scale_layout(),
+            "norm_scale": scale_layout(),
+            "statistics": statistics_layout(config),
+        }
+    )
 
 
 def norm_factor_layout() -> StructLayout:
@@ -60,9 +73,7 @@ class NormFactor(wiring.Component):
     """
     Attributes
     ----------
-    dim, mean_scale, norm_scale : D, (m_D, s_D), (m_N, s_N); constant while tokens are under way
-    statistics : S1 and S2 of a token
-    factor : latency(config) cycles later
+    call : in, a function of latency(config) cycles: from a token to its factor
     """
 
     @staticmethod
@@ -72,36 +83,40 @@ class NormFactor(wiring.Component):
 
     def __init__(self, config: AcceleratorConfig):
         self._config = config
-        super().__init__(
-            {
-                "dim": In(config.dim_bits),
-                "mean_scale": In(scale_layout()),
-                "norm_scale": In(scale_layout()),
-                "statistics": In(statistics_layout(config)),
-                "factor": Out(norm_factor_layout()),
-            }
-        )
+        super().__init__({"call": In(function(norm_token_layout(config), norm_factor_layout()))})
 
     def elaborate(self, platform):
         m = Module()
-        config = self._config
-        total, squares = self.statistics.total, self.statistics.squares
+        token, factor = self.call.argument, self.call.result
+        m.d.comb += factor.mean.eq(self._mean(m, token))
+        m.submodules.square_root = square_root = SquareRoot(self._config.variance_bits)
+        m.d.comb += square_root.call.argument.eq(self._variance(m, token))
+        root = square_root.call.result
+        m.submodules.reciprocal = reciprocal = Reciprocal(len(root))
+        m.d.comb += reciprocal.call.argument.eq(root)
+        self._scale(m, token.norm_scale, reciprocal.call.result)
+        return m
 
+    def _mean(self, m: Module, token: View) -> Value:
+        """Beside the root, and held back until the multiplier is there."""
+        config = self._config
         m.submodules.mean = mean = Requantizer(
             elements=1, input_bits=config.channel_sum_bits, output_bits=DEVIATION_BITS
         )
         m.d.comb += [
-            mean.call.argument.values[0].eq(total),
-            mean.call.argument.scale.eq(self.mean_scale),
-            self.factor.mean.eq(
-                delay(m, mean.call.result[0], self.latency(config) - mean.LATENCY, name="mean")
-            ),
+            mean.call.argument.values[0].eq(token.statistics.total),
+            mean.call.argument.scale.eq(token.mean_scale),
         ]
+        return delay(m, mean.call.result[0], self.latency(config) - mean.LATENCY, name="mean")
 
-        # Products of parts, so that a register follows every multiplier; one sum of all of them.
+    def _variance(self, m: Module, token: View) -> Signal:
+        """D^2 times the variance: products of parts, so that a register follows every multiplier;
+        one sum of all of them.
+        """
+        total, squares = token.statistics.total, token.statistics.squares
         parts = range(0, len(squares), FACTOR_BITS)
         scaled_squares = sum(
-            register(m, squares[low : low + FACTOR_BITS] * self.dim, name=f"scaled_{low}") << low
+            register(m, squares[low : low + FACTOR_BITS] * token.dim, name=f"scaled_{low}") << low
             for low in parts
         )
         low, high = total[:FACTOR_BITS], total[FACTOR_BITS:].as_signed()
@@ -110,24 +125,22 @@ class NormFactor(wiring.Component):
             + (register(m, low * high, name="crossed") << (FACTOR_BITS + 1))
             + (register(m, high * high, name="squared_high") << (2 * FACTOR_BITS))
         )
-        m.submodules.square_root = square_root = SquareRoot(config.variance_bits)
-        variance = Signal(config.variance_bits, reset_less=True)
+        variance = Signal(self._config.variance_bits, reset_less=True)
         m.d.sync += variance.eq(scaled_squares - squared_total)
-        m.d.comb += square_root.value.eq(variance)
+        return variance
 
-        m.submodules.reciprocal = reciprocal = Reciprocal(len(square_root.root))
-        m.d.comb += reciprocal.call.argument.eq(square_root.root)
-        inverse = reciprocal.call.result
-        product = register(m, inverse.mantissa * self.norm_scale.multiplier, name="scaled_mantissa")
+    def _scale(self, m: Module, scale: View, inverse: View) -> None:
+        """Multiplier and shift: the norm scale times the reciprocal of the root."""
+        factor = self.call.result
+        product = register(m, inverse.mantissa * scale.multiplier, name="scaled_mantissa")
         is_zero = register(m, inverse.length == 0, name="is_zero")
         multiplier = Signal(numerics.MULTIPLIER_BITS, reset_less=True)
         m.d.sync += multiplier.eq(
             Mux(is_zero, 0, numerics.round_shift(product, numerics.MULTIPLIER_BITS))
         )
 
-        exponent = register(m, self.norm_scale.shift + inverse.length, name="exponent")
-        shift = Signal(self.factor.shift.shape(), reset_less=True)
+        exponent = register(m, scale.shift + inverse.length, name="exponent")
+        shift = Signal(factor.shift.shape(), reset_less=True)
         most = NORMALISED_BITS - 1
         m.d.sync += shift.eq(Mux(exponent > most + 2, most, exponent - 2))
-        m.d.comb += [self.factor.multiplier.eq(multiplier), self.factor.shift.eq(shift)]
-        return m
+        m.d.comb += [factor.multiplier.eq(multiplier), factor.shift.eq(shift)]

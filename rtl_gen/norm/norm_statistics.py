@@ -1,64 +1,53 @@
 """Statistics of LayerNorm: each token's sum and sum of squares, beside the residual writes.
 
-A write carries `lanes` channels of one token, one write a cycle. `first` marks the first write of a
-token since its last norm: its sums start there.
+An update carries `lanes` channels of one token, one a cycle. `first` marks the first of a token
+since its last norm: its sums start there.
 
-A sum is read, increased and written back without forwarding: two writes of the same token must be
+A sum is read, increased and written back without forwarding: two updates of the same token must be
 at least REVISIT_CYCLES apart, with any other tokens between them.
 """
 
-from amaranth.hdl import Module, Mux, Signal, signed
-from amaranth.lib import wiring
-from amaranth.lib.data import ArrayLayout
-from amaranth.lib.memory import Memory
-from amaranth.lib.wiring import In, Out
+from functools import reduce
+from operator import add, or_
 
-from rtl_gen import numerics
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In
+
+from rtl_gen.common.contract import require
 from rtl_gen.common.pipeline import delay, reduce_tree, register, tree_latency
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.interfaces.layouts import statistics_layout
-
-
-def statistics_read_signature(config: AcceleratorConfig) -> wiring.Signature:
-    """LayerNorm's side: `statistics` answers an enabled `token` READ_LATENCY cycles later."""
-    return wiring.Signature(
-        {
-            "enable": Out(1),
-            "token": Out(config.token_bits),
-            "statistics": In(statistics_layout(config)),
-        }
-    )
+from rtl_gen.interfaces.layouts import residual_update_layout, statistics_layout
+from rtl_gen.interfaces.ports import always, read_port
 
 
 class NormStatistics(wiring.Component):
     """
     Attributes
     ----------
-    valid : a write happens in this cycle
-    token, first, values : its token, whether the sums start from zero, `lanes` int16 channels
-    read : LayerNorm's read port; only while no write has been valid for latency(config) cycles
+    updates : in, residual channels as they are written
+    read : in, the statistics of a token READ_LATENCY cycles after its address; only when there has
+        been no update for latency(config) cycles
     """
 
     READ_LATENCY = 2
     """The memory's latch and an output register."""
 
     REVISIT_CYCLES = READ_LATENCY + 2
-    """Least distance of two writes of the same token: read, add, write."""
+    """Least distance of two updates of the same token: read, add, write."""
 
     @staticmethod
     def latency(config: AcceleratorConfig) -> int:
-        """Cycles from a write to the first in which a read of its token sees it."""
+        """Cycles from an update to the first in which a read of its token sees it."""
         return 3 + tree_latency(config.lanes)
 
     def __init__(self, config: AcceleratorConfig):
         self._config = config
         super().__init__(
             {
-                "valid": In(1),
-                "token": In(config.token_bits),
-                "first": In(1),
-                "values": In(ArrayLayout(signed(numerics.RESIDUAL_BITS), config.lanes)),
-                "read": In(statistics_read_signature(config)),
+                "updates": In(always(residual_update_layout(config))),
+                "read": In(read_port(config.max_tokens, statistics_layout(config))),
             }
         )
 
@@ -70,24 +59,25 @@ class NormStatistics(wiring.Component):
         )
         read, write = memory.read_port(), memory.write_port()
 
-        values = list(self.values)
+        update = self.updates.payload
+        values = list(update.values)
         squares = [register(m, v * v, name=f"square_{i}") for i, v in enumerate(values)]
         values = [register(m, v, name=f"value_{i}") for i, v in enumerate(values)]
-        add_total = reduce_tree(m, values, _plus, name="add_total")
-        add_squares = reduce_tree(m, squares, _plus, name="add_squares")
+        add_total = reduce_tree(m, values, add, name="add_total")
+        add_squares = reduce_tree(m, squares, add, name="add_squares")
 
         # The old sums meet the increments behind the trees.
         to_add = 1 + tree_latency(config.lanes)
-        add_valid = delay(m, self.valid, to_add, name="add_valid", reset_less=False)
-        add_first = delay(m, self.first, to_add, name="add_first")
-        read_token = delay(m, self.token, to_add - self.READ_LATENCY, name="read_token")
+        add_valid = delay(m, self.updates.valid, to_add, name="add_valid", reset_less=False)
+        add_first = delay(m, update.first, to_add, name="add_first")
+        read_token = delay(m, update.token, to_add - self.READ_LATENCY, name="read_token")
         add_token = delay(m, read_token, self.READ_LATENCY, name="add_token")
         m.d.comb += [
             read.en.eq(1),
-            read.addr.eq(Mux(self.read.enable, self.read.token, read_token)),
+            read.addr.eq(Mux(self.read.enable, self.read.address, read_token)),
         ]
         stored = register(m, read.data, name="stored")
-        m.d.comb += self.read.statistics.eq(stored)
+        m.d.comb += self.read.data.eq(stored)
 
         updated = Signal(statistics_layout(config), reset_less=True)
         m.d.sync += [
@@ -99,8 +89,15 @@ class NormStatistics(wiring.Component):
             write.addr.eq(register(m, add_token, name="write_token")),
             write.data.eq(updated),
         ]
+        self._contract(m)
         return m
 
-
-def _plus(a, b):
-    return a + b
+    def _contract(self, m: Module) -> None:
+        valid, token = [self.updates.valid], [self.updates.payload.token]
+        for age in range(1, self.latency(self._config)):
+            valid.append(register(m, valid[-1], name=f"valid_{age}", reset_less=False))
+            token.append(register(m, token[-1], name=f"token_{age}"))
+        recent = range(1, self.REVISIT_CYCLES)
+        revisit = reduce(or_, (valid[age] & (token[age] == token[0]) for age in recent))
+        require(m, ~(valid[0] & revisit), "norm statistics: a token is updated again too early")
+        require(m, ~(self.read.enable & reduce(or_, valid)), "norm statistics: read while updated")

@@ -7,11 +7,12 @@ Arithmetic Algorithms, chapter 9).
 One value a cycle, latency(bits) cycles, no back-pressure.
 """
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In
 
 from rtl_gen.common.pipeline import register
+from rtl_gen.interfaces.ports import function
 
 
 class SquareRoot(wiring.Component):
@@ -22,23 +23,22 @@ class SquareRoot(wiring.Component):
 
     Attributes
     ----------
-    value : unsigned
-    root : unsigned, latency(bits) cycles later
+    call : in, a function of latency(bits) cycles: from an unsigned value to its root
     """
 
     @staticmethod
     def latency(bits: int) -> int:
-        """Cycles from `value` to `root`, and the width of `root`."""
+        """Cycles from a value to its root, and the width of the root."""
         return -(-bits // 2)
 
     def __init__(self, bits: int):
         self._root_bits = self.latency(bits)
-        super().__init__({"value": In(bits), "root": Out(self._root_bits)})
+        super().__init__({"call": In(function(unsigned(bits), unsigned(self._root_bits)))})
 
     def elaborate(self, platform):
         m = Module()
         pending = Signal(2 * self._root_bits)
-        m.d.comb += pending.eq(self.value)
+        m.d.comb += pending.eq(self.call.argument)
         remainder, root = Const(0, 0), Const(0, 0)
         for stage in range(1, self._root_bits + 1):
             extended = Signal(stage + 2, name=f"extended_{stage}")
@@ -53,5 +53,5 @@ class SquareRoot(wiring.Component):
             m.d.sync += next_remainder.eq(Mux(fits, difference, extended))
             remainder, root = next_remainder, register(m, Cat(fits, root), name=f"root_{stage}")
             pending = register(m, pending[:-2], name=f"pending_{stage}")
-        m.d.comb += self.root.eq(root)
+        m.d.comb += self.call.result.eq(root)
         return m

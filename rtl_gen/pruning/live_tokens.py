@@ -8,18 +8,8 @@ from amaranth.utils import exact_log2
 from rtl_gen.common.contract import require
 from rtl_gen.common.pipeline import register
 from rtl_gen.config import AcceleratorConfig
+from rtl_gen.interfaces.memories import LIST_LATENCY, memory_plan
 from rtl_gen.pruning.keep_word import any_of, keep_word_signature, prefix_counts
-
-
-def token_read_signature(config: AcceleratorConfig) -> wiring.Signature:
-    """A reader's side of the list; `position` counts the live tokens in ascending order from 0."""
-    return wiring.Signature(
-        {
-            "enable": Out(1),
-            "position": Out(config.token_bits),
-            "token": In(config.token_bits),
-        }
-    )
 
 
 class LiveTokens(wiring.Component):
@@ -49,13 +39,11 @@ class LiveTokens(wiring.Component):
         Bit j is set if token j is live.
     count : out
         Number of live tokens. Changes with `done`.
-    read : token read port, in
-        `token` answers the `position` of READ_LATENCY cycles ago; a cycle without `enable` does not
-        count and leaves `token` as it is.
+    read : read port, in
+        The token at a position of the list, LIST_LATENCY cycles later; a cycle without `enable`
+        does not count and leaves the data as they are.
     """
 
-    READ_LATENCY = 3
-    """Bank, bank output register, selection of the bank."""
     UPDATE_LATENCY = 5
     """Cycles from the last keep word to `done`: register, count, place, route, write."""
 
@@ -75,7 +63,7 @@ class LiveTokens(wiring.Component):
                 "done": Out(1),
                 "live": Out(config.bank_depth * config.lanes),
                 "count": Out(config.count_bits),
-                "read": In(token_read_signature(config)),
+                "read": In(memory_plan(config)["live_list"].read_signature()),
             }
         )
 
@@ -162,13 +150,13 @@ class LiveTokens(wiring.Component):
 
     def _list(self, m: Module, writes: list[data.View]) -> None:
         """The banks of the list and their read pipeline."""
-        position = self.read.position
+        position = self.read.address
         tokens = Signal(
             data.ArrayLayout(self.config.token_bits, self.config.lanes), reset_less=True
         )
         token = Signal(self.config.token_bits, reset_less=True)
         bank = [position[: self.lane_bits]]
-        for stage in range(1, self.READ_LATENCY):
+        for stage in range(1, LIST_LATENCY):
             bank.append(Signal(self.lane_bits, name=f"bank_{stage}", reset_less=True))
             with m.If(self.read.enable):
                 m.d.sync += bank[stage].eq(bank[stage - 1])
@@ -190,4 +178,4 @@ class LiveTokens(wiring.Component):
                 m.d.sync += tokens[b].eq(read_port.data)
         with m.If(self.read.enable):
             m.d.sync += token.eq(tokens[bank[-1]])
-        m.d.comb += self.read.token.eq(token)
+        m.d.comb += self.read.data.eq(token)

@@ -14,7 +14,7 @@ from rtl_gen.common.contract import require
 from rtl_gen.common.pipeline import register
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.interfaces.layouts import sums_layout
-from rtl_gen.memory.row_memory import read_signature
+from rtl_gen.interfaces.memories import memory_plan
 from rtl_gen.pruning.keep_word import any_of, keep_word_signature, prefix_counts
 
 RADIX = 1 << numerics.SORT_DIGIT_BITS
@@ -80,7 +80,7 @@ class TopK(wiring.Component):
             {
                 "start": In(stream.Signature(command)),
                 "live": In(config.bank_depth * config.lanes),
-                "sort": Out(read_signature(config.bank_depth, self.sums)),
+                "sort": Out(memory_plan(config)["importance"].read_signature()),
                 "clear": Out(stream.Signature(unsigned(config.word_bits), always_ready=True)),
                 "keep": Out(keep_word_signature(config)),
             }

@@ -1,23 +1,24 @@
-"""Row loader: the payload of LOAD into the on-chip memories.
+"""Row loader: the payload of LOAD into the memories on the chip.
 
-A row a cycle; a row of the GELU table takes `width` cycles, one an entry. Idle again the cycle
-after the last write.
+A row a cycle, a cycle after it was taken; a row that makes up several words (the GELU table) takes
+a cycle for each. Idle again the cycle after the last write.
 """
 
 from collections.abc import Iterable
 from functools import reduce
 from operator import or_
 
-from amaranth.hdl import Module, Mux, Signal, Value, unsigned
-from amaranth.lib import stream, wiring
-from amaranth.lib.data import StructLayout, View
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.data import View
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
-from rtl_gen import numerics
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.interfaces.command import Command, Reach
+from rtl_gen.interfaces.command import Command, Reach, is_one_of, payload_port
+from rtl_gen.interfaces.memories import kv_address, writes
 from rtl_gen.interfaces.program import ErrorCode
-from rtl_gen.interfaces.targets import Target, row_count_bits, transfers
+from rtl_gen.interfaces.targets import Target, transfers
 
 
 def transfer_errors(command: View, reachable: Iterable[Target]) -> dict[ErrorCode, Value]:
@@ -42,9 +43,9 @@ def _errors(config: AcceleratorConfig, command: View) -> dict[ErrorCode, Value]:
 
 
 def _waits(config: AcceleratorConfig, command: View) -> Value:
-    """Unless nothing but LOAD writes the memory, and the program does not ask for it either."""
-    alone = (target for target, transfer in transfers(config).items() if transfer.alone)
-    return command.barrier | ~command.target.matches(*alone)
+    """Only if other units write the memory too, or if the program asks for it."""
+    shared = (target for target, transfer in transfers(config).items() if not transfer.alone)
+    return command.barrier | is_one_of(command.target, shared)
 
 
 LOAD = Command(
@@ -59,73 +60,93 @@ LOAD = Command(
 )
 
 
-def transfer_layout(config: AcceleratorConfig) -> StructLayout:
-    """`count` rows of `target` from its row `first` on."""
-    bits = row_count_bits(config)
-    return StructLayout({"target": Target, "first": unsigned(bits), "count": unsigned(bits)})
-
-
 class RowLoader(wiring.Component):
     """
     Attributes
     ----------
-    command : accepted while idle
-    rows : payload
-    write, target, row, data : a row to write this cycle; for GELU its first byte, `row` being the
-    entry idle : nothing under way
+    load : in, command; taken while idle
+    payload : in, its rows
+    writes : out, the memories that LOAD fills
+    idle : out, nothing under way
     """
 
     def __init__(self, config: AcceleratorConfig):
         self._config = config
-        row_bits = max(row_count_bits(config), (numerics.GELU_ENTRIES - 1).bit_length())
         super().__init__(
             {
-                "command": In(stream.Signature(transfer_layout(config))),
-                "rows": In(stream.Signature(unsigned(config.row_bits))),
-                "write": Out(1),
-                "target": Out(Target),
-                "row": Out(row_bits),
-                "data": Out(config.row_bits),
+                "load": In(LOAD.signature(config)),
+                "payload": In(payload_port(config)),
+                "writes": Out(writes(config, "load")),
                 "idle": Out(1),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
-        width = self._config.width
-        left = Signal(row_count_bits(self._config))
-        more_rows, more_bytes = Signal(), Signal()
-        bytes_left = Signal(range(width + 1))
-        is_gelu = self.target == Target.GELU
-        command = self.command.payload
+        targets = transfers(self._config)
+        split = {t: transfer for t, transfer in targets.items() if transfer.words_per_row > 1}
+        ((words, word_bits),) = {(x.words_per_row, x.memory.bits) for x in split.values()}
+        row_bits = max((x.rows * x.words_per_row - 1).bit_length() for x in targets.values())
+
+        rows, command = self.payload.rows, self.load.payload
+        write, target = Signal(), Signal(Target)
+        row, data = Signal(row_bits), Signal(self._config.row_bits)
+        left, words_left = Signal(len(command.count)), Signal(range(words + 1))
+        more_rows, more_words = Signal(), Signal()
         m.d.comb += [
-            self.idle.eq(~more_rows & ~self.write),
-            self.command.ready.eq(self.idle),
-            self.rows.ready.eq(more_rows & ~more_bytes),
+            self.idle.eq(~more_rows & ~write),
+            self.load.ready.eq(self.idle),
+            self.payload.feeding.eq(~self.idle),
+            self.payload.expects.eq(rows.ready),
+            rows.ready.eq(more_rows & ~more_words),
         ]
-        with m.If(self.command.valid & self.command.ready):
+        with m.If(self.load.valid & self.load.ready):
             m.d.sync += [
-                self.target.eq(command.target),
-                self.row.eq(command.first - 1),
+                target.eq(command.target),
+                row.eq(command.first - 1),
                 left.eq(command.count),
                 more_rows.eq(command.count != 0),
             ]
-        accept = self.rows.valid & self.rows.ready
-        m.d.sync += self.write.eq(accept | more_bytes)
+        accept = rows.valid & rows.ready
+        m.d.sync += write.eq(accept | more_words)
         with m.If(accept):
             m.d.sync += [
-                self.data.eq(self.rows.payload),
-                self.row.eq(self.row + 1),
+                data.eq(rows.payload),
+                row.eq(row + 1),
                 left.eq(left - 1),
                 more_rows.eq(left != 1),
-                bytes_left.eq(width),
-                more_bytes.eq(is_gelu),
+                words_left.eq(words),
+                more_words.eq(target.matches(*split)),
             ]
-        with m.Elif(more_bytes):
+        with m.Elif(more_words):
             m.d.sync += [
-                self.data.eq(self.data >> 8),
-                self.row.eq(self.row + 1),
-                bytes_left.eq(bytes_left - 1),
-                more_bytes.eq(bytes_left != 2),
+                data.eq(data >> word_bits),
+                row.eq(row + 1),
+                words_left.eq(words_left - 1),
+                more_words.eq(words_left != 2),
             ]
+        for name in writes(self._config, "load").members:
+            goals = {t: x for t, x in targets.items() if x.memory.name == name}
+            self._write(m, name, goals, write & target.matches(*goals), target, row, data)
         return m
+
+    def _write(self, m: Module, name: str, goals: dict, chosen, target, row, data) -> None:
+        """A row at its place in the memory `name`, for the targets `goals` that lie there."""
+        port, (goal, *_) = getattr(self.writes, name), goals.values()
+        memory, parts = goal.memory, goal.rows_per_word
+        part = row[: exact_log2(parts)]
+        word = row >> exact_log2(parts)
+        if goal.half is not None:
+            values = [t for t, transfer in goals.items() if transfer.half == 1]
+            word = kv_address(self._config, word, target.matches(*values))
+        if goal.element_bits is not None:
+            element = memory.shape.elem_shape.width
+            count = memory.bits // element
+            data = Cat(data.word_select(i, goal.element_bits)[:element] for i in range(count))
+        m.d.comb += [
+            port.address.eq(word),
+            Value.cast(port.data).eq(data[: memory.bits // parts].replicate(parts)),
+            port.enable.eq(
+                Cat((chosen & (part == i)).replicate(memory.chunks // parts) for i in range(parts))
+            ),
+        ]

@@ -4,16 +4,22 @@ One row at a time: READ_CYCLES from its address to the row, then it waits for th
 for results and for looking at intermediate tensors; it is not on the path of an inference.
 """
 
-from amaranth.hdl import Module, Signal, Value, unsigned
+from functools import reduce
+from operator import or_
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
-from amaranth.lib.data import StructLayout, View
+from amaranth.lib.data import ArrayLayout, View
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
+from rtl_gen.common.pipeline import register
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.interfaces.command import Command, Reach
-from rtl_gen.interfaces.program import ADDRESS_BITS, ErrorCode
-from rtl_gen.interfaces.targets import Target, row_count_bits, transfers
+from rtl_gen.interfaces.layouts import ADDRESS_BITS, stored_row_layout
+from rtl_gen.interfaces.memories import kv_address, reads
+from rtl_gen.interfaces.program import ErrorCode
+from rtl_gen.interfaces.targets import Target, Transfer, transfers
 from rtl_gen.transfer.row_loader import transfer_errors, transfer_reach
 
 
@@ -46,32 +52,14 @@ STORE = Command(
 )
 
 
-def store_layout(config: AcceleratorConfig) -> StructLayout:
-    """`count` rows of `target`, from its row `first` on, to `address`."""
-    return StructLayout(
-        {
-            "target": Target,
-            "first": unsigned(row_count_bits(config)),
-            "count": unsigned(row_count_bits(config)),
-            "address": unsigned(ADDRESS_BITS),
-        }
-    )
-
-
-def stored_row_layout(config: AcceleratorConfig) -> StructLayout:
-    """A row and the address that it goes to."""
-    return StructLayout({"address": unsigned(ADDRESS_BITS), "data": unsigned(config.row_bits)})
-
-
 class RowStorer(wiring.Component):
     """
     Attributes
     ----------
-    command : accepted while idle
-    active, target, row : the row that is read; constant until its data are taken
-    data : the row, at the latest READ_CYCLES - 1 cycles after `row`
-    rows : towards memory
-    idle : nothing under way
+    store : in, command; taken while idle
+    reads : out, the memories that STORE reads
+    rows : out, towards memory
+    idle : out, nothing under way
     """
 
     READ_CYCLES = 3
@@ -80,11 +68,8 @@ class RowStorer(wiring.Component):
         self._config = config
         super().__init__(
             {
-                "command": In(stream.Signature(store_layout(config))),
-                "active": Out(1),
-                "target": Out(Target),
-                "row": Out(row_count_bits(config)),
-                "data": In(config.row_bits),
+                "store": In(STORE.signature(config)),
+                "reads": Out(reads(config, "store")),
                 "rows": Out(stream.Signature(stored_row_layout(config))),
                 "idle": Out(1),
             }
@@ -92,36 +77,87 @@ class RowStorer(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        left = Signal(row_count_bits(self._config))
+        command, out = self.store.payload, self.rows.payload
+        active, target = Signal(), Signal(Target)
+        row, left = Signal(len(command.count)), Signal(len(command.count))
         wait = Signal(range(self.READ_CYCLES))
-        command, row = self.command.payload, self.rows.payload
         m.d.comb += [
-            self.idle.eq(~self.active & ~self.rows.valid),
-            self.command.ready.eq(self.idle),
+            self.idle.eq(~active & ~self.rows.valid),
+            self.store.ready.eq(self.idle),
         ]
-        with m.If(self.command.valid & self.command.ready):
+        with m.If(self.store.valid & self.store.ready):
             m.d.sync += [
-                self.target.eq(command.target),
-                self.row.eq(command.first),
+                target.eq(command.target),
+                row.eq(command.first),
                 left.eq(command.count),
-                self.active.eq(command.count != 0),
-                row.address.eq(command.address),
+                active.eq(command.count != 0),
+                out.address.eq(command.address),
                 wait.eq(self.READ_CYCLES - 1),
             ]
         with m.If(self.rows.valid & self.rows.ready):
             m.d.sync += [
                 self.rows.valid.eq(0),
-                row.address.eq(row.address + self._config.width),
+                out.address.eq(out.address + self._config.width),
             ]
-        with m.If(self.active & (wait != 0)):
+        data = self._read(m, active, target, row)
+        with m.If(active & (wait != 0)):
             m.d.sync += wait.eq(wait - 1)
-        with m.Elif(self.active & ~self.rows.valid):
+        with m.Elif(active & ~self.rows.valid):
             m.d.sync += [
-                row.data.eq(self.data),
+                out.data.eq(data),
                 self.rows.valid.eq(1),
-                self.row.eq(self.row + 1),
+                row.eq(row + 1),
                 left.eq(left - 1),
-                self.active.eq(left != 1),
+                active.eq(left != 1),
                 wait.eq(self.READ_CYCLES - 1),
             ]
         return m
+
+    def _read(self, m: Module, active: Value, target: Value, row: Value) -> Value:
+        """Reads `row` of `target`; its data READ_CYCLES - 1 cycles later.
+
+        Registers stand behind parts of one wide multiplexer of everything that may be stored.
+        """
+        choices = []
+        for name in reads(self._config, "store").members:
+            goals = {x: t for t, x in transfers(self._config).items() if x.memory.name == name}
+            chosen = target.matches(*goals.values())
+            reads_it = register(m, chosen, name=f"reads_{name}")
+            port, (goal, *_) = getattr(self.reads, name), goals
+            m.d.comb += port.enable.eq(active & chosen)
+            if goal.memory.lanes_apart:
+                choices += self._bank_rows(m, port, goals, reads_it, target, row)
+            else:
+                m.d.comb += port.address.eq(row >> exact_log2(goal.rows_per_word))
+                choices.append((reads_it, _row_of_word(m, goal, port.data, row)))
+        size = max(4, self._config.lanes)
+        parts = [
+            register(
+                m,
+                reduce(or_, (Mux(flag, value, 0) for flag, value in choices[first : first + size])),
+                name=f"part_{first}",
+            )
+            for first in range(0, len(choices), size)
+        ]
+        return reduce(or_, parts)
+
+    def _bank_rows(self, m: Module, port, goals: dict, chosen, target, row) -> list:
+        """What each bank of the kv memory reads, and whether that is the row."""
+        banks = range(self._config.lanes)
+        values = [t for transfer, t in goals.items() if transfer.half == 1]
+        address = kv_address(self._config, row, target.matches(*values))
+        bank_bits = exact_log2(len(banks))
+        bank = register(m, address[:bank_bits], name="bank")
+        m.d.comb += [port.address[i].eq(address >> bank_bits) for i in banks]
+        return [(chosen & (bank == i), Value.cast(port.data[i])) for i in banks]
+
+
+def _row_of_word(m: Module, transfer: Transfer, data: Value, row: Value) -> Value:
+    """The row of a word, its elements padded."""
+    if transfer.element_bits is not None:
+        data = Cat(Cat(element, Const(0, transfer.element_bits - len(element))) for element in data)
+    if transfer.rows_per_word == 1:
+        return Value.cast(data)
+    rows = Signal(ArrayLayout(-(-len(data) // transfer.rows_per_word), transfer.rows_per_word))
+    m.d.comb += rows.as_value().eq(data)
+    return rows[row[: exact_log2(transfer.rows_per_word)]]

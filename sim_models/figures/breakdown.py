@@ -14,7 +14,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sim_models.figures.style import OPERATIONS, WHITE, new_figure, operation_legend, style, text_on
+from model.plot_style import WHITE, new_figure, style, text_on
+from sim_models.figures.operations import OPERATIONS, operation_legend
 from sim_models.figures.tables import Column, TextTable, text_table
 from sim_models.figures.workload import Progress, Setting, variants
 from sim_models.macs import FLOPS_PER_MAC

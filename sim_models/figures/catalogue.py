@@ -7,9 +7,9 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
+from model.plot_style import FORMATS, render
 from rtl_gen.files import replace_file
 from sim_models.figures import breakdown, pareto, speedup, timeline
-from sim_models.figures.style import FORMATS, render
 from sim_models.figures.tables import TextTable
 from sim_models.figures.workload import Progress, Setting
 from sim_models.paper import SPARSITIES

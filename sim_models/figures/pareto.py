@@ -23,8 +23,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from model.masks import SPARSITY_MEANS
+from model.plot_style import BLACK, SERIES, new_figure, style
 from model.schedule import DEFAULT_SCHEDULE, NO_PRUNING
-from sim_models.figures.style import BLACK, SERIES, new_figure, style
 from sim_models.figures.tables import Column, TextTable, text_table
 from sim_models.figures.workload import Progress, Setting, Workload, maps, workload
 

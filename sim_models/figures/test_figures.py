@@ -11,14 +11,15 @@ import pytest
 from model.attention_maps import load_attention_maps
 from model.masks import make_masks
 from model.networks import DEIT_TINY, NETWORKS, Network
+from model.plot_style import FORMATS
 from model.schedule import DEFAULT_SCHEDULE, NO_PRUNING, LayerTokens
 from rtl_gen import cli
 from sim_models.__main__ import app
 from sim_models.figures.breakdown import breakdown_data, breakdown_table, draw_breakdown
 from sim_models.figures.catalogue import write_figure
+from sim_models.figures.operations import OPERATIONS
 from sim_models.figures.pareto import attention_kept, on_front
 from sim_models.figures.speedup import draw_speedup, speedup_data, speedup_table
-from sim_models.figures.style import FORMATS, OPERATIONS
 from sim_models.figures.timeline import by_stage, timeline_data
 from sim_models.figures.workload import Setting, Workload, variants
 from sim_models.macs import kept_entries, network_macs

@@ -15,8 +15,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from model.plot_style import new_figure, style
 from sim_models.commands import TRANSFER
-from sim_models.figures.style import OPERATIONS, new_figure, operation_legend, style
+from sim_models.figures.operations import OPERATIONS, operation_legend
 from sim_models.figures.tables import Column, TextTable, text_table
 from sim_models.figures.workload import Progress, Setting, Workload, variants
 

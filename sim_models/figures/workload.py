@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from model.attention_maps import AttentionMaps
-from model.masks import make_masks
+from model.masks import MASK_STRATEGY, make_masks
 from model.networks import NETWORKS, Network
 from model.schedule import DEFAULT_SCHEDULE, NO_PRUNING, Schedule
 from model.synthetic import maps_of
@@ -16,7 +16,6 @@ from rtl_gen.config import DEFAULT, AcceleratorConfig
 from sim_models.macs import kept_entries, network_macs
 from sim_models.memory import DEFAULT_MEMORY, MemoryTiming
 from sim_models.network import NetworkCycles, NetworkRun, assumed_live, network_cycles, run_network
-from sim_models.paper import MASK_STRATEGY
 
 HIGH_SPARSITY = 0.8
 """The sparsity that stands for the paper's method where only one is shown."""

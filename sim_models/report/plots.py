@@ -6,9 +6,10 @@ import pandas as pd
 from plotly import graph_objects as go
 from plotly.subplots import make_subplots
 
+from model.plot_style import BLACK, SERIES
 from sim_models.figures.breakdown import SHARES, total_label, totals
+from sim_models.figures.operations import OPERATIONS
 from sim_models.figures.speedup import MEAN_LABEL, PAPER_LABEL
-from sim_models.figures.style import BLACK, OPERATIONS, SERIES
 from sim_models.figures.timeline import by_stage
 from sim_models.paper import PAPER_SPEEDUP
 

@@ -13,7 +13,7 @@ from model.schedule import DEFAULT_SCHEDULE
 from model.synthetic import maps_of
 from rtl_gen.errors import UserError
 from sim_models.figures.catalogue import FIGURES
-from sim_models.figures.style import OPERATIONS
+from sim_models.figures.operations import OPERATIONS
 from sim_models.figures.workload import Setting
 from sim_models.network import assumed_live, network_cycles
 from sim_models.report.page import render_report

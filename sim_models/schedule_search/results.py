@@ -22,11 +22,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter
 
 from model.networks import Network
+from model.plot_style import BLUE, FORMATS, GREY, VERMILION, new_figure, render, style
 from model.schedule import ListedSchedule
 from model.schedule_file import write_schedule
 from model.statistics import standard_error
 from rtl_gen.files import replace_file
-from sim_models.figures.style import BLUE, FORMATS, GREY, VERMILION, new_figure, render, style
 from sim_models.figures.tables import Column, TextTable, text_table
 from sim_models.schedule_search.planning import Plan
 from sim_models.schedule_search.search import Evaluated

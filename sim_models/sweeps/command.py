@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress
 
+from model.plot_style import render
 from model.schedule_file import DEFAULT_NAME, UNPRUNED
 from model.yaml_file import read_model
 from rtl_gen.cli import LARGEST_SEED
@@ -18,7 +19,6 @@ from rtl_gen.config import PRESETS, get_config
 from rtl_gen.errors import UserError
 from rtl_gen.files import replace_file
 from sim_models.figures.speedup import draw_speedup
-from sim_models.figures.style import render
 from sim_models.figures.tables import terminal_table
 from sim_models.sweeps.energy import energy_table
 from sim_models.sweeps.files import write_sweep

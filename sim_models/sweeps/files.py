@@ -14,9 +14,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter
 
+from model.plot_style import SERIES, new_figure, render, style
 from rtl_gen.files import replace_file
 from sim_models import CODE
-from sim_models.figures.style import SERIES, new_figure, render, style
 from sim_models.sweeps.run import SweepResult
 
 SUFFIXES = (".csv", ".json", ".parquet", ".png")

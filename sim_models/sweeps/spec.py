@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, PlainValidator, PrivateAttr, field_validat
 
 from model.entry_scores import check_built_in
 from model.fit import check_fit
-from model.masks import LEARNED, STRATEGY_NAMES, check_reach
+from model.masks import LEARNED, MASK_STRATEGY, STRATEGY_NAMES, check_reach
 from model.networks import ALL_NETWORKS, NETWORKS, Network
 from model.schedule import READINGS
 from model.schedule_file import UNPRUNED
@@ -24,7 +24,7 @@ from model.yaml_file import StrictModel
 from rtl_gen.config import PRESETS, AcceleratorConfig, get_config
 from rtl_gen.errors import UserError
 from sim_models.memory import MemoryTiming
-from sim_models.paper import MASK_STRATEGY, SPARSITIES
+from sim_models.paper import SPARSITIES
 from sim_models.sweeps.axes import (
     Axis,
     Fraction,

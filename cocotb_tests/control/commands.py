@@ -1,0 +1,38 @@
+"""Random commands for benches: every opcode, fields small, large and around their limits."""
+
+import random
+
+from rtl_gen.config import AcceleratorConfig
+from rtl_gen.control.commands import COMMANDS
+from rtl_gen.interfaces.program import command_layout
+from rtl_gen.interfaces.targets import Target, transfers
+
+
+def draw_command(config: AcceleratorConfig, rng: random.Random) -> dict[str, int]:
+    """Any command, all fields given; scales are left out."""
+    layout = command_layout(config)
+    limits = {
+        "tiles": [3 * config.chunks, config.hidden_dim // config.lanes],
+        "slices": [config.max_dim // config.width, config.hidden_dim // config.width],
+        "pitch": [config.max_dim // config.width, config.hidden_dim // config.width],
+        "dim": range(0, config.max_dim + config.width, config.norm_channels),
+        "target": list(Target),
+        "count": [t.rows for t in transfers(config).values()],
+        "first": [t.rows for t in transfers(config).values()],
+        "address": range(0, 1 << 32, config.width),
+    }
+
+    def draw(name: str, bits: int) -> int:
+        value = rng.choice([rng.getrandbits(bits), rng.getrandbits(bits) >> bits // 2, 0, 1])
+        if name in limits and rng.random() < 0.8:
+            value = rng.choice(limits[name]) - rng.choice([0, 0, 0, 1, -1])
+        if name == "address" and rng.random() < 0.2:
+            value = (1 << 32) - config.width * rng.randint(1, 4)
+        return max(0, min(value, (1 << bits) - 1))
+
+    fields = {
+        name: draw(name, field.width)
+        for name, field in layout
+        if name not in ("opcode", "reserved", "scale_a", "scale_b")
+    }
+    return {"opcode": rng.choice([*range(len(COMMANDS)), rng.getrandbits(8)]), **fields}

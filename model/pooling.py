@@ -1,0 +1,22 @@
+"""Integer golden model of POOL: the mean of the live tokens, exact in every bit."""
+
+from torch import Tensor
+
+from model.golden import requantise
+from rtl_gen.numerics import RESIDUAL_BITS, Scale
+
+
+def pool_scale(tokens: int) -> Scale:
+    """The factor that makes a mean of the sum over `tokens` tokens, of which there is at least one;
+    exact for powers of two, else off by 2^-16 of it at most.
+    """
+    return Scale.nearest(1 / tokens)
+
+
+def pool(residual: Tensor, live: Tensor, left_out: int, scale: Scale) -> Tensor:
+    """The mean of the live tokens but the first `left_out` of them.
+
+    residual: (n, d) int16, live: (n,) bool; result: (d,) int16, 0 if no token is left
+    """
+    averaged = residual[live][left_out:]
+    return requantise(averaged.sum(0), scale.multiplier, scale.shift, RESIDUAL_BITS)

@@ -1,0 +1,62 @@
+"""Decoder: what a command is, whether it waits, and whether its fields allow it to run.
+
+All of it follows from the table of commands. The rows that a command would reach, which depend on
+the tokens, are checked beside it, see range_check.py.
+"""
+
+from functools import reduce
+from operator import or_
+
+from amaranth.hdl import Module
+from amaranth.lib import wiring
+from amaranth.lib.data import ArrayLayout, StructLayout
+from amaranth.lib.wiring import In
+
+from rtl_gen.config import AcceleratorConfig
+from rtl_gen.control.commands import COMMANDS, Opcode
+from rtl_gen.control.header import first_error
+from rtl_gen.interfaces.ports import function
+from rtl_gen.interfaces.program import ErrorCode, command_layout
+
+
+def decoded_layout() -> StructLayout:
+    """`runs`: a bit an opcode; `waits`: until all units are idle; `error`: why it cannot run."""
+    return StructLayout({"runs": ArrayLayout(1, len(COMMANDS)), "waits": 1, "error": ErrorCode})
+
+
+class Decoder(wiring.Component):
+    """
+    Attributes
+    ----------
+    decode : in, from a command and whether there are tokens to what it is
+    """
+
+    LATENCY = 1
+
+    def __init__(self, config: AcceleratorConfig):
+        self._config = config
+        argument = StructLayout({"command": command_layout(config), "no_tokens": 1})
+        super().__init__({"decode": In(function(argument, decoded_layout()))})
+
+    def elaborate(self, platform):
+        m = Module()
+        config, command, result = self._config, self.decode.argument.command, self.decode.result
+        chosen = {c: command.opcode == Opcode[c.name] for c in COMMANDS}
+
+        conditions = {ErrorCode.ILLEGAL_OPCODE: command.opcode >= len(COMMANDS)}
+        for record, is_it in chosen.items():
+            errors = record.errors(config, command) if record.errors else {}
+            if record.needs_tokens:
+                errors[ErrorCode.NO_TOKENS] = self.decode.argument.no_tokens
+            for code, condition in errors.items():
+                conditions[code] = conditions.get(code, 0) | (is_it & condition)
+        waits = (
+            is_it & (record.waits(config, command) if record.waits else 1)
+            for record, is_it in chosen.items()
+        )
+        m.d.sync += [
+            *(result.runs[Opcode[record.name]].eq(is_it) for record, is_it in chosen.items()),
+            result.waits.eq(reduce(or_, waits)),
+            result.error.eq(first_error(dict(sorted(conditions.items())))),
+        ]
+        return m

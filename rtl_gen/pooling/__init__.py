@@ -1,0 +1,1 @@
+"""Mean pooling: the residual stream of the live tokens becomes one token's."""

@@ -1,0 +1,163 @@
+"""`python -m sparse_vit.calibrate`: the error of the cycle model against the RTL, case by case.
+
+Cases are drawn from a seed. All predictions are made and written before the first simulation
+starts. The command fails if a case on an ideal or fixed-latency memory is off in any counter, or
+one on a randomly stalling memory by more than 1 % of its cycles: what is predicted for that is the
+mean bandwidth which the stalls leave.
+
+Writes `predictions.json` first, then `report.json`, into the folder of `--out`.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from cocotb_tests.network.run import run_image
+from rtl_gen import cli
+from rtl_gen.errors import UserError
+from rtl_gen.files import replace_file
+from rtl_gen.interfaces.program import ErrorCode
+from sim_models.program import program_cycles
+from sparse_vit.calibration.cases import (
+    Case,
+    draw_cases,
+    draw_configs,
+    draw_deit_cases,
+    quick_configs,
+)
+from sparse_vit.calibration.results import (
+    Counters,
+    Result,
+    cases_table,
+    counters_table,
+    describe,
+    report,
+)
+
+QUICK_CASES = 9
+
+app = typer.Typer(add_completion=False, help=__doc__)
+console = Console()
+messages = Console(stderr=True)
+
+
+@app.command()
+def calibrate(
+    *,
+    seed: Annotated[int, typer.Option(min=0, max=cli.LARGEST_SEED, help="Draws the cases.")] = 0,
+    configs: Annotated[
+        int, typer.Option(min=1, help="Configurations; each is a build of a minute or so.")
+    ] = 4,
+    cases: Annotated[int, typer.Option(min=1, help="Cases of each configuration.")] = 18,
+    deit: Annotated[bool, typer.Option(help="Whole DeiT-Tiny on the default preset, too.")] = True,
+    quick: Annotated[bool, typer.Option(help="One small configuration, a few cases.")] = False,
+    simulator: Annotated[str, typer.Option(help="verilator or icarus.")] = "verilator",
+    workers: Annotated[int, typer.Option(min=1, help="Configurations that run at a time.")] = min(
+        2, os.cpu_count() or 1
+    ),
+    out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("build/calibration"),
+) -> None:
+    """Predict, simulate, compare."""
+    if quick:
+        groups = [list(draw_cases(config, seed, QUICK_CASES)) for config in quick_configs()]
+    else:
+        groups = [list(draw_cases(config, seed, cases)) for config in draw_configs(seed, configs)]
+        groups += [list(draw_deit_cases(seed))] * deit
+    messages.print(f"seed {seed}: {sum(map(len, groups))} cases, {len(groups)} configurations")
+    results = run_calibration(groups, seed=seed, simulator=simulator, workers=workers, out=out)
+    console.print(cases_table(results), counters_table(results), sep="\n")
+    print(out / "report.json")
+    failed = [result for result in results if not result.passed]
+    if failed:
+        first = failed[0]
+        raise UserError(
+            f"{len(failed)} of {len(results)} cases are off, the first is {first.case['name']} of "
+            f"{first.case['config']} with {first.off} (model minus RTL): see {out / 'report.json'}"
+        )
+
+
+def run_calibration(
+    drawn: Sequence[Sequence[Case]],
+    *,
+    seed: int,
+    simulator: str,
+    workers: int,
+    out: Path,
+) -> list[Result]:
+    """Predict all cases, run them on the RTL and write both files into `out`.
+
+    The cases of a group share a configuration.
+    """
+    predictions = [[predict(case) for case in group] for group in drawn]
+    _write(
+        out / "predictions.json",
+        [
+            {**describe(case), "counters": counters}
+            for group, predicted in zip(drawn, predictions, strict=True)
+            for case, counters in zip(group, predicted, strict=True)
+        ],
+    )
+    results = list(_simulate_all(drawn, predictions, simulator, workers))
+    _write(out / "report.json", report(results, seed))
+    return results
+
+
+def predict(case: Case) -> Counters:
+    return program_cycles(case.config, case.image.commands, case.beats, case.memory).counters
+
+
+def _simulate_all(
+    drawn: Sequence[Sequence[Case]],
+    predictions: Sequence[Sequence[Counters]],
+    simulator: str,
+    workers: int,
+) -> Iterator[Result]:
+    """Results in the order of the cases; a configuration's cases run one after the other."""
+    pool = ProcessPoolExecutor(min(workers, len(drawn)))
+    with Progress(console=messages) as progress:
+        bar = progress.add_task("simulations", total=sum(map(len, drawn)))
+        futures = {pool.submit(_simulate_group, group, simulator): group for group in drawn}
+        try:
+            for future in as_completed(futures):
+                future.result()
+                progress.advance(bar, len(futures[future]))
+        finally:
+            pool.shutdown(cancel_futures=True)
+    yield from _results(drawn, predictions, futures)
+
+
+def _results(
+    drawn: Sequence[Sequence[Case]],
+    predictions: Sequence[Sequence[Counters]],
+    futures: Sequence[Future],
+) -> Iterator[Result]:
+    for group, predicted, future in zip(drawn, predictions, futures, strict=True):
+        for case, model, rtl in zip(group, predicted, future.result(), strict=True):
+            yield Result(describe(case), model, rtl)
+
+
+def _simulate_group(group: Sequence[Case], simulator: str) -> list[Counters]:
+    return [_simulate(case, simulator) for case in group]
+
+
+def _simulate(case: Case, simulator: str) -> Counters:
+    run = run_image(case.config, case.image, case.data, simulator=simulator, memory=case.memory)
+    if run.error != ErrorCode.NONE:
+        raise UserError(f"{describe(case)}: the accelerator stopped with {run.error.name}")
+    return run.counters
+
+
+def _write(path: Path, content: object) -> None:
+    with replace_file(path) as file:
+        file.write((json.dumps(content, indent=2) + "\n").encode())
+
+
+if __name__ == "__main__":
+    cli.run(app)

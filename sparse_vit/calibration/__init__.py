@@ -1,0 +1,1 @@
+"""Cases that compare the cycle model with the RTL, and their results."""

@@ -1,0 +1,127 @@
+"""Held-back digits through `vit_digits` in RTL, from pixels to classes, beside the golden model.
+
+The preset `small`, the network that comes with the project, masks from its own averaged attention.
+All digits go through one simulation: the accelerator is built once and started anew for each.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from rich.table import Table
+
+from cocotb_tests.network.check import Comparison, compare, network_pairs
+from cocotb_tests.network.run import RtlRun, run_images
+from model.digits.data import held_back_digit
+from model.image import Image
+from model.integer.choices import (
+    integer_network,
+    kept_tokens,
+    network_masks,
+    picture_patches,
+    preset_for,
+)
+from model.integer.compiler import compile_network
+from model.integer.forward import trace
+from model.masks import MASK_STRATEGY
+from model.networks import VIT_DIGITS
+from model.schedule import DEFAULT_SCHEDULE
+from rtl_gen.config import get_config
+from rtl_gen.errors import UserError
+from rtl_gen.interfaces.program import ErrorCode
+from sim_models.memory import MemoryTiming
+from sim_models.program import predict_network
+
+PRESET = preset_for(VIT_DIGITS)
+
+
+@dataclass(frozen=True)
+class DigitRun:
+    """One digit: what it is, what RTL and golden model make of it, and what that took."""
+
+    number: int
+    """Among the held-back digits."""
+    label: int
+    rtl_class: int
+    golden_class: int
+    tokens: tuple[int, ...]
+    """Tokens, CLS included, that enter the first layer and that leave each layer."""
+    counters: dict[str, int]
+    predicted: dict[str, int]
+    comparison: Comparison
+
+
+def classify(
+    numbers: Sequence[int],
+    *,
+    sparsity: float,
+    keep: Sequence[int | None] | None = None,
+    dump: bool = False,
+    simulator: str = "verilator",
+    memory: MemoryTiming | None = None,
+    seed: int = 1,
+) -> list[DigitRun]:
+    """Run held-back digits; `keep` holds the tokens that each layer leaves, by default the default
+    schedule's, and with `dump` every tensor in a memory is stored and compared.
+
+    Raises:
+        UserError: no such digit, or the accelerator stopped with an error.
+    """
+    digits = [held_back_digit(number) for number in numbers]
+    config = get_config(PRESET)
+    memory = memory or MemoryTiming()
+    network = integer_network(VIT_DIGITS, None, seed)
+    masks = network_masks(VIT_DIGITS, sparsity, None, MASK_STRATEGY, seed)
+    if keep is None:
+        keep = kept_tokens(VIT_DIGITS, DEFAULT_SCHEDULE.fitted(VIT_DIGITS))
+    image = compile_network(config, network, masks, keep, dump=dump)
+    inputs = [picture_patches(network, picture) for picture, _ in digits]
+    runs = run_images(
+        config,
+        image,
+        np.stack([image.with_patches(patches[0]) for patches in inputs]),
+        simulator=simulator,
+        memory=memory,
+        seed=seed,
+    )
+    results = []
+    for number, (_, label), patches, run in zip(numbers, digits, inputs, runs, strict=True):
+        if run.error != ErrorCode.NONE:
+            raise UserError(f"the accelerator stopped with error {run.error.name}")
+        golden = trace(network, patches, masks, keep)
+        layers = [int(golden[f"layers.{i}.survivors"].sum()) for i in range(VIT_DIGITS.layers)]
+        results.append(
+            DigitRun(
+                number=number,
+                label=label,
+                rtl_class=_class(image, run),
+                golden_class=int(golden["logits"][0].argmax()),
+                tokens=(VIT_DIGITS.tokens, *layers),
+                counters=run.counters,
+                predicted=predict_network(config, image, masks, golden, memory),
+                comparison=compare(network_pairs(image, golden, run)),
+            )
+        )
+    return results
+
+
+def table(runs: Sequence[DigitRun]) -> Table:
+    """A row a digit."""
+    result = Table(title=f"Held-back digits through {VIT_DIGITS.name} in RTL, preset {PRESET}")
+    columns = ("digit", "label", "RTL", "golden", "mismatches", "tokens", "cycles RTL", "model")
+    for column in columns:
+        result.add_column(column, justify="right")
+    for run in runs:
+        result.add_row(
+            *map(str, (run.number, run.label, run.rtl_class, run.golden_class)),
+            str(run.comparison.mismatches),
+            " ".join(map(str, run.tokens)),
+            *(f"{cycles:,}" for cycles in (run.counters["cycles"], run.predicted["cycles"])),
+        )
+    return result
+
+
+def _class(image: Image, run: RtlRun) -> int:
+    (logits,) = (tensor for tensor in image.stored if tensor.name == "logits")
+    return int(torch.from_numpy(image.read(run.memory, logits)).argmax())
