@@ -61,10 +61,6 @@ def _stage_layout(config: AcceleratorConfig) -> StructLayout:
     )
 
 
-_CARRIED = ("first_slice", "last_slice", "position", "tile")
-"""What a step keeps of its stages."""
-
-
 class TileWalker(wiring.Component):
     """
     Attributes
@@ -184,6 +180,7 @@ class TileWalker(wiring.Component):
     def _leave(self, m: Module, advance: Signal, last: View, found: View) -> None:
         """Holds the first step of a pass back until its weights are there."""
         begins, step = last.active & last.pass_start, self.steps.payload
+        kept = ("first_slice", "last_slice", "position", "tile")
         m.d.comb += [
             self.weights.ready.eq(begins),
             advance.eq(~begins | self.weights.valid),
@@ -194,7 +191,7 @@ class TileWalker(wiring.Component):
         m.d.sync += [
             self.steps.valid.eq(last.valid & advance),
             step.pass_start.eq(begins & advance),
-            *(step[name].eq(last[name]) for name in _CARRIED),
+            *(step[name].eq(last[name]) for name in kept),
             step.token.eq(found.token),
             step.row.eq(found.row),
         ]
