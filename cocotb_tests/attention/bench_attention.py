@@ -65,7 +65,7 @@ class AttentionBench(UnitBench):
         self.sums = [[0] * config.lanes for _ in range(config.bank_depth)]
         self.rows = self.record(
             "writes__hidden__enable",
-            *(f"writes__hidden__{name}" for name in ("enable", "address", "data")),
+            *(f"writes__hidden__{name}" for name in ("chunks", "address", "data")),
         )
         self.serve("reads__live_list", self._token, LIST_LATENCY)
         self.serve("reads__mask", self._mask_word, READ_LATENCY)

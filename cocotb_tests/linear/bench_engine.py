@@ -78,7 +78,7 @@ class EngineBench(UnitBench):
             await self.until(f"writes__{name}__enable")
             address = self.get(f"writes__{name}__address") * self.config.width
             data = int(self.dut[f"writes__{name}__data"].value)
-            for chunk, enabled in enumerate(reversed(f"{self.get(f'writes__{name}__enable'):b}")):
+            for chunk, enabled in enumerate(reversed(f"{self.get(f'writes__{name}__chunks'):b}")):
                 if enabled == "1":
                     bits = data >> 8 * size * chunk
                     values = [bits >> 8 * i & 0xFF for i in range(size)]

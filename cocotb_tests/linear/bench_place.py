@@ -41,8 +41,8 @@ class PlacementBench(UnitBench):
         found = []
         for name in self.unit.writes.signature.members:
             port = f"writes__{name}"
-            enable, chunks = int(self.dut[f"{port}__enable"].value), self.config.chunks
-            if enable:
+            enable, chunks = int(self.dut[f"{port}__chunks"].value), self.config.chunks
+            if self.get(f"{port}__enable"):
                 size = self.config.width // chunks
                 data = int(self.dut[f"{port}__data"].value).to_bytes(self.config.width, "little")
                 items = {i: b for i, b in enumerate(data) if enable >> i // size & 1}

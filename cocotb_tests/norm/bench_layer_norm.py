@@ -83,8 +83,8 @@ class NormBench(UnitBench):
         self.serve("reads__live_list", lambda at: dict(enumerate(self.live)).get(at), LIST_LATENCY)
         self.serve("reads__residual", lambda at: self.residual.get(at), READ_LATENCY)
         self.serve("reads__channel_shifts", lambda at: self.shifts.get(at), READ_LATENCY)
-        activation = [f"writes__activation__{port}" for port in ("enable", "address", "data")]
-        self.written = self.record(activation[0], *activation)
+        activation = [f"writes__activation__{port}" for port in ("chunks", "address", "data")]
+        self.written = self.record("writes__activation__enable", *activation)
 
     async def load(self, norm: Norm) -> None:
         """Channels of the tokens, their statistics as a linear layer sums them, channel shifts."""
@@ -122,8 +122,8 @@ class NormBench(UnitBench):
         await self.edge
         rows = [
             [2 * row + half, *data[half * size :][:size]]
-            for _, enable, row, data in self.written
-            for half in [enable.bit_length() - 1]
+            for _, chunks, row, data in self.written
+            for half in [chunks.bit_length() - 1]
         ]
         cycles = [cycle - begin for cycle, *_ in self.written]
         first = LayerNorm.latency(self.config)

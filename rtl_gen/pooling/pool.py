@@ -216,7 +216,8 @@ class Pool(wiring.Component):
         written = sending == self.send_cycles(self._config) - 1
         copies = self._config.norm_channels // self._config.lanes
         m.d.comb += [
-            residual.enable.eq(Mux(written, 0b11 << Cat(Const(0, 1), row_part), 0)),
+            residual.enable.eq(written),
+            residual.chunks.eq(0b11 << Cat(Const(0, 1), row_part)),
             residual.address.eq(address),
             residual.data.as_value().eq(means.as_value().replicate(copies)),
             update.valid.eq(written),
