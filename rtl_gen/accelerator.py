@@ -54,7 +54,7 @@ class Accelerator(wiring.Component):
         config = self.config
         m.submodules.registers = registers = self.registers
         # The net that reaches everything begins at a register.
-        reset = register(m, registers.reset, name="soft_reset", reset_less=False)
+        reset = register(m, registers.core.reset, name="soft_reset", reset_less=False)
         m.submodules.core = core = ResetInserter(reset)(Core(config))
         m.submodules.reader = reader = StreamReader(config)
         m.submodules.packer = packer = RowPacker(config)
@@ -81,18 +81,18 @@ class Accelerator(wiring.Component):
         running = register(m, core.host.busy & ~reset, name="running", reset_less=False)
         bus_idle = register(m, reader.idle & writer.status.idle, name="bus_idle", reset_less=False)
         m.d.comb += [
-            core.host.start.valid.eq(registers.start),
-            core.host.start.payload.eq(registers.program_address),
-            registers.busy.eq(core.host.busy | running),
-            registers.finished.eq(running & ~core.host.busy & ~reset),
-            registers.quiet.eq(bus_idle & ~registers.busy),
-            registers.error.eq(core.host.error),
+            core.host.start.valid.eq(registers.core.start.valid),
+            core.host.start.payload.eq(registers.core.start.payload),
+            registers.core.busy.eq(core.host.busy | running),
+            registers.core.finished.eq(running & ~core.host.busy & ~reset),
+            registers.core.quiet.eq(bus_idle & ~registers.core.busy),
+            registers.core.error.eq(core.host.error),
             self.irq.eq(registers.irq),
         ]
         for name in self.COUNTERS:
             counter = Signal(COUNTER_BITS, name=f"count_{name}")
             m.d.comb += getattr(registers.counters, name).eq(counter)
-            with m.If(registers.start):
+            with m.If(registers.core.start.valid):
                 m.d.sync += counter.eq(0)
             with m.Elif(core.events[name]):
                 m.d.sync += counter.eq(counter + 1)

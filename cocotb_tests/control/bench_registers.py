@@ -11,10 +11,16 @@ from cocotbext.axi.axil_channels import AxiLiteAWTransaction, AxiLiteWTransactio
 
 from cocotb_tests.harness.compare import assert_equal
 from cocotb_tests.harness.unit_bench import UnitBench
-from rtl_gen.control.registers import CONTROL_BITS, ID, MAP_ADDRESS_BITS, Access, Registers
-from rtl_gen.interfaces.program import VERSION
+from rtl_gen.control.registers import (
+    CONTROL_BITS,
+    ID,
+    MAP_ADDRESS_BITS,
+    VERSION,
+    Access,
+    Registers,
+)
 
-PULSES = ("start", "reset")
+PULSES = {"start": "core__start__valid", "reset": "core__reset"}
 
 
 class RegistersBench(UnitBench):
@@ -43,8 +49,8 @@ class HostBench(RegistersBench):
     async def _count(self) -> None:
         while True:
             await self.edge
-            for name in PULSES:
-                self.pulses[name] += self.get(name)
+            for name, port in PULSES.items():
+                self.pulses[name] += self.get(port)
 
     async def value(self, name: str) -> int:
         response = await self.master.read(self.map[name].offset, 4)
@@ -64,9 +70,9 @@ class HostBench(RegistersBench):
         return {name: self.pulses[name] - before[name] for name in PULSES}
 
     async def finish(self, error: int) -> None:
-        self.set(finished=1, error=error)
+        self.set(core__finished=1, core__error=error)
         await self.edge
-        self.set(finished=0, error=0xAA)
+        self.set(core__finished=0, core__error=0xAA)
         await self.edge
 
     async def status(self) -> tuple[int, int, int]:
@@ -102,13 +108,13 @@ async def program_life(dut):
     """Start, busy, done with interrupt, acknowledge; an error; a start clears both."""
     bench = await HostBench.on(dut)
     await bench.write("program_address", 0x8765_4320)
-    assert bench.get("program_address") == 0x8765_4320
+    assert bench.get("core__start__payload") == 0x8765_4320
     assert await bench.status() == (0b000, 0, 0)
     assert await bench.control("start") == only("start")
-    bench.set(busy=1)
+    bench.set(core__busy=1)
     assert await bench.status() == (0b001, 0, 0)
     assert await bench.control("start", "clear", expected=AxiResp.SLVERR) == only()
-    bench.set(busy=0)
+    bench.set(core__busy=0)
     await bench.finish(0)
     assert await bench.status() == (0b010, 0, 0)
     await bench.write("interrupt_enable", 1)
@@ -124,7 +130,7 @@ async def program_life(dut):
     assert await bench.control("reset") == only("reset")
     assert await bench.status() == (0b000, 0, 0)
     assert await bench.value("program_address") == 0x8765_4320
-    bench.set(busy=1)
+    bench.set(core__busy=1)
     await ClockCycles(dut.clk, 2)
     assert await bench.control("reset") == only("reset")
     await bench.finish(0)
@@ -136,11 +142,11 @@ async def program_life(dut):
 async def quiet(dut):
     """It shows as it is, and nothing else changes with it."""
     bench = await HostBench.on(dut)
-    bench.set(quiet=1)
+    bench.set(core__quiet=1)
     assert await bench.status() == (0b1000, 0, 0)
     await bench.finish(0x93)
     assert await bench.status() == (0b1110, 0x93, 0)
-    bench.set(quiet=0)
+    bench.set(core__quiet=0)
     assert await bench.status() == (0b0110, 0x93, 0)
 
 
@@ -150,12 +156,12 @@ async def start_with_reset(dut):
     bench = await HostBench.on(dut)
     await bench.finish(5)
     for busy in (0, 1):
-        bench.set(busy=busy)
+        bench.set(core__busy=busy)
         for more in ((), ("clear",)):
             pulses = await bench.control("start", "reset", *more, expected=AxiResp.SLVERR)
             assert pulses == only()
             assert await bench.status() == (0b110 | busy, 5, 0)
-    bench.set(busy=0)
+    bench.set(core__busy=0)
     assert await bench.control("clear", "reset") == only("reset")
     assert await bench.status() == (0b000, 0, 0)
 
@@ -237,7 +243,7 @@ async def both_directions_at_once(dut):
     for _ in range(40):
         value = bench.rng.getrandbits(32)
         await bench.write("program_address", value)
-        assert bench.get("program_address") == value
+        assert bench.get("core__start__payload") == value
     await reading
 
 
@@ -254,7 +260,7 @@ async def responses_wait(dut):
         bench.master.init_write(offset, bytes([i, 0, 0, 0])) for i, offset in enumerate(offsets)
     ]
     await ClockCycles(dut.clk, 20)
-    assert bench.get("program_address") == 0, "a second write acts before the first response"
+    assert bench.get("core__start__payload") == 0, "a second write acts before the first response"
     reads = [bench.master.init_read(offset, 4) for offset in offsets]
     await ClockCycles(dut.clk, 20)
     write.b_channel.pause = read.r_channel.pause = False
@@ -272,7 +278,9 @@ async def latency(dut):
     bench.set(bus=dict.fromkeys((*valid, "rready", "bready"), 1))
     address = bench.unit.map["program_address"].offset
     bench.set(bus={"wstrb": 0xF, "awaddr": address, "wdata": 0x40})
-    answers = [bench.record(name) for name in ("bus__rvalid", "bus__bvalid", "program_address")]
+    answers = [
+        bench.record(name) for name in ("bus__rvalid", "bus__bvalid", "core__start__payload")
+    ]
     await bench.edge
     bench.set(bus=dict.fromkeys(valid, 0))
     transfer = bench.cycle

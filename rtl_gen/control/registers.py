@@ -23,6 +23,7 @@ from amaranth.lib.wiring import In, Out
 from rtl_gen.bus import axi
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.interfaces.layouts import ADDRESS_BITS
+from rtl_gen.interfaces.ports import always
 
 ID = 0x53564954
 """What ID reads: "SVIT"."""
@@ -114,6 +115,26 @@ class RegisterMap:
         return [asdict(register) for register in self]
 
 
+def core_port() -> wiring.Signature:
+    """The registers' side of the core.
+
+    start: a pulse, with where the program is. reset: a pulse that asks for a soft reset of
+    everything but the registers, where it clears done and error as the bit `clear` does; program
+    address and interrupt enable stay. busy: a program runs; up to the cycle of `finished`, a pulse
+    at its end with its `error` code or 0. quiet: not busy, nothing outstanding on the memory port.
+    """
+    return wiring.Signature(
+        {
+            "start": Out(always(ADDRESS_BITS)),
+            "reset": Out(1),
+            "busy": In(1),
+            "quiet": In(1),
+            "finished": In(1),
+            "error": In(ERROR_BITS),
+        }
+    )
+
+
 class Registers(wiring.Component):
     """
     Parameters
@@ -124,12 +145,7 @@ class Registers(wiring.Component):
     ----------
     map : the RegisterMap
     bus : AXI4-Lite
-    start, reset : pulses from `control`. `reset` asks for a soft reset of everything else and
-        clears done and error as the bit `clear` does; program address and interrupt enable stay
-    program_address : where to start
-    busy : a program runs; up to the cycle of `finished`
-    finished, error : pulse at a program's end, with its error code or 0
-    quiet : not busy, and nothing is outstanding on the memory port
+    core : out, what the host wants of the core and sees of it
     irq : done and enabled
     counters : current value of each counter, by name
     """
@@ -145,13 +161,7 @@ class Registers(wiring.Component):
         super().__init__(
             {
                 "bus": In(axi.lite_signature(MAP_ADDRESS_BITS)),
-                "start": Out(1),
-                "reset": Out(1),
-                "program_address": Out(ADDRESS_BITS),
-                "busy": In(1),
-                "quiet": In(1),
-                "finished": In(1),
-                "error": In(ERROR_BITS),
+                "core": Out(core_port()),
                 "irq": Out(1),
                 "counters": In(values),
             }
@@ -159,21 +169,23 @@ class Registers(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
+        core = self.core
         done, error, enable, clear = Signal(), Signal(ERROR_BITS), Signal(), Signal()
         m.d.comb += self.irq.eq(done & enable)
-        with m.If(self.start | clear | self.reset):
+        with m.If(core.start.valid | clear | core.reset):
             m.d.sync += [done.eq(0), error.eq(0)]
         # A `clear` is for what ended before; a reset is for everything.
-        with m.If(self.finished & ~self.reset):
-            m.d.sync += [done.eq(1), error.eq(self.error)]
+        with m.If(core.finished & ~core.reset):
+            m.d.sync += [done.eq(1), error.eq(core.error)]
         self._read(m, self._values(done, error, enable))
-        self._write(m, {"start": self.start, "clear": clear, "reset": self.reset}, enable)
+        self._write(m, {"start": core.start.valid, "clear": clear, "reset": core.reset}, enable)
         return m
 
     def _values(self, done, error, enable) -> dict[int, object]:
         """What each offset reads."""
+        core = self.core
         digest = Const(int(self._config.digest(), 16), 2 * axi.LITE_DATA_BITS)
-        status = {"busy": self.busy, "done": done, "error": error.any(), "quiet": self.quiet}
+        status = {"busy": core.busy, "done": done, "error": error.any(), "quiet": core.quiet}
         values = {
             "id": ID,
             "version": VERSION,
@@ -182,7 +194,7 @@ class Registers(wiring.Component):
             "control": 0,
             "status": Cat(status[name] for name in STATUS_BITS),
             "error": error,
-            "program_address": self.program_address,
+            "program_address": core.start.payload,
             "interrupt_enable": enable,
         }
         for name, width in self._widths.items():
@@ -235,7 +247,7 @@ class Registers(wiring.Component):
             ]
             with m.Switch(address):
                 with m.Case(self.map["control"].offset):
-                    with m.If(strobe[0] & start & (self.busy | reset)):
+                    with m.If(strobe[0] & start & (self.core.busy | reset)):
                         m.d.sync += bus.bresp.eq(axi.Response.SLVERR)
                     with m.Elif(strobe[0]):
                         m.d.sync += [
@@ -244,7 +256,7 @@ class Registers(wiring.Component):
                 with m.Case(self.map["program_address"].offset):
                     for i in range(WORD_BYTES):
                         with m.If(strobe[i]):
-                            m.d.sync += self.program_address.word_select(i, 8).eq(
+                            m.d.sync += self.core.start.payload.word_select(i, 8).eq(
                                 data.word_select(i, 8)
                             )
                 with m.Case(self.map["interrupt_enable"].offset), m.If(strobe[0]):
