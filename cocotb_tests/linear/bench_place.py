@@ -1,4 +1,4 @@
-"""Bench of `Placement`: random steps, some of which finish a group. Parameters: configuration, seed.
+"""Bench of `Placement`: random steps; some finish a group. Parameters: configuration, seed.
 
 A group's results come a fixed time after its step; what is written is compared byte by byte.
 """
