@@ -1,104 +1,93 @@
-"""Bench of `Placement`: random steps; some finish a group. Parameters: configuration, seed.
+"""Bench of `Placement`. Parameters: configuration, seed.
 
-A group's results come a fixed time after its step; what is written is compared byte by byte.
+Any step may come in any cycle, its results Accumulators.latency + Epilogue.LATENCY behind it.
 """
 
 import cocotb
-from cocotb.triggers import ClockCycles
 
+from cocotb_tests.harness.compare import assert_equal
 from cocotb_tests.harness.unit_bench import UnitBench
-from cocotb_tests.linear.layers import WIDE
-from rtl_gen.interfaces.packing import pack
 from rtl_gen.interfaces.program import Destination
 from rtl_gen.linear.accumulate import Accumulators
 from rtl_gen.linear.epilogue import Epilogue
 from rtl_gen.linear.place import Placement
 
-STEPS = 150
 
-
-class PlaceBench(UnitBench):
+class PlacementBench(UnitBench):
     UNIT = Placement
 
-    def __init__(self, dut):
-        super().__init__(dut)
-        self.updates, self.written = self.sink("updates"), []
-        self.places = self.record("places__valid", "places__payload")
-        for memory in ("query", "kv", "hidden", "residual"):
-            cocotb.start_soon(self._watch(memory, f"writes__{memory}__"))
+    def written(self, to: Destination, step: dict, results: dict) -> tuple[str, int, dict]:
+        """(memory, address, bytes by their place in the word) of a group."""
+        config, tile = self.config, step["tile"]
+        item = 1 if to in (Destination.QKV, Destination.HIDDEN) else 2
+        name = to.name.lower()
+        values = [v & (1 << 8 * item) - 1 for v in results[name]]
+        data = b"".join(value.to_bytes(item, "little") for value in values)
+        first = tile * config.lanes * item
+        row, place = divmod(first, config.width)
+        memory, address = {
+            Destination.HIDDEN: ("hidden", step["row"] + row),
+            Destination.LOGITS: ("hidden", step["row"] + row),
+            Destination.RESIDUAL: ("residual", step["row"] + row),
+            Destination.QKV: ("query", step["token"]),
+        }[to]
+        if to == Destination.QKV and row:
+            word, bank = divmod(step["token"], config.lanes)
+            memory, address = "kv", (2 * word + (row == 2)) * config.lanes + bank
+        return memory, address, {place + i: byte for i, byte in enumerate(data)}
 
-    async def _watch(self, memory: str, port: str) -> None:
-        """What is written: cycle, memory, address, first byte and bytes."""
-        size = self.config.lanes
-        while True:
-            await self.until(f"{port}enable")
-            chunks, data = self.get(f"{port}enable"), int(self.dut[f"{port}data"].value)
-            first = (chunks & -chunks).bit_length() - 1
-            count = chunks.bit_count()
-            assert chunks == ((1 << count) - 1) << first
-            values = data >> 8 * size * first & (1 << 8 * size * count) - 1
-            item = (memory, self.get(f"{port}address"), size * first, size * count, values)
-            self.written.append((self.cycle, *item))
-
-    def place(self, to: Destination, step: dict) -> tuple[str, int, int, int]:
-        """Memory, address, first byte and bytes of a group."""
-        lanes, size = self.config.lanes, 2 if to in WIDE else 1
-        row, part = divmod(step["tile"], self.config.chunks // size)
-        memory, address = to.name.lower(), step["row"] + row
-        if to == Destination.LOGITS:
-            memory = "hidden"
-        elif to == Destination.QKV and row == 0:
-            memory, address = "query", step["token"]
-        elif to == Destination.QKV:
-            word, bank = divmod(step["token"], lanes)
-            memory, address = "kv", (2 * word + row - 1) * lanes + bank
-        return memory, address, part * size * lanes, size * lanes
-
-    async def finish(self, results: dict) -> None:
-        """The results of the step that is taken in this cycle."""
-        await ClockCycles(self.dut.clk, Accumulators.latency(self.config) + Epilogue.LATENCY)
-        self.set(results={"valid": 1, "payload": results})
-        await self.edge
-        self.set(results__valid=0)
-
-    async def run(self, to: Destination) -> None:
-        config, rng, name = self.config, self.rng, to.name.lower()
-        shape = self.shapes["results__payload"][name].shape
-        written, updates, places = [], [], {}
-        tiles = 3 * config.chunks if to == Destination.QKV else 1 << config.tile_bits
-        self.set(layer={"active": 1, "destination": to})
-        for _ in range(STEPS):
-            step = {
-                "token": rng.randrange(config.max_tokens),
-                "row": rng.randrange(config.activation_rows),
-                "tile": rng.randrange(tiles),
-            }
-            results, finishes = self.random("results__payload"), rng.random() < 0.7
-            self.set(steps={"valid": 1, "payload": self.random("steps__payload", **step)})
-            if finishes:
-                cocotb.start_soon(self.finish(results))
-            await self.edge
-            summed = self.cycle + Accumulators.latency(config)
-            place = self.place(to, step)
-            places[summed + Epilogue.PLACE_CYCLES] = step | {"row": place[1]}
-            if finishes:
-                values = results[name]
-                written.append((summed + Epilogue.LATENCY, *place, pack(shape, values)))
-                first = int(step["tile"] == 0)
-                updates.append({"token": step["token"], "first": first, "values": values})
-        await ClockCycles(self.dut.clk, Accumulators.latency(config) + Epilogue.LATENCY + 1)
-        assert self.written == written
-        if to == Destination.RESIDUAL:
-            assert places.items() <= dict(self.places).items()
-            assert await self.updates.receive(len(updates)) == updates
-        else:
-            assert not self.places
-        assert not self.updates.pending()
-        self.written.clear()
+    def seen(self) -> list[tuple[str, int, dict]]:
+        """What the write ports say in this cycle."""
+        found = []
+        for name in self.unit.writes.signature.members:
+            port = f"writes__{name}"
+            enable, chunks = int(self.dut[f"{port}__enable"].value), self.config.chunks
+            if enable:
+                size = self.config.width // chunks
+                data = int(self.dut[f"{port}__data"].value).to_bytes(self.config.width, "little")
+                items = {i: b for i, b in enumerate(data) if enable >> i // size & 1}
+                found.append((name, self.get(f"{port}__address"), items))
+        return found
 
 
 @cocotb.test()
-async def every_destination(dut):
-    bench = await PlaceBench.on(dut)
+async def puts_groups_in_their_place(dut):
+    """Every destination: places of random steps, with gaps."""
+    bench = await PlacementBench.on(dut)
+    rng, config = bench.rng, bench.config
+    latency = Accumulators.latency(config) + Epilogue.LATENCY
     for to in Destination:
-        await bench.run(to)
+        bench.set(layer={"active": 1, "destination": to})
+        most = 3 * config.chunks if to == Destination.QKV else 2 * config.chunks
+        steps, results, actual, expected, updates = [], [], [], [], []
+        for cycle in range(200 + latency):
+            valid = cycle < 200 and rng.random() < 0.7
+            step = {
+                "tile": rng.randrange(most),
+                "token": rng.randrange(config.max_tokens),
+                "row": rng.randrange(config.residual_rows - 4),
+            }
+            result = {
+                name: [
+                    rng.randint(-(1 << bits - 1), (1 << bits - 1) - 1) for _ in range(config.lanes)
+                ]
+                for name, bits in {"qkv": 8, "hidden": 8, "logits": 16, "residual": 16}.items()
+            }
+            steps.append((valid, step))
+            results.append(result)
+            due = steps[cycle - latency] if cycle >= latency else (False, step)
+            bench.set(steps={"valid": valid, "payload": step})
+            bench.set(results={"valid": due[0], "payload": result})
+            await bench.edge
+            actual.append(bench.seen())
+            expected.append([bench.written(to, due[1], result)] if due[0] else [])
+            update = bench.get("updates__payload") if bench.get("updates__valid") else None
+            if due[0] and to == Destination.RESIDUAL:
+                updates.append((update["token"], update["first"], update["values"]))
+                wanted = (due[1]["token"], due[1]["tile"] == 0, result["residual"])
+                assert updates[-1] == wanted, f"update {updates[-1]}, expected {wanted}"
+            else:
+                assert update is None, f"an update of {to.name}"
+        for cycle, (one, other) in enumerate(zip(actual, expected, strict=True)):
+            assert one == other, f"{to.name}, cycle {cycle}: {one}, expected {other}"
+        assert_equal("writes", sum(map(len, actual)), sum(valid for valid, _ in steps))
