@@ -91,7 +91,7 @@ class EngineBench(UnitBench):
         dots = deque([[0] * lanes] * MacArray.dot_latency(self.config))
         weights = np.zeros((lanes, width), int)
         while True:
-            await self.until("events")
+            await self.edge
             bits = int(self.dut.operands__argument.value)
             data = np.frombuffer((bits >> 2).to_bytes((lanes + 1) * width, "little"), np.int8)
             if bits >> 1 & 1:
