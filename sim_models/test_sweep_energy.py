@@ -4,33 +4,14 @@ import pytest
 
 from model.networks import DEIT_TINY
 from model.schedule import DEFAULT_SCHEDULE, NO_PRUNING
-from rtl_gen.accelerator import Accelerator
 from rtl_gen.config import get_config
-from rtl_gen.emit import verilog
 from rtl_gen.errors import UserError
 from sim_models.activity import network_activity
 from sim_models.network import network_cycles
-from sim_models.on_chip import on_chip_bytes, on_chip_memories
+from sim_models.on_chip import on_chip_bytes
 from sim_models.sweeps.energy import DEFAULT_TABLE, energy_table
 
 DEFAULT = get_config("default")
-
-
-def test_memories_are_those_of_the_verilog():
-    config = get_config("tiny")
-    built = verilog.memories(verilog.emit(Accelerator(config), "accelerator"), "accelerator")
-    found: dict[str, int] = {}
-    for memory in built:
-        name = next(
-            name
-            for part in reversed(memory.name.split("."))
-            for name in [part.split("$")[0].rstrip("_0123456789")]
-            if name not in ("words", "storage", "bank", "memory")
-        )
-        found[name] = found.get(name, 0) + memory.depth * memory.width
-    expected = {name: memory.total_bits for name, memory in on_chip_memories(config).items()}
-    del expected["weights"]  # registers
-    assert found == expected
 
 
 def test_bytes_that_tiny_uses():

@@ -61,7 +61,7 @@ def test_the_environment_switches_waves(simulator, monkeypatch, word, wanted):
 def test_other_words_for_waves_are_refused(simulator, monkeypatch):
     monkeypatch.setenv("WAVES", "maybe")
     with pytest.raises(UserError, match="WAVES=maybe: expected one of 1, yes"):
-        simulate("", name="echo", simulator=simulator, bench=BENCH)
+        simulate(Echo(), name="echo", simulator=simulator, bench=BENCH)
 
 
 def test_a_full_disk_is_told(simulator, monkeypatch):
