@@ -31,7 +31,7 @@ def test_array_steps_are_those_of_the_counters():
     source_rows = sum(activity.memory_bits[name][0] for name in ("activation", "hidden")) // 512
     assert source_rows == counters["linear_beats"] + counters["rows_written"]
     assert activity.memory_bits["query"][0] == 12 * 3 * 197 * 512
-    assert activity.memory_bits["banks"][0] == 2 * counters["qk_beats"] * 8 * 512
+    assert activity.memory_bits["kv"][0] == 2 * counters["qk_beats"] * 8 * 512
     assert activity.memory_bits["weights"][0] == 8 * 64 * 8 * _tiles(DEIT_TINY)
     assert activity.read_bytes == 64 * counters["rows_read"]
 
@@ -69,12 +69,12 @@ def test_energy_is_counts_times_picojoules():
         "additions": 20_000,
         "read_bytes": 6_000,
         "written_bytes": 2_000,
-        "memory_bits": {"query": [640_000, 0], "beats": [0, 64_000]},
+        "memory_bits": {"query": [640_000, 0], "stream": [0, 64_000]},
     }
-    query, beats = (energy_table().sram_access(kb) for kb in (198 * 64 / 1024, 8))
+    query, stream = (energy_table().sram_access(kb) for kb in (198 * 64 / 1024, 8))
     microjoules = energy_table().microjoules(DEFAULT, activity)
     assert microjoules["mac"] == 0.3
-    assert microjoules["sram"] == pytest.approx((10_000 * query + 1_000 * beats) / 1e6, abs=1e-3)
+    assert microjoules["sram"] == pytest.approx((10_000 * query + 1_000 * stream) / 1e6, abs=1e-3)
     assert microjoules["dram"] == 1.3
     assert microjoules["other"] == pytest.approx(0.033)
     parts = [value for name, value in microjoules.items() if name != "total"]
