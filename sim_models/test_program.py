@@ -17,10 +17,10 @@ from rtl_gen.interfaces.targets import Target
 from rtl_gen.linear.engine import LinearEngine
 from rtl_gen.linear.tile_walker import TileWalker
 from rtl_gen.linear.weight_buffer import parameter_rows
+from rtl_gen.pruning.live_tokens import LiveTokens
 from rtl_gen.transfer.row_storer import RowStorer
 from sim_models.memory import MemoryTiming
 from sim_models.program import ProgramCycles, program_cycles
-from sim_models.pruning import fill_cycles
 
 DEFAULT, TINY = get_config("default"), get_config("tiny")
 LATENCY = 30
@@ -128,7 +128,7 @@ def test_latency_beyond_the_read_ahead_costs_bandwidth():
 def test_barrier_commands_follow_each_other():
     program = run(TINY, tokens(3), tokens(5), {"opcode": Opcode.PRUNE, "count": 2})
     assert (program.starts[1:3] > program.ends[:2]).all()
-    assert program.ends[0] - program.starts[0] == fill_cycles(TINY)
+    assert program.ends[0] - program.starts[0] == LiveTokens.fill_latency(TINY)
 
 
 def test_commands_of_an_image_give_its_rows():

@@ -25,7 +25,7 @@ def test_requantizer(simulator, input_bits, output_bits):
         Requantizer(**sizes),
         name="requantizer",
         simulator=simulator,
-        bench="cocotb_tests.common.bench_requantizer",
+        bench="cocotb_tests.common.bench_requantize",
         parameters={**sizes, "seed": 3},
     )
 

@@ -177,6 +177,11 @@ def _norm(rng: Random) -> dict[str, int]:
     return {"dim": CONFIG.norm_channels * rng.randint(1, CONFIG.norm_groups)}
 
 
+def _pool(rng: Random) -> dict[str, int]:
+    left_out = rng.randint(0, CONFIG.max_tokens + 1)
+    return _norm(rng) | {"first": rng.randrange(CONFIG.max_tokens), "count": left_out}
+
+
 def _attend(rng: Random, tokens: int) -> dict[str, int]:
     pitch = rng.randint(0, min(largest("pitch"), (CONFIG.hidden_rows - 1) // max(1, tokens - 1)))
     return {"pitch": pitch, "first": rng.randrange(CONFIG.hidden_rows - (tokens - 1) * pitch)}
@@ -201,6 +206,7 @@ _LEGAL: dict[Opcode, Callable[[Random, int], dict[str, int]]] = {
     Opcode.ATTEND: _attend,
     Opcode.PRUNE: lambda rng, _: _count(rng),
     Opcode.STORE: lambda rng, _: _store(rng),
+    Opcode.POOL: lambda rng, _: _pool(rng),
 }
 """Fields of each opcode, for so many tokens of the last SET_TOKENS."""
 

@@ -7,24 +7,27 @@ A pytest function asks for a simulation; `simulator` is a fixture that runs it o
 
     def test_topk(simulator):
         simulate(TopK(config), name="topk", simulator=simulator,
-                 bench="cocotb_tests.pruning.bench_topk", parameters={"tokens": 17, "seed": 5})
+                 bench="cocotb_tests.pruning.bench_topk",
+                 parameters={"config": config.as_dict(), "seed": 5})
 
-The bench runs inside the simulator and sees the component's ports:
+The bench runs inside the simulator and drives the component's ports:
 
     # cocotb_tests/pruning/bench_topk.py
     import cocotb
-    from cocotb_tests.harness.bench import parameters, report, start
+    from cocotb_tests.harness.bench import report
     from cocotb_tests.harness.compare import assert_equal
-    from cocotb_tests.harness.streams import StreamSink, StreamSource, random_pauses
+    from cocotb_tests.harness.unit_bench import UnitBench
+
+    class TopKBench(UnitBench):
+        UNIT = TopK
 
     @cocotb.test()
     async def keeps_the_best(dut):
-        await start(dut)
-        source = StreamSource(dut, "scores", unsigned(16), random_pauses(0.3, seed=1))
-        sink = StreamSink(dut, "kept", unsigned(8))
-        source.put([5, 1, 7])
-        assert_equal("kept", await sink.receive(2), [0, 2])
-        report(cycles=int(dut.cycles.value))    # -> simulate(...).values["cycles"]
+        bench = await TopKBench.on(dut)
+        scores, kept = bench.source("scores", bench.pauses(0.3)), bench.sink("kept")
+        scores.put([5, 1, 7])
+        assert_equal("kept", await kept.receive(2), [0, 2])
+        report(cycles=bench.cycle)    # -> simulate(...).values["cycles"]
 
 Runs, logs and builds are under `build/sim/`; `WAVES=1` also writes a waveform. An RTL assertion
 (`m.d.sync += Assert(...)`) fails the run on both simulators. Memories start with random contents.

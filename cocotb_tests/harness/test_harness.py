@@ -12,26 +12,22 @@ from rtl_gen.errors import UserError
 BENCH = "cocotb_tests.harness.bench_echo"
 
 
-def run(simulator: str, testcase: str, **parameters):
+def run(simulator: str, testcase: str, *, waves: bool | None = None, **parameters):
     return simulate(
         Echo(),
         name="echo",
         simulator=simulator,
         bench=BENCH,
         testcase=testcase,
-        parameters=parameters,
+        parameters={"seed": 3, "items": 2, "source_pauses": 0, "sink_pauses": 0} | parameters,
+        waves=waves,
     )
 
 
 @pytest.mark.parametrize(("source_pauses", "sink_pauses"), [(0, 0), (0.5, 0), (0, 0.5), (0.3, 0.3)])
 def test_items_pass_with_stalls(simulator, source_pauses, sink_pauses):
     result = run(
-        simulator,
-        "items_pass",
-        items=40,
-        seed=3,
-        source_pauses=source_pauses,
-        sink_pauses=sink_pauses,
+        simulator, "items_pass", items=40, source_pauses=source_pauses, sink_pauses=sink_pauses
     )
     assert result.tests == 1
     assert result.values["word"], "memories must not start as zeros"
@@ -40,23 +36,13 @@ def test_items_pass_with_stalls(simulator, source_pauses, sink_pauses):
 
 
 def test_waveform_is_written(simulator):
-    result = simulate(
-        Echo(),
-        name="echo",
-        simulator=simulator,
-        bench=BENCH,
-        testcase="items_pass",
-        parameters={"items": 2, "seed": 3, "source_pauses": 0, "sink_pauses": 0},
-        waves=True,
-    )
-    assert result.waves.stat().st_size > 0
+    assert run(simulator, "items_pass", waves=True).waves.stat().st_size > 0
 
 
 @pytest.mark.parametrize(("word", "wanted"), [("no", False), ("0", False), ("True", True)])
 def test_the_environment_switches_waves(simulator, monkeypatch, word, wanted):
     monkeypatch.setenv("WAVES", word)
-    result = run(simulator, "items_pass", items=2, seed=3, source_pauses=0, sink_pauses=0)
-    assert (result.waves is not None) == wanted
+    assert (run(simulator, "items_pass").waves is not None) == wanted
 
 
 def test_other_words_for_waves_are_refused(simulator, monkeypatch):
@@ -79,6 +65,7 @@ def test_a_full_disk_is_told(simulator, monkeypatch):
         ("wrong_expectation", r"token\[0\]: expected 6, actual 5 \(1 of 1 elements differ\)"),
         ("forbidden_token", "(?s)prematurely.*forbidden token"),
         ("missing_item", "Timeout"),
+        ("too_long", "still runs after 50 cycles"),
         ("no_such_test", "no test"),
     ],
 )

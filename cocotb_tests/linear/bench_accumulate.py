@@ -19,10 +19,16 @@ class AccumulateBench(UnitBench):
         self.totals = self.record("totals__valid", "totals__payload")
         self.dots_at = MacArray.dot_latency(self.config)
 
-    def channel(self) -> dict:
-        draw = self.rng.randrange
-        bias = self.rng.choice([draw(-20_000, 20_000), LARGEST - (1 << 26), (1 << 26) - LARGEST])
-        return {"bias": bias, "multiplier": draw(1 << 16), "shift": draw(1, 64)}
+    def parameters(self) -> list[dict]:
+        draw, room = self.rng.randrange, LARGEST - (1 << 26)
+        return [
+            {
+                "bias": self.rng.choice([draw(-20_000, 20_000), room, -room]),
+                "multiplier": draw(1 << 16),
+                "shift": draw(1, 64),
+            }
+            for _ in range(self.config.lanes)
+        ]
 
     async def step(self, **fields: int) -> list[int]:
         """A step in this cycle; its dots, which come when the array has them."""
@@ -37,22 +43,31 @@ class AccumulateBench(UnitBench):
         cocotb.start_soon(answer())
         self.set(steps={"valid": 1, "payload": fields})
         await self.edge
-        self.set(steps__valid=0)
+        idle = {flag: self.rng.randrange(2) for flag in ("first_slice", "last_slice")}
+        self.set(steps={"valid": 0, "payload": idle}, parameters__valid=0)
         return dots
 
-    async def group(self, tokens: list[int], slices: int) -> list[tuple]:
-        """A group's passes, with idle cycles here and there; its expected totals."""
-        parameters = [self.channel() for _ in range(self.config.lanes)]
+    def offer(self, parameters: list[dict]) -> None:
+        """A tile is taken in this cycle."""
+        self.set(parameters={"valid": 1, "payload": parameters})
+
+    async def group(
+        self, tokens: list[int], slices: int, parameters: list[dict], following: list[dict]
+    ) -> list[tuple]:
+        """A group's passes, with idle cycles here and there; its expected totals. The last cycle of
+        a pass takes the next tile.
+        """
+        latency, least = Accumulators.latency(self.config), TileWalker.MIN_PASS
         sums = {token: [of["bias"] for of in parameters] for token in tokens}
-        finished = []
         for slice_ in range(slices):
-            begin = self.cycle
-            self.set(parameters={"valid": 1, "payload": parameters})
-            await self.edge
-            self.set(parameters__valid=0)
+            begin, finished = self.cycle, []
+            next_tile = parameters if slice_ < slices - 1 else following
             for index, position in enumerate(tokens):
                 while index and self.rng.random() < 0.2:
                     await self.edge
+                ends = index == len(tokens) - 1 and self.cycle + 1 >= begin + least
+                if ends:
+                    self.offer(next_tile)
                 dots = await self.step(
                     pass_start=index == 0,
                     first_slice=slice_ == 0,
@@ -60,13 +75,16 @@ class AccumulateBench(UnitBench):
                     position=position,
                 )
                 sums[position] = [s + dot for s, dot in zip(sums[position], dots, strict=True)]
-                finished.append(self.cycle + Accumulators.latency(self.config))
-            while self.cycle < begin + TileWalker.MIN_PASS:
+                finished.append(self.cycle + latency)
+            if not ends:
+                await ClockCycles(self.dut.clk, max(1, begin + least - 1 - self.cycle))
+                self.offer(next_tile)
                 await self.edge
+                self.set(parameters__valid=0)
         factors = [{"multiplier": of["multiplier"], "shift": of["shift"]} for of in parameters]
         return [
             (cycle, {"sums": sums[token], "factors": factors})
-            for cycle, token in zip(finished[-len(tokens) :], tokens, strict=True)
+            for cycle, token in zip(finished, tokens, strict=True)
         ]
 
 
@@ -75,10 +93,16 @@ async def sums(dut):
     """Groups of one to several slices, of one to all tokens."""
     bench = await AccumulateBench.on(dut)
     longest, expected = bench.config.max_tokens, []
+    parameters = bench.parameters()
+    bench.offer(parameters)
+    await bench.edge
+    bench.set(parameters__valid=0)
     for slices in (1, 2, 3, 1):
         for count in (1, 2, TileWalker.MIN_PASS, longest):
             tokens = sorted(bench.rng.sample(range(longest), count))
-            expected += await bench.group(tokens, slices)
+            following = bench.parameters()
+            expected += await bench.group(tokens, slices, parameters, following)
+            parameters = following
     await ClockCycles(dut.clk, Accumulators.latency(bench.config) + 1)
     assert bench.totals == expected
 

@@ -8,6 +8,7 @@ from rtl_gen.config import AcceleratorConfig, get_config
 from rtl_gen.linear.accumulate import Accumulators
 from rtl_gen.linear.engine import LinearEngine
 from rtl_gen.linear.epilogue import Epilogue
+from rtl_gen.linear.place import Placement
 from rtl_gen.linear.queue import LayerQueue
 from rtl_gen.linear.tile_walker import TileWalker
 from rtl_gen.linear.weight_buffer import WeightBuffer
@@ -44,7 +45,7 @@ def test_engine(simulator, preset):
 
 
 @pytest.mark.parametrize("preset", ["tiny", "broad"])
-@pytest.mark.parametrize("unit", [WeightBuffer, TileWalker, Epilogue])
+@pytest.mark.parametrize("unit", [WeightBuffer, TileWalker, Epilogue, Placement])
 def test_unit(simulator, unit, preset):
     run(unit(CONFIGS[preset]), simulator, CONFIGS[preset])
 

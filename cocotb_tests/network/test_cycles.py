@@ -180,7 +180,7 @@ def random_program(config: AcceleratorConfig, rng: random.Random, length: int) -
     builder.emit(Opcode.SET_TOKENS, count=tokens)
     builder.load(Target.MASK, bytes(ranges[Target.MASK].rows * config.width), barrier=True)
     opcodes = [opcode for opcode in Opcode if opcode != Opcode.HALT]
-    for opcode in rng.choices(opcodes, [1, 5, 8, 2, 2, 2, 2], k=length):
+    for opcode in rng.choices(opcodes, [1, 5, 8, 2, 2, 2, 2, 2], k=length):
         match opcode:
             case Opcode.SET_TOKENS:
                 tokens = rng.randint(1, config.max_tokens)
@@ -211,6 +211,10 @@ def random_program(config: AcceleratorConfig, rng: random.Random, length: int) -
                 builder.emit(opcode, accumulate=1, scale_a=scale, scale_b=scale)
             case Opcode.PRUNE:
                 builder.emit(opcode, count=rng.randint(1, tokens))
+            case Opcode.POOL:
+                dim = config.norm_channels * rng.randint(1, config.norm_groups)
+                first, left_out = rng.randrange(config.max_tokens), rng.randint(0, tokens + 1)
+                builder.emit(opcode, dim=dim, first=first, count=left_out, scale_a=scale)
             case Opcode.STORE:
                 target = rng.choice(storable)
                 rows = rng.randint(1, min(25, ranges[target].rows))

@@ -46,6 +46,7 @@ SET_TOKENS = {"opcode": Opcode.SET_TOKENS, "count": 2}
 HALT = {"opcode": Opcode.HALT}
 LINEAR = {"opcode": Opcode.LINEAR, "slices": 1, "tiles": 2}
 NORM = {"opcode": Opcode.NORM, "dim": CONFIG.norm_channels}
+POOL = {"opcode": Opcode.POOL, "dim": CONFIG.norm_channels}
 
 
 class Program(NamedTuple):
@@ -134,6 +135,7 @@ def bad_fields() -> Iterator[Program]:
         "norm of nothing": (NORM | {"dim": 0},),
         "norm of part of a row": (NORM | {"dim": CONFIG.norm_channels + 1},),
         "norm of too much": (NORM | {"dim": CONFIG.max_dim + CONFIG.norm_channels},),
+        "mean of part of a row": (POOL | {"dim": CONFIG.norm_channels + 1},),
     }
     for name, parts in commands.items():
         yield Program(name, ErrorCode.ILLEGAL_FIELD, build(SET_TOKENS, *parts, HALT))
@@ -146,6 +148,7 @@ def bad_counts() -> Iterator[Program]:
         for opcode in (Opcode.SET_TOKENS, Opcode.PRUNE)
         for count in (0, beyond)
     }
+    commands["mean beyond the last token"] = POOL | {"first": CONFIG.max_tokens}
     for target, allowed in RANGES.items():
         transfers = [load] * allowed.loads + [store] * allowed.stores
         for transfer in transfers:
@@ -209,7 +212,7 @@ def other_refusals() -> Iterator[Program]:
         address = (1 << ADDRESS_BITS) - rows_there * CONFIG.width
         data = build(SET_TOKENS, store(Target.HIDDEN, count, address=address), HALT)
         yield Program(f"store {count} behind {rows_there}", ErrorCode.COUNT_OUT_OF_RANGE, data)
-    needy = [LINEAR, NORM, {"opcode": Opcode.ATTEND}, {"opcode": Opcode.PRUNE, "count": 1}]
+    needy = [LINEAR, NORM, POOL, {"opcode": Opcode.ATTEND}, {"opcode": Opcode.PRUNE, "count": 1}]
     for command in needy:
         data = build(command, HALT)
         yield Program(f"{command['opcode'].name} first", ErrorCode.NO_TOKENS, data)

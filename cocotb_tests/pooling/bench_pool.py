@@ -52,14 +52,26 @@ class PoolBench(UnitBench):
     def __init__(self, dut: HierarchyObject):
         super().__init__(dut)
         self.live: list[int] = []
+        row_parts = range(self.config.norm_channels // self.config.lanes)
+        self.low_channel = {0b11 << 2 * part: part * self.config.lanes for part in row_parts}
         self.rows: dict[int, list[int]] = {}
         self.commands = self.source("pool")
         self.serve("reads__live_list", lambda at: dict(enumerate(self.live)).get(at), LIST_LATENCY)
-        self.serve("reads__residual", lambda at: self.rows.get(at), READ_LATENCY)
+        self.serve("reads__residual", self.row, READ_LATENCY)
         self.read_rows = self.record("reads__residual__enable", "reads__residual__address")
         write = [f"writes__residual__{port}" for port in ("enable", "address", "data")]
         self.written = self.record(write[0], *write)
         self.updates = self.record("updates__valid", "updates__payload")
+
+    def row(self, address: int) -> list[int]:
+        """With what has been written of it."""
+        row = list(self.rows.get(address, [0] * self.config.norm_channels))
+        lanes = self.config.lanes
+        for _, enable, written, data in self.written:
+            if written == address:
+                part = slice(self.low_channel[enable], self.low_channel[enable] + lanes)
+                row[part] = data[part]
+        return row
 
     async def begin(self, pooling: Pooling) -> int:
         """The command is taken; returns the cycle of that."""
@@ -81,32 +93,38 @@ class PoolBench(UnitBench):
         begin = await self.begin(pooling)
         elapsed = await self.until("idle")
         await self.edge
-        groups, size = pooling.dim // config.norm_channels, config.norm_channels
-        steps, parts = max(len(pooling.averaged), 1), size // lanes
-        rows = [token * groups + group for group in range(groups) for token in pooling.averaged]
+        groups, parts = pooling.dim // config.norm_channels, range(pooling.dim // lanes)
+        row_parts = config.norm_channels // lanes
+        places = [divmod(part, row_parts) for part in parts]
+        rows = [token * groups + group for group, _ in places for token in pooling.averaged]
         assert_equal(f"{label}: rows read", [row for _, row in self.read_rows], rows)
 
+        # A part takes a step a token, one a channel, and 12.
+        a_part = max(len(pooling.averaged), 1) + lanes + 12
         means = pooling.means()
-        expected = []
-        for group in range(groups):
-            for part in range(parts):
-                # A step a token, four a part; ten cycles from a step to its part in memory.
-                cycle = 1 + group * (steps + 4 * parts) + steps + 4 * part + 10
-                values = means[group * size + part * lanes :][:lanes]
-                expected.append([cycle, 0b11 << 2 * part, pooling.first * groups + group, *values])
-        part = {0b11 << 2 * part: part * lanes for part in range(parts)}
+        expected = [
+            [
+                (part + 1) * a_part,
+                0b11 << 2 * row_part,
+                pooling.first * groups + group,
+                *means[part * lanes :][:lanes],
+            ]
+            for part, (group, row_part) in zip(parts, places, strict=True)
+        ]
         written = [
-            [cycle - begin, enable, row, *data[part[enable] :][:lanes]]
+            [cycle - begin, enable, row, *data[self.low_channel[enable] :][:lanes]]
             for cycle, enable, row, data in self.written
         ]
         assert_equal(f"{label}: [cycle, chunks, row, means]", written, expected)
+        both = {cycle for cycle, _ in self.read_rows} & {cycle for cycle, *_ in self.written}
+        assert_equal(f"{label}: cycles that read and write", sorted(both), [])
         updates = [
             [cycle - begin, update["token"], update["first"], *update["values"]]
             for cycle, update in self.updates
         ]
         token = [[e[0], pooling.first, i == 0, *e[3:]] for i, e in enumerate(expected)]
         assert_equal(f"{label}: [cycle, token, first, means] to the statistics", updates, token)
-        cycles = Pool.cycles(config, len(pooling.averaged), groups)
+        cycles = Pool.cycles(config, len(pooling.averaged), pooling.dim)
         assert_equal(f"{label}: cycles", elapsed, cycles)
         ports = [name for name in self.shapes if name.endswith("__enable")]
         assert_equal(f"{label}: {ports} while idle", [self.get(p) for p in ports], [0] * 3)
@@ -124,8 +142,8 @@ def draw(config: AcceleratorConfig, rng: random.Random, live: list[int], **field
 
 @cocotb.test()
 async def means_are_exact(dut):
-    """One token, two, every third, all; one group of channels, two, the most; none left out up to
-    more than there are; a token of the mean or another one takes it.
+    """One token, two, every third, all; a row of channels a token, two, the most; none left out up
+    to more than there are; a token of the mean or another one takes it.
     """
     bench = await PoolBench.on(dut)
     config, rng = bench.config, bench.rng
@@ -157,7 +175,7 @@ async def any_reset(dut):
     bench = await PoolBench.on(dut)
     config, rng = bench.config, bench.rng
     live = [1, 2, 5]
-    whole = Pool.cycles(config, len(live), config.max_dim // config.norm_channels)
+    whole = Pool.cycles(config, len(live), config.max_dim)
     for cycles in sorted(rng.sample(range(1, whole), 12)):
         await bench.begin(draw(config, rng, live))
         await ClockCycles(dut.clk, cycles)

@@ -47,8 +47,8 @@ def test_contract_of_pool(simulator, parameters, message):
         )
 
 
-@pytest.mark.parametrize(("left_out", "cycles"), [(0, 1288), (1, 1282), (197, 112), (300, 112)])
+@pytest.mark.parametrize(("left_out", "cycles"), [(0, 5211), (1, 5187), (197, 507), (300, 507)])
 def test_busy_cycles_of_deit_tiny(left_out, cycles):
-    """Six groups of 197 tokens less those left out, at least a cycle, and 16; 10 at the end."""
+    """24 parts of 197 tokens less those left out, at least a cycle, and 20; 3 at the end."""
     command = SimpleNamespace(count=left_out, first=0, dim=192)
     assert POOL.busy_cycles(get_config("default"), command, 198, 197) == cycles

@@ -3,7 +3,6 @@
 import cocotb
 
 from cocotb_tests.harness.compare import assert_equal
-from cocotb_tests.harness.live_tokens import keep_words
 from cocotb_tests.harness.unit_bench import UnitBench
 from rtl_gen.interfaces.memories import LIST_LATENCY
 from rtl_gen.pruning.live_tokens import LiveTokens
@@ -55,13 +54,19 @@ async def keeps(dut):
     """Keep words with gaps between them make any set of tokens live, word by word."""
     bench = await LiveTokensBench.on(dut)
     rng, lanes = bench.rng, bench.config.lanes
+    every = (1 << lanes) - 1
     fill, keep = bench.source("fill"), bench.source("keep", bench.pauses(0.2))
     for tokens in lengths(bench):
         await fill.send([tokens])
         await bench.until("done")
         density = rng.choice([0.0, 0.1, 0.5, 1.0])
         live = [j for j in range(tokens) if j == 0 or rng.random() < density]
-        await keep.send(keep_words(live, -(-tokens // lanes), lanes))
+        words = range(-(-tokens // lanes))
+        bits = sum(1 << token for token in live)
+        await keep.send(
+            {"word": word, "bits": bits >> word * lanes & every, "last": word == words[-1]}
+            for word in words
+        )
         cycles = await bench.until("done")
         assert_equal("update cycles", cycles, LiveTokens.UPDATE_LATENCY)
         await bench.check(f"{len(live)} of {tokens}", live)

@@ -132,11 +132,15 @@ def emit(component: wiring.Component, name: str) -> Design:
 
 def _ports(component: wiring.Component) -> dict[str, tuple[Value, None]]:
     """The component's ports by name; one that is a constant, such as `ready` of a stream that is
-    always taken, is none.
+    always taken, or that has no bits, such as the address of a single word, is none.
     """
     flat = component.signature.flatten(component)
     values = {"__".join(map(str, path)): Value.cast(value) for path, _, value in flat}
-    return {name: (value, None) for name, value in values.items() if not isinstance(value, Const)}
+    return {
+        name: (value, None)
+        for name, value in values.items()
+        if len(value) and not isinstance(value, Const)
+    }
 
 
 def _finished(name: str, text: str) -> str:

@@ -96,8 +96,8 @@ class Accumulators(wiring.Component):
         return m
 
     def _parameters(self, m: Module, before_dots: View, at_dots: View) -> tuple[View, View]:
-        """A group's parameters follow its steps: its bias is needed beside the dots of the first
-        slice, its factors behind those of the last.
+        """A group's parameters follow its steps: biases are needed beside the dots, factors behind
+        them.
         """
         layout = parameters_layout(self._config)
         resident, accumulating, finishing = (
@@ -106,8 +106,8 @@ class Accumulators(wiring.Component):
         )
         with m.If(self.parameters.valid):
             m.d.sync += resident.eq(self.parameters.payload)
-        with m.If(before_dots.pass_start & before_dots.first_slice):
+        with m.If(before_dots.pass_start):
             m.d.sync += accumulating.eq(resident)
-        with m.If(at_dots.pass_start & at_dots.last_slice):
+        with m.If(at_dots.pass_start):
             m.d.sync += finishing.eq(accumulating)
         return accumulating, finishing

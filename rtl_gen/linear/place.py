@@ -6,8 +6,9 @@
 * RESIDUAL: int16 sums into the residual memory, and to the statistics of the next norm
 """
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
+from amaranth.lib.data import View
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
@@ -74,46 +75,35 @@ class Placement(wiring.Component):
         self._write(m, delay(m, self.places.payload, rest, name="place_written"))
         return m
 
-    def _write(self, m: Module, place) -> None:
+    def _write(self, m: Module, place: View) -> None:
         writes, results, chunks = self.writes, self.results.payload, self._config.chunks
         part, third = place.tile[: self._part_bits], place.tile[self._part_bits :]
         narrow = Const(1, chunks) << part
         wide = Const(0b11, chunks) << Cat(Const(0, 1), place.tile[: self._part_bits - 1])
-        to = {
-            destination: self.results.valid & (self.layer.destination == destination)
-            for destination in Destination
-        }
+        qkv, hidden, logits, residual = (self.layer.destination == to for to in Destination)
         to_query = third == 0
+
+        def write(port, enable: Value, chunks: Value, address: Value, values: Value) -> None:
+            m.d.comb += [
+                port.enable.eq(Mux(self.results.valid & enable, chunks, 0)),
+                port.address.eq(address),
+                port.data.as_value().eq(values.replicate(len(port.data.as_value()) // len(values))),
+            ]
+
+        values = {name: results[name].as_value() for name in results.shape().members}
+        write(writes.query, qkv & to_query, narrow, place.token, values["qkv"])
+        kv_at = kv_address(self._config, place.token, third[1])
+        write(writes.kv, qkv & ~to_query, narrow, kv_at, values["qkv"])
+        of_hidden = Mux(logits, values["logits"], values["hidden"].replicate(2))
+        write(writes.hidden, hidden | logits, Mux(logits, wide, narrow), place.row, of_hidden)
+        write(writes.residual, residual, wide, place.row, values["residual"])
+        written = Cat(
+            port.enable.any() for port in (writes.query, writes.kv, writes.hidden, writes.residual)
+        )
+        require(m, (written & (written - 1)) == 0, "linear: a group into two memories")
         m.d.comb += [
-            writes.query.enable.eq(Mux(to[Destination.QKV] & to_query, narrow, 0)),
-            writes.query.address.eq(place.token),
-            writes.query.data.as_value().eq(results.qkv.as_value().replicate(chunks)),
-            writes.kv.enable.eq(Mux(to[Destination.QKV] & ~to_query, narrow, 0)),
-            writes.kv.address.eq(kv_address(self._config, place.token, third[1])),
-            writes.kv.data.as_value().eq(results.qkv.as_value().replicate(chunks)),
-            writes.hidden.enable.eq(
-                Mux(to[Destination.HIDDEN], narrow, Mux(to[Destination.LOGITS], wide, 0))
-            ),
-            writes.hidden.address.eq(place.row),
-            writes.hidden.data.as_value().eq(
-                Mux(
-                    self.layer.destination == Destination.LOGITS,
-                    results.logits.as_value().replicate(chunks // 2),
-                    results.hidden.as_value().replicate(chunks),
-                )
-            ),
-            writes.residual.enable.eq(Mux(to[Destination.RESIDUAL], wide, 0)),
-            writes.residual.address.eq(place.row),
-            writes.residual.data.as_value().eq(results.residual.as_value().replicate(chunks // 2)),
-            self.updates.valid.eq(to[Destination.RESIDUAL]),
+            self.updates.valid.eq(self.results.valid & residual),
             self.updates.payload.token.eq(place.token),
             self.updates.payload.first.eq(place.tile == 0),
             self.updates.payload.values.eq(results.residual),
         ]
-        enabled = [memory.enable.any() for memory in (writes.query, writes.kv, writes.hidden)]
-        for index, one in enumerate(enabled):
-            require(
-                m,
-                ~(one & Cat(writes.residual.enable, *enabled[:index]).any()),
-                "linear: a group into two memories",
-            )

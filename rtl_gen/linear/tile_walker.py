@@ -13,7 +13,7 @@ whole pipeline freezes then. A step leaves when the operand registers hold its r
 after its counters: the live list, a product, a sum, the source memory's latch, the operand.
 """
 
-from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.data import StructLayout, View
 from amaranth.lib.wiring import In, Out
@@ -91,27 +91,25 @@ class TileWalker(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        busy, advance = Signal(), Signal()
-        m.d.comb += self.layer.ready.eq(~busy)
-        stages = self._count(m, advance)
+        busy, advance, start = Signal(), Signal(), Signal()
+        stages = [self._count(m, start, advance)]
         for index in range(1, self.LATENCY):
-            stages.append(Signal(_stage_layout(self._config), name=f"stage_{index}"))
+            stages.append(Signal.like(stages[0], name=f"stage_{index}"))
             with m.If(advance):
                 m.d.sync += stages[index].eq(stages[index - 1])
-        with m.If(self.layer.valid & self.layer.ready):
-            m.d.sync += busy.eq(1)
-        with m.Elif(~Cat(stage.active for stage in stages).any()):
-            m.d.sync += busy.eq(0)
-
+        m.d.sync += busy.eq(start | Cat(stage.active for stage in stages).any())
         m.d.comb += [
+            self.layer.ready.eq(~busy),
+            start.eq(self.layer.valid & self.layer.ready),
             self.live_list.enable.eq(busy & advance),
             self.live_list.address.eq(stages[0].position),
             self.rows.valid.eq(busy & advance),
         ]
-        self._leave(m, stages[-1], advance, *self._look_up(m, stages[LIST_LATENCY + 1], advance))
+        found = self._look_up(m, start, advance, stages[LIST_LATENCY + 1].slice)
+        self._leave(m, advance, stages[-1], found)
         return m
 
-    def _count(self, m: Module, advance: Signal) -> list[View]:
+    def _count(self, m: Module, start: Signal, advance: Signal) -> View:
         """The loop nest; returns the first stage of the pipeline."""
         config, layer = self._config, self.layer.payload
         tile, slice_ = Signal(config.tile_bits), Signal(config.slice_bits)
@@ -120,7 +118,7 @@ class TileWalker(wiring.Component):
         last_slice, walking, begin = Signal.like(slice_), Signal(), Signal(config.count_bits)
         pass_end, slice_end = position == last_position, slice_ == last_slice
         m.d.comb += begin.eq(Mux(layer.only_cls, 1, self.count))
-        with m.If(self.layer.valid & self.layer.ready):
+        with m.If(start):
             m.d.sync += [
                 walking.eq(1),
                 tile.eq(0),
@@ -151,48 +149,49 @@ class TileWalker(wiring.Component):
             stage.tile.eq(tile),
             stage.slice.eq(slice_),
         ]
-        return [stage]
+        return stage
 
-    def _look_up(self, m: Module, adding: View, advance: Signal) -> tuple[Signal, Signal]:
+    def _look_up(self, m: Module, start: Signal, advance: Signal, slice_: Value) -> View:
         """From a token of the list to the row of its slice; returns the token and the row of its
-        results beside the source memory's latch. `adding` is the stage behind the product.
+        results, beside the source memory's latch. `slice_` is that of the product's step.
         """
-        config, layer = self._config, self.layer.payload
+        config, layer, token = self._config, self.layer.payload, self.live_list.data
         slices, pitch = Signal(config.slice_bits), Signal(config.slice_bits)
-        with m.If(self.layer.valid & self.layer.ready):
+        with m.If(start):
             m.d.sync += [slices.eq(layer.slices), pitch.eq(layer.pitch)]
-        token = self.live_list.data
-        source_base = Signal(row_address_bits(config), reset_less=True)
-        rows = [Signal.like(source_base, name=f"row_{stage}") for stage in range(3)]
-        tokens = [Signal(config.token_bits, name=f"token_{i}", reset_less=True) for i in range(3)]
+        row = unsigned(row_address_bits(config))
+        found_layout = StructLayout({"token": unsigned(config.token_bits), "row": row})
+        first_row = Signal(row, reset_less=True)
+        multiplied, added, latched = (
+            Signal(found_layout, name=name, reset_less=True)
+            for name in ("multiplied", "added", "latched")
+        )
         with m.If(advance):
             m.d.sync += [
-                source_base.eq(token * slices),
-                self.rows.payload.eq(source_base + adding.slice),
-                *(row.eq(value) for row, value in zip(rows, [token * pitch, *rows], strict=False)),
-                *(held.eq(value) for held, value in zip(tokens, [token, *tokens], strict=False)),
+                first_row.eq(token * slices),
+                self.rows.payload.eq(first_row + slice_),
+                multiplied.token.eq(token),
+                multiplied.row.eq(token * pitch),
+                added.eq(multiplied),
+                latched.eq(added),
             ]
-        return tokens[-1], rows[-1]
+        return latched
 
-    def _leave(self, m: Module, last: View, advance: Signal, token: Signal, row: Signal) -> None:
+    def _leave(self, m: Module, advance: Signal, last: View, found: View) -> None:
         """Holds the first step of a pass back until its weights are there."""
+        begins, step = last.active & last.pass_start, self.steps.payload
+        kept = ("first_slice", "last_slice", "position", "tile")
         m.d.comb += [
-            self.weights.ready.eq(last.active & last.pass_start),
-            advance.eq(~self.weights.ready | self.weights.valid),
-        ]
-        enters = self.steps.payload
-        m.d.sync += [
-            self.steps.valid.eq(last.valid & advance),
-            enters.pass_start.eq(last.active & last.pass_start & advance),
-            enters.first_slice.eq(last.first_slice),
-            enters.last_slice.eq(last.last_slice),
-            enters.position.eq(last.position),
-            enters.tile.eq(last.tile),
-            enters.token.eq(token),
-            enters.row.eq(row),
+            self.weights.ready.eq(begins),
+            advance.eq(~begins | self.weights.valid),
         ]
         require(
-            m,
-            ~(last.active & last.pass_start & advance) | self.weights.valid,
-            "tile walker: a pass without its weights",
+            m, ~(begins & advance) | self.weights.valid, "tile walker: a pass without its weights"
         )
+        m.d.sync += [
+            self.steps.valid.eq(last.valid & advance),
+            step.pass_start.eq(begins & advance),
+            *(step[name].eq(last[name]) for name in kept),
+            step.token.eq(found.token),
+            step.row.eq(found.row),
+        ]

@@ -4,10 +4,10 @@ A Vision Transformer without a class token classifies the mean of its tokens (gl
 pooling; Zhai et al., Scaling Vision Transformers, CVPR 2022). Tokens that pruning dropped are no
 part of it, nor are the leading ones that a command leaves out.
 
-A group of `norm_channels` channels at a time: all live tokens' rows of it are read, one a cycle,
-and their channels added; then its means leave, `lanes` of them every REVISIT_CYCLES, as the
-statistics of the next norm take them. Until they have left, nothing of the group is overwritten:
-the token may be one of those that are averaged. If none are, the mean is 0.
+A part of `lanes` channels at a time: the live tokens' rows of it are read, one a cycle, and the
+part of each is added; then the means are rounded, one a cycle, and written together. No row is read
+again before that, so that the token may be one of those that are averaged. If there are none, the
+mean is 0.
 
 A residual row holds `norm_channels` channels; group g of token t is row t * groups + g.
 """
@@ -44,8 +44,7 @@ def _errors(config: AcceleratorConfig, command: View) -> dict[ErrorCode, Value]:
 
 
 def _busy_cycles(config: AcceleratorConfig, command: Any, _tokens: int, live: int) -> int:
-    groups = command.dim // config.norm_channels
-    return Pool.cycles(config, live - command.count, groups) - 1
+    return Pool.cycles(config, live - command.count, command.dim) - 1
 
 
 POOL = Command(
@@ -68,37 +67,30 @@ class Pool(wiring.Component):
     idle : out, no command is under way, and the next norm sees what the last one wrote
     count : in, number of live tokens, constant while a command is under way
     reads : out, residual, live_list; enabled only while a command is under way
-    writes : out, residual, `lanes` channels at a time
-    updates : out, the same channels, for the statistics of the next norm
+    writes : out, residual, a part at a time
+    updates : out, the same parts, for the statistics of the next norm
     """
 
-    INTERVAL = NormStatistics.REVISIT_CYCLES
-    """Cycles from one part of a group to the next."""
-
-    SUM_LATENCY = LIST_LATENCY + 2 + READ_LATENCY + 1
-    """From a step that adds a token to its channels in a register: token, two for the address of
-    its row, channels. They are in the sum a cycle later, as the next step is in the walk.
+    SUM_LATENCY = LIST_LATENCY + 2 + READ_LATENCY + 2
+    """From a position of the list to the part of its token: token, two for the address of its row,
+    row and part in registers. It is in the sums a cycle later.
     """
-
-    LATENCY = SUM_LATENCY + Requantizer.LATENCY
-    """From a step that sends a part to the cycle in which its means are written."""
 
     @classmethod
-    def cycles(cls, config: AcceleratorConfig, tokens: int, groups: int) -> int:
+    def send_cycles(cls, config: AcceleratorConfig) -> int:
+        """From the step after a part's last token to the cycle in which its means are written."""
+        return cls.SUM_LATENCY + config.lanes + Requantizer.LATENCY + 1
+
+    @classmethod
+    def cycles(cls, config: AcceleratorConfig, tokens: int, dim: int) -> int:
         """Cycles from the transfer of a command to the first in which it is idle again, for the
         mean of so many tokens.
         """
-        sending = cls.INTERVAL * config.norm_channels // config.lanes
-        return 1 + groups * (max(tokens, 1) + sending) + cls._settle_cycles(config)
-
-    @classmethod
-    def _settle_cycles(cls, config: AcceleratorConfig) -> int:
-        """From the last interval to the first cycle in which the last part's statistics count."""
-        return cls.LATENCY - cls.INTERVAL + NormStatistics.latency(config)
+        a_part = max(tokens, 1) + cls.send_cycles(config)
+        return dim // config.lanes * a_part + NormStatistics.latency(config)
 
     def __init__(self, config: AcceleratorConfig):
         self._config = config
-        self._parts = config.norm_channels // config.lanes
         super().__init__(
             {
                 "pool": In(POOL.signature(config)),
@@ -117,37 +109,29 @@ class Pool(wiring.Component):
         command = Signal(POOL.layout(config), reset_less=True)
         with m.If(begin):
             m.d.sync += command.eq(self.pool.payload)
-        groups = command.dim >> exact_log2(config.norm_channels)
-
-        adds, sends, group = self._walk(m, command, groups)
-        arrives = self._read(m, groups, adds, group)
-        sent = delay(m, sends, self.SUM_LATENCY, name="sent", reset_less=False)
-        sums = self._add(m, arrives, sent)
-        self._write(m, command, groups, sums, sent)
-        require(
-            m,
-            ~begin | ((self.count != 0) & (self.count <= config.max_tokens)),
-            "pool: a number of tokens out of range",
-        )
-        illegal = reduce(or_, _errors(config, self.pool.payload).values())
-        require(m, ~(begin & illegal), "pool: a token or a number of channels out of range")
+        part = Signal(range(config.max_dim // config.lanes), reset_less=True)
+        adds, sending = self._walk(m, command, part)
+        row_part = part[: exact_log2(config.norm_channels // config.lanes)]
+        address = self._address(m, command, part >> len(row_part), sending)
+        sums = self._sums(m, address, adds, row_part, sending)
+        self._write(m, command, address, self._means(m, command, sums), part, row_part, sending)
+        self._contract(m, begin)
         return m
 
-    def _walk(self, m: Module, command: View, groups: Value) -> tuple[Signal, Signal, Signal]:
-        """Steps through groups, and in each through positions and parts; returns whether a step
-        adds a token, whether it sends a part, and the group.
+    def _walk(self, m: Module, command: View, part: Signal) -> tuple[Signal, Signal]:
+        """Steps through parts, and in each through positions, then through `sending`, which is 0
+        meanwhile; returns it and whether a step adds a token.
         """
-        adds, sends = Signal(), Signal()
+        config = self._config
+        adds, sending = Signal(), Signal(range(self.send_cycles(config)))
         position = Signal.like(command.count)
-        group = Signal(range(self._config.norm_groups), reset_less=True)
-        sending = Signal(range(self.INTERVAL * self._parts))
-        settling = Signal(range(self._settle_cycles(self._config)))
+        settling = Signal(range(NormStatistics.latency(config)), init=1)
         live_list = self.reads.live_list
         m.d.comb += [live_list.enable.eq(~self.idle), live_list.address.eq(position)]
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += [self.idle.eq(1), self.pool.ready.eq(1)]
-                m.d.sync += [position.eq(self.pool.payload.count), group.eq(0)]
+                m.d.sync += [position.eq(self.pool.payload.count), part.eq(0)]
                 with m.If(self.pool.valid):
                     m.next = "ADD"
             with m.State("ADD"):
@@ -156,68 +140,94 @@ class Pool(wiring.Component):
                 with m.If(position + 1 >= self.count):
                     m.next = "SEND"
             with m.State("SEND"):
-                m.d.comb += sends.eq(sending % self.INTERVAL == 0)
                 m.d.sync += sending.eq(sending + 1)
-                with m.If(sending == self.INTERVAL * self._parts - 1):
-                    m.d.sync += [position.eq(command.count), group.eq(group + 1), sending.eq(0)]
+                with m.If(sending == self.send_cycles(config) - 1):
+                    m.d.sync += [position.eq(command.count), part.eq(part + 1), sending.eq(0)]
                     m.next = "ADD"
-                    with m.If(group + 1 == groups):
+                    with m.If(part + 1 == command.dim >> exact_log2(config.lanes)):
                         m.next = "SETTLE"
             with m.State("SETTLE"):
                 m.d.sync += settling.eq(settling + 1)
-                with m.If(settling == self._settle_cycles(self._config) - 1):
-                    m.d.sync += settling.eq(0)
+                with m.If(settling == NormStatistics.latency(config) - 1):
+                    m.d.sync += settling.eq(1)
                     m.next = "IDLE"
-        return adds, sends, group
+        return adds, sending
 
-    def _read(self, m: Module, groups: Value, adds: Signal, group: Signal) -> Signal:
-        """Reads the tokens' rows of a group; returns when their channels are in the registers."""
-        residual = self.reads.residual
-        first_row = register(m, self.reads.live_list.data * groups, name="first_row")
-        late_group = delay(m, group, LIST_LATENCY + 1, name="group")
-        address = Signal(residual.address.shape(), reset_less=True)
-        m.d.sync += address.eq(first_row + late_group)
+    def _address(self, m: Module, command: View, group: Value, sending: Signal) -> Signal:
+        """The row of a listed token, two cycles later; when all have been, that of the means."""
+        groups = command.dim >> exact_log2(self._config.norm_channels)
+        token = Mux(sending >= LIST_LATENCY, command.first, self.reads.live_list.data)
+        first_row = register(m, token * groups, name="first_row")
+        address = Signal(range(self._config.residual_rows), reset_less=True)
+        m.d.sync += address.eq(first_row + group)
+        return address
+
+    def _sums(
+        self, m: Module, address: Signal, adds: Signal, row_part: Value, sending: Signal
+    ) -> Signal:
+        """A sum a channel of the part; from SUM_LATENCY on one leaves at the low end in a cycle,
+        and zeros follow for the next part.
+        """
+        config, residual = self._config, self.reads.residual
         enable = delay(m, adds, LIST_LATENCY + 2, name="reads", reset_less=False)
         m.d.comb += [residual.enable.eq(enable), residual.address.eq(address)]
-        return delay(m, enable, READ_LATENCY + 1, name="arrives", reset_less=False)
+        row = register(m, residual.data, name="row")
+        channels = Signal(ArrayLayout(signed(numerics.RESIDUAL_BITS), config.lanes))
+        part = row.as_value().word_select(row_part, len(channels.as_value()))
+        m.d.comb += channels.eq(register(m, part, name="part"))
+        arrives = delay(m, enable, READ_LATENCY + 2, name="arrives", reset_less=False)
 
-    def _add(self, m: Module, arrives: Signal, sent: Signal) -> Signal:
-        """A sum a channel; the parts leave at the low end, and zeros follow for the next group."""
-        config = self._config
         largest = config.max_tokens << (numerics.RESIDUAL_BITS - 1)
         shape = signed((largest - 1).bit_length() + 1)
-        sums = Signal(ArrayLayout(shape, config.norm_channels))
-        channels = register(m, self.reads.residual.data, name="channels")
+        sums = Signal(ArrayLayout(shape, config.lanes))
         with m.If(arrives):
             m.d.sync += [total.eq(total + x) for total, x in zip(sums, channels, strict=True)]
-        with m.Elif(sent):
-            m.d.sync += sums.as_value().eq(sums.as_value() >> config.lanes * shape.width)
+        with m.Elif(sending >= self.SUM_LATENCY):
+            m.d.sync += sums.as_value().eq(sums.as_value() >> shape.width)
         return sums
 
-    def _write(self, m: Module, command: View, groups: Value, sums: Signal, sent: Signal) -> None:
-        """Means of a part: into its place of the token's row, and to the statistics."""
-        config, residual = self._config, self.writes.residual
+    def _means(self, m: Module, command: View, sums: Signal) -> Signal:
+        """The last `lanes` of the lowest sum's means, the oldest at the low end."""
         m.submodules.mean = mean = Requantizer(
-            elements=config.lanes,
-            input_bits=sums.shape().elem_shape.width,
-            output_bits=numerics.RESIDUAL_BITS,
+            elements=1, input_bits=len(sums[0]), output_bits=numerics.RESIDUAL_BITS
         )
-        values, means = mean.call.argument.values, mean.call.result
-        written = delay(m, sent, Requantizer.LATENCY, name="written", reset_less=False)
-        row = Signal(residual.address.shape(), reset_less=True)
-        part, first = Signal(range(self._parts), reset_less=True), Signal(reset_less=True)
-        with m.If(register(m, self.idle, name="was_idle")):
-            m.d.sync += [row.eq(command.first * groups), part.eq(0), first.eq(1)]
-        with m.Elif(written):
-            m.d.sync += [row.eq(row + (part == self._parts - 1)), part.eq(part + 1), first.eq(0)]
+        means = Signal(self.updates.payload.values.shape(), reset_less=True)
         m.d.comb += [
-            values.as_value().eq(sums.as_value()),
+            mean.call.argument.values[0].eq(sums[0]),
             mean.call.argument.scale.eq(command.scale_a),
-            residual.enable.eq(Mux(written, 0b11 << Cat(Const(0, 1), part), 0)),
-            residual.address.eq(row),
-            residual.data.as_value().eq(means.as_value().replicate(self._parts)),
-            self.updates.valid.eq(written),
-            self.updates.payload.token.eq(command.first),
-            self.updates.payload.first.eq(first),
-            self.updates.payload.values.eq(means),
         ]
+        m.d.sync += means.as_value().eq(
+            Cat(means.as_value(), mean.call.result[0])[numerics.RESIDUAL_BITS :]
+        )
+        return means
+
+    def _write(
+        self,
+        m: Module,
+        command: View,
+        address: Signal,
+        means: Signal,
+        part: Signal,
+        row_part: Value,
+        sending: Signal,
+    ) -> None:
+        """A part's means, into its place of the token's row and to the statistics."""
+        residual, update = self.writes.residual, self.updates
+        written = sending == self.send_cycles(self._config) - 1
+        copies = self._config.norm_channels // self._config.lanes
+        m.d.comb += [
+            residual.enable.eq(Mux(written, 0b11 << Cat(Const(0, 1), row_part), 0)),
+            residual.address.eq(address),
+            residual.data.as_value().eq(means.as_value().replicate(copies)),
+            update.valid.eq(written),
+            update.payload.token.eq(command.first),
+            update.payload.first.eq(part == 0),
+            update.payload.values.eq(means),
+        ]
+
+    def _contract(self, m: Module, begin: Value) -> None:
+        config = self._config
+        illegal = (self.count == 0) | (self.count > config.max_tokens)
+        require(m, ~(begin & illegal), "pool: a number of tokens out of range")
+        illegal = reduce(or_, _errors(config, self.pool.payload).values())
+        require(m, ~(begin & illegal), "pool: a token or a number of channels out of range")
