@@ -11,8 +11,8 @@ from rich.table import Table
 from rtl_gen import cli
 from rtl_gen.accelerator import Accelerator
 from rtl_gen.config import PRESETS, get_config
-from rtl_gen.emit import verilog
 from rtl_gen.emit.manifest import manifest
+from rtl_gen.emit.verilog import emit
 from rtl_gen.errors import UserError
 from rtl_gen.files import check_writable, make_folder, write_if_changed
 from rtl_gen.synthesis.flow import Placement, show, synthesize
@@ -40,16 +40,18 @@ def rtl(
     folder = _folder(out, config, overrides)
     check_writable(folder / "manifest.json")
     accelerator = Accelerator(choice)
-    text = verilog.emit(accelerator, TOP)
+    design = emit(accelerator, TOP)
     description = manifest(
-        text,
-        TOP,
+        design,
         preset=config,
         overrides=overrides,
         config=choice,
         registers=accelerator.registers.map.as_list(),
     )
-    for path, content in ((folder / f"{TOP}.v", text), (folder / "manifest.json", description)):
+    for path, content in (
+        (folder / f"{TOP}.v", design.text),
+        (folder / "manifest.json", description),
+    ):
         written = write_if_changed(path, content)
         print(f"{path}: {'written' if written else 'unchanged'}, {len(content):,} bytes")
 
@@ -87,12 +89,12 @@ def synth(
     choice = get_config(config, **overrides)
     console = Console()
     with console.status("writing the Verilog") as status:
-        text = verilog.emit(Accelerator(choice), TOP)
-        chosen = [find(text, TOP, unit)] if unit else units(text, TOP)
+        design = emit(Accelerator(choice), TOP)
+        chosen = [find(design, unit)] if unit else units(design)
         folder = _folder(out, config, overrides) / (unit or ".")
         make_folder(folder)
         result = synthesize(
-            text,
+            design,
             chosen,
             chosen[0].module if unit else TOP,
             folder=folder,

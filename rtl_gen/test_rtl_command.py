@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -36,10 +35,10 @@ def test_verilog_and_manifest(tmp_path):
     directions = {port["name"]: port["direction"] for port in manifest["ports"]}
     assert directions["clk"] == "input"
     assert {"control", "status", "cycles"} <= {entry["name"] for entry in manifest["registers"]}
-    assert all(m["bits"] == m["depth"] * m["width"] > 0 for m in manifest["memories"])
-    names = " ".join(m["name"] for m in manifest["memories"])
-    banks = re.findall(r"accelerator\.core\.banks[^ .]*\.bank_(\d)\.", names)
-    assert banks == [str(lane) for lane in range(config.lanes)]
+    (kv,) = (memory for memory in manifest["memories"] if memory["name"] == "kv")
+    assert kv["paths"] == [f"accelerator.core.kv.bank_{lane}.words.words" for lane in (0, 1)]
+    assert (kv["words"], kv["bits"], kv["banks"], kv["writable"]) == (18, 64, 2, True)
+    assert (kv["writers"], kv["readers"]) == (["linear", "load"], ["attention", "store"])
 
     again = run(*options)
     assert again.stdout.count("unchanged") == 2

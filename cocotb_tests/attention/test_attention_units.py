@@ -17,7 +17,7 @@ from rtl_gen.attention.row_interleaver import RowInterleaver
 from rtl_gen.attention.row_maximum import RowMaximum
 from rtl_gen.attention.softmax import Softmax
 from rtl_gen.config import get_config
-from rtl_gen.emit import verilog
+from rtl_gen.emit.verilog import Design, emit
 
 UNITS = {
     "attention": Attention,
@@ -35,15 +35,14 @@ UNITS = {
 
 
 @cache
-def text(unit: str, preset: str) -> str:
+def design(unit: str, preset: str) -> Design:
     """Verilog, once for all benches."""
-    return verilog.emit(UNITS[unit](get_config(preset)), f"{unit}_{preset}")
+    return emit(UNITS[unit](get_config(preset)), f"{unit}_{preset}")
 
 
 def run(unit: str, preset: str, simulator: str, bench: str, testcase: str | None = None) -> None:
     simulate(
-        text(unit, preset),
-        name=f"{unit}_{preset}",
+        design(unit, preset),
         simulator=simulator,
         bench=f"cocotb_tests.attention.bench_{bench}",
         parameters={"config": get_config(preset).as_dict(), "seed": 11},

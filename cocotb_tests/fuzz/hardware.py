@@ -13,7 +13,7 @@ from cocotb_tests.fuzz.bench_programs import GOOD_LIMIT_CYCLES
 from cocotb_tests.fuzz.cases import Case
 from cocotb_tests.fuzz.programs import CONFIG, MEMORY_END, good
 from cocotb_tests.harness.runner import SimulationError, simulate
-from cocotb_tests.network.run import NAME, system_verilog
+from cocotb_tests.network.run import system_verilog
 from rtl_gen.interfaces.program import ErrorCode
 
 RESET = "reset"
@@ -56,7 +56,6 @@ def run_cases(cases: Sequence[Case], simulator: str) -> list[Outcome]:
         try:
             values = simulate(
                 system_verilog(CONFIG, MEMORY_END // CONFIG.bus_bytes),
-                name=NAME,
                 simulator=simulator,
                 bench="cocotb_tests.fuzz.bench_programs",
                 models=[VERILOG],

@@ -22,7 +22,7 @@ from filelock import FileLock
 
 from cocotb_tests.harness import simulators
 from rtl_gen.caches import cache_folder
-from rtl_gen.emit import verilog
+from rtl_gen.emit.verilog import Design, emit
 from rtl_gen.errors import UserError
 from rtl_gen.switches import is_on
 
@@ -52,9 +52,9 @@ class SimulationResult:
 
 
 def simulate(
-    design: wiring.Component | str,
+    design: wiring.Component | Design,
     *,
-    name: str,
+    name: str = "",
     simulator: str,
     bench: str,
     models: Sequence[Path] = (),
@@ -67,9 +67,9 @@ def simulate(
 
     Parameters
     ----------
-    design : a component, or the Verilog that `verilog.emit` made of one (emitting a large design
-        takes seconds: keep the text for several runs)
-    name : module name of the design and stem of its folders; a Verilog identifier
+    design : a component, or what `emit` made of one (that takes seconds if it is large: keep it for
+        several runs)
+    name : of a component: module name and stem of its folders; a Verilog identifier
     simulator : "verilator" or "icarus"
     bench : dotted name of the module that holds the `@cocotb.test` functions
     models : SystemVerilog files of modules that `design` instantiates
@@ -86,11 +86,12 @@ def simulate(
     if waves is None:
         waves = is_on("WAVES", os.environ.get("WAVES", ""))
     runner = simulators.make_runner(simulator)
-    emitted = design if isinstance(design, str) else verilog.emit(design, name)
-    text = "\n".join([emitted, *(path.read_text() for path in models)])
-    ports = verilog.ports(text, name)
-    inputs = [port.name for port in ports if port.direction == "input"]
-    outputs = [port.name for port in ports if port.direction == "output"]
+    if not isinstance(design, Design):
+        design = emit(design, name)
+    name = design.name
+    text = "\n".join([design.text, *(path.read_text() for path in models)])
+    inputs = [port.name for port in design.ports if port.direction == "input"]
+    outputs = [port.name for port in design.ports if port.direction == "output"]
     build_dir = _build(runner, simulator, name, text, inputs, outputs, waves=waves)
 
     label = f"{bench.rpartition('.')[2]}-{testcase or 'all'}-{seed}"

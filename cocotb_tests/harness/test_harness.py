@@ -6,6 +6,7 @@ import pytest
 
 from cocotb_tests.harness.echo import Echo
 from cocotb_tests.harness.runner import SimulationError, simulate
+from rtl_gen.emit.verilog import Design
 from rtl_gen.errors import UserError
 
 BENCH = "cocotb_tests.harness.bench_echo"
@@ -47,7 +48,7 @@ def test_the_environment_switches_waves(simulator, monkeypatch, word, wanted):
 def test_other_words_for_waves_are_refused(simulator, monkeypatch):
     monkeypatch.setenv("WAVES", "maybe")
     with pytest.raises(UserError, match="WAVES=maybe: expected one of 1, yes"):
-        simulate("", name="echo", simulator=simulator, bench=BENCH)
+        simulate(Design("echo", "", {}), simulator=simulator, bench=BENCH)
 
 
 def test_a_full_disk_is_told(simulator, monkeypatch):

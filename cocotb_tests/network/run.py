@@ -12,7 +12,7 @@ from cocotb_tests.harness.runner import simulate
 from cocotb_tests.network.system import System
 from model.image import Image
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.emit import verilog
+from rtl_gen.emit.verilog import Design, emit
 from rtl_gen.interfaces.program import ErrorCode
 from sim_models.memory import MemoryTiming
 
@@ -20,9 +20,6 @@ LIMIT_CYCLES = 200_000_000
 
 LEAST_MEMORY = {8: 1 << 20, 16: 1 << 20, 32: 1 << 20, 64: 1 << 27}
 """Bytes of the simulated memory by `width`, whatever an image needs: images share a build."""
-
-NAME = "system"
-
 
 MemoryModel = MemoryTiming
 """Behaviour of the simulated memory."""
@@ -44,9 +41,9 @@ class RtlRun:
 
 
 @cache
-def system_verilog(config: AcceleratorConfig, beats: int) -> str:
+def system_verilog(config: AcceleratorConfig, beats: int) -> Design:
     """The accelerator with a memory of `beats` beats."""
-    return verilog.emit(System(config, beats), NAME)
+    return emit(System(config, beats), "system")
 
 
 def run_image(
@@ -90,7 +87,6 @@ def run_images(
         np.save(before, data)
         result = simulate(
             system_verilog(config, size // config.bus_bytes),
-            name=NAME,
             simulator=simulator,
             bench="cocotb_tests.network.bench_system",
             models=[VERILOG],

@@ -13,7 +13,7 @@ import pytest
 from cocotb_tests.bus.simulated_memory import VERILOG
 from cocotb_tests.harness.runner import simulate
 from cocotb_tests.network.good_program import good_program
-from cocotb_tests.network.run import LEAST_MEMORY, NAME, system_verilog
+from cocotb_tests.network.run import LEAST_MEMORY, system_verilog
 from rtl_gen.config import get_config
 from rtl_gen.control.commands import Opcode
 from rtl_gen.interfaces.layouts import ADDRESS_BITS
@@ -326,7 +326,6 @@ def test_errors(simulator, testcase, tmp_path):
     np.save(tmp_path / "memory.npy", memory)
     simulate(
         system_verilog(CONFIG, MEMORY_END // CONFIG.bus_bytes),
-        name=NAME,
         simulator=simulator,
         bench="cocotb_tests.network.bench_errors",
         models=[VERILOG],

@@ -7,7 +7,7 @@ import pytest
 from cocotb_tests.bus.simulated_memory import VERILOG
 from cocotb_tests.harness.runner import simulate
 from cocotb_tests.network.good_program import good_program
-from cocotb_tests.network.run import LEAST_MEMORY, NAME, system_verilog
+from cocotb_tests.network.run import LEAST_MEMORY, system_verilog
 from model.image import ImageBuilder
 from rtl_gen.config import get_config
 from rtl_gen.control.commands import Opcode
@@ -90,7 +90,6 @@ def test_program_end(simulator, testcase, tmp_path):
     np.save(tmp_path / "memory.npy", memory)
     simulate(
         system_verilog(CONFIG, MEMORY_END // CONFIG.bus_bytes),
-        name=NAME,
         simulator=simulator,
         bench="cocotb_tests.network.bench_program_end",
         models=[VERILOG],

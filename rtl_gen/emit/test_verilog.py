@@ -5,15 +5,16 @@ import sys
 
 import pytest
 from amaranth.hdl import Assert, Module
-from amaranth.lib import wiring
-from amaranth.lib.wiring import In
+from amaranth.lib import memory, wiring
+from amaranth.lib.wiring import In, Out
 
 from cocotb_tests.harness.echo import Echo
-from rtl_gen.emit.verilog import Memory, Port, emit, memories, ports
+from rtl_gen.emit.verilog import Memory, Port, emit
+from rtl_gen.memory.row_memory import RowMemory
 
 EMIT_ECHO = (
     "from cocotb_tests.harness.echo import Echo; from rtl_gen.emit.verilog import emit;"
-    "print(emit(Echo(), 'echo'), end='')"
+    "print(emit(Echo(), 'echo').text, end='')"
 )
 
 
@@ -28,6 +29,21 @@ class CombinationalAssert(wiring.Component):
         return m
 
 
+class Banks(wiring.Component):
+    """Memories and a table, one level down."""
+
+    entry: Out(3)
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.inner = inner = Module()
+        for bank in range(11):
+            inner.submodules[f"bank_{bank}"] = RowMemory(depth=4, shape=6, chunks=2)
+        inner.submodules.table = table = memory.Memory(shape=3, depth=2, init=[5, 6])
+        m.d.comb += self.entry.eq(table.read_port().data)
+        return m
+
+
 def test_bytes_do_not_depend_on_the_process():
     outputs = {
         subprocess.run(
@@ -39,28 +55,38 @@ def test_bytes_do_not_depend_on_the_process():
         ).stdout
         for seed in ("1", "2")
     }
-    assert outputs == {emit(Echo(), "echo")}
+    assert outputs == {emit(Echo(), "echo").text}
 
 
 def test_text_holds_neither_paths_nor_attributes():
-    text = emit(Echo(), "echo")
+    text = emit(Echo(), "echo").text
     assert ".py" not in text
     assert "(*" not in text
     assert 'else $fatal(1, "forbidden token");' in text
 
 
 def test_ports_and_memories_are_listed():
-    text = emit(Echo(), "echo")
-    listed = {port.name: port for port in ports(text, "echo")}
+    design = emit(Echo(), "echo")
+    listed = {port.name: port for port in design.ports}
     assert listed["source__payload"] == Port("source__payload", "input", 16)
     assert listed["sink__valid"] == Port("sink__valid", "output", 1)
     assert listed.keys() == {
         *("clk", "rst", "word"),
         *(f"{s}__{p}" for s in ("source", "sink") for p in ("payload", "valid", "ready")),
     }
-    assert memories(text, "echo") == [Memory("echo.storage", depth=8, width=16, writable=True)]
-    with pytest.raises(ValueError, match="no module other"):
-        ports(text, "other")
+    assert design.memories == (Memory("echo.storage", depth=8, width=16, writable=True),)
+
+
+def test_memories_and_instances_are_those_of_the_hierarchy():
+    design = emit(Banks(), "banks")
+    banks = [f"bank_{bank}" for bank in range(11)]
+    assert design.modules["banks"].instances == {"inner": "banks.inner"}
+    assert list(design.modules["banks.inner"].instances) == banks
+    assert design.memories == (
+        Memory("banks.inner.table", depth=2, width=3, writable=False),
+        *(Memory(f"banks.inner.{b}.words.words", depth=4, width=6, writable=True) for b in banks),
+    )
+    assert design.text.count("module sram_") == design.text.count("module sram_4x6_2(") == 1
 
 
 class SilentAssert(wiring.Component):

@@ -12,16 +12,15 @@ combinational one would fire on glitches.
 
 A memory whose words are all zero at power-up is left without contents, because SRAM holds anything.
 
-Yosys runs in a process of its own, because its name counters are global: the bytes depend on the
-component and on the two tools' versions alone.
+The bytes depend on the component and on the two tools' versions alone. What is in the modules comes
+from Yosys, too.
 """
 
+import json
 import re
-import subprocess
-import sys
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -29,13 +28,18 @@ from amaranth.back import rtlil
 from amaranth.hdl import Const, Value
 from amaranth.lib import wiring
 
+from rtl_gen.emit.yosys import run_yosys
 from rtl_gen.memory import sram
 
 _PASSES = (
     "read_rtlil design.il",
     "proc -nomux -norom",
-    "memory_collect",
     "write_verilog -sv -noattr -norename design.sv",
+    # Of the rest ports, instances and memories; without processes there are memories as cells.
+    "delete p:*",
+    "memory_collect",
+    "select x:* t:* t:$* %d %u t:$mem_v2 %u",
+    "write_json -selected design.json",
 )
 
 _ZERO_CONTENTS = re.compile(r"^  initial begin\n(?:    \S+ ?\[\d+\] = \d+'h0+;\n)+  end\n", re.M)
@@ -44,13 +48,6 @@ _ASSERTION = re.compile(
     r"^ +if \(!([^\n]*)\)\n +\$write\((\"[^\n]*\")\);\n( +assert \(\1\));$", re.M
 )
 """As Yosys writes one with a message."""
-
-_RUN_YOSYS = f"""
-from pyosys import libyosys
-design = libyosys.Design()
-for command in {_PASSES!r}:
-    libyosys.run_pass(command, design)
-"""
 
 
 @dataclass(frozen=True)
@@ -72,36 +69,65 @@ class Memory:
     writable: bool
 
 
-def emit(component: wiring.Component, name: str) -> str:
-    """SystemVerilog of `component` as module `name`, with its submodules.
+@dataclass(frozen=True)
+class Contents:
+    """What is in a module, by name and in its order, numbers in names by value."""
+
+    ports: tuple[Port, ...]
+    instances: Mapping[str, str]
+    """Module by instance. An SRAM is a memory, and none of them."""
+    memories: tuple[Memory, ...]
+
+
+@dataclass(frozen=True)
+class Design:
+    """SystemVerilog of a component as module `name`, and what is in every module of the `text`.
+
+    Names are plain, without the backslash of an escaped one.
+    """
+
+    name: str
+    text: str
+    modules: Mapping[str, Contents]
+
+    @property
+    def ports(self) -> tuple[Port, ...]:
+        """Of the component."""
+        return self.modules[self.name].ports
+
+    @property
+    def memories(self) -> tuple[Memory, ...]:
+        """All of them, by hierarchical name."""
+        return tuple(self._below(self.name, self.name))
+
+    def _below(self, module: str, path: str) -> Iterator[Memory]:
+        contents = self.modules[module]
+        for memory in contents.memories:
+            yield replace(memory, name=f"{path}.{memory.name}")
+        for instance, child in contents.instances.items():
+            yield from self._below(child, f"{path}.{instance}")
+
+
+def emit(component: wiring.Component, name: str) -> Design:
+    """`component` as module `name`, with its submodules.
 
     Raises RuntimeError with the log of Yosys if that fails, ValueError for an Assert that is
     combinational or has no message.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        design = rtlil.convert(
-            component, name=name, platform=sram.VERILOG, ports=_ports(component), emit_src=False
-        )
-        Path(folder, "design.il").write_text(design)
-        yosys = subprocess.run(
-            [sys.executable, "-c", _RUN_YOSYS],
-            cwd=folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        if yosys.returncode:
-            raise RuntimeError(f"Yosys failed on {name}:\n{yosys.stdout[-4000:]}")
-        text = Path(folder, "design.sv").read_text()
-    if re.search(r"always @\*\s+if \([^\n]*\) begin\s[^;]*;?\s*assert", text):
-        raise ValueError(f"{name}: an Assert in m.d.comb fires on glitches; put it in m.d.sync")
-    text = _ASSERTION.sub(r"`ifndef SYNTHESIS\n\3 else $fatal(1, \2);\n`endif", text)
-    if re.search(r"^ +assert \((?![^\n]* else \$fatal)", text, re.M):
-        raise ValueError(f"{name}: an Assert without a message: say what does not hold")
-    text = _ZERO_CONTENTS.sub("", text) + sram.definitions(text)
+    rtl = rtlil.convert(
+        component, name=name, platform=sram.VERILOG, ports=_ports(component), emit_src=False
+    )
+    with tempfile.TemporaryDirectory() as path:
+        folder = Path(path)
+        (folder / "design.il").write_text(rtl)
+        run_yosys(name, _PASSES, folder)
+        text = (folder / "design.sv").read_text()
+        modules = json.loads((folder / "design.json").read_text())["modules"]
     tools = f"Amaranth {version('amaranth')} and Yosys {version('pyosys')}"
-    return f"// Module {name}, generated by {tools}\n" + text.split("\n", 1)[1]
+    text = f"// Module {name}, generated by {tools}\n" + _finished(name, text).split("\n", 1)[1]
+    srams = {cell["type"] for module in modules.values() for cell in module["cells"].values()}
+    contents = {module: _contents(modules, module) for module in sorted(modules)}
+    return Design(name, text + sram.definitions(srams), contents)
 
 
 def _ports(component: wiring.Component) -> dict[str, tuple[Value, None]]:
@@ -117,61 +143,37 @@ def _ports(component: wiring.Component) -> dict[str, tuple[Value, None]]:
     }
 
 
-def ports(text: str, name: str) -> list[Port]:
-    """The ports of module `name` in the Verilog `text` that `emit` wrote, in order of name."""
-    bodies = _bodies(text)
-    if name not in bodies:
-        raise ValueError(f"no module {name} in the Verilog")
-    declaration = r"^  (input|output)(?: signed)? (?:\[(\d+):0\] )?(\S+) ?;"
-    found = re.findall(declaration, bodies[name], re.M)
-    return sorted(
-        (Port(_plain(port), direction, int(high or 0) + 1) for direction, high, port in found),
-        key=lambda port: port.name,
+def _finished(name: str, text: str) -> str:
+    """The text of Yosys with assertions that stop, and memories without zeros."""
+    if re.search(r"always @\*\s+if \([^\n]*\) begin\s[^;]*;?\s*assert", text):
+        raise ValueError(f"{name}: an Assert in m.d.comb fires on glitches; put it in m.d.sync")
+    text = _ASSERTION.sub(r"`ifndef SYNTHESIS\n\3 else $fatal(1, \2);\n`endif", text)
+    if re.search(r"^ +assert \((?![^\n]* else \$fatal)", text, re.M):
+        raise ValueError(f"{name}: an Assert without a message: say what does not hold")
+    return _ZERO_CONTENTS.sub("", text)
+
+
+def _contents(modules: dict, name: str) -> Contents:
+    """Of the module, from the JSON of Yosys."""
+    module, memories = modules[name], []
+    cells = {cell: module["cells"][cell] for cell in sorted(module["cells"], key=_by_number)}
+    for cell, content in cells.items():
+        values = content.get("parameters", {})
+        if size := sram.size(content["type"]):
+            memories.append(Memory(f"{cell}.{sram.WORDS}", *size[:2], writable=True))
+        elif content["type"] == "$mem_v2":
+            depth, width, writers = (int(values[key], 2) for key in ("SIZE", "WIDTH", "WR_PORTS"))
+            memories.append(Memory(cell, depth, width, writable=writers > 0))
+    return Contents(
+        tuple(
+            Port(port, bits["direction"], len(bits["bits"]))
+            for port, bits in sorted(module["ports"].items())
+        ),
+        {cell: c["type"] for cell, c in cells.items() if c["type"] in modules},
+        tuple(memories),
     )
 
 
-def instances(text: str) -> dict[str, dict[str, str]]:
-    """For every module of the Verilog `text` that `emit` wrote: its submodules, module by instance.
-
-    Names are plain, without the backslash of an escaped one.
-    """
-    bodies = _bodies(text)
-    return {
-        module: {
-            _plain(instance): _plain(child)
-            for child, instance in re.findall(r"^  (\S+) +(\S+) +\($", body, re.M)
-            if _plain(child) in bodies
-        }
-        for module, body in bodies.items()
-    }
-
-
-def memories(text: str, top: str) -> list[Memory]:
-    """All memories below module `top` in the Verilog `text` that `emit` wrote, by hierarchy."""
-    bodies, children = _bodies(text), instances(text)
-
-    def below(module: str, path: str) -> Iterator[Memory]:
-        body = bodies[module]
-        for high, name, last in re.findall(r"^  reg \[(\d+):0\] (\S+) +\[(\d+):0\];", body, re.M):
-            write = rf"^ +{re.escape(name)} ?\[[^\n]*<= "
-            yield Memory(
-                name=f"{path}.{_plain(name)}",
-                depth=int(last) + 1,
-                width=int(high) + 1,
-                writable=re.search(write, body, re.M) is not None,
-            )
-        for instance, child in children[module].items():
-            yield from below(child, f"{path}.{instance}")
-
-    return sorted(below(top, top), key=lambda memory: memory.name)
-
-
-def _bodies(text: str) -> dict[str, str]:
-    return {
-        _plain(module[1]): module[0]
-        for module in re.finditer(r"^module (\S+?) ?\(.*?^endmodule", text, re.M | re.S)
-    }
-
-
-def _plain(identifier: str) -> str:
-    return identifier.removeprefix("\\")
+def _by_number(name: str) -> list[str | int]:
+    """A key that sorts `bank_9` before `bank_10`."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]

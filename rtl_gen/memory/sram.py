@@ -10,12 +10,14 @@ takes the attribute `no_rw_check`, without which Yosys builds a bypass around th
 """
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
 VERILOG: Final = object()
 """The platform for which a design is elaborated when it becomes Verilog."""
 
-_NAME = re.compile(r"\bsram_(\d+)x(\d+)_(\d+)\b")
+WORDS = "words"
+"""The memory inside the module."""
 
 
 def sram_name(depth: int, width: int, chunks: int) -> str:
@@ -23,10 +25,15 @@ def sram_name(depth: int, width: int, chunks: int) -> str:
     return f"sram_{depth}x{width}_{chunks}"
 
 
-def definitions(text: str) -> str:
-    """Verilog of all memories that the RTLIL or Verilog `text` names."""
-    sizes = sorted({tuple(map(int, match)) for match in _NAME.findall(text)})
-    return "".join(_definition(*size) for size in sizes)
+def size(module: str) -> tuple[int, int, int] | None:
+    """Depth, width and chunks of the memory that `module` is, if it is one."""
+    found = re.fullmatch(r"sram_(\d+)x(\d+)_(\d+)", module)
+    return tuple(map(int, found.groups())) if found else None
+
+
+def definitions(modules: Iterable[str]) -> str:
+    """Verilog of all memories among the `modules`."""
+    return "".join(_definition(*found) for found in sorted(filter(None, map(size, modules))))
 
 
 def _definition(depth: int, width: int, chunks: int) -> str:
@@ -34,7 +41,7 @@ def _definition(depth: int, width: int, chunks: int) -> str:
     part = width // chunks
     writes = "\n".join(
         f"    if (write_enable[{i}])\n"
-        f"      words[write_address][{part * (i + 1) - 1}:{part * i}] <= "
+        f"      {WORDS}[write_address][{part * (i + 1) - 1}:{part * i}] <= "
         f"write_data[{part * (i + 1) - 1}:{part * i}];"
         for i in range(chunks)
     )
@@ -49,11 +56,11 @@ module {sram_name(depth, width, chunks)}(
   output reg [{width - 1}:0] read_data
 );
   (* no_rw_check *)
-  reg [{width - 1}:0] words [{depth - 1}:0];
+  reg [{width - 1}:0] {WORDS} [{depth - 1}:0];
   always @(posedge clk) begin
 {writes}
     if (read_enable)
-      read_data <= words[read_address];
+      read_data <= {WORDS}[read_address];
 `ifndef SYNTHESIS
     if (read_enable && |write_enable && read_address == write_address)
       read_data <= {width}'bx;

@@ -23,7 +23,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from rtl_gen.emit import verilog
+from rtl_gen.emit.verilog import Design
 from rtl_gen.files import make_folder
 from rtl_gen.synthesis import nextpnr, scan_wrapper, yosys
 from rtl_gen.synthesis.resources import DEVICE, Resources, shortage
@@ -49,7 +49,7 @@ class Placement:
 
 
 def synthesize(
-    text: str,
+    design: Design,
     units: list[Unit],
     whole: str,
     *,
@@ -58,7 +58,7 @@ def synthesize(
     each: bool = False,
     progress: Callable[[str], None],
 ) -> dict:
-    """Map `units` of the Verilog `text`; place module `whole` if it fits and `placement` says how.
+    """Map `units` of the design; place module `whole` if it fits and `placement` says how.
 
     With `each`, so is every unit that is a module of its own. `folder` gets the netlist and
     nextpnr's log, one folder below it those of each unit. `progress` is told what is being done.
@@ -67,16 +67,16 @@ def synthesize(
     for index, unit in enumerate(units):
         doing = f"{unit.name} ({index + 1} of {len(units)})"
         progress(f"mapping {doing}")
-        cells = yosys.synthesize(text, unit.module, without=unit.without)
+        cells = yosys.synthesize(design.text, unit.module, without=unit.without)
         resources[unit.name] = Resources.from_cells(cells)
         if placement and each and not unit.without and not shortage(resources[unit.name]):
-            alone = _place(text, unit.module, folder / unit.name, placement, doing, progress)
+            alone = _place(design, unit.module, folder / unit.name, placement, doing, progress)
             units_placed[unit.name] = dataclasses.asdict(alone)
     total = sum(resources.values(), start=Resources())
     missing = shortage(total)
     timing = None
     if placement and not missing:
-        timing = _place(text, whole, folder, placement, "the whole", progress)
+        timing = _place(design, whole, folder, placement, "the whole", progress)
     return {
         "device": DEVICE,
         **dataclasses.asdict(placement or Placement()),
@@ -90,7 +90,7 @@ def synthesize(
 
 
 def _place(
-    text: str,
+    design: Design,
     module: str,
     folder: Path,
     placement: Placement,
@@ -99,7 +99,7 @@ def _place(
 ) -> nextpnr.Timing:
     progress(f"mapping {doing}, between registers")
     make_folder(folder)
-    wrapped = text + scan_wrapper.wrapper(module, verilog.ports(text, module))
+    wrapped = design.text + scan_wrapper.wrapper(module, design.modules[module].ports)
     netlist = folder / "netlist.json"
     yosys.synthesize(wrapped, scan_wrapper.NAME, netlist=netlist)
     doing = f"placing and routing {doing}"

@@ -6,7 +6,7 @@ A unit is named by its instances below the core or the top, such as `attention` 
 
 from dataclasses import dataclass
 
-from rtl_gen.emit import verilog
+from rtl_gen.emit.verilog import Design
 from rtl_gen.errors import UserError
 
 
@@ -19,30 +19,30 @@ class Unit:
     without: tuple[str, ...] = ()
 
 
-def units(text: str, top: str) -> list[Unit]:
-    """The units that make up module `top` of the Verilog `text`: the core's, then the top's."""
-    children = verilog.instances(text)
-    outer = children[top]
+def units(design: Design) -> list[Unit]:
+    """The units that make up the design: the core's, then the top's."""
+    outer = design.modules[design.name].instances
     core = outer["core"]
-    found = [Unit(_plain(name), module) for name, module in children[core].items()]
-    found.append(Unit("core_rest", core, tuple(children[core].values())))
+    inner = design.modules[core].instances
+    found = [Unit(_plain(name), module) for name, module in inner.items()]
+    found.append(Unit("core_rest", core, tuple(inner.values())))
     found += [Unit(_plain(name), module) for name, module in outer.items() if module != core]
-    found.append(Unit("top_rest", top, tuple(outer.values())))
+    found.append(Unit("top_rest", design.name, tuple(outer.values())))
     return found
 
 
-def find(text: str, top: str, name: str) -> Unit:
+def find(design: Design, name: str) -> Unit:
     """The unit `name`, at any depth. Raises UserError with the choices if there is none."""
-    known = {unit.name: unit for unit in units(text, top)}
+    known = {unit.name: unit for unit in units(design)}
     if name in known:
         return known[name]
     first, *below = name.split(".")
     if first not in known:
         raise UserError(f"unknown unit {name!r}: expected one of {', '.join(known)}")
-    children = verilog.instances(text)
     module, path = known[first].module, first
     for part in below:
-        inner = {_plain(instance): child for instance, child in children[module].items()}
+        instances = design.modules[module].instances
+        inner = {_plain(instance): child for instance, child in instances.items()}
         if part not in inner:
             expected = f"one of {', '.join(inner)}" if inner else "no unit inside it"
             raise UserError(f"unknown unit {part!r} of {path}: expected {expected}")

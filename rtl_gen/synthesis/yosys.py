@@ -1,24 +1,15 @@
 """Yosys: from Verilog to the cells of an ECP5.
 
-Yosys (the `pyosys` package) runs in a process of its own, because it ends the process on an error.
 The flow is `synth_ecp5` as it comes: flattened, ABC9, carry chains, block and distributed RAM.
 """
 
 import json
 import re
-import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-_RUN = """
-import sys
-from pyosys import libyosys
-design = libyosys.Design()
-for command in sys.argv[1:]:
-    libyosys.run_pass(command, design)
-"""
+from rtl_gen.emit.yosys import run_yosys
 
 
 def synthesize(
@@ -39,16 +30,7 @@ def synthesize(
             f"synth_ecp5 -top {top} {output}",
             "tee -q -o cells.json stat -json",
         )
-        yosys = subprocess.run(
-            [sys.executable, "-c", _RUN, *commands],
-            cwd=folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        if yosys.returncode:
-            raise RuntimeError(f"Yosys failed on {top}:\n{yosys.stdout[-4000:]}")
+        run_yosys(top, commands, folder)
         statistics = json.loads((folder / "cells.json").read_text())
     return statistics["design"]["num_cells_by_type"]
 

@@ -1,0 +1,27 @@
+"""The manifest's memories: the plan's rows, and all that the Verilog holds of them."""
+
+import pytest
+
+from rtl_gen.accelerator import Accelerator
+from rtl_gen.config import get_config
+from rtl_gen.emit.manifest import memory_map
+from rtl_gen.emit.verilog import emit
+
+IN_REGISTERS = {"weights", "live"}
+
+
+@pytest.mark.parametrize("preset", ["tiny", "small"])
+def test_memories_are_those_of_the_verilog(preset):
+    config = get_config(preset)
+    design = emit(Accelerator(config), "accelerator")
+    built = {memory.name: memory for memory in design.memories}
+    rows = memory_map(design, config)
+    for row in rows:
+        banks = [built.pop(path) for path in row["paths"]]
+        sizes = [(bank.depth, bank.width) for bank in banks]
+        count = 0 if row["name"] in IN_REGISTERS else row["banks"]
+        assert sizes == [(row["words"], row["bits"])] * count, row["name"]
+        assert row["writable"] == (row["name"] != "exp_table")
+    assert not built
+    (gelu,) = (row["paths"] for row in rows if row["name"] == "gelu")
+    assert gelu == [f"accelerator.core.linear.epilogue.gelu_{i}" for i in range(config.lanes)]
