@@ -27,7 +27,7 @@ from rtl_gen.interfaces.ports import always
 
 ID = 0x53564954
 """What ID reads: "SVIT"."""
-VERSION = 0x0001_0001
+VERSION = 0x0001_0002
 """Of this register map: major in the upper half, minor in the lower."""
 
 MAP_ADDRESS_BITS = 12
