@@ -1,7 +1,5 @@
 """Bench of `MacArray`: both reductions, mixed beat by beat. Parameters: configuration, seed."""
 
-from collections.abc import Callable
-
 import cocotb
 
 from cocotb_tests.harness.compare import assert_equal
@@ -18,24 +16,19 @@ class ArrayBench(UnitBench):
         super().__init__(dut)
         self.lanes, self.width = range(self.config.lanes), range(self.config.width)
 
-    def beat(
-        self,
-        scale_lanes: int,
-        row: Callable[[], int],
-        scalar: Callable[[], int],
-        vector: Callable[[], int],
-    ) -> dict:
+    def beat(self, scale_lanes: int, row: int = 0, scalar: int = 0, vector: int = 0) -> dict:
+        """Equal operands everywhere."""
         return {
-            "row": [row() for _ in self.width],
-            "vectors": [[vector() for _ in self.width] for _ in self.lanes],
-            "lanes": {"scale_lanes": scale_lanes, "scalars": [scalar() for _ in self.lanes]},
+            "row": [row for _ in self.width],
+            "vectors": [[vector for _ in self.width] for _ in self.lanes],
+            "lanes": {"scale_lanes": scale_lanes, "scalars": [scalar for _ in self.lanes]},
         }
 
     def beats(self) -> list[dict]:
         """Every combination of extreme operands in either mode, single ones, then random beats."""
         rng = self.rng
         extremes = [
-            self.beat(mode, lambda row=row: row, lambda s=scalar: s, lambda v=vector: v)
+            self.beat(mode, row, scalar, vector)
             for mode in (0, 1)
             for row in (-128, 127)
             for scalar in (0, 255)
@@ -44,18 +37,12 @@ class ArrayBench(UnitBench):
         single = []
         for mode in (0, 1):
             for lane in self.lanes:
-                item, channel = self.beat(mode, int, int, int), rng.choice(self.width)
+                item, channel = self.beat(mode), rng.choice(self.width)
                 item["row"][channel] = item["lanes"]["scalars"][lane] = 1
                 item["vectors"][lane][channel] = -100 + lane
                 single.append(item)
 
-        def int8():
-            return rng.randint(-128, 127)
-
-        mixed = [
-            self.beat(rng.randrange(2), int8, lambda: rng.randint(0, 255), int8)
-            for _ in range(RANDOM_BEATS)
-        ]
+        mixed = [self.random("compute__argument") for _ in range(RANDOM_BEATS)]
         return extremes + single + mixed
 
 

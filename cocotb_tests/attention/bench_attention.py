@@ -65,7 +65,7 @@ class AttentionBench(UnitBench):
         self.sums = [[0] * config.lanes for _ in range(config.bank_depth)]
         self.rows = self.record(
             "writes__hidden__enable",
-            *(f"writes__hidden__{name}" for name in ("enable", "address", "data")),
+            *(f"writes__hidden__{name}" for name in ("chunks", "address", "data")),
         )
         self.serve("reads__live_list", self._token, LIST_LATENCY)
         self.serve("reads__mask", self._mask_word, READ_LATENCY)
@@ -104,24 +104,24 @@ class AttentionBench(UnitBench):
             "dots": OperandRegisters.LATENCY + MacArray.dot_latency(self.config),
             "columns": OperandRegisters.LATENCY + MacArray.column_latency(self.config),
         }
-        history = [None] * max(latencies.values())
+        history = [{}] * max(latencies.values())
         is_beat = False
         while True:
             await self.edge
-            sums = None
+            sums = {}
             if is_beat:
                 given = self.get("operands__argument")
                 row, vectors, scalars = given["row"], given["vectors"], given["lanes"]["scalars"]
-                sums = {
-                    "dots": [sum(row[c] * vectors[i][c] for c in channels) for i in lanes],
-                    "columns": [sum(scalars[i] * vectors[i][c] for i in lanes) for c in channels],
-                }
+                if given["lanes"]["scale_lanes"]:
+                    columns = [sum(scalars[i] * vectors[i][c] for i in lanes) for c in channels]
+                    sums = {"columns": columns}
+                else:
+                    sums = {"dots": [sum(row[c] * vectors[i][c] for c in channels) for i in lanes]}
             is_beat = int(self.dut.events.value) != 0
             history = [sums, *history[:-1]]
             result = self.random("operands__result")
             for name, latency in latencies.items():
-                if history[latency - 1]:
-                    result[name] = history[latency - 1][name]
+                result[name] = history[latency - 1].get(name, result[name])
             self.set(operands__result=result)
 
     async def _watch_enables(self) -> None:

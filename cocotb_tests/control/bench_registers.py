@@ -55,6 +55,21 @@ class HostBench(RegistersBench):
         response = await self.master.write(self.map[name].offset, data)
         assert response.resp == expected, f"{name} <- {value:#x}: {response.resp}"
 
+    async def write_at(self, address: int, word: int, strobe: int) -> int:
+        """Address and strobes as given, either channel first; returns the response."""
+        channels = self.master.write_if
+        first, second = self.rng.sample(
+            [
+                (channels.w_channel, AxiLiteWTransaction(wdata=word, wstrb=strobe)),
+                (channels.aw_channel, AxiLiteAWTransaction(awaddr=address)),
+            ],
+            2,
+        )
+        await first[0].send(first[1])
+        await ClockCycles(self.dut.clk, self.rng.randrange(1, 5))
+        await second[0].send(second[1])
+        return int((await channels.b_channel.recv()).bresp)
+
     async def control(self, *names: str, expected: AxiResp = AxiResp.OKAY) -> dict[str, int]:
         """Write these bits of CONTROL; returns how often each pulse came."""
         before = dict(self.pulses)
@@ -191,12 +206,12 @@ async def strobes(dut):
         expected[low:high] = data
         address = offset + low
         word = int.from_bytes(data, "little") << 8 * low
-        response = await raw_write(dut, bench, address - low, word, (1 << high) - (1 << low))
+        response = await bench.write_at(address - low, word, (1 << high) - (1 << low))
         assert response == AxiResp.OKAY
         assert await bench.value("program_address") == int.from_bytes(expected, "little")
     control = bench.map["control"].offset
-    assert await raw_write(dut, bench, control, 0x0101_0101, 0b1110) == AxiResp.OKAY
-    assert await raw_write(dut, bench, control, 0x1, 0) == AxiResp.OKAY
+    assert await bench.write_at(control, 0x0101_0101, 0b1110) == AxiResp.OKAY
+    assert await bench.write_at(control, 0x1, 0) == AxiResp.OKAY
     assert bench.pulses == only()
 
 
@@ -212,7 +227,7 @@ async def refused(dut):
     for offset in [*(hole for hole in holes if hole not in mapped), *inside]:
         whole = await bench.master.read(offset, 1)
         assert whole.resp == AxiResp.SLVERR, f"read {offset:#x}"
-        response = await raw_write(dut, bench, offset, 0xFFFF_FFFF, 0xF)
+        response = await bench.write_at(offset, 0xFFFF_FFFF, 0xF)
         assert response == AxiResp.SLVERR, f"write {offset:#x}"
     for register in bench.map:
         if register.access == Access.READ_ONLY:
@@ -283,22 +298,3 @@ async def latency(dut):
         [first - transfer for (first,), *_ in answers],
         [Registers.READ_CYCLES, Registers.WRITE_CYCLES, Registers.WRITE_CYCLES],
     )
-
-
-async def raw_write(
-    dut: HierarchyObject, bench: HostBench, address: int, word: int, strobe: int
-) -> int:
-    """A write with address and strobes as given, either channel first; returns the response."""
-    channels = bench.master.write_if
-
-    async def send_data() -> None:
-        await channels.w_channel.send(AxiLiteWTransaction(wdata=word, wstrb=strobe))
-
-    async def send_address() -> None:
-        await channels.aw_channel.send(AxiLiteAWTransaction(awaddr=address))
-
-    first, second = bench.rng.sample([send_data, send_address], 2)
-    await first()
-    await ClockCycles(dut.clk, bench.rng.randrange(1, 5))
-    await second()
-    return int((await channels.b_channel.recv()).bresp)

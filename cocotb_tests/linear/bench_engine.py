@@ -78,7 +78,7 @@ class EngineBench(UnitBench):
             await self.until(f"writes__{name}__enable")
             address = self.get(f"writes__{name}__address") * self.config.width
             data = int(self.dut[f"writes__{name}__data"].value)
-            for chunk, enabled in enumerate(reversed(f"{self.get(f'writes__{name}__enable'):b}")):
+            for chunk, enabled in enumerate(reversed(f"{self.get(f'writes__{name}__chunks'):b}")):
                 if enabled == "1":
                     bits = data >> 8 * size * chunk
                     values = [bits >> 8 * i & 0xFF for i in range(size)]
@@ -91,7 +91,7 @@ class EngineBench(UnitBench):
         dots = deque([[0] * lanes] * MacArray.dot_latency(self.config))
         weights = np.zeros((lanes, width), int)
         while True:
-            await self.until("events")
+            await self.edge
             bits = int(self.dut.operands__argument.value)
             data = np.frombuffer((bits >> 2).to_bytes((lanes + 1) * width, "little"), np.int8)
             if bits >> 1 & 1:

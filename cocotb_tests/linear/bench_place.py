@@ -41,8 +41,8 @@ class PlacementBench(UnitBench):
         found = []
         for name in self.unit.writes.signature.members:
             port = f"writes__{name}"
-            enable, chunks = int(self.dut[f"{port}__enable"].value), self.config.chunks
-            if enable:
+            enable, chunks = int(self.dut[f"{port}__chunks"].value), self.config.chunks
+            if self.get(f"{port}__enable"):
                 size = self.config.width // chunks
                 data = int(self.dut[f"{port}__data"].value).to_bytes(self.config.width, "little")
                 items = {i: b for i, b in enumerate(data) if enable >> i // size & 1}
@@ -56,10 +56,11 @@ async def puts_groups_in_their_place(dut):
     bench = await PlacementBench.on(dut)
     rng, config = bench.rng, bench.config
     latency = Accumulators.latency(config) + Epilogue.LATENCY
+    places = bench.record("places__valid", "places__payload")
     for to in Destination:
         bench.set(layer={"active": 1, "destination": to})
         most = 3 * config.chunks if to == Destination.QKV else 2 * config.chunks
-        steps, results, actual, expected, updates = [], [], [], [], []
+        steps, actual, expected, updates, wanted_places = [], [], [], [], {}
         for cycle in range(200 + latency):
             valid = cycle < 200 and rng.random() < 0.7
             step = {
@@ -74,11 +75,13 @@ async def puts_groups_in_their_place(dut):
                 for name, bits in {"qkv": 8, "hidden": 8, "logits": 16, "residual": 16}.items()
             }
             steps.append((valid, step))
-            results.append(result)
             due = steps[cycle - latency] if cycle >= latency else (False, step)
             bench.set(steps={"valid": valid, "payload": step})
             bench.set(results={"valid": due[0], "payload": result})
             await bench.edge
+            if valid:
+                at = bench.cycle + Accumulators.latency(config) + Epilogue.PLACE_CYCLES
+                wanted_places[at] = step | {"row": bench.written(to, step, result)[1]}
             actual.append(bench.seen())
             expected.append([bench.written(to, due[1], result)] if due[0] else [])
             update = bench.get("updates__payload") if bench.get("updates__valid") else None
@@ -91,3 +94,7 @@ async def puts_groups_in_their_place(dut):
         for cycle, (one, other) in enumerate(zip(actual, expected, strict=True)):
             assert one == other, f"{to.name}, cycle {cycle}: {one}, expected {other}"
         assert_equal("writes", sum(map(len, actual)), sum(valid for valid, _ in steps))
+        if to == Destination.RESIDUAL:
+            assert wanted_places.items() <= dict(places).items()
+        else:
+            assert not places, f"a place of {to.name}"

@@ -22,4 +22,5 @@ class Words(list):
             if enable >> chunk & 1:
                 part = ((1 << size) - 1) << chunk * size
                 self[address] = self[address] & ~part | data & part
-        return {"enable": enable, "address": address, "data": data}
+        write = {"enable": enable != 0, "address": address, "data": data}
+        return write | ({"chunks": enable} if self.chunks > 1 else {})

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import cocotb
 from cocotb.handle import HierarchyObject
 from cocotb.triggers import ClockCycles
-from sim_models.layer_norm import norm_cycles
 
 from cocotb_tests.harness.compare import assert_equal
 from cocotb_tests.harness.unit_bench import UnitBench
@@ -83,8 +82,8 @@ class NormBench(UnitBench):
         self.serve("reads__live_list", lambda at: dict(enumerate(self.live)).get(at), LIST_LATENCY)
         self.serve("reads__residual", lambda at: self.residual.get(at), READ_LATENCY)
         self.serve("reads__channel_shifts", lambda at: self.shifts.get(at), READ_LATENCY)
-        activation = [f"writes__activation__{port}" for port in ("enable", "address", "data")]
-        self.written = self.record(activation[0], *activation)
+        activation = [f"writes__activation__{port}" for port in ("chunks", "address", "data")]
+        self.written = self.record("writes__activation__enable", *activation)
 
     async def load(self, norm: Norm) -> None:
         """Channels of the tokens, their statistics as a linear layer sums them, channel shifts."""
@@ -122,14 +121,15 @@ class NormBench(UnitBench):
         await self.edge
         rows = [
             [2 * row + half, *data[half * size :][:size]]
-            for _, enable, row, data in self.written
-            for half in [enable.bit_length() - 1]
+            for _, chunks, row, data in self.written
+            for half in [chunks.bit_length() - 1]
         ]
         cycles = [cycle - begin for cycle, *_ in self.written]
         first = LayerNorm.latency(self.config)
         assert_equal(f"{label}: rows", rows, norm.expected_rows(size))
         assert_equal(f"{label}: cycles of the rows", cycles, range(first, first + len(rows)))
-        assert_equal(f"{label}: cycles", elapsed, norm_cycles(self.config, tokens, norm.dim))
+        cycles = LayerNorm.cycles(self.config, tokens, norm.dim // size)
+        assert_equal(f"{label}: cycles", elapsed, cycles)
         ports = [name for name in self.shapes if name.endswith("__enable")]
         assert_equal(f"{label}: {ports} while idle", [self.get(p) for p in ports], [0] * 4)
 

@@ -59,17 +59,17 @@ class PoolBench(UnitBench):
         self.serve("reads__live_list", lambda at: dict(enumerate(self.live)).get(at), LIST_LATENCY)
         self.serve("reads__residual", self.row, READ_LATENCY)
         self.read_rows = self.record("reads__residual__enable", "reads__residual__address")
-        write = [f"writes__residual__{port}" for port in ("enable", "address", "data")]
-        self.written = self.record(write[0], *write)
+        write = [f"writes__residual__{port}" for port in ("chunks", "address", "data")]
+        self.written = self.record("writes__residual__enable", *write)
         self.updates = self.record("updates__valid", "updates__payload")
 
     def row(self, address: int) -> list[int]:
         """With what has been written of it."""
         row = list(self.rows.get(address, [0] * self.config.norm_channels))
         lanes = self.config.lanes
-        for _, enable, written, data in self.written:
+        for _, chunks, written, data in self.written:
             if written == address:
-                part = slice(self.low_channel[enable], self.low_channel[enable] + lanes)
+                part = slice(self.low_channel[chunks], self.low_channel[chunks] + lanes)
                 row[part] = data[part]
         return row
 
@@ -112,8 +112,8 @@ class PoolBench(UnitBench):
             for part, (group, row_part) in zip(parts, places, strict=True)
         ]
         written = [
-            [cycle - begin, enable, row, *data[self.low_channel[enable] :][:lanes]]
-            for cycle, enable, row, data in self.written
+            [cycle - begin, chunks, row, *data[self.low_channel[chunks] :][:lanes]]
+            for cycle, chunks, row, data in self.written
         ]
         assert_equal(f"{label}: [cycle, chunks, row, means]", written, expected)
         both = {cycle for cycle, _ in self.read_rows} & {cycle for cycle, *_ in self.written}

@@ -53,11 +53,11 @@ class RowLoaderBench(UnitBench):
     async def _watch(self, name: str) -> None:
         port = f"writes__{name}"
         data, item = self.dut[f"{port}__data"], 3 if name == "channel_shifts" else 8
-        enable = self.dut[f"{port}__enable"]
-        size = len(data) // item // len(enable)
+        chunks = getattr(self.dut, f"{port}__chunks", None)
+        size = len(data) // item // (1 if chunks is None else len(chunks))
         while True:
             await self.until(f"{port}__enable")
-            word, enabled = int(data.value), int(enable.value)
+            word, enabled = int(data.value), 1 if chunks is None else int(chunks.value)
             items = {
                 i: word >> i * item & (1 << item) - 1
                 for i in range(len(data) // item)

@@ -256,7 +256,8 @@ class Attention(wiring.Component):
         valid = delay(m, rows.valid, self.STORE_LATENCY, name="output_valid", reset_less=False)
         m.d.comb += [
             rows.ready.eq(1),
-            hidden.enable.eq(valid.replicate(self._config.chunks)),
+            hidden.enable.eq(valid),
+            hidden.chunks.eq(~0),
             hidden.address.eq(address),
             hidden.data.eq(delay(m, row.data, self.STORE_LATENCY, name="output_data")),
         ]

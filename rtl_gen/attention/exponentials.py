@@ -14,11 +14,10 @@ from amaranth.lib.wiring import In, Out
 
 from rtl_gen import numerics
 from rtl_gen.attention.row_maximum import maximum_row_layout, stored_scores_layout
-from rtl_gen.attention.row_slots import slot_write_layout
 from rtl_gen.common.contract import require_places
 from rtl_gen.common.pipeline import delay, reduce_tree, register, tree_latency
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.interfaces.layouts import slot_address_bits
+from rtl_gen.interfaces.layouts import slot_address_bits, slot_write_layout
 from rtl_gen.interfaces.ports import always
 
 

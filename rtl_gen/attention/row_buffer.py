@@ -15,10 +15,9 @@ from amaranth.lib.wiring import In, Out
 
 from rtl_gen.attention.exponentials import exponentials_layout
 from rtl_gen.attention.normalisation import normalised_row_layout
-from rtl_gen.attention.row_slots import slot_write_layout
 from rtl_gen.common.contract import require_places
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.interfaces.layouts import beat_layout, slot_address_bits
+from rtl_gen.interfaces.layouts import beat_layout, slot_address_bits, slot_write_layout
 from rtl_gen.interfaces.ports import always
 
 

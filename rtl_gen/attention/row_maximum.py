@@ -11,11 +11,11 @@ from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from rtl_gen import numerics
-from rtl_gen.attention.row_slots import slot_write_layout
 from rtl_gen.common.contract import require
 from rtl_gen.common.pipeline import delay, maximum_tree, tree_latency
 from rtl_gen.common.queue import Queue
 from rtl_gen.config import AcceleratorConfig
+from rtl_gen.interfaces.layouts import slot_write_layout
 from rtl_gen.interfaces.ports import always
 
 

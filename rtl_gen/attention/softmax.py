@@ -15,9 +15,8 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from rtl_gen.attention.exponentials import Exponentials, exponentials_layout
 from rtl_gen.attention.normalisation import Normalisation, normalised_row_layout
 from rtl_gen.attention.row_maximum import RowMaximum, score_beat_layout
-from rtl_gen.attention.row_slots import slot_write_layout
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.interfaces.layouts import scale_layout
+from rtl_gen.interfaces.layouts import scale_layout, slot_write_layout
 from rtl_gen.interfaces.ports import always
 
 

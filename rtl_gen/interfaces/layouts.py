@@ -1,6 +1,6 @@
 """Payload layouts that several units exchange."""
 
-from amaranth.hdl import signed, unsigned
+from amaranth.hdl import ShapeLike, signed, unsigned
 from amaranth.lib.data import ArrayLayout, StructLayout
 
 from rtl_gen import numerics
@@ -88,8 +88,16 @@ def residual_update_layout(config: AcceleratorConfig) -> StructLayout:
 
 
 def slot_address_bits(config: AcceleratorConfig) -> int:
-    """Address of a beat of a row in flight: the beat in the low bits, the row's slot above."""
+    """Address of a beat of a row between QK^T and PV: the beat in the low bits, above it one of
+    `row_slots` slots, which the row keeps from its first score until its last PV beat. Scores,
+    exponentials and keys of a beat lie at the same place of their memories.
+    """
     return config.word_bits + (config.row_slots - 1).bit_length()
+
+
+def slot_write_layout(config: AcceleratorConfig, shape: ShapeLike) -> StructLayout:
+    """A beat's `data` of `shape` for its place."""
+    return StructLayout({"address": unsigned(slot_address_bits(config)), "data": shape})
 
 
 def dots_layout(config: AcceleratorConfig) -> ArrayLayout:

@@ -37,7 +37,10 @@ def banks_read_port(words: int, shape: ShapeLike, banks: int) -> wiring.Signatur
 
 
 def write_port(words: int, shape: ShapeLike, chunks: int = 1) -> wiring.Signature:
-    """Writes `data` at `address`: of its `chunks` equal parts, those whose `enable` bit is set."""
+    """Writes `data` at `address` if `enable`d; of a word that is written in parts, those equal
+    parts whose bit in `chunks` is set.
+    """
+    part = {"chunks": Out(chunks)} if chunks > 1 else {}
     return wiring.Signature(
-        {"enable": Out(chunks), "address": Out(range(words)), "data": Out(shape)}
+        {"enable": Out(1), **part, "address": Out(range(words)), "data": Out(shape)}
     )

@@ -85,7 +85,8 @@ class Placement(wiring.Component):
 
         def write(port, enable: Value, chunks: Value, address: Value, values: Value) -> None:
             m.d.comb += [
-                port.enable.eq(Mux(self.results.valid & enable, chunks, 0)),
+                port.enable.eq(self.results.valid & enable),
+                port.chunks.eq(chunks),
                 port.address.eq(address),
                 port.data.as_value().eq(values.replicate(len(port.data.as_value()) // len(values))),
             ]
@@ -98,7 +99,7 @@ class Placement(wiring.Component):
         write(writes.hidden, hidden | logits, Mux(logits, wide, narrow), place.row, of_hidden)
         write(writes.residual, residual, wide, place.row, values["residual"])
         written = Cat(
-            port.enable.any() for port in (writes.query, writes.kv, writes.hidden, writes.residual)
+            port.enable for port in (writes.query, writes.kv, writes.hidden, writes.residual)
         )
         require(m, (written & (written - 1)) == 0, "linear: a group into two memories")
         m.d.comb += [

@@ -5,7 +5,7 @@ Banks are memories of their own, which a read with an address a bank (`lanes_apa
 together.
 """
 
-from amaranth.hdl import Module, Mux
+from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -47,8 +47,10 @@ class Bank(wiring.Component):
             words = RowMemory(depth=memory.words, shape=memory.shape, chunks=memory.chunks)
             m.submodules[f"bank_{bank}" if memory.banks > 1 else "words"] = words
             chosen = write.address[: memory.bank_bits] == bank
+            if memory.chunks > 1:
+                m.d.comb += words.write.chunks.eq(write.chunks)
             m.d.comb += [
-                words.write.enable.eq(Mux(chosen, write.enable, 0)),
+                words.write.enable.eq(write.enable & chosen),
                 words.write.address.eq(write.address >> memory.bank_bits),
                 words.write.data.eq(write.data),
                 words.read.enable.eq(read.enable),

@@ -5,7 +5,7 @@ the next enabled read. A word must not be read in the cycle in which it is writt
 words lie in a module of their own, see sram.py; Amaranth's simulator has a memory of its own.
 """
 
-from amaranth.hdl import ClockSignal, Const, Instance, Module, Shape, ShapeLike, Value
+from amaranth.hdl import ClockSignal, Const, Instance, Module, Mux, Shape, ShapeLike, Value
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In
 
@@ -40,7 +40,7 @@ class RowMemory(wiring.Component):
         return Instance(
             sram_name(self._depth, Shape.cast(self._shape).width, self._chunks),
             i_clk=ClockSignal(),
-            i_write_enable=self.write.enable,
+            i_write_enable=self._write_enable(),
             i_write_address=self._address(self.write.address),
             i_write_data=Value.cast(self.write.data),
             i_read_enable=self.read.enable,
@@ -57,11 +57,16 @@ class RowMemory(wiring.Component):
             read.en.eq(self.read.enable),
             read.addr.eq(self.read.address),
             Value.cast(self.read.data).eq(read.data),
-            write.en.eq(self.write.enable),
+            write.en.eq(self._write_enable()),
             write.addr.eq(self.write.address),
             write.data.eq(self.write.data),
         ]
         return words
+
+    def _write_enable(self) -> Value:
+        """A bit a chunk."""
+        enable = self.write.enable
+        return enable if self._chunks == 1 else Mux(enable, self.write.chunks, 0)
 
     def _address(self, address: Value) -> Value:
         """As wide as the module's port, which has a bit even for a single word."""

@@ -31,15 +31,17 @@ def share_read(m: Module, name: str, readers: Mapping[str, PureInterface], port)
 def share_write(m: Module, name: str, writers: Mapping[str, PureInterface], port) -> None:
     """`writers` write through `port` of the memory `name`."""
     first, *others = writers.values()
-    m.d.comb += [
-        port.enable.eq(reduce(or_, (writer.enable for writer in writers.values()))),
-        port.address.eq(first.address),
-        port.data.eq(first.data),
-    ]
+    enables = [writer.enable for writer in writers.values()]
+    written = [member for member in first.signature.members if member != "enable"]
+
+    def take(writer) -> None:
+        m.d.comb += [getattr(port, member).eq(getattr(writer, member)) for member in written]
+
+    m.d.comb += port.enable.eq(reduce(or_, enables))
+    take(first)
     for writer in others:
-        with m.If(writer.enable.any()):
-            m.d.comb += [port.address.eq(writer.address), port.data.eq(writer.data)]
-    enables = [writer.enable.any() for writer in writers.values()]
+        with m.If(writer.enable):
+            take(writer)
     _require_one(m, f"{name}: written by two units", enables)
 
 

@@ -233,7 +233,8 @@ class LayerNorm(wiring.Component):
         next_valid = delay(m, walking, latency - 2, name="walked", reset_less=False)
         m.d.sync += valid.eq(next_valid)
         m.d.comb += [
-            activation.enable.eq(Mux(valid, 1 << address[0], 0)),
+            activation.enable.eq(valid),
+            activation.chunks.eq(1 << address[0]),
             activation.address.eq(address >> 1),
             activation.data.as_value().eq(results.as_value().replicate(2)),
             self.norm.ready.eq(self.idle),

@@ -114,7 +114,15 @@ class Pool(wiring.Component):
         row_part = part[: exact_log2(config.norm_channels // config.lanes)]
         address = self._address(m, command, part >> len(row_part), sending)
         sums = self._sums(m, address, adds, row_part, sending)
-        self._write(m, command, address, self._means(m, command, sums), part, row_part, sending)
+        means = self._means(m, command, sums)
+        written = sending == self.send_cycles(config) - 1
+        self._write(m, address, row_part, means, written)
+        m.d.comb += [
+            self.updates.valid.eq(written),
+            self.updates.payload.token.eq(command.first),
+            self.updates.payload.first.eq(part == 0),
+            self.updates.payload.values.eq(means),
+        ]
         self._contract(m, begin)
         return m
 
@@ -202,27 +210,16 @@ class Pool(wiring.Component):
         return means
 
     def _write(
-        self,
-        m: Module,
-        command: View,
-        address: Signal,
-        means: Signal,
-        part: Signal,
-        row_part: Value,
-        sending: Signal,
+        self, m: Module, address: Signal, row_part: Value, means: Signal, written: Value
     ) -> None:
-        """A part's means, into its place of the token's row and to the statistics."""
-        residual, update = self.writes.residual, self.updates
-        written = sending == self.send_cycles(self._config) - 1
+        """A part's means, into its place of the token's row."""
+        residual = self.writes.residual
         copies = self._config.norm_channels // self._config.lanes
         m.d.comb += [
-            residual.enable.eq(Mux(written, 0b11 << Cat(Const(0, 1), row_part), 0)),
+            residual.enable.eq(written),
+            residual.chunks.eq(0b11 << Cat(Const(0, 1), row_part)),
             residual.address.eq(address),
             residual.data.as_value().eq(means.as_value().replicate(copies)),
-            update.valid.eq(written),
-            update.payload.token.eq(command.first),
-            update.payload.first.eq(part == 0),
-            update.payload.values.eq(means),
         ]
 
     def _contract(self, m: Module, begin: Value) -> None:

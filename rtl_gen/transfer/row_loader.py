@@ -146,7 +146,8 @@ class RowLoader(wiring.Component):
         m.d.comb += [
             port.address.eq(word),
             Value.cast(port.data).eq(data[: memory.bits // parts].replicate(parts)),
-            port.enable.eq(
-                Cat((chosen & (part == i)).replicate(memory.chunks // parts) for i in range(parts))
-            ),
+            port.enable.eq(chosen),
         ]
+        if memory.chunks > 1:
+            size = memory.chunks // parts
+            m.d.comb += port.chunks.eq(Cat((part == i).replicate(size) for i in range(parts)))
