@@ -33,7 +33,7 @@ _PLACES = {
     "live_list": "core.prune.live_tokens.",
     "stream": "reader.beats.",
 }
-"""How the names of a memory's banks begin in the accelerator, where a unit holds it."""
+"""How the names of a memory's banks begin in the accelerator, where the core does not build it."""
 
 
 def manifest(
@@ -70,12 +70,8 @@ def memory_map(design: Design, config: AcceleratorConfig) -> list[dict]:
 
 
 def _row(memory: Memory, design: Design) -> dict:
-    place = f"core.{memory.name}." if memory.holder is None else _PLACES.get(memory.name)
-    banks = [
-        bank
-        for bank in design.memories
-        if place is not None and bank.name.startswith(f"{design.name}.{place}")
-    ]
+    begin = f"{design.name}.{_PLACES.get(memory.name, f'core.{memory.name}.')}"
+    banks = [bank for bank in design.memories if bank.name.startswith(begin)]
     fields = ("name", "holds", "words", "bits", "banks", "writers", "readers", "holder")
     return {field: getattr(memory, field) for field in fields} | {
         "paths": [bank.name for bank in banks],

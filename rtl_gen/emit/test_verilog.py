@@ -74,18 +74,18 @@ def test_ports_and_memories_are_listed():
         *("clk", "rst", "word"),
         *(f"{s}__{p}" for s in ("source", "sink") for p in ("payload", "valid", "ready")),
     }
-    assert design.memories == (Memory("echo.storage", depth=8, width=16, writable=True),)
+    assert design.memories == [Memory("echo.storage", depth=8, width=16, writable=True)]
 
 
 def test_memories_and_instances_are_those_of_the_hierarchy():
     design = emit(Banks(), "banks")
     banks = [f"bank_{bank}" for bank in range(11)]
     assert design.modules["banks"].instances == {"inner": "banks.inner"}
-    assert list(design.modules["banks.inner"].instances) == banks
-    assert design.memories == (
-        Memory("banks.inner.table", depth=2, width=3, writable=False),
+    assert design.modules["banks.inner"].instances == {b: f"banks.inner.{b}" for b in banks}
+    assert design.memories == [
         *(Memory(f"banks.inner.{b}.words.words", depth=4, width=6, writable=True) for b in banks),
-    )
+        Memory("banks.inner.table", depth=2, width=3, writable=False),
+    ]
     assert design.text.count("module sram_") == design.text.count("module sram_4x6_2(") == 1
 
 
