@@ -92,12 +92,18 @@ def test_few_tokens_wait_for_weights():
 
 
 def test_payload_loads_behind_the_command_before():
+    masks = {"target": Target.MASK}
     alone = run(DEFAULT, tokens(197), linear(3, 4)).counters
-    both = run(DEFAULT, tokens(197), linear(3, 4), load(8), linear(3, 4)).counters
+    both = run(DEFAULT, tokens(197), linear(3, 4), load(8, **masks), linear(3, 4)).counters
     assert both["linear_cycles"] == 2 * alone["linear_cycles"] - alone["weight_stalls"]
-    program = run(DEFAULT, tokens(197), linear(3, 4), load(8, barrier=1))
+    program = run(DEFAULT, tokens(197), linear(3, 4), load(8, **masks))
+    assert program.starts[2] < program.ends[1]
+
+
+@pytest.mark.parametrize("fields", [{"barrier": 1, "target": Target.MASK}, {"barrier": 0}])
+def test_load_waits_if_told_or_if_others_write_its_memory(fields):
+    program = run(DEFAULT, tokens(197), linear(3, 4), load(8, **fields))
     assert program.starts[2] == program.ends[1] + Core.IDLE_CYCLES + 1
-    assert run(DEFAULT, tokens(197), linear(3, 4), load(8)).starts[2] < program.ends[1]
 
 
 def test_gelu_row_takes_a_cycle_an_entry():
