@@ -14,6 +14,7 @@ from model.image import Image, ImageBuilder, pack_mask, pack_rows
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.commands import Opcode
 from rtl_gen.errors import UserError
+from rtl_gen.interfaces.memories import words
 from rtl_gen.interfaces.targets import Target
 
 
@@ -112,7 +113,7 @@ def _check(config: AcceleratorConfig, tokens: int, layers: Sequence[AttentionLay
         raise UserError(
             f"{tokens} tokens: this configuration holds 1 to {config.max_tokens} (max_tokens)"
         )
-    most_heads = min(config.max_heads, config.hidden_rows // config.max_tokens)
+    most_heads = min(config.max_heads, words(config, "hidden") // config.max_tokens)
     for index, layer in enumerate(layers):
         if layer.head_dim > config.width:
             raise UserError(

@@ -12,6 +12,7 @@ scores and exponentials in flight, and the stream that was read ahead.
 from model.image import Image, ImageBuilder
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.commands import Opcode
+from rtl_gen.interfaces.memories import words
 from rtl_gen.interfaces.program import Destination, Source
 from rtl_gen.interfaces.targets import Target, transfers
 from rtl_gen.linear.weight_buffer import parameter_rows
@@ -47,7 +48,7 @@ def wipe_image(config: AcceleratorConfig) -> Image:
         bytes(rows * config.width),
         source=Source.HIDDEN,
         destination=Destination.RESIDUAL,
-        pitch=config.residual_rows // config.max_tokens,
+        pitch=words(config, "residual") // config.max_tokens,
         slices=SLICES,
         tiles=tiles,
     )

@@ -139,21 +139,6 @@ class AcceleratorConfig:
         return 4 * self.max_dim
 
     @property
-    def activation_rows(self) -> int:
-        """Rows of the int8 memory of LayerNorm outputs."""
-        return self.max_tokens * self.max_dim // self.width
-
-    @property
-    def residual_rows(self) -> int:
-        """Rows of the int16 memory of the residual stream."""
-        return 2 * self.activation_rows
-
-    @property
-    def hidden_rows(self) -> int:
-        """Rows of the int8 memory of patches, attention outputs and FFN hidden channels."""
-        return self.max_tokens * self.hidden_dim // self.width
-
-    @property
     def importance_word_rows(self) -> int:
         """Rows of `width` bytes that a STORE of `lanes` importance sums takes."""
         return -(-self.lanes * numerics.STORED_IMPORTANCE_BITS // self.row_bits)
@@ -170,11 +155,6 @@ class AcceleratorConfig:
     @property
     def rows_per_mask_word(self) -> int:
         return self.mask_word_bytes // self.mask_bytes
-
-    @property
-    def mask_depth(self) -> int:
-        """Words of the mask memory: the rows of one head."""
-        return -(-self.max_tokens // self.rows_per_mask_word)
 
     # Widths ----------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from rtl_gen.array.mac_array import MacArray
 from rtl_gen.array.operands import OperandRegisters
 from rtl_gen.attention.attention import Attention
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.interfaces.memories import LIST_LATENCY, READ_LATENCY
+from rtl_gen.interfaces.memories import LIST_LATENCY, READ_LATENCY, words
 from rtl_gen.numerics import Scale
 from sim_models.attention import attend_cycles
 
@@ -135,7 +135,7 @@ class AttentionBench(UnitBench):
     async def begin(self, head: Head, scales, *, accumulate: bool = True) -> tuple[int, int]:
         """Returns pitch and first row of its place, both random."""
         config = self.config
-        pitch = self.rng.randint(1, config.hidden_rows // config.max_tokens)
+        pitch = self.rng.randint(1, words(config, "hidden") // config.max_tokens)
         first = self.rng.randrange(pitch)
         self.head = head
         self.rows.clear()

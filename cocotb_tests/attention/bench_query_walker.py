@@ -11,7 +11,7 @@ from cocotb.triggers import ClockCycles
 from cocotb_tests.harness.compare import assert_equal
 from cocotb_tests.harness.unit_bench import UnitBench
 from rtl_gen.attention.query_walker import QueryWalker
-from rtl_gen.interfaces.memories import LIST_LATENCY, READ_LATENCY
+from rtl_gen.interfaces.memories import LIST_LATENCY, READ_LATENCY, words
 
 
 class WalkerBench(UnitBench):
@@ -22,7 +22,8 @@ class WalkerBench(UnitBench):
     def __init__(self, dut, pauses: float = 0.0):
         super().__init__(dut)
         config = self.config
-        self.mask = [self.rng.getrandbits(config.mask_word_bits) for _ in range(config.mask_depth)]
+        depth = words(config, "mask")
+        self.mask = [self.rng.getrandbits(config.mask_word_bits) for _ in range(depth)]
         self.live: list[int] = []
         self.rows = self.sink("rows", self.pauses(pauses))
         self.serve("live_list", lambda p: self.live[p] if p < len(self.live) else 0, LIST_LATENCY)

@@ -15,6 +15,7 @@ from cocotb_tests.harness.unit_bench import UnitBench
 from rtl_gen.control.commands import COMMANDS, Opcode
 from rtl_gen.control.dispatcher import SENT, Dispatcher
 from rtl_gen.interfaces.command import Command
+from rtl_gen.interfaces.memories import words
 from rtl_gen.interfaces.program import (
     HEADER,
     MAGIC,
@@ -242,7 +243,7 @@ async def ends_behind_what_was_handed_on(dut):
             ErrorCode.NOT_ALIGNED,
         ),
         (
-            {"opcode": Opcode.ATTEND, "first": bench.config.hidden_rows},
+            {"opcode": Opcode.ATTEND, "first": words(bench.config, "hidden")},
             ErrorCode.COUNT_OUT_OF_RANGE,
         ),
     ):

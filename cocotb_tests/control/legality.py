@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.commands import Opcode
 from rtl_gen.interfaces.layouts import ADDRESS_BITS
+from rtl_gen.interfaces.memories import words
 from rtl_gen.interfaces.program import Destination, ErrorCode, Source
 from rtl_gen.interfaces.targets import Target, transfers
 
@@ -57,12 +58,12 @@ def goes_beyond(config: AcceleratorConfig, command: Mapping[str, int], tokens: i
         too_far = opcode == Opcode.STORE and end > ADDRESS_END
         return command["first"] + command["count"] > rows or too_far
     if opcode == Opcode.ATTEND:
-        return last * command["pitch"] + command["first"] >= config.hidden_rows
+        return last * command["pitch"] + command["first"] >= words(config, "hidden")
     if opcode != Opcode.LINEAR:
         return False
     last = 0 if command["only_cls"] else last
     hidden = command["source"] == Source.HIDDEN
-    readable = config.hidden_rows if hidden else config.activation_rows
+    readable = words(config, "hidden") if hidden else words(config, "activation")
     if (last + 1) * command["slices"] > readable:
         return True
     to = command["destination"]
@@ -70,7 +71,7 @@ def goes_beyond(config: AcceleratorConfig, command: Mapping[str, int], tokens: i
         return False
     channel_bytes = 1 if to == Destination.HIDDEN else 2
     last_row = (command["tiles"] - 1) * config.lanes * channel_bytes // config.width
-    writable = config.residual_rows if to == Destination.RESIDUAL else config.hidden_rows
+    writable = words(config, "residual") if to == Destination.RESIDUAL else words(config, "hidden")
     return last * command["pitch"] + last_row >= writable
 
 

@@ -10,6 +10,7 @@ from cocotb_tests.network.good_program import GoodProgram, good_program
 from cocotb_tests.network.run import LEAST_MEMORY
 from rtl_gen.config import get_config
 from rtl_gen.control.commands import Opcode
+from rtl_gen.interfaces.memories import words
 from rtl_gen.interfaces.packing import pack
 from rtl_gen.interfaces.program import (
     HEADER,
@@ -154,12 +155,12 @@ def _linear(rng: Random, tokens: int) -> dict[str, int]:
     alone = rng.random() < 0.2
     last = 0 if alone else tokens - 1
     most_slices = 4 * CONFIG.max_dim // CONFIG.width
-    readable = CONFIG.hidden_rows if source == Source.HIDDEN else CONFIG.activation_rows
+    readable = words(CONFIG, "hidden") if source == Source.HIDDEN else words(CONFIG, "activation")
     slices = rng.randint(1, min(most_slices, readable // (last + 1)))
     if to == Destination.QKV:
         tiles, pitch = rng.randint(1, 3 * CONFIG.chunks), rng.randint(0, largest("pitch"))
     else:
-        writable = CONFIG.residual_rows if to == Destination.RESIDUAL else CONFIG.hidden_rows
+        writable = words(CONFIG, "residual" if to == Destination.RESIDUAL else "hidden")
         pitch = rng.randint(0, min(writable // (last + 1), largest("pitch")))
         room = (writable - last * pitch) * CONFIG.chunks // (1 if to == Destination.HIDDEN else 2)
         tiles = rng.randint(1, min(4 * CONFIG.max_dim // CONFIG.lanes, room, 64 // slices + 1))
@@ -183,8 +184,9 @@ def _pool(rng: Random) -> dict[str, int]:
 
 
 def _attend(rng: Random, tokens: int) -> dict[str, int]:
-    pitch = rng.randint(0, min(largest("pitch"), (CONFIG.hidden_rows - 1) // max(1, tokens - 1)))
-    return {"pitch": pitch, "first": rng.randrange(CONFIG.hidden_rows - (tokens - 1) * pitch)}
+    rows = words(CONFIG, "hidden")
+    pitch = rng.randint(0, min(largest("pitch"), (rows - 1) // max(1, tokens - 1)))
+    return {"pitch": pitch, "first": rng.randrange(rows - (tokens - 1) * pitch)}
 
 
 def _count(rng: Random) -> dict[str, int]:
@@ -212,8 +214,8 @@ _LEGAL: dict[Opcode, Callable[[Random, int], dict[str, int]]] = {
 
 _LIMITS = {
     "target": range(16),
-    "count": [0, 1, CONFIG.max_tokens, CONFIG.max_tokens + 1, CONFIG.hidden_rows, 1 << 23],
-    "first": [0, 1, CONFIG.max_tokens - 1, CONFIG.hidden_rows - 1, CONFIG.hidden_rows],
+    "count": [0, 1, CONFIG.max_tokens, CONFIG.max_tokens + 1, words(CONFIG, "hidden"), 1 << 23],
+    "first": [0, 1, CONFIG.max_tokens - 1, words(CONFIG, "hidden") - 1, words(CONFIG, "hidden")],
     "address": [0, FREE, MEMORY_END, MEMORY_END - CONFIG.width, (1 << 32) - CONFIG.width],
     "pitch": [0, 1, CONFIG.chunks, 8, 9],
     "slices": [0, 1, 2, 8, 9],

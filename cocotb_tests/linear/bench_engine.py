@@ -22,7 +22,7 @@ from cocotb_tests.linear.layers import (
     saturate,
 )
 from rtl_gen.array.mac_array import MacArray
-from rtl_gen.interfaces.memories import LIST_LATENCY, READ_LATENCY
+from rtl_gen.interfaces.memories import LIST_LATENCY, READ_LATENCY, words
 from rtl_gen.interfaces.program import Destination, Source
 from rtl_gen.linear.engine import LinearEngine
 from rtl_gen.linear.tile_walker import TileWalker
@@ -44,11 +44,11 @@ class EngineBench(UnitBench):
         self.rows = self.source("payload__rows", self.pauses(payload_pauses))
         self.live, self.seen = [0], Counter()
         self.sources = {
-            Source.ACTIVATION: [self.row() for _ in range(config.activation_rows)],
-            Source.HIDDEN: [self.row() for _ in range(config.hidden_rows)],
+            Source.ACTIVATION: [self.row() for _ in range(words(config, "activation"))],
+            Source.HIDDEN: [self.row() for _ in range(words(config, "hidden"))],
         }
         self.memories = {name: {} for name in WRITTEN}
-        for address in range(0, config.residual_rows * config.width, 2):
+        for address in range(0, words(config, "residual") * config.width, 2):
             value = rng.choice([rng.randint(-32768, 32767), 0, 32767])
             self.memories["residual"] |= _bytes_at(address, [value], 2)
         self.gelu = int8s(rng, 256)
@@ -276,7 +276,7 @@ async def largest_accumulators(dut):
     bench = await begin(dut)
     config = bench.config
     bench.make_live([0, 3])
-    bench.sources[Source.ACTIVATION][:] = [[-128] * config.width] * config.activation_rows
+    bench.sources[Source.ACTIVATION][:] = [[-128] * config.width] * words(config, "activation")
     inputs = config.max_dim
     for destination in Destination:
         layer = bench.random_layer(destination, source=Source.ACTIVATION)

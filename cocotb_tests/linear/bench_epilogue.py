@@ -6,7 +6,7 @@ from cocotb.triggers import ClockCycles
 from cocotb_tests.harness.unit_bench import UnitBench
 from cocotb_tests.linear.layers import LARGEST, int8s, saturate
 from model.tests import formulas
-from rtl_gen.interfaces.memories import READ_LATENCY
+from rtl_gen.interfaces.memories import READ_LATENCY, words
 from rtl_gen.linear.epilogue import Epilogue
 
 GROUPS = 300
@@ -21,7 +21,7 @@ class EpilogueBench(UnitBench):
         self.gelu = int8s(self.rng, 256)
         self.rows = [
             [self.rng.choice([-32768, 32767, self.rng.randint(-99, 99)]) for _ in range(size)]
-            for _ in range(self.config.residual_rows)
+            for _ in range(words(self.config, "residual"))
         ]
         self.results = self.record("results__valid", "results__payload")
         self.serve("residual", self.rows.__getitem__, READ_LATENCY)
@@ -75,7 +75,7 @@ async def every_form(dut):
     for _ in range(GROUPS):
         totals = bench.totals()
         place = {
-            "row": rng.randrange(config.residual_rows),
+            "row": rng.randrange(words(config, "residual")),
             "tile": rng.randrange(1 << config.tile_bits),
         }
         bench.set(totals={"valid": 1, "payload": totals})

@@ -7,6 +7,7 @@ import cocotb
 
 from cocotb_tests.harness.compare import assert_equal
 from cocotb_tests.harness.unit_bench import UnitBench
+from rtl_gen.interfaces.memories import words
 from rtl_gen.interfaces.program import Destination
 from rtl_gen.linear.accumulate import Accumulators
 from rtl_gen.linear.epilogue import Epilogue
@@ -66,7 +67,7 @@ async def puts_groups_in_their_place(dut):
             step = {
                 "tile": rng.randrange(most),
                 "token": rng.randrange(config.max_tokens),
-                "row": rng.randrange(config.residual_rows - 4),
+                "row": rng.randrange(words(config, "residual") - 4),
             }
             result = {
                 name: [

@@ -4,6 +4,7 @@ import random
 from dataclasses import dataclass
 
 from rtl_gen.config import AcceleratorConfig
+from rtl_gen.interfaces.memories import words
 from rtl_gen.interfaces.program import Destination, Source
 
 PARAMETER_BYTES = {"bias": 4, "multiplier": 2, "shift": 1, "reserved": 1}
@@ -102,7 +103,7 @@ def random_layer(
     if destination == Destination.QKV:
         return draw_layer(rng, config, destination, 3 * config.chunks, slices, **fields)
     groups_a_row = config.chunks // (2 if destination in WIDE else 1)
-    of_all = config.residual_rows if destination == Destination.RESIDUAL else config.hidden_rows
+    of_all = words(config, "residual" if destination == Destination.RESIDUAL else "hidden")
     rows = of_all // config.max_tokens
     tiles = rng.randint(1, groups_a_row * rows)
     return draw_layer(rng, config, destination, tiles, slices, pitch=rows, **fields)

@@ -22,6 +22,7 @@ from model.layers import AttentionLayer, compile_layers, run_layers
 from model.networks import Network
 from rtl_gen.config import AcceleratorConfig, get_config
 from rtl_gen.control.commands import Opcode
+from rtl_gen.interfaces.memories import words
 from rtl_gen.interfaces.program import Destination, ErrorCode, Source
 from rtl_gen.interfaces.targets import Target, transfers
 from rtl_gen.linear.weight_buffer import parameter_rows
@@ -192,7 +193,7 @@ def random_program(config: AcceleratorConfig, rng: random.Random, length: int) -
             case Opcode.LINEAR:
                 tiles, slices = rng.choice([(1, 1), (rng.randint(1, 6), rng.randint(1, 5))])
                 rows = tiles * (parameter_rows(config) + slices * config.lanes)
-                fits = tokens * slices <= config.activation_rows
+                fits = tokens * slices <= words(config, "activation")
                 builder.emit(
                     opcode,
                     bytes(rows * config.width),

@@ -17,6 +17,7 @@ from cocotb_tests.network.run import LEAST_MEMORY, system_verilog
 from rtl_gen.config import get_config
 from rtl_gen.control.commands import Opcode
 from rtl_gen.interfaces.layouts import ADDRESS_BITS
+from rtl_gen.interfaces.memories import words
 from rtl_gen.interfaces.packing import pack
 from rtl_gen.interfaces.program import (
     HEADER,
@@ -175,7 +176,7 @@ def row_limits() -> Iterator[tuple[str, int, tuple, tuple]]:
     17 tokens have 136 hidden, 34 activation and 68 residual rows; a row is written in 4 parts of
     int8 channels, 2 of int16.
     """
-    assert (CONFIG.max_tokens, CONFIG.hidden_rows, CONFIG.chunks) == (17, 136, 4)
+    assert (CONFIG.max_tokens, words(CONFIG, "hidden"), CONFIG.chunks) == (17, 136, 4)
     hidden, logits, residual = Destination.HIDDEN, Destination.LOGITS, Destination.RESIDUAL
     attend = {"opcode": Opcode.ATTEND, "pitch": 8}
     yield "head", 17, (attend | {"first": 7},), (attend | {"first": 8},)

@@ -44,15 +44,14 @@ from rtl_gen.common.requantize import Requantizer
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.interfaces.command import Command, Reach
 from rtl_gen.interfaces.layouts import array_sums_layout, operands_layout
-from rtl_gen.interfaces.memories import READ_LATENCY, held, reads, writes
+from rtl_gen.interfaces.memories import READ_LATENCY, held, reads, words, writes
 from rtl_gen.interfaces.ports import always, function
 
 
 def _reaches(config: AcceleratorConfig, command: View) -> tuple[Reach]:
     """Row token * pitch + first of the hidden memory is written."""
-    return (
-        Reach(kind="written", pitch="pitch", offset=command.first, limit=config.hidden_rows - 1),
-    )
+    last_row = words(config, "hidden") - 1
+    return (Reach(kind="written", pitch="pitch", offset=command.first, limit=last_row),)
 
 
 ATTEND = Command(

@@ -100,6 +100,11 @@ def memory_plan(
     return {memory.name: memory for memory in memories}
 
 
+def words(config: AcceleratorConfig, memory: str) -> int:
+    """Of a bank of the memory, as built."""
+    return memory_plan(config)[memory].words
+
+
 def reads(config: AcceleratorConfig, unit: str) -> wiring.Signature:
     """The read ports of a unit, by memory."""
     plan = memory_plan(config).values()

@@ -6,6 +6,7 @@ from amaranth.utils import exact_log2
 
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.interfaces.command import Command, Reach
+from rtl_gen.interfaces.memories import words
 from rtl_gen.interfaces.program import Destination, ErrorCode, Source
 
 WIDE = (Destination.LOGITS, Destination.RESIDUAL)
@@ -27,6 +28,7 @@ def _reaches(config: AcceleratorConfig, command: View) -> tuple[Reach, Reach]:
     """It reads rows token * slices + 0 .. slices - 1 of its source and writes token * pitch + 0 ..
     rows of its tiles of its destination, none of them for QKV.
     """
+    last = {name: words(config, name) - 1 for name in ("activation", "hidden", "residual")}
     to, part_bits = command.destination, exact_log2(config.chunks)
     last_tile = (command.tiles - 1)[: len(command.tiles)]
     return (
@@ -34,16 +36,14 @@ def _reaches(config: AcceleratorConfig, command: View) -> tuple[Reach, Reach]:
             kind="read",
             pitch="slices",
             offset=(command.slices - 1)[: len(command.slices)],
-            limit=Mux(
-                command.source == Source.HIDDEN, config.hidden_rows - 1, config.activation_rows - 1
-            ),
+            limit=Mux(command.source == Source.HIDDEN, last["hidden"], last["activation"]),
             first_only=command.only_cls,
         ),
         Reach(
             kind="written",
             pitch="pitch",
             offset=Mux(to.matches(*WIDE), last_tile >> part_bits - 1, last_tile >> part_bits),
-            limit=Mux(to == Destination.RESIDUAL, config.residual_rows - 1, config.hidden_rows - 1),
+            limit=Mux(to == Destination.RESIDUAL, last["residual"], last["hidden"]),
             first_only=command.only_cls,
             applies=to != Destination.QKV,
         ),

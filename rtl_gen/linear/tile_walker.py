@@ -20,14 +20,14 @@ from amaranth.lib.wiring import In, Out
 
 from rtl_gen.common.contract import require
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.interfaces.memories import LIST_LATENCY, memory_plan
+from rtl_gen.interfaces.memories import LIST_LATENCY, memory_plan, words
 from rtl_gen.interfaces.ports import always
 from rtl_gen.linear.command import LINEAR
 
 
 def row_address_bits(config: AcceleratorConfig) -> int:
     """Address of a row in any memory that a linear layer reads or writes."""
-    return (config.hidden_rows - 1).bit_length()
+    return (words(config, "hidden") - 1).bit_length()
 
 
 def step_layout(config: AcceleratorConfig) -> StructLayout:

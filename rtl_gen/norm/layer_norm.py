@@ -26,7 +26,7 @@ from rtl_gen.common.saturate import saturate, saturate_half
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.interfaces.command import Command
 from rtl_gen.interfaces.layouts import residual_update_layout
-from rtl_gen.interfaces.memories import LIST_LATENCY, READ_LATENCY, reads, writes
+from rtl_gen.interfaces.memories import LIST_LATENCY, READ_LATENCY, reads, words, writes
 from rtl_gen.interfaces.ports import always
 from rtl_gen.interfaces.program import ErrorCode
 from rtl_gen.norm.norm_factor import DEVIATION_BITS, NormFactor, norm_factor_layout
@@ -185,7 +185,7 @@ class LayerNorm(wiring.Component):
         token = delay(m, self.reads.live_list.data, waiting, name="token")
         first_row = register(m, token * groups, name="first_row")
         first = delay(m, begins, address_time - 1, name="first")
-        address = Signal(range(config.residual_rows), reset_less=True)
+        address = Signal(range(words(config, "residual")), reset_less=True)
         group = Signal(range(config.norm_groups), reset_less=True)
         with m.If(first):
             m.d.sync += [address.eq(first_row), group.eq(0)]

@@ -29,7 +29,7 @@ from rtl_gen.common.requantize import Requantizer
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.interfaces.command import Command
 from rtl_gen.interfaces.layouts import residual_update_layout
-from rtl_gen.interfaces.memories import LIST_LATENCY, READ_LATENCY, reads, writes
+from rtl_gen.interfaces.memories import LIST_LATENCY, READ_LATENCY, reads, words, writes
 from rtl_gen.interfaces.ports import always
 from rtl_gen.interfaces.program import ErrorCode
 from rtl_gen.norm.layer_norm import illegal_dim
@@ -166,7 +166,7 @@ class Pool(wiring.Component):
         groups = command.dim >> exact_log2(self._config.norm_channels)
         token = Mux(sending >= LIST_LATENCY, command.first, self.reads.live_list.data)
         first_row = register(m, token * groups, name="first_row")
-        address = Signal(range(self._config.residual_rows), reset_less=True)
+        address = Signal(range(words(self._config, "residual")), reset_less=True)
         m.d.sync += address.eq(first_row + group)
         return address
 
