@@ -30,7 +30,7 @@ from cocotb_tests.harness.bench import parameters, start
 from cocotb_tests.harness.compare import assert_equal
 from cocotb_tests.network.bench_system import Host
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.interfaces.program import ErrorCode, record_rows
+from rtl_gen.interfaces.program import ErrorCode
 
 LIMIT_CYCLES = 5_000
 RESETS = 12
@@ -54,7 +54,6 @@ class Driver:
         image = np.load(given["image"]).tobytes()
         self.memory.contents[: len(image)] = image
         self.memory.start()
-        self.header = record_rows(self.config) * self.config.width
 
     async def error_of(self, address: int = 0) -> ErrorCode:
         """Run a program; returns its error."""
