@@ -38,6 +38,11 @@ def test_unit(simulator, unit, preset):
     run_unit(simulator, unit(config), config, seed=11)
 
 
+def test_walker_of_a_mask_of_one_word(simulator):
+    config = get_config("tiny", max_tokens=4)
+    run_unit(simulator, QueryWalker(config), config, seed=11)
+
+
 CONTRACTS = {
     QueryWalker: {
         "walk_in_a_walk": "started while it walks",
