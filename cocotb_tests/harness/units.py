@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from amaranth.lib import wiring
 
-from cocotb_tests.harness.runner import SimulationError, simulate
+from cocotb_tests.harness.runner import SimulationError, SimulationResult, simulate
 from rtl_gen.config import AcceleratorConfig
 
 
@@ -22,17 +22,17 @@ def run_unit(
     testcase: str | None = None,
     stops: str | None = None,
     **parameters: Any,
-) -> None:
+) -> SimulationResult | None:
     """`simulate` a unit; the bench is told its configuration, if it has one, and `parameters`.
 
     `bench` names another one of the folder, without "bench_". With `stops` the simulation has to
-    fail with this message, that of an assertion of the RTL.
+    fail with this message, that of an assertion of the RTL, and there is no result.
     """
     *_, folder, name = type(unit).__module__.split(".")
     if config is not None:
         parameters["config"] = config.as_dict()
     with pytest.raises(SimulationError, match=stops) if stops else nullcontext():
-        simulate(
+        return simulate(
             unit,
             name=name,
             simulator=simulator,
@@ -41,3 +41,4 @@ def run_unit(
             testcase=testcase,
             parameters=parameters,
         )
+    return None
