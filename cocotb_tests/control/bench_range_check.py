@@ -19,12 +19,8 @@ async def stays_inside(dut):
     bench = await RangeCheckBench.on(dut)
     arguments, expected = [], []
     while len(arguments) < 3000:
-        command, tokens = (
-            draw_command(bench.config, bench.rng),
-            bench.rng.choice(
-                [1, bench.config.max_tokens, bench.rng.randint(1, bench.config.max_tokens)]
-            ),
-        )
+        command, most = draw_command(bench.config, bench.rng), bench.config.max_tokens
+        tokens = bench.rng.choice([1, most, bench.rng.randint(1, most)])
         if any(field_errors(bench.config, command, tokens)):
             continue
         argument = {"command": command, "last_token": tokens - 1}

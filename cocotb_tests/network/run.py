@@ -58,16 +58,8 @@ def run_image(
 ) -> RtlRun:
     """Run an image, with the bytes `data` if they are not its own."""
     data = image.data if data is None else data
-    (run,) = run_images(
-        config,
-        image,
-        data[None],
-        simulator=simulator,
-        memory=memory,
-        seed=seed,
-        program_address=program_address,
-    )
-    return run
+    run = {"simulator": simulator, "memory": memory, "seed": seed}
+    return run_images(config, image, data[None], program_address=program_address, **run)[0]
 
 
 def run_images(

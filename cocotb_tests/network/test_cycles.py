@@ -119,8 +119,7 @@ def check_network(simulator, preset, shape, memory, *, density, keep, dump=False
     patches = random_patches(shape, 1, 2)
     generator = torch.Generator().manual_seed(3)
     masks = torch.rand(shape.mask_shape, generator=generator) < density
-    masks[..., 0] = True
-    masks[..., 0, :] = True
+    masks[..., 0] = masks[..., 0, :] = True
     image = compile_network(config, network, masks, keep, dump=dump)
     golden = trace(network, patches, masks, keep)
     predicted = predict_network(config, image, masks, golden, memory)

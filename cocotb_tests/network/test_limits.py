@@ -45,15 +45,9 @@ def run_full_network(
     tiles = max(c["tiles"] for c in image.commands if c["opcode"] == Opcode.LINEAR)
     assert slices == 4 * config.max_dim // config.width
     assert tiles == 4 * config.max_dim // config.lanes
-    golden = trace(network, patches, masks, [keep])
-    run = run_image(
-        config,
-        image,
-        image.with_patches(patches[0]),
-        simulator=simulator,
-        memory=MemoryModel(latency=5),
-        seed=5,
-    )
+    golden, data = trace(network, patches, masks, [keep]), image.with_patches(patches[0])
+    memory = MemoryModel(latency=5)
+    run = run_image(config, image, data, simulator=simulator, memory=memory, seed=5)
     assert check_network(image, golden, run) > shape.tokens * shape.dim
 
 

@@ -30,32 +30,21 @@ def random_masks(shape: Network, density: float, seed: int) -> torch.Tensor:
     """Random entries, CLS row and column kept."""
     generator = torch.Generator().manual_seed(seed)
     masks = torch.rand(shape.mask_shape, generator=generator) < density
-    masks[..., 0] = True
-    masks[..., 0, :] = True
+    masks[..., 0] = masks[..., 0, :] = True
     return masks
 
 
-def run_and_check(preset, shape, simulator, *, density, keep, memory, seed, dump=True):
-    network = random_network(shape, seed)
-    masks = random_masks(shape, density, seed)
-    return check_on(
-        preset, network, masks, simulator, keep=keep, memory=memory, seed=seed, dump=dump
-    )
+def run_and_check(preset, shape, simulator, *, density, keep, memory, seed):
+    network, masks = random_network(shape, seed), random_masks(shape, density, seed)
+    return check_on(preset, network, masks, simulator, keep=keep, memory=memory, seed=seed)
 
 
-def check_on(preset, network, masks, simulator, *, keep, memory, seed, dump=True):
-    patches = random_patches(network.shape, 1, seed)
-    image = compile_network(PRESETS[preset], network, masks, keep, dump=dump)
-    golden = trace(network, patches, masks, keep)
-    run = run_image(
-        PRESETS[preset],
-        image,
-        image.with_patches(patches[0]),
-        simulator=simulator,
-        memory=memory,
-        seed=seed,
-    )
-    return check_network(image, golden, run)
+def check_on(preset, network, masks, simulator, *, keep, memory, seed):
+    config, patches = PRESETS[preset], random_patches(network.shape, 1, seed)
+    image = compile_network(config, network, masks, keep, dump=True)
+    data = image.with_patches(patches[0])
+    run = run_image(config, image, data, simulator=simulator, memory=memory, seed=seed)
+    return check_network(image, trace(network, patches, masks, keep), run)
 
 
 @pytest.mark.parametrize(
