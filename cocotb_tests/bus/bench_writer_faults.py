@@ -4,14 +4,7 @@ import cocotb
 from cocotb.handle import HierarchyObject
 from cocotb.triggers import ClockCycles
 
-from cocotb_tests.bus.faulty_memory import (
-    DECERR,
-    EXOKAY,
-    OKAY,
-    SLVERR,
-    Faults,
-    FaultyMemory,
-)
+from cocotb_tests.bus.faulty_memory import DECERR, EXOKAY, OKAY, SLVERR, Faults, FaultyMemory
 from cocotb_tests.harness.unit_bench import UnitBench
 from rtl_gen.bus.row_writer import RowWriter
 

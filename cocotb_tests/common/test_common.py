@@ -3,7 +3,7 @@
 import pytest
 from amaranth.hdl import unsigned
 
-from cocotb_tests.harness.runner import simulate
+from cocotb_tests.harness.units import run_unit
 from rtl_gen import numerics
 from rtl_gen.common.queue import Queue
 from rtl_gen.common.reciprocal import Reciprocal
@@ -21,33 +21,16 @@ QUEUE_BITS = 12
 )
 def test_requantizer(simulator, input_bits, output_bits):
     sizes = {"elements": ELEMENTS, "input_bits": input_bits, "output_bits": output_bits}
-    simulate(
-        Requantizer(**sizes),
-        name="requantizer",
-        simulator=simulator,
-        bench="cocotb_tests.common.bench_requantize",
-        parameters={**sizes, "seed": 3},
-    )
+    run_unit(simulator, Requantizer(**sizes), **sizes, seed=3)
 
 
 @pytest.mark.parametrize(("preset", "exhaustive"), [("tiny", True), ("default", False)])
 def test_reciprocal(simulator, preset, exhaustive):
     bits = get_config(preset).exp_sum_bits
-    simulate(
-        Reciprocal(bits),
-        name="reciprocal",
-        simulator=simulator,
-        bench="cocotb_tests.common.bench_reciprocal",
-        parameters={"bits": bits, "exhaustive": exhaustive, "seed": 11},
-    )
+    run_unit(simulator, Reciprocal(bits), bits=bits, exhaustive=exhaustive, seed=11)
 
 
 @pytest.mark.parametrize("depth", [2, 8])
 def test_queue(simulator, depth):
-    simulate(
-        Queue(unsigned(QUEUE_BITS), depth),
-        name="queue",
-        simulator=simulator,
-        bench="cocotb_tests.common.bench_queue",
-        parameters={"depth": depth, "bits": QUEUE_BITS, "seed": 4},
-    )
+    unit = Queue(unsigned(QUEUE_BITS), depth)
+    run_unit(simulator, unit, depth=depth, bits=QUEUE_BITS, seed=4)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import cocotb
 from cocotb.handle import HierarchyObject
 
+from cocotb_tests.control.commands import build_program
 from cocotb_tests.control.legality import waits
 from cocotb_tests.harness.compare import assert_equal
 from cocotb_tests.harness.unit_bench import UnitBench
@@ -16,16 +17,7 @@ from rtl_gen.control.commands import COMMANDS, Opcode
 from rtl_gen.control.dispatcher import SENT, Dispatcher
 from rtl_gen.interfaces.command import Command
 from rtl_gen.interfaces.memories import words
-from rtl_gen.interfaces.program import (
-    HEADER,
-    MAGIC,
-    VERSION,
-    Destination,
-    ErrorCode,
-    command_layout,
-    pack_record,
-    record_bytes,
-)
+from rtl_gen.interfaces.program import MAGIC, VERSION, Destination, ErrorCode, record_bytes
 from rtl_gen.interfaces.targets import Target
 
 ADDRESS = 4096
@@ -114,17 +106,14 @@ class DispatcherBench(UnitBench):
         config = self.config
         self.started.clear(), self.payloads.clear(), self.cleared.clear()
         self.expected_rows = [rows for _, rows in program if rows]
-        data, self.sent = b"", []
+        parts, self.sent = [], []
         for command, rows in program:
             payload = [self.rng.getrandbits(config.row_bits) for _ in range(rows)]
             self.sent += payload
-            data += pack_record(config, command_layout(config), command)
-            data += b"".join(row.to_bytes(config.width, "little") for row in payload)
-        count = len(data) // config.width
-        fields = {"magic": MAGIC, "version": VERSION, "digest": int(config.digest(), 16)}
-        record = pack_record(config, HEADER, fields | {"rows": count} | header)
+            parts += [command, *(row.to_bytes(config.width, "little") for row in payload)]
         self.host.put([address])
-        feeding = cocotb.start_soon(self._feed(record, data, address, lost))
+        data = build_program(config, *parts, **header)
+        feeding = cocotb.start_soon(self._feed(data, address, lost))
         await self.until("host__busy")
         while self.get("host__busy"):
             await self.edge
@@ -133,8 +122,10 @@ class DispatcherBench(UnitBench):
         assert_equal("clears", len(self.cleared), 1)
         return ErrorCode(self.get("host__error"))
 
-    async def _feed(self, header: bytes, data: bytes, address: int, lost: int | None) -> None:
-        for part, place in ((header, address), (data, address + record_bytes(self.config))):
+    async def _feed(self, program: bytes, address: int, lost: int | None) -> None:
+        size = record_bytes(self.config)
+        header, data = program[:size], program[size:]
+        for part, place in ((header, address), (data, address + size)):
             (request,) = await self.requests.receive(1)
             width = self.config.width
             size = min(len(part) // width, request["rows"])

@@ -1,11 +1,24 @@
-"""Random commands for benches: every opcode, fields small, large and around their limits."""
+"""Programs for benches, and random commands: fields small, large and around their limits."""
 
 import random
+from collections.abc import Mapping
 
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.commands import COMMANDS
-from rtl_gen.interfaces.program import command_layout
+from rtl_gen.interfaces.program import HEADER, MAGIC, VERSION, command_layout, pack_record
 from rtl_gen.interfaces.targets import Target, transfers
+
+
+def build_program(
+    config: AcceleratorConfig, *parts: Mapping[str, int] | bytes, **others: int
+) -> bytes:
+    """A program of commands, legal or not, and payloads; `others` replace fields of its header."""
+    layout = command_layout(config)
+    records = (p if isinstance(p, bytes) else pack_record(config, layout, p) for p in parts)
+    body = b"".join(records)
+    rows = len(body) // config.width
+    right = {"magic": MAGIC, "version": VERSION, "digest": int(config.digest(), 16), "rows": rows}
+    return pack_record(config, HEADER, right | others) + body
 
 
 def draw_command(config: AcceleratorConfig, rng: random.Random) -> dict[str, int]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cocotb_tests.harness.runner import simulate
+from cocotb_tests.harness.units import run_unit
 from rtl_gen.config import get_config
 from rtl_gen.control.registers import Access, RegisterMap, Registers
 
@@ -16,13 +16,8 @@ COUNTERS = {
 
 def test_registers(simulator):
     config = get_config("default")
-    simulate(
-        Registers(config, COUNTERS),
-        name="registers",
-        simulator=simulator,
-        bench="cocotb_tests.control.bench_registers",
-        parameters={"config": config.as_dict(), "counters": [*COUNTERS.items()], "seed": 3},
-    )
+    unit = Registers(config, COUNTERS)
+    run_unit(simulator, unit, config, counters=[*COUNTERS.items()], seed=3)
 
 
 def test_map_of_registers():

@@ -19,7 +19,6 @@ from cocotb_tests.bus.simulated_memory import MemoryAccess
 from cocotb_tests.harness.bench import CLOCK_PERIOD_NS, parameters, report, start
 from cocotb_tests.network.bench_system import Host
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.control.registers import CONTROL_BITS
 from rtl_gen.interfaces.program import ErrorCode
 
 GOOD_LATENCY = 5
@@ -56,17 +55,9 @@ class Driver:
             self.holds[address : address + len(data)] = np.frombuffer(data, np.uint8)
             self.stored[address : address + len(data)] = False
 
-    async def status(self) -> set[str]:
-        """Names of the bits that are set, but for `quiet`, which has its own time."""
-        return await self.host.status() - {"quiet"}
-
-    async def control(self, name: str) -> None:
-        await self.host.write("control", 1 << CONTROL_BITS[name])
-
     async def run(self, address: int, limit_cycles: int) -> int | None:
         """Start a program; the cycles until its interrupt, None if that does not come."""
-        await self.host.write("program_address", address)
-        await self.control("start")
+        await self.host.start(address)
         began = get_sim_time("ns")
         if not int(self.dut.irq.value):
             try:
@@ -101,7 +92,7 @@ class Driver:
 
     async def ended(self, case: dict) -> dict:
         """Code of the program that ended, and what is wrong with that."""
-        code, status = await self.host.read("error"), await self.status()
+        code, status = await self.host.read("error"), await self.host.progress()
         expected = {"done", "error"} if code else {"done"}
         problem = None
         if case["codes"] is not None and code not in case["codes"]:
@@ -109,26 +100,25 @@ class Driver:
             problem = f"ended in {ErrorCode(code).name}: expected {names}"
         elif status != expected:
             problem = f"status {sorted(status)} with code {code}"
-        await self.control("clear")
-        if await self.status() or int(self.dut.irq.value):
+        await self.host.control("clear")
+        if await self.host.progress() or int(self.dut.irq.value):
             problem = problem or "the end stays after its acknowledgement"
         return {"code": code, "problem": problem}
 
     async def reset_within(self, case: dict, cycles: int) -> str | None:
         """The program once more, reset on its way; what is wrong."""
-        await self.host.write("program_address", case["address"])
-        await self.control("start")
+        await self.host.start(case["address"])
         await ClockCycles(self.dut.clk, max(1, cycles - case["reset_before_end"]))
         return await self.reset()
 
     async def reset(self) -> str | None:
         """A soft reset; what is wrong after it."""
-        await self.control("reset")
+        await self.host.control("reset")
         for _ in range(SETTLE_CYCLES):
             await RisingEdge(self.dut.clk)
             if int(self.dut.irq.value):
                 return "an interrupt after a soft reset"
-        status = await self.status()
+        status = await self.host.progress()
         return f"status {sorted(status)} after a soft reset" if status else None
 
     async def good(self) -> str | None:
@@ -140,11 +130,11 @@ class Driver:
         await self.put(good["result"], bytes(len(good["bytes"])))
         if await self.run(0, GOOD_LIMIT_CYCLES) is None:
             return "the good program does not end"
-        status, code = await self.status(), await self.host.read("error")
+        status, code = await self.host.progress(), await self.host.read("error")
         stored = await self.memory.read(good["result"], len(good["bytes"]))
         self.holds[good["result"] : good["result"] + len(stored)] = np.frombuffer(stored, np.uint8)
         counters = [await self.host.read(name) for name in COUNTERS]
-        await self.control("clear")
+        await self.host.control("clear")
         if self.first_counters is None:
             self.first_counters = counters
         if code or status != {"done"}:

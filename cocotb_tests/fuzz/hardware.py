@@ -45,11 +45,7 @@ def run_cases(cases: Sequence[Case], simulator: str) -> list[Outcome]:
         parameters = {
             "config": CONFIG.as_dict(),
             "memory_bytes": MEMORY_END,
-            "good": {
-                "program": right.data.tolist(),
-                "result": right.result,
-                "bytes": list(right.bytes),
-            },
+            "good": {"program": right.data.tolist(), **right.expectation},
             "contents": str(path),
             "cases": [_description(case) for case in cases],
         }

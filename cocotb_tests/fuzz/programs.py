@@ -1,27 +1,17 @@
 """Programs before they are damaged, on the preset `tiny`: a whole network's, and random ones."""
 
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, partial
 from random import Random
 
-from amaranth.lib.data import StructLayout
-
+from cocotb_tests.control.commands import build_program
 from cocotb_tests.network.good_program import GoodProgram, good_program
 from cocotb_tests.network.run import LEAST_MEMORY
 from rtl_gen.config import get_config
 from rtl_gen.control.commands import Opcode
 from rtl_gen.interfaces.memories import words
 from rtl_gen.interfaces.packing import pack
-from rtl_gen.interfaces.program import (
-    HEADER,
-    MAGIC,
-    VERSION,
-    Destination,
-    Source,
-    command_layout,
-    pack_record,
-    record_bytes,
-)
+from rtl_gen.interfaces.program import Destination, Source, command_layout, record_bytes
 from rtl_gen.interfaces.targets import transfers
 from rtl_gen.linear.weight_buffer import parameter_rows
 
@@ -45,20 +35,7 @@ def good() -> GoodProgram:
     return good_program(CONFIG)
 
 
-def record(layout: StructLayout, fields: Mapping[str, int]) -> bytes:
-    """A header or command, legal or not."""
-    return pack_record(CONFIG, layout, fields)
-
-
-def build(body: bytes, **fields: int) -> bytes:
-    """A program with its header, whose `fields` may be others than the right ones."""
-    right = {
-        "magic": MAGIC,
-        "version": VERSION,
-        "digest": int(CONFIG.digest(), 16),
-        "rows": -(-len(body) // CONFIG.width),
-    }
-    return record(HEADER, right | fields) + body
+build = partial(build_program, CONFIG)
 
 
 def legal_program(rng: Random) -> bytes:

@@ -11,7 +11,7 @@ from cocotb_tests.fuzz.attempts import Attempt, Ending, Node, judge
 from cocotb_tests.fuzz.cases import Behaviour, Case, Splice
 from cocotb_tests.fuzz.hardware import run_cases, smallest
 from cocotb_tests.fuzz.kinds import KINDS, RESPONSES, draw_case
-from cocotb_tests.fuzz.programs import COMMAND, CONFIG, FREE, RECORD, SLOT, build, good, record
+from cocotb_tests.fuzz.programs import CONFIG, FREE, RECORD, SLOT, build, good
 from cocotb_tests.fuzz.software import run_round
 from cocotb_tests.fuzz.targets import TARGETS
 from model.commands import attention
@@ -88,8 +88,7 @@ def test_attempts_follow_from_their_round(monkeypatch):
     ],
 )
 def test_foresight(commands, codes, stores):
-    body = b"".join(record(COMMAND, command) for command in commands)
-    foreseen = Case(0, "", build(body)).foresee()
+    foreseen = Case(0, "", build(*commands)).foresee()
     assert {code.name for code in foreseen.codes} == codes
     assert foreseen.stores == stores
 
@@ -115,8 +114,7 @@ def test_a_wrong_foresight_is_noticed_and_shrunk(monkeypatch):
 def test_a_write_astray_is_noticed(monkeypatch):
     """As a STORE would be that writes elsewhere: here the bench does not know of it."""
     stored = {"opcode": Opcode.STORE, "target": Target.KEY, "count": 1, "address": 0x3_0000}
-    body = record(COMMAND, stored) + record(COMMAND, {"opcode": Opcode.HALT})
-    case = Case(0, "legal", build(body))
+    case = Case(0, "legal", build(stored, {"opcode": Opcode.HALT}))
     assert run_cases([case], "verilator")[0].problem is None
     foresee = Case.foresee
     monkeypatch.setattr(Case, "foresee", lambda self: replace(foresee(self), stores=[]))
@@ -129,9 +127,9 @@ def test_faults_reach_the_program(beat):
     """On any beat of a row, with any response but OKAY."""
     first, size = beat * CONFIG.bus_bytes, CONFIG.bus_bytes
     stored = {"opcode": Opcode.STORE, "target": Target.KEY, "count": 1, "address": FREE}
-    body = record(COMMAND, stored) + record(COMMAND, {"opcode": Opcode.HALT})
+    program = build(stored, {"opcode": Opcode.HALT})
     cases = [
-        Case(number, "faults", build(body), behaviour=Behaviour(faults=faults, response=response))
+        Case(number, "faults", program, behaviour=Behaviour(faults=faults, response=response))
         for number, (faults, response) in enumerate(
             (range(place + first, place + first + size), response)
             for place in (SLOT + RECORD, FREE)

@@ -3,12 +3,10 @@
 A pytest function asks for a simulation; `simulator` is a fixture that runs it once per simulator:
 
     # cocotb_tests/pruning/test_topk.py
-    from cocotb_tests.harness.runner import simulate
+    from cocotb_tests.harness.units import run_unit
 
     def test_topk(simulator):
-        simulate(TopK(config), name="topk", simulator=simulator,
-                 bench="cocotb_tests.pruning.bench_topk",
-                 parameters={"config": config.as_dict(), "seed": 5})
+        run_unit(simulator, TopK(config), config, seed=5)
 
 The bench runs inside the simulator and drives the component's ports:
 
@@ -27,7 +25,7 @@ The bench runs inside the simulator and drives the component's ports:
         scores, kept = bench.source("scores", bench.pauses(0.3)), bench.sink("kept")
         scores.put([5, 1, 7])
         assert_equal("kept", await kept.receive(2), [0, 2])
-        report(cycles=bench.cycle)    # -> simulate(...).values["cycles"]
+        report(cycles=bench.cycle)    # in the `values` of what `simulate` returns
 
 Runs, logs and builds are under `build/sim/`; `WAVES=1` also writes a waveform. An RTL assertion
 (`m.d.sync += Assert(...)`) fails the run on both simulators. Memories start with random contents.

@@ -61,9 +61,10 @@ def simulate(
     parameters: dict[str, Any] | None = None,
     testcase: str | None = None,
     seed: int = 1,
-    waves: bool | None = None,
 ) -> SimulationResult:
     """Run the cocotb tests of the module `bench` on `design` and raise if any fails.
+
+    If the environment says WAVES=1, the run writes a waveform.
 
     Parameters
     ----------
@@ -76,15 +77,13 @@ def simulate(
     parameters : JSON-able values that the bench reads with `harness.parameters()`
     testcase : run this cocotb test only
     seed : of cocotb's `random` and of the memories' contents at power-up
-    waves : write a waveform; by default if the environment says WAVES=1, as cocotb does
 
     Raises
     ------
     SimulationError : a test failed, no test ran, or the simulator stopped (an RTL assertion)
     UserError : the simulator is not installed, the disk is full
     """
-    if waves is None:
-        waves = is_on("WAVES", os.environ.get("WAVES", ""))
+    waves = is_on("WAVES", os.environ.get("WAVES", ""))
     runner = simulators.make_runner(simulator)
     if not isinstance(design, Design):
         design = emit(design, name)

@@ -51,11 +51,7 @@ class StreamSource(_StreamPort):
     """Drives an input stream. A pause delays the next item; it never takes valid back."""
 
     def __init__(
-        self,
-        dut: HierarchyObject,
-        name: str,
-        shape: Any,
-        pauses: Iterable[bool] | None = None,
+        self, dut: HierarchyObject, name: str, shape: Any, pauses: Iterable[bool] | None = None
     ) -> None:
         super().__init__(dut, name, shape, pauses)
         self._queue: deque[int] = deque()
@@ -99,11 +95,7 @@ class StreamSink(_StreamPort):
     """Takes items from an output stream; ready is low in the cycles that `pauses` names."""
 
     def __init__(
-        self,
-        dut: HierarchyObject,
-        name: str,
-        shape: Any,
-        pauses: Iterable[bool] | None = None,
+        self, dut: HierarchyObject, name: str, shape: Any, pauses: Iterable[bool] | None = None
     ) -> None:
         super().__init__(dut, name, shape, pauses)
         if pauses is not None and self._ready is None:

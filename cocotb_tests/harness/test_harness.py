@@ -6,22 +6,14 @@ import pytest
 
 from cocotb_tests.harness.echo import Echo
 from cocotb_tests.harness.runner import SimulationError, simulate
+from cocotb_tests.harness.units import run_unit
 from rtl_gen.emit.verilog import Design
 from rtl_gen.errors import UserError
 
-BENCH = "cocotb_tests.harness.bench_echo"
 
-
-def run(simulator: str, testcase: str, *, waves: bool | None = None, **parameters):
-    return simulate(
-        Echo(),
-        name="echo",
-        simulator=simulator,
-        bench=BENCH,
-        testcase=testcase,
-        parameters={"seed": 3, "items": 2, "source_pauses": 0, "sink_pauses": 0} | parameters,
-        waves=waves,
-    )
+def run(simulator: str, testcase: str, **parameters):
+    given = {"seed": 3, "items": 2, "source_pauses": 0, "sink_pauses": 0} | parameters
+    return run_unit(simulator, Echo(), testcase=testcase, **given)
 
 
 @pytest.mark.parametrize(("source_pauses", "sink_pauses"), [(0, 0), (0.5, 0), (0, 0.5), (0.3, 0.3)])
@@ -35,20 +27,18 @@ def test_items_pass_with_stalls(simulator, source_pauses, sink_pauses):
         assert result.values["cycles"] == 3 * 40
 
 
-def test_waveform_is_written(simulator):
-    assert run(simulator, "items_pass", waves=True).waves.stat().st_size > 0
-
-
 @pytest.mark.parametrize(("word", "wanted"), [("no", False), ("0", False), ("True", True)])
 def test_the_environment_switches_waves(simulator, monkeypatch, word, wanted):
     monkeypatch.setenv("WAVES", word)
-    assert (run(simulator, "items_pass").waves is not None) == wanted
+    waves = run(simulator, "items_pass").waves
+    assert (waves is not None) == wanted
+    assert not wanted or waves.stat().st_size
 
 
 def test_other_words_for_waves_are_refused(simulator, monkeypatch):
     monkeypatch.setenv("WAVES", "maybe")
     with pytest.raises(UserError, match="WAVES=maybe: expected one of 1, yes"):
-        simulate(Design("echo", "", {}), simulator=simulator, bench=BENCH)
+        simulate(Design("echo", "", {}), simulator=simulator, bench="bench_echo")
 
 
 def test_a_full_disk_is_told(simulator, monkeypatch):

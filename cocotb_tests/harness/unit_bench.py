@@ -167,15 +167,17 @@ class UnitBench:
 
     def serve(self, port: str, contents: Callable[[int], Any], latency: int) -> None:
         """Be the memory behind a read port of the unit: `contents` of its addresses, None for any
-        that has none, which leaves `data` as it is.
+        that has none, which leaves `data` as it is. The address of a single word is no port.
         """
         words = deque([None] * (latency - 1))
+        wire = getattr(self.dut, f"{port}__address", None)
 
         async def answer() -> None:
             while True:
                 await self.until(f"{port}__enable")
-                address = self.dut[f"{port}__address"].value
-                words.append(contents(int(address)) if address.is_resolvable else None)
+                address = 0 if wire is None else wire.value
+                known = wire is None or address.is_resolvable
+                words.append(contents(int(address)) if known else None)
                 if (word := words.popleft()) is not None:
                     self.set(**{f"{port}__data": word})
 

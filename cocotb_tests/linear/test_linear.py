@@ -1,9 +1,8 @@
 """Linear layers and their units on both simulators."""
 
 import pytest
-from amaranth.lib import wiring
 
-from cocotb_tests.harness.runner import SimulationError, simulate
+from cocotb_tests.harness.units import run_unit
 from rtl_gen.config import AcceleratorConfig, get_config
 from rtl_gen.linear.accumulate import Accumulators
 from rtl_gen.linear.engine import LinearEngine
@@ -23,51 +22,39 @@ CONFIGS = {
 }
 
 TINY, DRAIN = CONFIGS["tiny"], 13
-QUEUE = {"drain": DRAIN}
-
-
-def run(unit: wiring.Component, simulator: str, config: AcceleratorConfig, **arguments) -> None:
-    name = type(unit).__module__.rpartition(".")[2]
-    parameters = {"config": config.as_dict(), "seed": 31} | arguments.pop("parameters", {})
-    simulate(
-        unit,
-        name=f"linear_{name}",
-        simulator=simulator,
-        bench=f"cocotb_tests.linear.bench_{name}",
-        parameters=parameters,
-        **arguments,
-    )
 
 
 @pytest.mark.parametrize("preset", CONFIGS)
 def test_engine(simulator, preset):
-    run(LinearEngine(CONFIGS[preset]), simulator, CONFIGS[preset])
+    run_unit(simulator, LinearEngine(CONFIGS[preset]), CONFIGS[preset], seed=31)
 
 
 @pytest.mark.parametrize("preset", ["tiny", "broad"])
 @pytest.mark.parametrize("unit", [WeightBuffer, TileWalker, Epilogue, Placement])
 def test_unit(simulator, unit, preset):
-    run(unit(CONFIGS[preset]), simulator, CONFIGS[preset])
+    run_unit(simulator, unit(CONFIGS[preset]), CONFIGS[preset], seed=31)
 
 
 @pytest.mark.parametrize("preset", ["tiny", "broad"])
 def test_accumulators(simulator, preset):
-    config, parameters = CONFIGS[preset], {"apart": Accumulators.REVISIT_CYCLES}
-    run(Accumulators(config), simulator, config, parameters=parameters)
-
-
-@pytest.mark.parametrize("testcase", ["starts_when_drained", "starts_when_told"])
-def test_queue(simulator, testcase):
-    run(LayerQueue(TINY, drain=DRAIN), simulator, TINY, parameters=QUEUE, testcase=testcase)
+    config = CONFIGS[preset]
+    run_unit(simulator, Accumulators(config), config, apart=Accumulators.REVISIT_CYCLES, seed=31)
 
 
 def test_accumulators_revisited_too_early(simulator):
-    parameters = {"apart": Accumulators.REVISIT_CYCLES - 1}
-    with pytest.raises(SimulationError, match="a token again before its sums are written"):
-        run(Accumulators(TINY), simulator, TINY, parameters=parameters, testcase="revisit")
+    apart, message = Accumulators.REVISIT_CYCLES - 1, "a token again before its sums are written"
+    parameters = {"testcase": "revisit", "apart": apart, "seed": 31}
+    run_unit(simulator, Accumulators(TINY), TINY, stops=message, **parameters)
 
 
-def test_queue_starts_while_walked(simulator):
-    queue = LayerQueue(TINY, drain=DRAIN)
-    with pytest.raises(SimulationError, match="a layer starts while another is walked"):
-        run(queue, simulator, TINY, parameters=QUEUE, testcase="start_while_walked")
+@pytest.mark.parametrize(
+    ("testcase", "message"),
+    [
+        ("starts_when_drained", None),
+        ("starts_when_told", None),
+        ("start_while_walked", "a layer starts while another is walked"),
+    ],
+)
+def test_queue(simulator, testcase, message):
+    parameters = {"testcase": testcase, "drain": DRAIN, "seed": 31}
+    run_unit(simulator, LayerQueue(TINY, drain=DRAIN), TINY, stops=message, **parameters)

@@ -1,14 +1,13 @@
 """On-chip memories on both simulators, and on Amaranth's own."""
 
 import random
-from typing import Any
 
 import pytest
 from amaranth.hdl import unsigned
 from amaranth.sim import Simulator
 
 from cocotb_tests.harness.compare import assert_equal
-from cocotb_tests.harness.runner import SimulationError, simulate
+from cocotb_tests.harness.units import run_unit
 from cocotb_tests.memory.some_memory import some_memory
 from cocotb_tests.memory.words import Words
 from rtl_gen.memory.bank import Bank
@@ -19,13 +18,8 @@ WORDS, BITS = 6, 12
 
 @pytest.mark.parametrize("chunks", [1, 3])
 def test_row_memory(simulator, chunks):
-    simulate(
-        RowMemory(depth=WORDS, shape=unsigned(BITS), chunks=chunks),
-        name="row_memory",
-        simulator=simulator,
-        bench="cocotb_tests.memory.bench_row_memory",
-        parameters={"depth": WORDS, "bits": BITS, "chunks": chunks, "seed": 2},
-    )
+    unit = RowMemory(depth=WORDS, shape=unsigned(BITS), chunks=chunks)
+    run_unit(simulator, unit, depth=WORDS, bits=BITS, chunks=chunks, seed=2)
 
 
 def test_row_memory_in_amaranth():
@@ -52,24 +46,16 @@ def test_row_memory_in_amaranth():
     assert_equal("data", actual[WORDS:], expected[WORDS:])
 
 
-def run_bank(simulator: str, testcase: str, *, banks: int, chunks: int, **parameters: Any) -> None:
-    memory = {"words": WORDS, "bits": BITS, "banks": banks, "chunks": chunks}
-    simulate(
-        Bank(some_memory(**memory)),
-        name="bank",
-        simulator=simulator,
-        bench="cocotb_tests.memory.bench_bank",
-        testcase=testcase,
-        parameters={"memory": memory, "seed": 2} | parameters,
-    )
-
-
 @pytest.mark.parametrize(("banks", "chunks"), [(1, 3), (2, 1), (4, 3)])
 def test_bank(simulator, banks, chunks):
-    run_bank(simulator, "any_unit_reads_what_any_wrote", banks=banks, chunks=chunks)
+    memory = {"words": WORDS, "bits": BITS, "banks": banks, "chunks": chunks}
+    parameters = {"testcase": "any_unit_reads_what_any_wrote", "memory": memory, "seed": 2}
+    run_unit(simulator, Bank(some_memory(**memory)), **parameters)
 
 
 @pytest.mark.parametrize(("ports", "done"), [("reads", "read"), ("writes", "written")])
 def test_two_units_at_once_stop_the_simulation(simulator, ports, done):
-    with pytest.raises(SimulationError, match=f"some: {done} by two units"):
-        run_bank(simulator, "two_at_once", banks=2, chunks=1, collide=ports)
+    memory = {"words": WORDS, "bits": BITS, "banks": 2, "chunks": 1}
+    parameters = {"testcase": "two_at_once", "memory": memory, "collide": ports, "seed": 2}
+    message = f"some: {done} by two units"
+    run_unit(simulator, Bank(some_memory(**memory)), stops=message, **parameters)

@@ -7,6 +7,7 @@ address and the contents of what it stores; `memory_bytes`; `storer`, a program 
 
 import random
 from collections.abc import Callable
+from typing import Self
 
 import cocotb
 import numpy as np
@@ -29,8 +30,7 @@ from cocotb_tests.harness.bench import parameters, start
 from cocotb_tests.harness.compare import assert_equal
 from cocotb_tests.network.bench_system import Host
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.control.registers import CONTROL_BITS
-from rtl_gen.interfaces.program import ErrorCode, record_rows
+from rtl_gen.interfaces.program import ErrorCode
 
 LIMIT_CYCLES = 5_000
 RESETS = 12
@@ -40,6 +40,11 @@ RESETS = 12
 class Driver:
     """Host and memory of one test."""
 
+    @classmethod
+    async def on(cls, dut) -> Self:
+        await start(dut)
+        return cls(dut)
+
     def __init__(self, dut):
         self.given = given = parameters()
         self.dut = dut
@@ -48,17 +53,13 @@ class Driver:
         self.memory = FaultyMemory(dut, "m_axi_", self.config.bus_bytes, given["memory_bytes"])
         image = np.load(given["image"]).tobytes()
         self.memory.contents[: len(image)] = image
-        self.header = record_rows(self.config) * self.config.width
-
-    async def begin(self) -> None:
-        await start(self.dut)
         self.memory.start()
 
     async def error_of(self, address: int = 0) -> ErrorCode:
         """Run a program; returns its error."""
         await self.host.run(address, LIMIT_CYCLES)
         error = ErrorCode(await self.host.read("error"))
-        await self.host.acknowledge()
+        await self.host.control("clear")
         return error
 
     async def quiet(self) -> None:
@@ -95,8 +96,7 @@ def in_burst(index: int, change: Callable[[list[Beat]], list[Beat]]) -> Faults:
 async def read_faults(dut):
     """In the header, in the first burst of the program and in a later one: READ_FAILED, quiet, and
     the next program is right."""
-    driver = Driver(dut)
-    await driver.begin()
+    driver = await Driver.on(dut)
     kinds = {
         "EXOKAY on the first beat": lambda beats: with_response(beats, 0, EXOKAY),
         "SLVERR on the last beat": lambda beats: with_response(beats, len(beats) - 1, SLVERR),
@@ -115,8 +115,7 @@ async def read_faults(dut):
 @cocotb.test()
 async def write_faults(dut):
     """Every bad response, and one before the row has left: WRITE_FAILED."""
-    driver = Driver(dut)
-    await driver.begin()
+    driver = await Driver.on(dut)
     for response in (EXOKAY, SLVERR, DECERR):
         faults = Faults(respond=lambda _, response=response: [response])
         await driver.check_fault(f"response {response}", faults, ErrorCode.WRITE_FAILED)
@@ -129,8 +128,7 @@ async def write_faults(dut):
 @cocotb.test()
 async def stray_answers(dut):
     """Answers that nothing waits for, before the start: no error, no count, the right result."""
-    driver = Driver(dut)
-    await driver.begin()
+    driver = await Driver.on(dut)
     for count in (1, 5, 70):
         beats = [Beat(i, last=i == count - 1, response=SLVERR) for i in range(count)]
         driver.memory.stray(beats=beats, responses=[SLVERR] * count)
@@ -142,8 +140,7 @@ async def stray_answers(dut):
 @cocotb.test()
 async def read_ahead_behind_the_end(dut):
     """Rows behind HALT that cannot be read are none of the program's business."""
-    driver = Driver(dut)
-    await driver.begin()
+    driver = await Driver.on(dut)
     size = driver.given["good_bytes"]
     contents = driver.memory.contents
     rows = contents[16:20]
@@ -169,8 +166,7 @@ async def read_ahead_behind_the_end(dut):
 @cocotb.test()
 async def attributes(dut):
     """Of every burst: ID 0, whole beats, INCR, no lock, AxCACHE, AxPROT, no QoS."""
-    driver = Driver(dut)
-    await driver.begin()
+    driver = await Driver.on(dut)
     await driver.check_good("nothing")
     size = {4: 2, 8: 3}[driver.config.bus_bytes]
     protection = 0b000 if driver.config.secure else 0b010
@@ -185,34 +181,30 @@ async def attributes(dut):
 async def quiet_behind_a_reset(dut):
     """A reset with reads and with a row outstanding: what is late is late before `quiet`, and
     memory stays as the host leaves it then."""
-    driver = Driver(dut)
-    await driver.begin()
-    dut_clk, host, memory = dut.clk, driver.host, driver.memory
+    driver = await Driver.on(dut)
+    host, memory = driver.host, driver.memory
     stored, row = driver.given["stored"], bytes(driver.given["row_bytes"])
-    reset = 1 << CONTROL_BITS["reset"]
     memory.latency = 60
     for stalled in (0, 30):
-        await host.write("program_address", driver.given["storer"])
-        await host.write("control", 1 << CONTROL_BITS["start"])
+        await host.start(driver.given["storer"])
         memory.write_ready = not stalled
         while not memory.writes:
-            await RisingEdge(dut_clk)
-        await host.write("control", reset)
+            await RisingEdge(dut.clk)
+        await host.control("reset")
         assert await host.status() == set(), "quiet too soon"
-        await ClockCycles(dut_clk, stalled)
+        await ClockCycles(dut.clk, stalled)
         memory.write_ready = True
         await driver.quiet()
         assert memory.contents[stored : stored + len(row)] == row
         memory.contents[stored : stored + len(row)] = bytes(len(row))
-        await ClockCycles(dut_clk, 4 * memory.latency)
+        await ClockCycles(dut.clk, 4 * memory.latency)
         assert not any(memory.contents[stored : stored + len(row)]), "written behind quiet"
         memory.writes.clear()
     memory.reads.clear()
-    await host.write("program_address", 0)
-    await host.write("control", 1 << CONTROL_BITS["start"])
+    await host.start(0)
     while not memory.reads:
-        await RisingEdge(dut_clk)
-    await host.write("control", reset)
+        await RisingEdge(dut.clk)
+    await host.control("reset")
     assert await host.status() == set(), "quiet with reads outstanding"
     await driver.quiet()
     memory.latency = 5
@@ -223,8 +215,7 @@ async def quiet_behind_a_reset(dut):
 async def hard_reset(dut):
     """The memory is not reset with the accelerator: late answers end a program with an error at
     worst, and once they are in, all is right."""
-    driver = Driver(dut)
-    await driver.begin()
+    driver = await Driver.on(dut)
     host, memory = driver.host, driver.memory
     rng = random.Random(2)
     await host.run(0, LIMIT_CYCLES)
@@ -232,8 +223,7 @@ async def hard_reset(dut):
     memory.latency = 40
     errors = set()
     for turn in range(RESETS):
-        await host.write("program_address", 0)
-        await host.write("control", 1 << CONTROL_BITS["start"])
+        await host.start(0)
         await ClockCycles(dut.clk, turn * cycles // RESETS + rng.randrange(60))
         while memory.half_written:
             await RisingEdge(dut.clk)

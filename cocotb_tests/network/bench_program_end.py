@@ -9,8 +9,7 @@ import cocotb
 from cocotb.triggers import ClockCycles, RisingEdge
 
 from cocotb_tests.harness.compare import assert_equal
-from cocotb_tests.network.bench_errors import Driver
-from rtl_gen.control.registers import CONTROL_BITS
+from cocotb_tests.network.bench_errors import LIMIT_CYCLES, Driver
 from rtl_gen.interfaces.program import ErrorCode
 
 POLL_PHASES = 16
@@ -20,16 +19,15 @@ POLL_PHASES = 16
 @cocotb.test()
 async def status_shows_busy_until_done(dut):
     """Polled in every phase: the first word that is not busy says done, and whether it failed."""
-    driver = Driver(dut)
-    await driver.begin()
+    driver = await Driver.on(dut)
     host = driver.host
     for program in driver.given["programs"]:
         ended = {"done"} if program["error"] == ErrorCode.NONE else {"done", "error"}
         await host.write("program_address", program["address"])
         for phase in range(POLL_PHASES):
-            await driver.control("start")
+            await host.control("start")
             await ClockCycles(dut.clk, 1 + phase)
-            while (status := await driver.status()) == {"busy"}:
+            while (status := await host.progress()) == {"busy"}:
                 pass
             assert_equal(f"{program['name']}, phase {phase}", status, ended)
 
@@ -37,49 +35,43 @@ async def status_shows_busy_until_done(dut):
 @cocotb.test()
 async def reset_in_any_cycle(dut):
     """Neither busy, done nor error, no interrupt then or later, and the next program is right."""
-    driver = Driver(dut)
-    await driver.begin()
-    host, good = driver.host, driver.given["good"]
-    await host.write("program_address", good["address"])
+    driver = await Driver.on(dut)
+    host = driver.host
     await host.write("interrupt_enable", 1)
     ended = 0
     for cycle in driver.given["resets"]:
         name = f"reset {cycle} cycles after the start"
-        await host.write("control", 1 << CONTROL_BITS["start"])
+        await host.start(0)
         await ClockCycles(dut.clk, cycle) if cycle else None
         ended += int(dut.irq.value)
-        await host.write("control", 1 << CONTROL_BITS["reset"])
+        await host.control("reset")
         for _ in range(4):
             await RisingEdge(dut.clk)
             assert not int(dut.irq.value), f"{name}: interrupt"
-        assert await driver.status() == set(), f"{name}: status"
+        assert await host.progress() == set(), f"{name}: status"
         assert await host.read("error") == ErrorCode.NONE, f"{name}: error"
         assert not int(dut.irq.value), f"{name}: interrupt"
         if cycle in driver.given["followed"]:
             await driver.run_good(name)
-            await host.write("program_address", good["address"])
     assert 0 < ended < len(driver.given["resets"]), "the resets do not pass the program's end"
 
 
 @cocotb.test()
 async def start_and_reset_at_once(dut):
     """Refused with nothing done, before a program, within it and behind it."""
-    driver = Driver(dut)
-    await driver.begin()
-    host, good = driver.host, driver.given["good"]
-    both = 1 << CONTROL_BITS["start"] | 1 << CONTROL_BITS["reset"]
+    driver = await Driver.on(dut)
+    host = driver.host
 
     async def refused() -> None:
-        before = await driver.status()
-        assert await host.try_write("control", both) != 0
-        assert await driver.status() == before
+        before = await host.progress()
+        assert await host.control("start", "reset") != 0
+        assert await host.progress() == before
 
     await refused()
     await driver.clear_result()
-    await host.write("program_address", good["address"])
-    await driver.control("start")
+    await host.start(0)
     await refused()
-    while await driver.status() == {"busy"}:
+    while await host.progress() == {"busy"}:
         pass
     await refused()
     await driver.check_result("program with refused resets")
@@ -88,14 +80,13 @@ async def start_and_reset_at_once(dut):
 @cocotb.test()
 async def accepted_commands_finish(dut):
     """Rows of a STORE before a bad command are in memory when the error shows."""
-    driver = Driver(dut)
-    await driver.begin()
+    driver = await Driver.on(dut)
     for accepted in driver.given["accepted"]:
         name = accepted["name"]
         expected = accepted["bytes"]
         await driver.host.quiet()
         await driver.memory.write(accepted["result"], bytes(len(expected)))
-        await driver.run(accepted["address"])
+        await driver.host.run(accepted["address"], LIMIT_CYCLES)
         assert_equal(f"{name}: error", await driver.host.read("error"), accepted["error"])
         stored = await driver.memory.read(accepted["result"], len(expected))
         assert_equal(f"{name}: stored", list(stored), expected)

@@ -43,19 +43,22 @@ class Host:
     async def write(self, register: str, value: int) -> None:
         await self._bus.write_dword(REGISTERS[register].offset, value)
 
-    async def try_write(self, register: str, value: int) -> AxiResp:
-        """Write, whatever the answer."""
-        data = value.to_bytes(WORD_BYTES, "little")
-        return (await self._bus.write(REGISTERS[register].offset, data)).resp
+    async def control(self, *names: str) -> AxiResp:
+        """Set bits of the control register; the answer."""
+        word = sum(1 << CONTROL_BITS[name] for name in names).to_bytes(WORD_BYTES, "little")
+        return (await self._bus.write(REGISTERS["control"].offset, word)).resp
 
     async def read(self, register: str) -> int:
         return await self._bus.read_dword(REGISTERS[register].offset)
 
+    async def start(self, program_address: int) -> AxiResp:
+        await self.write("program_address", program_address)
+        return await self.control("start")
+
     async def run(self, program_address: int, limit_cycles: int) -> None:
         """Start a program and wait for its interrupt."""
-        await self.write("program_address", program_address)
         await self.write("interrupt_enable", 1)
-        await self.write("control", 1 << CONTROL_BITS["start"])
+        await self.start(program_address)
         if not int(self._dut.irq.value):
             limit = limit_cycles * CLOCK_PERIOD_NS
             await with_timeout(RisingEdge(self._dut.irq), limit, "ns")
@@ -65,16 +68,16 @@ class Host:
         word = await self.read("status")
         return {name for name, bit in STATUS_BITS.items() if word >> bit & 1}
 
+    async def progress(self) -> set[str]:
+        """The same but for `quiet`, which has its own time."""
+        return await self.status() - {"quiet"}
+
     async def quiet(self) -> None:
         """Wait until no program has anything to do with memory."""
         for _ in range(QUIET_READS):
             if "quiet" in await self.status():
                 return
         raise AssertionError("the memory port is not quiet")
-
-    async def acknowledge(self) -> None:
-        """Take the interrupt back, so that the next one can be told from it."""
-        await self.write("control", 1 << CONTROL_BITS["clear"])
 
     async def counters(self) -> dict[str, int]:
         return {name: await self.read(name) for name in Accelerator.COUNTERS}
@@ -106,6 +109,6 @@ async def images_run(dut):
         )
         if len(results):
             results[:] = np.frombuffer(await memory.read(size, len(results)), np.uint8)
-        await host.acknowledge()
+        await host.control("clear")
     np.save(given["memory"], stored)
     report(runs=runs)

@@ -2,10 +2,15 @@
 numbers. Its logits depend on every unit."""
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
+from cocotb_tests.bus.simulated_memory import VERILOG
+from cocotb_tests.harness.runner import simulate
+from cocotb_tests.network.run import LEAST_MEMORY, system_verilog
 from model.integer.compiler import compile_network
 from model.integer.forward import forward
 from model.integer.random_network import random_network, random_patches
@@ -28,6 +33,11 @@ class GoodProgram:
     bytes: bytes
     """What the golden model expects there, in whole rows."""
 
+    @property
+    def expectation(self) -> dict[str, Any]:
+        """What benches are told."""
+        return {"result": self.result, "bytes": list(self.bytes)}
+
 
 def good_program(config: AcceleratorConfig) -> GoodProgram:
     """The program for a configuration with rows of 8 channels."""
@@ -42,3 +52,44 @@ def good_program(config: AcceleratorConfig) -> GoodProgram:
         result=result.address,
         bytes=logits.ljust(result.rows * config.width, b"\0"),
     )
+
+
+class ProgramMemory:
+    """Memory with the good program and others behind it."""
+
+    def __init__(self, config: AcceleratorConfig):
+        self._config, self._good = config, good_program(config)
+        self._contents = np.zeros(LEAST_MEMORY[config.width], np.uint8)
+        self._end = self._good.memory_bytes
+        self.place(self._good.data, 0)
+
+    def place(self, program: bytes | np.ndarray, address: int | None = None) -> int:
+        """Put a program to an address, by default behind the last one; returns the address.
+
+        What passes the end of memory is left out.
+        """
+        if address is None:
+            address, self._end = self._end, self._end + len(program)
+        data = np.frombuffer(program, np.uint8)[: max(0, len(self._contents) - address)]
+        self._contents[address : address + len(data)] = data
+        return address
+
+    def simulate(
+        self, simulator: str, bench: str, testcase: str, folder: Path, **parameters: Any
+    ) -> None:
+        """Run a test of this folder's `bench` on `System`; the image goes into `folder`."""
+        image = folder / "memory.npy"
+        np.save(image, self._contents)
+        simulate(
+            system_verilog(self._config, len(self._contents) // self._config.bus_bytes),
+            simulator=simulator,
+            bench=f"cocotb_tests.network.bench_{bench}",
+            models=[VERILOG],
+            testcase=testcase,
+            parameters={
+                "config": self._config.as_dict(),
+                "image": str(image),
+                "good": self._good.expectation,
+                **parameters,
+            },
+        )

@@ -25,8 +25,8 @@ class System(wiring.Component):
 
     def __init__(self, config: AcceleratorConfig, memory_beats: int):
         self._config, self._memory_beats = config, memory_beats
-        lite = axi.lite_signature(MAP_ADDRESS_BITS).flip()
-        super().__init__({"irq": Out(1), "memory": In(CONTROL), **axi.flat_ports("s_axil", lite)})
+        self._lite = axi.flat_ports("s_axil", axi.lite_signature(MAP_ADDRESS_BITS).flip())
+        super().__init__({"irq": Out(1), "memory": In(CONTROL), **self._lite})
 
     def elaborate(self, platform):
         m = Module()
@@ -34,9 +34,7 @@ class System(wiring.Component):
         m.submodules.memory_model = memory = SimulatedMemory(self._config, self._memory_beats)
         connect(m, flipped(self.memory), memory.control)
         m.d.comb += self.irq.eq(accelerator.irq)
-        for name, kind in axi.flat_ports(
-            "s_axil", axi.lite_signature(MAP_ADDRESS_BITS).flip()
-        ).items():
+        for name, kind in self._lite.items():
             inside, outside = getattr(accelerator, name), getattr(self, name)
             m.d.comb += outside.eq(inside) if kind.flow is Out else inside.eq(outside)
         for bus in (memory.read, memory.write):

@@ -189,10 +189,7 @@ def test_real_weights_and_image():
 
 
 def run_and_check(
-    config: AcceleratorConfig,
-    layers: Sequence[AttentionLayer],
-    simulator: str,
-    memory: MemoryModel,
+    config: AcceleratorConfig, layers: Sequence[AttentionLayer], simulator: str, memory: MemoryModel
 ) -> None:
     """Every output of a live query, and who survives."""
     tokens = layers[0].tokens

@@ -4,10 +4,8 @@ any cycle, and commands that finish before a later one's error shows."""
 import numpy as np
 import pytest
 
-from cocotb_tests.bus.simulated_memory import VERILOG
-from cocotb_tests.harness.runner import simulate
-from cocotb_tests.network.good_program import good_program
-from cocotb_tests.network.run import LEAST_MEMORY, system_verilog
+from cocotb_tests.network.good_program import ProgramMemory
+from cocotb_tests.network.run import LEAST_MEMORY
 from model.image import ImageBuilder
 from rtl_gen.config import get_config
 from rtl_gen.control.commands import Opcode
@@ -15,10 +13,9 @@ from rtl_gen.interfaces.program import ErrorCode
 from rtl_gen.interfaces.targets import Target
 
 CONFIG = get_config("tiny")
-MEMORY_END = LEAST_MEMORY[CONFIG.width]
 GOOD_CYCLES = 1_255
 """From start to done of the good program, as `reset_in_any_cycle` checks."""
-STORE_ADDRESS = MEMORY_END // 2
+STORE_ADDRESS = LEAST_MEMORY[CONFIG.width] // 2
 ROWS = 17
 
 
@@ -64,46 +61,20 @@ def behind_a_store() -> dict[str, tuple[ErrorCode, np.ndarray, bytes]]:
     ],
 )
 def test_program_end(simulator, testcase, tmp_path):
-    good = good_program(CONFIG)
-    memory = np.zeros(MEMORY_END, np.uint8)
-    memory[: len(good.data)] = good.data
-    end = good.memory_bytes
-
-    def place(data: np.ndarray) -> int:
-        nonlocal end
-        address, end = end, end + len(data)
-        memory[address:end] = data
-        return address
-
+    memory = ProgramMemory(CONFIG)
     programs = [
-        {"name": error.name, "error": error, "address": place(data)}
+        {"name": error.name, "error": error, "address": memory.place(data)}
         for error, data in short_programs().items()
     ]
     accepted = [
-        {"name": name, "error": error, "address": place(data), "result": STORE_ADDRESS}
-        | {"bytes": list(rows)}
+        {"name": name, "error": error, "address": memory.place(data)}
+        | {"result": STORE_ADDRESS, "bytes": list(rows)}
         for name, (error, data, rows) in behind_a_store().items()
     ]
     last = range(GOOD_CYCLES - 40, GOOD_CYCLES + 20)
     resets = sorted({*range(0, GOOD_CYCLES, 1 if simulator == "verilator" else 40), *last})
     followed = sorted({*resets[:: len(resets) // 12], *last[::6]})
-    np.save(tmp_path / "memory.npy", memory)
-    simulate(
-        system_verilog(CONFIG, MEMORY_END // CONFIG.bus_bytes),
-        simulator=simulator,
-        bench="cocotb_tests.network.bench_program_end",
-        models=[VERILOG],
-        testcase=testcase,
-        parameters={
-            "config": CONFIG.as_dict(),
-            "image": str(tmp_path / "memory.npy"),
-            "programs": programs,
-            "accepted": accepted,
-            "resets": resets,
-            "followed": followed,
-            "good": {"address": 0, "result": good.result, "bytes": list(good.bytes)},
-            "latency": 5,
-            "stall": 0,
-            "limit_cycles": 20_000,
-        },
+    parameters = {"programs": programs, "accepted": accepted, "resets": resets}
+    memory.simulate(
+        simulator, "program_end", testcase, tmp_path, stall=0, followed=followed, **parameters
     )

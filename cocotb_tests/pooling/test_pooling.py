@@ -4,8 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from cocotb_tests.harness.contracts import stops
-from cocotb_tests.harness.runner import simulate
+from cocotb_tests.harness.units import run_unit
 from rtl_gen.config import get_config
 from rtl_gen.pooling.pool import POOL, Pool
 
@@ -15,13 +14,7 @@ TINY = get_config("tiny")
 @pytest.mark.parametrize("preset", ["tiny", "small"])
 def test_pool(simulator, preset):
     config = get_config(preset)
-    simulate(
-        Pool(config),
-        name=f"pool_{preset}",
-        simulator=simulator,
-        bench="cocotb_tests.pooling.bench_pool",
-        parameters={"config": config.as_dict(), "seed": 31},
-    )
+    run_unit(simulator, Pool(config), config, seed=31)
 
 
 @pytest.mark.parametrize(
@@ -37,14 +30,8 @@ def test_pool(simulator, preset):
 )
 def test_contract_of_pool(simulator, parameters, message):
     meets = {"count": TINY.max_tokens, "first": TINY.max_tokens - 1, "dim": TINY.max_dim}
-    with stops(message):
-        simulate(
-            Pool(TINY),
-            name="pool_contract",
-            simulator=simulator,
-            bench="cocotb_tests.pooling.bench_contracts",
-            parameters={"config": TINY.as_dict(), "seed": 32, **meets, **parameters},
-        )
+    contract = {"bench": "contracts", "seed": 32, **meets, **parameters}
+    run_unit(simulator, Pool(TINY), TINY, stops=message, **contract)
 
 
 @pytest.mark.parametrize(("left_out", "cycles"), [(0, 5211), (1, 5187), (197, 507), (300, 507)])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cocotb_tests.harness.runner import simulate
+from cocotb_tests.harness.units import run_unit
 from rtl_gen.config import get_config
 from rtl_gen.pruning.live_tokens import LiveTokens
 from rtl_gen.pruning.pruning import Pruning
@@ -15,14 +15,7 @@ from rtl_gen.pruning.topk import TopK
 @pytest.mark.parametrize("unit", [TopK, LiveTokens, Pruning])
 def test_pruning(simulator, unit, preset, trials):
     config = get_config(preset)
-    stem = unit.__module__.rpartition(".")[2]
-    simulate(
-        unit(config),
-        name=f"{stem}_{preset}",
-        simulator=simulator,
-        bench=f"cocotb_tests.pruning.bench_{stem}",
-        parameters={"config": config.as_dict(), "trials": trials, "seed": 7},
-    )
+    run_unit(simulator, unit(config), config, trials=trials, seed=7)
 
 
 def test_latency_of_the_default_configuration():

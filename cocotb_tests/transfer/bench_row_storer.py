@@ -1,11 +1,15 @@
 """Bench of `RowStorer`; the memories are Python. Parameters: configuration, seed."""
 
+from functools import partial
+from typing import Any
+
 import cocotb
 from cocotb.handle import HierarchyObject
 
 from cocotb_tests.harness.compare import assert_equal
 from cocotb_tests.harness.unit_bench import UnitBench
 from rtl_gen.interfaces.memories import READ_LATENCY
+from rtl_gen.interfaces.packing import unpack
 from rtl_gen.interfaces.targets import Target, transfers
 from rtl_gen.transfer.row_storer import RowStorer
 
@@ -29,49 +33,32 @@ class RowStorerBench(UnitBench):
         self.commands, self.stored = self.source("store"), self.sink("rows", self.pauses(pause))
         self.words: dict[tuple, int] = {}
         for name in MEMORIES.values():
-            cocotb.start_soon(self._serve(name, self._word))
-        cocotb.start_soon(self._serve("kv", self._kv_word))
+            self.serve(f"reads__{name}", partial(self._data, name), READ_LATENCY)
+        self.serve("reads__kv", self._kv_data, READ_LATENCY)
 
-    def word(self, *place) -> int:
-        """Random, and the same at every visit."""
-        if place not in self.words:
-            bits = len(self.dut[f"reads__{place[0]}__data"])
-            self.words[place] = self.rng.getrandbits(bits)
-        return self.words[place]
+    def word(self, name: str, *place: int) -> int:
+        """Random, and the same at every visit; of kv by bank and address."""
+        if (name, *place) not in self.words:
+            bits = self.config.row_bits if name == "kv" else len(self.dut[f"reads__{name}__data"])
+            self.words[name, *place] = self.rng.getrandbits(bits)
+        return self.words[name, *place]
 
-    def _word(self, name: str, address: int) -> int:
-        return self.word(name, address)
+    def _data(self, name: str, address: int) -> Any:
+        return unpack(self.shapes[f"reads__{name}__data"], self.word(name, address))
 
-    def _kv_word(self, name: str, addresses: int) -> int:
+    def _kv_data(self, addresses: int) -> list:
         """A word of each bank, at the address of each."""
-        lanes = self.config.lanes
-        bits = len(self.dut[f"reads__{name}__address"]) // lanes
+        places = enumerate(unpack(self.shapes["reads__kv__address"], addresses))
         row = self.config.row_bits
-        words = [addresses >> bank * bits & (1 << bits) - 1 for bank in range(lanes)]
-        return sum(self.bank_word(bank, word) << bank * row for bank, word in enumerate(words))
-
-    def bank_word(self, bank: int, word: int) -> int:
-        key = ("bank", bank, word)
-        if key not in self.words:
-            self.words[key] = self.rng.getrandbits(self.config.row_bits)
-        return self.words[key]
-
-    async def _serve(self, name: str, contents) -> None:
-        """A latch behind an enabled address; `live` answers at once, and keeps its answer."""
-        assert READ_LATENCY == 1
-        port = f"reads__{name}"
-        address = getattr(self.dut, f"{port}__address", None)
-        while True:
-            await self.until(f"{port}__enable")
-            asked = 0 if address is None else int(address.value)
-            self.dut[f"{port}__data"].value = contents(name, asked)
+        words = sum(self.word("kv", bank, at) << bank * row for bank, at in places)
+        return unpack(self.shapes["reads__kv__data"], words)
 
     def row(self, target: Target, row: int) -> int:
         """Independent expectation of a stored row."""
         config, lanes = self.config, self.config.lanes
         if target in (Target.KEY, Target.VALUE):
             word, bank = divmod(row, lanes)
-            return self.bank_word(bank, 2 * word + (target == Target.VALUE))
+            return self.word("kv", bank, 2 * word + (target == Target.VALUE))
         if target == Target.IMPORTANCE:
             rows = -(-lanes * 32 // config.row_bits)
             word, bits = self.word("importance", row // rows), config.importance_bits

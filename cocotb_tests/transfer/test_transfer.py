@@ -2,7 +2,7 @@
 
 import pytest
 
-from cocotb_tests.harness.runner import simulate
+from cocotb_tests.harness.units import run_unit
 from rtl_gen.config import get_config
 from rtl_gen.transfer.row_loader import RowLoader
 from rtl_gen.transfer.row_storer import RowStorer
@@ -12,11 +12,4 @@ from rtl_gen.transfer.row_storer import RowStorer
 @pytest.mark.parametrize("unit", [RowLoader, RowStorer])
 def test_transfer(simulator, unit, preset):
     config = get_config(preset)
-    stem = unit.__module__.rpartition(".")[2]
-    simulate(
-        unit(config),
-        name=f"{stem}_{preset}",
-        simulator=simulator,
-        bench=f"cocotb_tests.transfer.bench_{stem}",
-        parameters={"config": config.as_dict(), "seed": 6},
-    )
+    run_unit(simulator, unit(config), config, seed=6)

@@ -19,10 +19,7 @@ FIRST, COUNT = 3, 5
 
 
 def build(
-    config: AcceleratorConfig,
-    contents: Mapping[Target, np.ndarray],
-    tokens: int,
-    part_address: int,
+    config: AcceleratorConfig, contents: Mapping[Target, np.ndarray], tokens: int, part_address: int
 ) -> Image:
     """Each memory is loaded in two parts, the second first, before any of them is stored."""
     builder = ImageBuilder(config)
@@ -43,9 +40,7 @@ def build(
 
 @pytest.mark.parametrize("preset", ["tiny", "small"])
 @pytest.mark.parametrize(
-    "memory",
-    [MemoryModel(latency=2), MemoryModel(latency=40, stall=0.3)],
-    ids=["ideal", "stalls"],
+    "memory", [MemoryModel(latency=2), MemoryModel(latency=40, stall=0.3)], ids=["ideal", "stalls"]
 )
 def test_round_trip(simulator, preset, memory):
     config = get_config(preset)

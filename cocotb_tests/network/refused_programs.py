@@ -1,0 +1,263 @@
+"""Every way to stop a program early, and the largest programs that are legal."""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import NamedTuple
+
+from cocotb_tests.control.commands import build_program
+from cocotb_tests.network.run import LEAST_MEMORY
+from rtl_gen.config import get_config
+from rtl_gen.control.commands import Opcode
+from rtl_gen.interfaces.layouts import ADDRESS_BITS
+from rtl_gen.interfaces.memories import words
+from rtl_gen.interfaces.program import MAGIC, VERSION, Destination, ErrorCode, Source, record_bytes
+from rtl_gen.interfaces.targets import Target, row_count_bits, transfers
+from rtl_gen.linear.weight_buffer import parameter_rows
+
+CONFIG = get_config("tiny")
+RECORD = record_bytes(CONFIG)
+MEMORY_END = LEAST_MEMORY[CONFIG.width]
+RANGES = transfers(CONFIG)
+build = partial(build_program, CONFIG)
+LARGEST_COUNT = (1 << row_count_bits(CONFIG)) - 1
+
+SET_TOKENS = {"opcode": Opcode.SET_TOKENS, "count": 2}
+HALT = {"opcode": Opcode.HALT}
+LINEAR = {"opcode": Opcode.LINEAR, "slices": 1, "tiles": 2}
+NORM = {"opcode": Opcode.NORM, "dim": CONFIG.norm_channels}
+POOL = {"opcode": Opcode.POOL, "dim": CONFIG.norm_channels}
+
+
+class Program(NamedTuple):
+    """A program and how it ends. Addresses of STOREs are those of memory."""
+
+    name: str
+    error: ErrorCode
+    data: bytes
+    recovers: bool = False
+    """The good program follows in any case."""
+    address: int | None = None
+    """Where it must lie; None: anywhere."""
+
+
+def rows(count: int) -> bytes:
+    return bytes(range(1, CONFIG.width + 1)) * count
+
+
+def load(target: int, count: int, **fields: int) -> dict[str, int]:
+    return {"opcode": Opcode.LOAD, "target": target, "count": count, "barrier": 1} | fields
+
+
+def store(target: int, count: int, **fields: int) -> dict[str, int]:
+    free = {"address": MEMORY_END // 2}
+    return {"opcode": Opcode.STORE, "target": target, "count": count} | free | fields
+
+
+def bad_headers() -> Iterator[Program]:
+    digest = int(CONFIG.digest(), 16)
+    yield Program("zeros", ErrorCode.BAD_MAGIC, bytes(RECORD))
+    yield Program("another magic", ErrorCode.BAD_MAGIC, build(HALT, magic=MAGIC ^ 1 << 31))
+    yield Program("next version", ErrorCode.BAD_VERSION, build(HALT, version=VERSION + 1))
+    for bit in (0, 63):
+        data = build(HALT, digest=digest ^ 1 << bit)
+        yield Program(f"digest bit {bit}", ErrorCode.BAD_CONFIG, data)
+    other = int(get_config("small").digest(), 16)
+    yield Program("another preset", ErrorCode.BAD_CONFIG, build(HALT, digest=other))
+    beyond = (1 << ADDRESS_BITS) // CONFIG.width
+    for count in (beyond, (1 << 32) - 1):
+        data = build(HALT, rows=count)
+        yield Program(f"{count} rows", ErrorCode.COUNT_OUT_OF_RANGE, data)
+
+
+def bad_opcodes() -> Iterator[Program]:
+    for opcode in (max(Opcode) + 1, 255):
+        data = build(SET_TOKENS, {"opcode": opcode}, HALT)
+        yield Program(f"opcode {opcode}", ErrorCode.ILLEGAL_OPCODE, data)
+
+
+def bad_fields() -> Iterator[Program]:
+    """What no opcode takes, before anything that depends on how many there are."""
+    unknown = [max(Target) + 1, 15]
+    commands = {
+        **{
+            f"{name} of target {int(target)}": (transfer(target, 1), rows(1))
+            for name, transfer, refused in (
+                ("load", load, [t for t, r in RANGES.items() if not r.loads]),
+                ("store", store, [t for t, r in RANGES.items() if not r.stores]),
+            )
+            for target in refused + unknown
+        },
+        "load of nothing": (load(Target.KEY, 0),),
+        "store of nothing": (store(Target.KEY, 0),),
+        "no slices": (LINEAR | {"slices": 0},),
+        "no tiles": (LINEAR | {"tiles": 0},),
+        "too many slices": (LINEAR | {"slices": 4 * CONFIG.max_dim // CONFIG.width + 1},),
+        "too many tiles": (LINEAR | {"tiles": 4 * CONFIG.max_dim // CONFIG.lanes + 1},),
+        "more than q, k and v": (LINEAR | {"tiles": 3 * CONFIG.chunks + 1},),
+        "norm of nothing": (NORM | {"dim": 0},),
+        "norm of part of a row": (NORM | {"dim": CONFIG.norm_channels + 1},),
+        "norm of too much": (NORM | {"dim": CONFIG.max_dim + CONFIG.norm_channels},),
+        "mean of part of a row": (POOL | {"dim": CONFIG.norm_channels + 1},),
+    }
+    for name, parts in commands.items():
+        yield Program(name, ErrorCode.ILLEGAL_FIELD, build(SET_TOKENS, *parts, HALT))
+
+
+def bad_counts() -> Iterator[Program]:
+    beyond = CONFIG.max_tokens + 1
+    commands = {
+        f"{opcode.name} {count}": {"opcode": opcode, "count": count}
+        for opcode in (Opcode.SET_TOKENS, Opcode.PRUNE)
+        for count in (0, beyond)
+    }
+    commands["mean beyond the last token"] = POOL | {"first": CONFIG.max_tokens}
+    for target, allowed in RANGES.items():
+        transfers = [load] * allowed.loads + [store] * allowed.stores
+        for transfer in transfers:
+            name = f"{transfer.__name__} beyond {target.name}"
+            commands[name] = transfer(target, allowed.rows + 1)
+            commands[f"{name}, from its end"] = transfer(target, 1, first=allowed.rows)
+    largest = load(Target.HIDDEN, LARGEST_COUNT, first=LARGEST_COUNT)
+    commands["largest count and first"] = largest
+    for name, command in commands.items():
+        data = build(SET_TOKENS, command, HALT)
+        yield Program(name, ErrorCode.COUNT_OUT_OF_RANGE, data)
+
+
+def layers(destination: int, pitch: int, tiles: int, **fields: int) -> tuple:
+    """A LINEAR over the hidden memory, with any payload."""
+    command = LINEAR | {"source": Source.HIDDEN, "destination": destination, "tiles": tiles}
+    payload = rows(tiles * (parameter_rows(CONFIG) + CONFIG.lanes))
+    return (command | {"pitch": pitch} | fields, payload)
+
+
+def row_limits() -> Iterator[tuple[str, int, tuple, tuple]]:
+    """Tokens, the command that reaches the last row of a memory, and one that goes beyond.
+
+    17 tokens have 136 hidden, 34 activation and 68 residual rows; a row is written in 4 parts of
+    int8 channels, 2 of int16.
+    """
+    assert (CONFIG.max_tokens, words(CONFIG, "hidden"), CONFIG.chunks) == (17, 136, 4)
+    hidden, logits, residual = Destination.HIDDEN, Destination.LOGITS, Destination.RESIDUAL
+    attend = {"opcode": Opcode.ATTEND, "pitch": 8}
+    yield "head", 17, (attend | {"first": 7},), (attend | {"first": 8},)
+    yield "head of 16", 16, (attend | {"first": 15},), (attend | {"first": 16},)
+    yield "far head", 1, (attend | {"first": 135},), (attend | {"first": LARGEST_COUNT},)
+    yield "hidden pitch", 17, layers(hidden, 8, 32), layers(hidden, 9, 1)
+    yield "hidden part", 16, layers(hidden, 9, 4), layers(hidden, 9, 5)
+    yield "logits", 16, layers(logits, 9, 2), layers(logits, 9, 3)
+    yield "residual", 17, layers(residual, 4, 8), layers(residual, 4, 9)
+    yield "one token", 17, layers(hidden, 15, 32, only_cls=1), layers(hidden, 15, 1)
+    yield "slices", 17, from_activation(2), from_activation(3)
+    yield "slices, a row beyond", 5, from_activation(6), from_activation(7)
+
+
+def from_activation(slices: int) -> tuple:
+    """A LINEAR of one tile over the activation memory, with any payload."""
+    command = LINEAR | {"source": Source.ACTIVATION, "tiles": 1, "slices": slices}
+    return command, rows(parameter_rows(CONFIG) + slices * CONFIG.lanes)
+
+
+def bad_rows() -> Iterator[Program]:
+    for name, count, _, bad in row_limits():
+        data = build(SET_TOKENS | {"count": count}, *bad, HALT)
+        yield Program(f"beyond: {name}", ErrorCode.COUNT_OUT_OF_RANGE, data)
+
+
+def other_refusals() -> Iterator[Program]:
+    for offset in (1, CONFIG.width // 2):
+        command = store(Target.KEY, 1, address=MEMORY_END // 2 + offset)
+        data = build(SET_TOKENS, command, HALT)
+        yield Program(f"store to {offset} behind a row", ErrorCode.NOT_ALIGNED, data)
+    # Behind the last address, where it would wrap to the first.
+    for rows_there, count in ((1, 2), (3, 5)):
+        address = (1 << ADDRESS_BITS) - rows_there * CONFIG.width
+        data = build(SET_TOKENS, store(Target.HIDDEN, count, address=address), HALT)
+        yield Program(f"store {count} behind {rows_there}", ErrorCode.COUNT_OUT_OF_RANGE, data)
+    needy = [LINEAR, NORM, POOL, {"opcode": Opcode.ATTEND}, {"opcode": Opcode.PRUNE, "count": 1}]
+    for command in needy:
+        data = build(command, HALT)
+        yield Program(f"{command['opcode'].name} first", ErrorCode.NO_TOKENS, data)
+
+
+def bad_places() -> Iterator[Program]:
+    """Program addresses within a beat, and programs that pass the last address."""
+    for address in (1, CONFIG.bus_bytes // 2, (1 << ADDRESS_BITS) - 1):
+        yield Program(f"program at {address:#x}", ErrorCode.NOT_ALIGNED, b"", address=address)
+    beyond = ErrorCode.COUNT_OUT_OF_RANGE
+    last = (1 << ADDRESS_BITS) - RECORD
+    for address in (last + CONFIG.bus_bytes, (1 << ADDRESS_BITS) - CONFIG.bus_bytes):
+        yield Program(f"header at {address:#x}", beyond, b"", address=address)
+    yield Program("header in the last place", ErrorCode.READ_FAILED, b"", address=last)
+    for more, error in ((0, ErrorCode.NONE), (1, beyond)):
+        address = MEMORY_END - (8 + 8 * more) * RECORD
+        count = ((1 << ADDRESS_BITS) - RECORD - address) // CONFIG.width + more
+        data = build(HALT, rows=count)
+        yield Program(f"{more} rows behind the last address", error, data, address=address)
+
+
+def short_programs() -> Iterator[Program]:
+    """The stream ends in every kind of place; units are at work when it does."""
+    tile = parameter_rows(CONFIG) + CONFIG.lanes
+    parts = {
+        "nothing": [],
+        "in a command": [SET_TOKENS, rows(1)],
+        "behind a command": [SET_TOKENS],
+        "behind an attention": [SET_TOKENS, {"opcode": Opcode.ATTEND, "accumulate": 1}],
+        "before a payload": [SET_TOKENS, load(Target.HIDDEN, 3)],
+        "in a payload": [SET_TOKENS, load(Target.HIDDEN, 3), rows(2)],
+        "in a table": [SET_TOKENS, load(Target.GELU, 2), rows(1)],
+        "before a layer": [SET_TOKENS, LINEAR],
+        "in parameters": [SET_TOKENS, LINEAR, rows(1)],
+        "between tiles": [SET_TOKENS, LINEAR, rows(tile)],
+        "in a tile": [SET_TOKENS, LINEAR, rows(2 * tile - 1)],
+    }
+    far = {"behind an attention", "in a table", "between tiles", "in a tile"}
+    for name, commands in parts.items():
+        yield Program(f"end: {name}", ErrorCode.ENDED_EARLY, build(*commands), name in far)
+
+
+def memory_errors() -> Iterator[Program]:
+    read, write = ErrorCode.READ_FAILED, ErrorCode.WRITE_FAILED
+    yield Program("program beyond memory", read, b"", address=MEMORY_END)
+    data = build(SET_TOKENS, load(Target.HIDDEN, 3), rows(3), HALT)
+    yield Program("payload beyond memory", read, data, True, MEMORY_END - 3 * RECORD)
+    for count in (1, CONFIG.max_tokens):
+        command = store(Target.KEY, count, address=MEMORY_END - CONFIG.width * (count // 2))
+        data = build(SET_TOKENS, command, HALT)
+        yield Program(f"store {count} beyond memory", write, data, recovers=True)
+
+
+def legal_programs() -> Iterator[Program]:
+    """The largest that each command takes, and rows behind the end."""
+    loads = [
+        part
+        for target, allowed in RANGES.items()
+        if allowed.loads
+        for part in (load(target, allowed.rows), rows(allowed.rows))
+    ]
+    stores = [store(target, allowed.rows) for target, allowed in RANGES.items() if allowed.stores]
+    all_tokens = {"opcode": Opcode.SET_TOKENS, "count": CONFIG.max_tokens}
+    prune = {"opcode": Opcode.PRUNE, "count": CONFIG.max_tokens}
+    none = ErrorCode.NONE
+    yield Program("halt", none, build(HALT))
+    yield Program("largest", none, build(*loads, *stores, all_tokens, prune, HALT), recovers=True)
+    for name, count, good, _ in row_limits():
+        yield Program(f"last row: {name}", none, build(SET_TOKENS | {"count": count}, *good, HALT))
+    yield Program("rows behind the end", none, build(HALT, rows(40)), recovers=True)
+
+
+def all_programs() -> list[Program]:
+    kinds = (
+        bad_headers,
+        bad_opcodes,
+        bad_fields,
+        bad_counts,
+        bad_rows,
+        other_refusals,
+        bad_places,
+        short_programs,
+        memory_errors,
+        legal_programs,
+    )
+    return [program for kind in kinds for program in kind()]
