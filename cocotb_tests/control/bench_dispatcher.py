@@ -241,6 +241,11 @@ async def ends_behind_what_was_handed_on(dut):
         program = [*commands[:-1], (bad, 0), *commands[-1:]]
         assert_equal("error", await bench.run(program), code)
         bench.check(program, len(commands) - 1)
+    rows = bench.config.max_tokens
+    beyond = [({"opcode": Opcode.LOAD, "target": Target.QUERY, "first": 1, "count": rows}, 0)]
+    for _ in range(4):  # while all units are idle, some of them ready
+        assert_equal("error", await bench.run(beyond), ErrorCode.COUNT_OUT_OF_RANGE)
+        bench.check(beyond, 0)
     per_record = record_bytes(bench.config) // bench.config.width
     lost = 2 * per_record + per_record - 1
     assert_equal("error", await bench.run(commands, lost=lost), ErrorCode.READ_FAILED)

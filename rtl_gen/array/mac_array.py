@@ -28,7 +28,7 @@ class MacArray(wiring.Component):
     """
     Attributes
     ----------
-    compute : operands to sums, see the module's docstring, in
+    compute : in, operands to sums, see the module's docstring
     """
 
     def __init__(self, config: AcceleratorConfig):

@@ -25,8 +25,8 @@ class OperandRegisters(wiring.Component):
     """
     Attributes
     ----------
-    linear, attention : what the two offer in this cycle, in
-    array : the operands and the array's sums, out
+    linear, attention : in, what the two offer in this cycle
+    array : out, the operands and the array's sums
     """
 
     LATENCY = 1

@@ -41,12 +41,12 @@ class StreamReader(wiring.Component):
     """
     Attributes
     ----------
-    start : what to read; a request of 0 beats reads nothing
-    out : the beats in order; `lost` stays until `clear`
-    clear : no more bursts; what is in flight is awaited and discarded with the FIFO's contents.
+    start : in, what to read; a request of 0 beats reads nothing
+    out : out, the beats in order; `lost` stays until `clear`
+    clear : in, no more bursts; what is in flight is awaited and discarded with the FIFO's contents.
         From the next cycle on `out` offers nothing, even if it did; `start` waits until all is gone
-    idle : no request, nothing in flight, everything taken
-    axi : read channels
+    idle : out, no request, nothing in flight, everything taken
+    axi : out, read channels
     """
 
     REQUEST_CYCLES = 3

@@ -18,7 +18,7 @@ class Queue(wiring.Component):
 
     Attributes
     ----------
-    i, o : input and output streams
+    i, o : in and out, streams
     """
 
     LATENCY = 1

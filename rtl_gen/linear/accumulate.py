@@ -36,10 +36,10 @@ class Accumulators(wiring.Component):
     """
     Attributes
     ----------
-    parameters : those of the tile that the first step of a pass takes, the cycle before, in
-    steps : what the array works on, in
-    dots : those of the step of MacArray.dot_latency cycles ago, in
-    totals : finished sums, latency(config) cycles after the step of their last slice, out
+    parameters : in, those of the tile that the first step of a pass takes, the cycle before
+    steps : in, what the array works on
+    dots : in, those of the step of MacArray.dot_latency cycles ago
+    totals : out, finished sums, latency(config) cycles after the step of their last slice
     """
 
     REVISIT_CYCLES = 4

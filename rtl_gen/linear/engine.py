@@ -42,16 +42,16 @@ class LinearEngine(wiring.Component):
     """
     Attributes
     ----------
-    linear : layers, in; the next is taken while one runs, so that its first tile loads behind it
-    go : every other unit is idle: a waiting layer may start, in
-    payload : the layers' rows, in
-    count : number of live tokens, constant while a layer runs, in
-    reads, writes : ports of the memories, out
-    held : write port of the GELU table, while idle, in
-    operands : what the operand registers take in this cycle, out; and the array's dot products, in
-    updates : new channels of the residual stream, with their writes, out
-    idle : nothing under way and nothing waiting, out
-    events : for the counters, out
+    linear : in, layers; the next is taken while one runs, so that its first tile loads behind it
+    go : in, every other unit is idle: a waiting layer may start
+    payload : in, the layers' rows
+    count : in, number of live tokens, constant while a layer runs
+    reads, writes : out, ports of the memories
+    held : in, write port of the GELU table, while idle
+    operands : out, what the operand registers take in this cycle, and the array's dot products
+    updates : out, new channels of the residual stream, with their writes
+    idle : out, nothing under way and nothing waiting
+    events : out, for the counters
     """
 
     def __init__(self, config: AcceleratorConfig):

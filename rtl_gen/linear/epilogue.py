@@ -46,11 +46,11 @@ class Epilogue(wiring.Component):
     """
     Attributes
     ----------
-    totals : sums of a group with their factors, in
-    places : the place of a group of a residual layer, PLACE_CYCLES after its sums, in
-    residual : read port of the residual memory, out
-    gelu : write port of the table, a copy a lane; entry h + 128 for input h, in
-    results : the group, LATENCY after its sums, out
+    totals : in, sums of a group with their factors
+    places : in, the place of a group of a residual layer, PLACE_CYCLES after its sums
+    residual : out, read port of the residual memory
+    gelu : in, write port of the table, a copy a lane; entry h + 128 for input h
+    results : out, the group, LATENCY after its sums
     """
 
     LATENCY = Requantizer.LATENCY + 2

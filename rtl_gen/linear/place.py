@@ -30,12 +30,12 @@ class Placement(wiring.Component):
     """
     Attributes
     ----------
-    layer : the layer that runs, in
-    steps : its steps, in
-    places : for the epilogue, of a residual layer, out
-    results : of the epilogue, in
-    writes : write ports of the destinations, in the cycle of the results, out
-    updates : new channels of the residual stream, in the same cycle, out
+    layer : in, the layer that runs
+    steps : in, its steps
+    places : out, for the epilogue, of a residual layer
+    results : in, of the epilogue
+    writes : out, write ports of the destinations, in the cycle of the results
+    updates : out, new channels of the residual stream, in the same cycle
     """
 
     def __init__(self, config: AcceleratorConfig):

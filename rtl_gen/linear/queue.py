@@ -31,13 +31,13 @@ class LayerQueue(wiring.Component):
 
     Attributes
     ----------
-    command : layers, in
-    go : whether a waiting layer may start, in
-    expected : the command in the cycle in which it is taken, for the weight buffer, out
-    walk : the layer that starts, for the walker, which is ready by then, out
-    steps : those of the running layer, in
-    running : the layer that runs, in registers, out
-    idle : none runs and none waits, out
+    command : in, layers
+    go : in, whether a waiting layer may start
+    expected : out, the command in the cycle in which it is taken, for the weight buffer
+    walk : out, the layer that starts, for the walker, which is ready by then
+    steps : in, those of the running layer
+    running : out, the layer that runs, in registers
+    idle : out, none runs and none waits
     """
 
     def __init__(self, config: AcceleratorConfig, *, drain: int):

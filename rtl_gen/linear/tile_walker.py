@@ -65,12 +65,12 @@ class TileWalker(wiring.Component):
     """
     Attributes
     ----------
-    layer : the layer to walk, in; ready while no step is under way
-    count : number of live tokens, constant during a walk, in
-    live_list : read port of the live-token list, out
-    rows : the row of the source memory that is read in this cycle, out
-    weights : valid when the next pass's weights are there, in; its first step takes them
-    steps : what the operand registers hold, one cycle after the source memory latched it, out
+    layer : in, the layer to walk; ready while no step is under way
+    count : in, number of live tokens, constant during a walk
+    live_list : out, read port of the live-token list
+    rows : out, the row of the source memory that is read in this cycle
+    weights : in, valid when the next pass's weights are there; its first step takes them
+    steps : out, what the operand registers hold, one cycle after the source memory latched it
     """
 
     MIN_PASS = 8

@@ -56,9 +56,9 @@ class WeightBuffer(wiring.Component):
     """
     Attributes
     ----------
-    layer : the layer whose payload comes next, in; taken when all rows of the one before have come
-    payload : its rows, in
-    tile : complete tiles, out
+    layer : in, the layer whose payload comes next; taken when all rows of the one before have come
+    payload : in, its rows
+    tile : out, complete tiles
     """
 
     def __init__(self, config: AcceleratorConfig):

@@ -22,26 +22,16 @@ class LiveTokens(wiring.Component):
     until `done`, and belongs to the new one from `done` on. Nothing must read `live` or the list
     in between, save a TopK that produces the keep words.
 
-    Parameters
-    ----------
-    config : AcceleratorConfig
-
     Attributes
     ----------
-    fill : stream, in
-        A number of tokens n: makes 0 .. n - 1 live. Not ready while it generates keep words of its
-        own, in which time `keep` must be idle.
-    keep : keep words, in
-        The new live tokens. Words after the last one are left as they are: clear already.
-    done : out
-        High for one cycle, after a fill or after the last keep word.
-    live : bank_depth * lanes bits, out
-        Bit j is set if token j is live.
-    count : out
-        Number of live tokens. Changes with `done`.
-    read : read port, in
-        The token at a position of the list, LIST_LATENCY cycles later; a cycle without `enable`
-        does not count and leaves the data as they are.
+    fill : in, a number of tokens n: makes 0 .. n - 1 live; not ready while it generates keep words
+        of its own, in which time `keep` must be idle
+    keep : in, keep words of the new live tokens; words after the last one are clear already
+    done : out, high for one cycle, after a fill or after the last keep word
+    live : out, bit j is set if token j is live
+    count : out, number of live tokens; changes with `done`
+    read : in, the token at a position of the list, LIST_LATENCY cycles later; a cycle without
+        `enable` does not count and leaves the data as they are
     """
 
     UPDATE_LATENCY = 5

@@ -34,24 +34,16 @@ class TopK(wiring.Component):
     A `keep` above the number of live tokens keeps all of them. The first PROTECTED_TOKENS tokens
     count as having the largest sum there is, so that they always stay.
 
-    Parameters
-    ----------
-    config : AcceleratorConfig
-
     Attributes
     ----------
-    start : stream, in
-        `tokens`, the length n of the sequence with its dropped tokens (1 to max_tokens), and
-        `keep`, the tokens k to keep (PROTECTED_TOKENS to max_tokens). Not ready during a selection.
-    live : bank_depth * lanes bits, in
-        Bit j is set if token j is live; clear from bit n on. Stable until the first keep word, from
-        when on word w may change once keep word w is out.
-    sort : read port, out
-        Of the importance memory: one cycle of latency.
-    clear : stream, out
-        Words of the importance memory to zero; always taken.
-    keep : keep words, out
-        ceil(n / lanes) words in consecutive cycles.
+    start : in, `tokens`, the length n of the sequence with its dropped tokens (1 to max_tokens),
+        and `keep`, the tokens k to keep (PROTECTED_TOKENS to max_tokens); not ready during a
+        selection
+    live : in, bit j is set if token j is live; clear from bit n on. Stable until the first keep
+        word, from when on word w may change once keep word w is out
+    sort : out, read port of the importance memory
+    clear : out, words of the importance memory to zero
+    keep : out, ceil(n / lanes) keep words in consecutive cycles
     """
 
     READ_STAGES = 2
