@@ -107,11 +107,11 @@ endmodule
     }
 
 
-@pytest.mark.parametrize("chunks", [1, 4])
-def test_row_memories_are_block_rams_alone(chunks):
+@pytest.mark.parametrize(("chunks", "luts"), [(1, 0), (4, 4)])
+def test_row_memories_are_block_rams_and_a_gate_a_chunk(chunks, luts):
     design = emit(RowMemory(depth=512, shape=72, chunks=chunks), "memory")
     used = Resources.from_cells(yosys.synthesize(design.text, "memory"))
-    assert used == Resources(block_rams=2)
+    assert used == Resources(luts=luts, block_rams=2)
 
 
 def test_wrapper_connects_every_bit():
