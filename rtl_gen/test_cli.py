@@ -105,6 +105,7 @@ def test_faults_of_a_program_show_where_they_are(body: str, kind: str):
 
 def test_an_interrupt_leaves_nothing(tmp_path: Path):
     body = f"""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
     with replace_file(Path("{tmp_path}/file")) as file:
         file.write(b"x")
         os.kill(os.getpid(), signal.SIGINT)
