@@ -3,6 +3,8 @@
 The memory plan (rtl_gen/interfaces/memories.py) is the one definition.
 """
 
+from collections.abc import Mapping
+
 from model.networks import Network
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.interfaces.memories import Memory, memory_plan
@@ -10,7 +12,7 @@ from rtl_gen.interfaces.memories import Memory, memory_plan
 
 def on_chip_memories(
     config: AcceleratorConfig, network: Network | None = None
-) -> dict[str, Memory]:
+) -> Mapping[str, Memory]:
     """Every memory by name: as built, or with the words that `network` uses."""
     if network is None:
         return memory_plan(config)

@@ -5,7 +5,10 @@ From it come the units' ports (`reads`, `writes`, `held`), the memories and mult
 and the capacities of sim_models/on_chip.py.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType
 
 from amaranth.hdl import Cat, Shape, ShapeLike, Value, unsigned
 from amaranth.lib import wiring
@@ -85,11 +88,14 @@ class Memory:
         return write_port(self.words << self.bank_bits, self.shape, self.chunks)
 
 
+@cache
 def memory_plan(
     config: AcceleratorConfig, *, tokens: int | None = None, dim: int | None = None
-) -> dict[str, Memory]:
+) -> Mapping[str, Memory]:
     """Every memory by name: as built, or with the words that a network of so many tokens and
     channels uses. Queues of a few narrow items and pipeline registers are none.
+
+    Made once: units, programs and the cycle model of every command ask for it.
     """
     tokens, dim = tokens or config.max_tokens, dim or config.max_dim
     memories = (
@@ -97,7 +103,7 @@ def memory_plan(
         *_of_tokens(config, tokens),
         *_private(config, tokens),
     )
-    return {memory.name: memory for memory in memories}
+    return MappingProxyType({memory.name: memory for memory in memories})
 
 
 def words(config: AcceleratorConfig, memory: str) -> int:

@@ -9,6 +9,7 @@ do is the table of rtl_gen/control/commands.py.
 """
 
 from collections.abc import Mapping
+from functools import cache
 
 from amaranth.hdl import unsigned
 from amaranth.lib import enum, stream, wiring
@@ -86,6 +87,7 @@ HEADER = StructLayout(
 """`rows`: rows of the program after the header. `digest`: AcceleratorConfig.digest()."""
 
 
+@cache
 def command_layout(config: AcceleratorConfig) -> StructLayout:
     """Fields of a command; `scale_a`, `scale_b`: score and output scale of ATTEND, mean and norm
     scale of NORM.

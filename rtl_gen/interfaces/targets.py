@@ -1,6 +1,9 @@
 """What LOAD and STORE reach: rows of `width` bytes, and where the memory plan keeps them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType
 
 from amaranth.lib import enum
 
@@ -57,7 +60,8 @@ class Transfer:
         return self.memory.writers == ("load",)
 
 
-def transfers(config: AcceleratorConfig) -> dict[Target, Transfer]:
+@cache
+def transfers(config: AcceleratorConfig) -> Mapping[Target, Transfer]:
     """Every target."""
     plan = memory_plan(config)
 
@@ -70,7 +74,7 @@ def transfers(config: AcceleratorConfig) -> dict[Target, Transfer]:
         )
 
     parts, sum_rows = plan["mask"].chunks, config.importance_word_rows
-    return {
+    targets = {
         Target.QUERY: transfer("query"),
         Target.KEY: transfer("kv", config.max_tokens, half=0),
         Target.VALUE: transfer("kv", config.max_tokens, half=1),
@@ -93,6 +97,7 @@ def transfers(config: AcceleratorConfig) -> dict[Target, Transfer]:
         ),
         Target.LIVE: transfer("live", loads=False),
     }
+    return MappingProxyType(targets)
 
 
 def row_count_bits(config: AcceleratorConfig) -> int:
