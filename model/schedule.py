@@ -24,7 +24,8 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import NamedTuple, Self
 
-from model.networks import DEIT_TINY, Network
+from model.network import Network
+from model.networks import DEIT_TINY
 from rtl_gen.errors import UserError
 from rtl_gen.numerics import PROTECTED_TOKENS
 
