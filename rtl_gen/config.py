@@ -35,9 +35,10 @@ class AcceleratorConfig:
     lanes: int = 8
     """Rows of the MAC array; token j lives in bank j mod lanes. Power of two, 2 to 16."""
     width: int = 64
-    """int8 multipliers a lane = channels of a row = the largest head dimension: 8, 16, 32 or 64."""
+    """int8 multipliers a lane = channels of a row = the largest head dimension. Power of two, 8 to
+    128."""
     max_tokens: int = 198
-    """Most tokens of a network, CLS (and a distillation token) included."""
+    """Most tokens of a network, those in front of the patches included."""
     max_heads: int = 12
     """Most heads of a layer: bounds the importance sums."""
     max_dim: int = 768
@@ -61,7 +62,7 @@ class AcceleratorConfig:
         if type(self.secure) is not int or self.secure not in (0, 1):
             raise UserError(f"secure = {self.secure!r}: expected 0 or 1")
         _power_of_two("lanes", self.lanes, 2, 16)
-        _power_of_two("width", self.width, 8, 64)
+        _power_of_two("width", self.width, 8, 128)
         _power_of_two("row_slots", self.row_slots, 2, 32)
         _power_of_two("bus_bytes", self.bus_bytes, self.lanes, self.width)
         _power_of_two("stream_beats", self.stream_beats, 16, 1024)
@@ -117,6 +118,12 @@ class AcceleratorConfig:
     def chunks(self) -> int:
         """Parts of a row that are written separately: `lanes` bytes each."""
         return self.width // self.lanes
+
+    def channel_rows(self, channels: Any) -> Any:
+        """Rows of `width` channels that hold so many, the last one filled up; for integers and for
+        values of the hardware.
+        """
+        return (channels + self.width - 1) >> (self.width.bit_length() - 1)
 
     @property
     def output_columns(self) -> int:

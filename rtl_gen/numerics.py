@@ -54,9 +54,6 @@ GELU_ENTRIES = 256
 SORT_DIGIT_BITS = 4
 """The top-k sorter decides this many bits of the importance a pass."""
 
-PROTECTED_TOKENS = 1
-"""The first tokens (CLS) that pruning never drops."""
-
 
 def exp_table() -> list[int]:
     """255 * 2^8 * 2^(-f / 256) for every fraction f, rounded to the nearest integer."""

@@ -27,7 +27,7 @@ VALUES: dict[str, Draw] = {
     "lowest": lambda _rng, dim: [-32768] * dim,
     "highest": lambda _rng, dim: [32767] * dim,
     "equal": lambda rng, dim: [rng.randint(-32768, 32767)] * dim,
-    "alternating": lambda _rng, dim: [-32768, 32767] * (dim // 2),
+    "alternating": lambda _rng, dim: ([-32768, 32767] * dim)[:dim],
     "one apart": lambda _rng, dim: [32767] * (dim - 1) + [-32768],
     "one step": lambda rng, dim: [rng.randint(-32767, 32767)] * (dim - 1) + [-32768],
     "uniform": lambda rng, dim: [rng.randint(-32768, 32767) for _ in range(dim)],
@@ -38,34 +38,43 @@ VALUES: dict[str, Draw] = {
 
 @dataclass
 class Norm:
-    """One norm: the channels of the tokens to normalise and the constants of the layer."""
+    """One norm: the channels of the tokens to normalise, `dim` of their own and zeros up to whole
+    rows, and the constants of the layer.
+    """
 
     dim: int
     tokens: dict[int, list[int]]
     channel_shifts: list[int]
     mean_scale: Factor
     norm_scale: Factor
+    plain: bool
 
     def expected_rows(self, size: int) -> list[list[int]]:
         """[row of the residual memory, *its `size` channels] in the order of writing."""
-        rows = []
+        rows, groups = [], len(self.channel_shifts) // size
         for token, channels in sorted(self.tokens.items()):
+            scales = self.mean_scale, self.norm_scale
             results = normalised(
-                channels, self.dim, self.mean_scale, self.norm_scale, self.channel_shifts
+                channels, self.dim, *scales, self.channel_shifts, plain=self.plain
             )
-            for group, begin in enumerate(range(0, self.dim, size)):
-                row = token * (self.dim // size) + group
-                rows.append([row, *results[begin : begin + size]])
+            for group in range(groups):
+                rows.append([token * groups + group, *results[group * size :][:size]])
         return rows
 
 
-def draw_norm(rng: random.Random, tokens: list[int], dim: int, values: list[Draw]) -> Norm:
+def draw_norm(
+    bench: "NormBench", tokens: list[int], dim: int, values: list[Draw], *, plain: bool = False
+) -> Norm:
+    rng, width = bench.rng, bench.config.width
+    filling = [0] * (-dim % width)
+    step = rng.choice([2, 40, 300] if plain else [0.002 / dim, 0.02 / dim, 0.1 / dim])
     return Norm(
         dim=dim,
-        tokens={j: rng.choice(values)(rng, dim) for j in tokens},
-        channel_shifts=[rng.randrange(8) for _ in range(dim)],
+        tokens={j: rng.choice(values)(rng, dim) + filling for j in tokens},
+        channel_shifts=[rng.randrange(8) for _ in range(dim + len(filling))],
         mean_scale=Scale.nearest(16 / dim),
-        norm_scale=Scale.nearest(min(dim / (16 * rng.choice([0.002, 0.02, 0.1])), 16000)),
+        norm_scale=Scale.nearest(min(1 / (16 * step), 16000)),
+        plain=plain,
     )
 
 
@@ -88,14 +97,15 @@ class NormBench(UnitBench):
     async def load(self, norm: Norm) -> None:
         """Channels of the tokens, their statistics as a linear layer sums them, channel shifts."""
         size, lanes = self.config.norm_channels, self.config.lanes
-        groups = norm.dim // size
+        padded = len(norm.channel_shifts)
+        groups = padded // size
         self.residual = {
             token * groups + group: channels[group * size :][:size]
             for token, channels in norm.tokens.items()
             for group in range(groups)
         }
         self.shifts = {group: norm.channel_shifts[group * size :][:size] for group in range(groups)}
-        for begin in range(0, norm.dim, lanes):
+        for begin in range(0, padded, lanes):
             await self.updates.send(
                 {"token": token, "first": begin == 0, "values": channels[begin:][:lanes]}
                 for token, channels in norm.tokens.items()
@@ -110,6 +120,7 @@ class NormBench(UnitBench):
         self.set(count=len(self.live))
         command = {
             "only_cls": only_cls,
+            "plain": norm.plain,
             "dim": norm.dim,
             "scale_a": scale(norm.mean_scale),
             "scale_b": scale(norm.norm_scale),
@@ -128,16 +139,16 @@ class NormBench(UnitBench):
         first = LayerNorm.latency(self.config)
         assert_equal(f"{label}: rows", rows, norm.expected_rows(size))
         assert_equal(f"{label}: cycles of the rows", cycles, range(first, first + len(rows)))
-        cycles = LayerNorm.cycles(self.config, tokens, norm.dim // size)
+        cycles = LayerNorm.cycles(self.config, tokens, norm.dim)
         assert_equal(f"{label}: cycles", elapsed, cycles)
         ports = [name for name in self.shapes if name.endswith("__enable")]
         assert_equal(f"{label}: {ports} while idle", [self.get(p) for p in ports], [0] * 4)
 
 
-def dims(config: AcceleratorConfig) -> list[int]:
-    """One row a token, two, the most."""
-    size = config.norm_channels
-    return [size, 2 * size, config.max_dim]
+def dims(config: AcceleratorConfig, rng: random.Random) -> list[int]:
+    """A channel a token, half a row of int8, a row, a channel more, any odd number, the most."""
+    width, most = config.width, config.max_dim
+    return [1, config.norm_channels, width, width + 1, rng.randrange(1, most, 2), most]
 
 
 def live_sets(config: AcceleratorConfig, rng: random.Random) -> list[list[int]]:
@@ -153,15 +164,28 @@ async def every_distribution(dut):
     bench = await NormBench.on(dut)
     rng, config = bench.rng, bench.config
     for bench.live in live_sets(config, rng):
-        for dim in dims(config):
-            norm = draw_norm(rng, bench.live, dim, list(VALUES.values()))
+        for dim in dims(config, rng):
+            norm = draw_norm(bench, bench.live, dim, list(VALUES.values()))
             await bench.load(norm)
             await bench.run(f"dim {dim}, {len(bench.live)} live", norm)
     bench.live = [1, 2, 5]
     for name, draw in VALUES.items():
-        norm = draw_norm(rng, bench.live, config.max_dim, [draw])
+        norm = draw_norm(bench, bench.live, config.max_dim, [draw])
         await bench.load(norm)
         await bench.run(name, norm)
+
+
+@cocotb.test()
+async def plain(dut):
+    """Channels of all kinds are rounded as they are, between norms that normalise."""
+    bench = await NormBench.on(dut)
+    bench.live = [0, 3, 4]
+    for dim in dims(bench.config, bench.rng):
+        for name, draw in VALUES.items():
+            for only_rounds in (True, bench.rng.random() < 0.3):
+                norm = draw_norm(bench, bench.live, dim, [draw], plain=only_rounds)
+                await bench.load(norm)
+                await bench.run(f"plain {only_rounds}, {name}, dim {dim}", norm)
 
 
 @cocotb.test()
@@ -169,7 +193,7 @@ async def first_token_alone(dut):
     """`only_cls` normalises the first live token, whichever that is."""
     bench = await NormBench.on(dut)
     bench.live = [3, 4, 9]
-    norm = draw_norm(bench.rng, [3], bench.config.max_dim, [VALUES["uniform"]])
+    norm = draw_norm(bench, [3], bench.config.max_dim, [VALUES["uniform"]])
     await bench.load(norm)
     await bench.run("only_cls", norm, only_cls=True)
 
@@ -179,7 +203,7 @@ async def norms_repeat(dut):
     """Statistics and channels stay, and a reset ends what is under way."""
     bench = await NormBench.on(dut)
     bench.live = live_sets(bench.config, bench.rng)[2]
-    norm = draw_norm(bench.rng, bench.live, bench.config.max_dim, [VALUES["uniform"]])
+    norm = draw_norm(bench, bench.live, bench.config.max_dim, [VALUES["uniform"]])
     await bench.load(norm)
     for turn in range(3):
         await bench.run(f"turn {turn}", norm)

@@ -1,6 +1,7 @@
 """Bench of `NormFactor`. Parameters: configuration, seed. A new token every cycle."""
 
 import random
+from itertools import product
 
 import cocotb
 
@@ -40,16 +41,21 @@ def tokens(dim: int, rng: random.Random) -> list[list[int]]:
 
 @cocotb.test()
 async def factors_are_exact(dut):
-    """Several channel counts; norm scales from the smallest shift to one that leaves only signs."""
+    """Several channel counts; norm scales from the smallest shift to one that leaves only signs; each
+    with and without mean and root.
+    """
     bench = await NormFactorBench.on(dut)
     config, rng = bench.config, bench.rng
-    for dim in [config.max_dim, config.norm_channels, 3 * config.max_dim // 4]:
+    dims = [config.max_dim, config.norm_channels, 3 * config.max_dim // 4, 1, config.width + 1]
+    norm_scales = [(65535, 1), (32768, 1), (40000, 12), (50001, 24), (32768, 63)]
+    for dim, plain in product(dims, (0, 1)):
         mean_scale = Scale.nearest(16 / dim)
-        for norm_scale in [(65535, 1), (32768, 1), (40000, 12), (50001, 24), (32768, 63)]:
+        for norm_scale in norm_scales:
             sums = [statistics(token) for token in tokens(dim, rng)]
             results = await bench.call(
                 [
                     {
+                        "plain": plain,
                         "dim": dim,
                         "mean_scale": scale(mean_scale),
                         "norm_scale": scale(norm_scale),
@@ -60,7 +66,10 @@ async def factors_are_exact(dut):
                 NormFactor.latency(config),
             )
             actual = [list(result.values()) for result in results]
-            expected = [[*token_factor(*s, dim, mean_scale, norm_scale)] for s in sums]
+            expected = [
+                [*token_factor(*s, dim, mean_scale, norm_scale, plain=bool(plain))] for s in sums
+            ]
             for factor, (_, multiplier, shift) in zip(expected, actual, strict=True):
                 factor[2] = min(factor[2] - 1, NORMALISED_BITS - 1) if multiplier else shift
-            assert_equal(f"factors of dim {dim}, scale {norm_scale}", actual, expected)
+            label = f"factors of dim {dim}, scale {norm_scale}, plain {plain}"
+            assert_equal(label, actual, expected)

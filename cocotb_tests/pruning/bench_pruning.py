@@ -32,29 +32,29 @@ class PruningBench(UnitBench):
             if self.get("clear__valid"):
                 self.words[self.get("clear__payload")] = [0] * self.config.lanes
 
-    async def run(self, command, port, count: int, label: str) -> None:
+    async def run(self, command, port, label: str, **fields: int) -> None:
         """A command; its cycles are those of its record."""
-        await port.send([{"count": count}])
+        await port.send([fields])
         busy = await self.until("idle") - 1
         expected = command.busy_cycles(
-            self.config, SimpleNamespace(count=count), self.tokens, len(self.live)
+            self.config, SimpleNamespace(**fields), self.tokens, len(self.live)
         )
         assert_equal(f"{label}: busy cycles", busy, expected)
 
     async def set_tokens(self, tokens: int) -> None:
         self.tokens, self.live = tokens, list(range(tokens))
-        await self.run(SET_TOKENS, self.set_port, tokens, f"{tokens} tokens")
+        await self.run(SET_TOKENS, self.set_port, f"{tokens} tokens", count=tokens)
         await self.check(f"{tokens} tokens")
         lanes = self.config.lanes
         assert_equal("sums", self.words, [[0] * lanes] * self.config.bank_depth)
 
-    async def prune(self, importance: list[int], keep: int, label: str) -> None:
+    async def prune(self, importance: list[int], keep: int, prefix: int, label: str) -> None:
         lanes = self.config.lanes
         padded = importance + [self.rng.getrandbits(8)] * lanes
         for word in range(-(-self.tokens // lanes)):
             self.words[word] = padded[word * lanes : (word + 1) * lanes]
-        self.live = survivors(self.live, importance, keep)
-        await self.run(PRUNE, self.prune_port, keep, label)
+        self.live = survivors(self.live, importance, keep, prefix)
+        await self.run(PRUNE, self.prune_port, label, count=keep, prefix=prefix)
         await self.check(label)
         sums = self.words[: -(-self.tokens // lanes)]
         assert_equal(f"{label}: sums", sums, [[0] * lanes] * len(sums))
@@ -77,17 +77,22 @@ class PruningBench(UnitBench):
 
 @cocotb.test()
 async def cascade(dut):
-    """Pruning after pruning down to CLS: the survivors of one are the candidates of the next."""
+    """Pruning after pruning down to the prefix: the survivors of one are the candidates of the next;
+    without a prefix to the best.
+    """
     bench = await PruningBench.on(dut)
-    for tokens in (bench.config.max_tokens - 1, bench.config.max_tokens):
+    for prefix in (1, 2, bench.rng.randint(3, 5), 0):
+        tokens = bench.config.max_tokens - prefix % 2
         await bench.set_tokens(tokens)
         for layer in range(9):
-            keep = 1 + round((tokens - 1) * (1 - 0.1 * 9 ** (layer / 8)))
+            keep = prefix + round((tokens - prefix) * (1 - 0.1 * 9 ** (layer / 8)))
             sums = attention_sums(bench.rng, bench.config, tokens)
-            await bench.prune(sums, keep, f"layer {layer}, k = {keep}")
+            await bench.prune(sums, keep, prefix, f"layer {layer}, k = {keep}, prefix {prefix}")
             assert_equal(f"layer {layer}: survivors", len(bench.live), keep)
-        await bench.prune([0] * tokens, 1, "only CLS")
-        assert_equal("survivors", bench.live, [0])
+        best = bench.live[-1]
+        last = [int(token == best) for token in range(tokens)]
+        await bench.prune(last, max(prefix, 1), prefix, "only the prefix")
+        assert_equal("survivors", bench.live, list(range(prefix)) or [best])
 
 
 @cocotb.test()
@@ -97,7 +102,7 @@ async def lengths(dut):
     lanes, longest = bench.config.lanes, bench.config.max_tokens
     for tokens in (1, longest, 2, lanes, lanes + 1, longest - 1):
         await bench.set_tokens(tokens)
-        await bench.prune([0] * tokens, longest, f"all of {tokens}")
+        await bench.prune([0] * tokens, longest, bench.rng.randint(0, 5), f"all of {tokens}")
 
 
 @cocotb.test()

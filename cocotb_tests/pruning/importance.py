@@ -6,9 +6,13 @@ from collections.abc import Callable, Collection, Sequence
 from rtl_gen.config import AcceleratorConfig
 
 
-def survivors(live: Collection[int], importance: Sequence[int], keep: int) -> list[int]:
-    """Independent expectation: CLS, then the largest importance, then the lowest index."""
-    ranking = sorted(live, key=lambda token: (token != 0, -importance[token], token))
+def survivors(
+    live: Collection[int], importance: Sequence[int], keep: int, prefix: int
+) -> list[int]:
+    """Independent expectation: the first `prefix` tokens, then the largest importance, then the
+    lowest index.
+    """
+    ranking = sorted(live, key=lambda token: (token >= prefix, -importance[token], token))
     return sorted(ranking[:keep])
 
 

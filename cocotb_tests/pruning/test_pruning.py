@@ -18,5 +18,26 @@ def test_pruning(simulator, unit, preset, trials):
     run_unit(simulator, unit(config), config, trials=trials, seed=7)
 
 
+TINY = get_config("tiny")
+SELECTION = {"tokens": 4, "keep": 3, "prefix": 3}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"tokens": 0},
+        {"tokens": TINY.max_tokens + 1},
+        {"keep": 0, "prefix": 0},
+        {"prefix": 4},
+    ],
+)
+def test_contract_of_topk(simulator, fields):
+    stops = "top-k: a number of tokens out of range" if fields else None
+    selection = SELECTION | fields
+    contract = {"bench": "contracts", "seed": 8, "selection": selection}
+    run_unit(simulator, TopK(TINY), TINY, stops=stops, **contract)
+
+
 def test_latency_of_the_default_configuration():
     assert TopK.latency(get_config("default"), 197) == 240

@@ -29,7 +29,7 @@ LEAST_RECORD_BYTES = 32
 MAGIC = 0x54495653
 """The bytes "SVIT": sparse Vision Transformer."""
 
-VERSION = 2
+VERSION = 3
 
 
 class Source(enum.IntEnum, shape=1):
@@ -60,7 +60,8 @@ class ErrorCode(enum.IntEnum, shape=4):
     """A program for another configuration of the hardware."""
     ILLEGAL_OPCODE = 4
     ILLEGAL_FIELD = 5
-    """A target that the opcode cannot reach, a size of 0 or one that no memory holds."""
+    """A target that the opcode cannot reach, a size of 0 or one that no memory holds, more tokens
+    that always stay than stay in all."""
     COUNT_OUT_OF_RANGE = 6
     """More tokens or rows than there are, or a row behind the last of a memory, on chip or not."""
     NOT_ALIGNED = 7
@@ -101,9 +102,11 @@ def command_layout(config: AcceleratorConfig) -> StructLayout:
             "only_cls": 1,
             "source": Source,
             "destination": Destination,
-            "reserved": unsigned(6),
+            "plain": 1,
+            "reserved": unsigned(5),
             "count": unsigned(row_count_bits(config)),
             "first": unsigned(row_count_bits(config)),
+            "prefix": unsigned(config.count_bits),
             "address": unsigned(ADDRESS_BITS),
             "pitch": unsigned(config.slice_bits),
             "slices": unsigned(config.slice_bits),

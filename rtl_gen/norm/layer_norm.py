@@ -3,12 +3,16 @@
 A walk presents a position of the live list every `groups` cycles. Its token's statistics become a
 `NormFactor`; when that arrives, the token's channels are read, `norm_channels` a cycle, normalised
 and written. Nothing ever waits, so that groups follow each other without bubbles, also across
-tokens and with one group a token.
+tokens.
 
-A residual or activation row holds `norm_channels` channels; group g of token t is row
-t * groups + g. The rows of dropped tokens are neither read nor written.
+A group is a residual row, half an activation row; group g of token t is row t * groups + g. A token
+of any number of channels fills whole activation rows: the residual stream holds 0 in the channels
+behind its last, so that its statistics are those of its own; what is written there does not matter.
+The rows of dropped tokens are neither read nor written.
 
-A channel's step is 2^k times the common step, k from the memory of channel shifts.
+A channel's step is 2^k times the common step, k from the memory of channel shifts. A `plain` norm
+does not normalise: it rounds the channels themselves to int8, as if their mean were 0 and their
+deviation 1 / D.
 """
 
 from typing import Any
@@ -17,7 +21,6 @@ from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.data import ArrayLayout, View
 from amaranth.lib.wiring import In, Out, connect, flipped
-from amaranth.utils import exact_log2
 
 from rtl_gen import numerics
 from rtl_gen.common.contract import require
@@ -38,8 +41,8 @@ CUT_BITS = RESULT_BITS + (1 << numerics.NORM_CHANNEL_SHIFT_BITS)
 
 
 def illegal_dim(config: AcceleratorConfig, dim: Value) -> Value:
-    """Whether a token's channels are none, more than there are, or end within a residual row."""
-    return (dim == 0) | (dim > config.max_dim) | dim[: exact_log2(config.norm_channels)].any()
+    """Whether a token's channels are none, or more than there are."""
+    return (dim == 0) | (dim > config.max_dim)
 
 
 def _errors(config: AcceleratorConfig, command: View) -> dict[ErrorCode, Value]:
@@ -48,14 +51,14 @@ def _errors(config: AcceleratorConfig, command: View) -> dict[ErrorCode, Value]:
 
 def _busy_cycles(config: AcceleratorConfig, command: Any, _tokens: int, live: int) -> int:
     tokens = 1 if command.only_cls else live
-    return LayerNorm.cycles(config, tokens, command.dim // config.norm_channels) - 1
+    return LayerNorm.cycles(config, tokens, command.dim) - 1
 
 
 NORM = Command(
     name="NORM",
     does="LayerNorm of the residual stream of the live tokens, or the first of them alone "
-    "(`only_cls`), into the activations; scales of mean and norm",
-    fields=("only_cls", "dim", "scale_a", "scale_b"),
+    "(`only_cls`), into the activations; scales of mean and norm; `plain`: with mean 0 and root 1",
+    fields=("only_cls", "plain", "dim", "scale_a", "scale_b"),
     unit="norm",
     needs_tokens=True,
     errors=_errors,
@@ -96,9 +99,9 @@ class LayerNorm(wiring.Component):
         return 1 + cls.factor_latency(config) + 1 + cls.APPLY_LATENCY
 
     @classmethod
-    def cycles(cls, config: AcceleratorConfig, tokens: int, groups: int) -> int:
+    def cycles(cls, config: AcceleratorConfig, tokens: int, dim: int) -> int:
         """Cycles from the transfer of a command to the first in which it is idle again."""
-        return cls.latency(config) + tokens * groups
+        return cls.latency(config) + tokens * 2 * config.channel_rows(dim)
 
     def __init__(self, config: AcceleratorConfig):
         self._config = config
@@ -117,10 +120,12 @@ class LayerNorm(wiring.Component):
         m = Module()
         begin = self.norm.valid & self.norm.ready
         command = Signal(NORM.layout(self._config), reset_less=True)
+        groups = Signal(range(self._config.norm_groups + 1), reset_less=True)
         with m.If(begin):
-            m.d.sync += command.eq(self.norm.payload)
-        groups = command.dim >> exact_log2(self._config.norm_channels)
-
+            m.d.sync += [
+                command.eq(self.norm.payload),
+                groups.eq(self._config.channel_rows(self.norm.payload.dim) << 1),
+            ]
         walking, begins = self._walk(m, begin, groups)
         factor = self._hold_factor(m, command, begins)
         row, group = self._read_residual(m, groups, begins)
@@ -168,6 +173,7 @@ class LayerNorm(wiring.Component):
             statistics.read.address.eq(self.reads.live_list.data),
             token.statistics.eq(statistics.read.data),
             token.dim.eq(command.dim),
+            token.plain.eq(command.plain),
             token.mean_scale.eq(command.scale_a),
             token.norm_scale.eq(command.scale_b),
         ]

@@ -10,7 +10,8 @@ With S1 and S2 the sum and the sum of squares of the D channels of a token:
 
 The multiplier is 0 if the root is: all channels are equal, the results are 0. LayerNorm's usual
 epsilon is left out, because a root of at least 1 needs none. The integer mean and deviation follow
-I-BERT (ICML 2021); the root is exact where I-BERT and I-ViT iterate.
+I-BERT (ICML 2021); the root is exact where I-BERT and I-ViT iterate. A `plain` norm has a mean of 0
+and a root of 1, whatever the statistics.
 
 The result's shift is less by one than the rounding needs, which adds the last bit after it:
 round_shift(p, s) = ((p >> (s - 1)) + 1) >> 1. It is cut where every product is only its sign.
@@ -47,9 +48,10 @@ FACTOR_BITS = 17
 
 
 def norm_token_layout(config: AcceleratorConfig) -> StructLayout:
-    """D, (m_D, s_D), (m_N, s_N), the same for all tokens under way; S1 and S2 of one."""
+    """`plain`, D, (m_D, s_D), (m_N, s_N), the same for all tokens under way; S1 and S2 of one."""
     return StructLayout(
         {
+            "plain": 1,
             "dim": unsigned(config.dim_bits),
             "mean_scale": scale_layout(),
             "norm_scale": scale_layout(),
@@ -107,7 +109,8 @@ class NormFactor(wiring.Component):
             mean.call.argument.values[0].eq(token.statistics.total),
             mean.call.argument.scale.eq(token.mean_scale),
         ]
-        return delay(m, mean.call.result[0], self.latency(config) - mean.LATENCY, name="mean")
+        value = Mux(token.plain, 0, mean.call.result[0])
+        return delay(m, value, self.latency(config) - mean.LATENCY, name="mean")
 
     def _variance(self, m: Module, token: View) -> Signal:
         """D^2 times the variance: products of parts, so that a register follows every multiplier;
@@ -126,7 +129,7 @@ class NormFactor(wiring.Component):
             + (register(m, high * high, name="squared_high") << (2 * FACTOR_BITS))
         )
         variance = Signal(self._config.variance_bits, reset_less=True)
-        m.d.sync += variance.eq(scaled_squares - squared_total)
+        m.d.sync += variance.eq(Mux(token.plain, 1, scaled_squares - squared_total))
         return variance
 
     def _scale(self, m: Module, scale: View, inverse: View) -> None:

@@ -9,7 +9,8 @@ part of each is added; then the means are rounded, one a cycle, and written toge
 again before that, so that the token may be one of those that are averaged. If there are none, the
 mean is 0.
 
-A residual row holds `norm_channels` channels; group g of token t is row t * groups + g.
+A residual row holds `norm_channels` channels; group g of token t is row t * groups + g. A token of
+any number of channels takes an even number of rows, filled up with zeros, and so does the mean.
 """
 
 from functools import reduce
@@ -44,14 +45,14 @@ def _errors(config: AcceleratorConfig, command: View) -> dict[ErrorCode, Value]:
 
 
 def _busy_cycles(config: AcceleratorConfig, command: Any, _tokens: int, live: int) -> int:
-    return Pool.cycles(config, live - command.count, command.dim) - 1
+    return Pool.cycles(config, live - command.prefix, command.dim) - 1
 
 
 POOL = Command(
     name="POOL",
-    does="mean of the live tokens' residual channels, the first `count` tokens left out, into "
-    "token `first`; scale 1 / number of tokens",
-    fields=("count", "first", "dim", "scale_a"),
+    does="mean of the live tokens' residual channels, the first `prefix` left out, into token "
+    "`first`; scale 1 / number of tokens",
+    fields=("prefix", "first", "dim", "scale_a"),
     unit="pool",
     needs_tokens=True,
     errors=_errors,
@@ -87,7 +88,8 @@ class Pool(wiring.Component):
         mean of so many tokens.
         """
         a_part = max(tokens, 1) + cls.send_cycles(config)
-        return dim // config.lanes * a_part + NormStatistics.latency(config)
+        parts = config.channel_rows(dim) * config.chunks
+        return parts * a_part + NormStatistics.latency(config)
 
     def __init__(self, config: AcceleratorConfig):
         self._config = config
@@ -107,12 +109,16 @@ class Pool(wiring.Component):
         config = self._config
         begin = self.pool.valid & self.pool.ready
         command = Signal(POOL.layout(config), reset_less=True)
+        rows = Signal(range(config.max_dim // config.width + 1), reset_less=True)
         with m.If(begin):
-            m.d.sync += command.eq(self.pool.payload)
+            m.d.sync += [
+                command.eq(self.pool.payload),
+                rows.eq(config.channel_rows(self.pool.payload.dim)),
+            ]
         part = Signal(range(config.max_dim // config.lanes), reset_less=True)
-        adds, sending = self._walk(m, command, part)
+        adds, sending = self._walk(m, command, rows, part)
         row_part = part[: exact_log2(config.norm_channels // config.lanes)]
-        address = self._address(m, command, part >> len(row_part), sending)
+        address = self._address(m, command, rows, part >> len(row_part), sending)
         sums = self._sums(m, address, adds, row_part, sending)
         means = self._means(m, command, sums)
         written = sending == self.send_cycles(config) - 1
@@ -126,20 +132,20 @@ class Pool(wiring.Component):
         self._contract(m, begin)
         return m
 
-    def _walk(self, m: Module, command: View, part: Signal) -> tuple[Signal, Signal]:
+    def _walk(self, m: Module, command: View, rows: Signal, part: Signal) -> tuple[Signal, Signal]:
         """Steps through parts, and in each through positions, then through `sending`, which is 0
         meanwhile; returns it and whether a step adds a token.
         """
         config = self._config
         adds, sending = Signal(), Signal(range(self.send_cycles(config)))
-        position = Signal.like(command.count)
+        position = Signal.like(command.prefix)
         settling = Signal(range(NormStatistics.latency(config)), init=1)
         live_list = self.reads.live_list
         m.d.comb += [live_list.enable.eq(~self.idle), live_list.address.eq(position)]
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += [self.idle.eq(1), self.pool.ready.eq(1)]
-                m.d.sync += [position.eq(self.pool.payload.count), part.eq(0)]
+                m.d.sync += [position.eq(self.pool.payload.prefix), part.eq(0)]
                 with m.If(self.pool.valid):
                     m.next = "ADD"
             with m.State("ADD"):
@@ -150,9 +156,9 @@ class Pool(wiring.Component):
             with m.State("SEND"):
                 m.d.sync += sending.eq(sending + 1)
                 with m.If(sending == self.send_cycles(config) - 1):
-                    m.d.sync += [position.eq(command.count), part.eq(part + 1), sending.eq(0)]
+                    m.d.sync += [position.eq(command.prefix), part.eq(part + 1), sending.eq(0)]
                     m.next = "ADD"
-                    with m.If(part + 1 == command.dim >> exact_log2(config.lanes)):
+                    with m.If(part + 1 == rows << exact_log2(config.chunks)):
                         m.next = "SETTLE"
             with m.State("SETTLE"):
                 m.d.sync += settling.eq(settling + 1)
@@ -161,11 +167,12 @@ class Pool(wiring.Component):
                     m.next = "IDLE"
         return adds, sending
 
-    def _address(self, m: Module, command: View, group: Value, sending: Signal) -> Signal:
+    def _address(
+        self, m: Module, command: View, rows: Signal, group: Value, sending: Signal
+    ) -> Signal:
         """The row of a listed token, two cycles later; when all have been, that of the means."""
-        groups = command.dim >> exact_log2(self._config.norm_channels)
         token = Mux(sending >= LIST_LATENCY, command.first, self.reads.live_list.data)
-        first_row = register(m, token * groups, name="first_row")
+        first_row = register(m, (token * rows) << 1, name="first_row")
         address = Signal(range(words(self._config, "residual")), reset_less=True)
         m.d.sync += address.eq(first_row + group)
         return address

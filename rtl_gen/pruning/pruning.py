@@ -30,6 +30,10 @@ def _errors(config: AcceleratorConfig, command: View) -> dict[ErrorCode, Value]:
     return {ErrorCode.COUNT_OUT_OF_RANGE: beyond}
 
 
+def _prune_errors(config: AcceleratorConfig, command: View) -> dict[ErrorCode, Value]:
+    return _errors(config, command) | {ErrorCode.ILLEGAL_FIELD: command.prefix > command.count}
+
+
 def _set_tokens_cycles(config: AcceleratorConfig, _command: Any, _tokens: int, _live: int) -> int:
     return LiveTokens.fill_latency(config)
 
@@ -51,11 +55,12 @@ SET_TOKENS = Command(
 
 PRUNE = Command(
     name="PRUNE",
-    does="the `count` most important live tokens stay, sums are 0",
-    fields=("count",),
+    does="the `count` most important live tokens stay, the first `prefix` of the sequence before "
+    "all others, sums are 0",
+    fields=("count", "prefix"),
     unit="prune",
     needs_tokens=True,
-    errors=_errors,
+    errors=_prune_errors,
     busy_cycles=_prune_cycles,
 )
 
@@ -105,6 +110,7 @@ class Pruning(wiring.Component):
             topk.start.valid.eq(self.prune.valid),
             topk.start.payload.tokens.eq(tokens),
             topk.start.payload.keep.eq(self.prune.payload.count),
+            topk.start.payload.prefix.eq(self.prune.payload.prefix),
             self.prune.ready.eq(topk.start.ready),
             topk.live.eq(live_tokens.live),
             self.live.eq(live_tokens.live),

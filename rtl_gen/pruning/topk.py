@@ -4,7 +4,7 @@ in a time that does not depend on the data.
 
 from itertools import pairwise
 
-from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
@@ -31,13 +31,14 @@ class TopK(wiring.Component):
     the tokens above the threshold and `remaining` of those equal to it, lower index first, and
     clears the sums behind itself.
 
-    A `keep` above the number of live tokens keeps all of them. The first PROTECTED_TOKENS tokens
-    count as having the largest sum there is, so that they always stay.
+    A `keep` above the number of live tokens keeps all of them. The first `prefix` tokens of the
+    sequence (class, distillation and register tokens) count as having the largest sum there is, so
+    that they stay.
 
     Attributes
     ----------
     start : in, `tokens`, the length n of the sequence with its dropped tokens (1 to max_tokens),
-        and `keep`, the tokens k to keep (PROTECTED_TOKENS to max_tokens); not ready during a
+        `keep`, the tokens k to keep (1 to max_tokens), and `prefix` (0 to k); not ready during a
         selection
     live : in, bit j is set if token j is live; clear from bit n on. Stable until the first keep
         word, from when on word w may change once keep word w is out
@@ -67,7 +68,7 @@ class TopK(wiring.Component):
         self.digits = config.importance_bits // numerics.SORT_DIGIT_BITS
         self.sum_digits = data.ArrayLayout(numerics.SORT_DIGIT_BITS, self.digits)
         self.sums = sums_layout(config)
-        command = data.StructLayout({"tokens": config.count_bits, "keep": config.count_bits})
+        command = data.StructLayout(dict.fromkeys(("tokens", "keep", "prefix"), config.count_bits))
         super().__init__(
             {
                 "start": In(stream.Signature(command)),
@@ -91,9 +92,6 @@ class TopK(wiring.Component):
             }
         )
         depth = self.READ_STAGES + max(self.DIGIT_STAGES, self.KEEP_STAGES)
-        tokens, keep = self.start.payload.tokens, self.start.payload.keep
-        in_range = (tokens != 0) & (tokens <= self.config.max_tokens) & (keep != 0)
-        require(m, ~self.start.valid | in_range, "top-k: a number of tokens out of range")
         tags = [Signal(tag, name=f"tag_{i}") for i in range(depth + 1)]
         for newer, older in pairwise(tags):
             m.d.sync += older.eq(newer)
@@ -102,9 +100,10 @@ class TopK(wiring.Component):
         threshold = Signal(self.sum_digits, reset_less=True)
         remaining = Signal(self.config.count_bits, reset_less=True)
         self._sequence(m, tags, remaining)
-        sums, live = self._read(m, tags)
+        sums, live = self._read(m, tags, self._protect(m, tags[0]))
         self._settle_digit(m, at_sums, sums, live, threshold, remaining)
         self._select(m, at_sums, sums, live, threshold, remaining)
+        self._contract(m)
         return m
 
     def _sequence(self, m: Module, tags: list[data.View], remaining: Signal) -> None:
@@ -142,7 +141,22 @@ class TopK(wiring.Component):
             with m.State("DRAIN"), m.If(self.keep.valid & self.keep.payload.last):
                 m.next = "IDLE"
 
-    def _read(self, m: Module, tags: list[data.View]) -> tuple[data.View, Signal]:
+    def _protect(self, m: Module, issued: data.View) -> Value:
+        """Which lanes hold tokens of the prefix, in the cycle behind a word's address: all in front
+        of the word in which the prefix ends, the first ones in it.
+        """
+        lanes, prefix = self.config.lanes, self.start.payload.prefix
+        end = Signal(prefix.shape(), reset_less=True)
+        with m.If(self.start.ready):
+            m.d.sync += end.eq(prefix)
+        end_lane, end_word = end[: exact_log2(lanes)], end[exact_log2(lanes) :]
+        whole = register(m, issued.word < end_word, name="whole_word")
+        ends = register(m, issued.word == end_word, name="prefix_ends")
+        return Cat(whole | (ends & (lane < end_lane)) for lane in range(lanes))
+
+    def _read(
+        self, m: Module, tags: list[data.View], protected: Value
+    ) -> tuple[data.View, Signal]:
         """The registered sums and live bits of the word that `tags[READ_STAGES]` describes."""
         sums = Signal(self.sums, reset_less=True)
         live = Signal(self.config.lanes, reset_less=True)
@@ -157,9 +171,8 @@ class TopK(wiring.Component):
             sums.eq(self.sort.data),
             live.eq(self.live.word_select(addressed.word, self.config.lanes)),
         ]
-        for token in range(numerics.PROTECTED_TOKENS):
-            word, lane = divmod(token, self.config.lanes)
-            with m.If(addressed.word == word):
+        for lane in range(self.config.lanes):
+            with m.If(protected[lane]):
                 m.d.sync += sums[lane].eq((1 << self.config.importance_bits) - 1)
         return sums, live
 
@@ -244,3 +257,9 @@ class TopK(wiring.Component):
             self.keep.payload.bits.eq(bits),
             self.keep.payload.last.eq(decided.last),
         ]
+
+    def _contract(self, m: Module) -> None:
+        start = self.start.payload
+        in_range = (start.tokens != 0) & (start.tokens <= self.config.max_tokens)
+        in_range &= (start.keep != 0) & (start.prefix <= start.keep)
+        require(m, ~self.start.valid | in_range, "top-k: a number of tokens out of range")
