@@ -29,6 +29,9 @@ ASSETS = Path(str(resources.files("model") / "assets"))
 
 COLOURS = 3
 
+PROTECTED_TOKENS = 1
+"""The first tokens (CLS), which are no patches and which pruning never drops."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Network:

@@ -24,9 +24,8 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import NamedTuple, Self
 
-from model.networks import DEIT_TINY, Network
+from model.networks import DEIT_TINY, PROTECTED_TOKENS, Network
 from rtl_gen.errors import UserError
-from rtl_gen.numerics import PROTECTED_TOKENS
 
 
 class Interpolation(StrEnum):

@@ -28,9 +28,8 @@ deviations that DeiT-Tiny's layers 3 to 11 have.
 import numpy as np
 
 from model.attention_maps import SMALLEST, AttentionMaps, asset, load_attention_maps
-from model.networks import DEIT_TINY, Network
+from model.networks import DEIT_TINY, PROTECTED_TOKENS, Network
 from rtl_gen.errors import UserError
-from rtl_gen.numerics import PROTECTED_TOKENS
 
 MIXTURE = 0.15
 """Weight of the second head."""
