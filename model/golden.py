@@ -119,13 +119,13 @@ def attend(
     )
 
 
-def select_tokens(importance: Tensor, live: Tensor, keep: int) -> Tensor:
+def select_tokens(importance: Tensor, live: Tensor, keep: int, prefix: int) -> Tensor:
     """The new live map (n,): the `keep` live tokens of largest importance, ties to the lower index.
 
-    The first `PROTECTED_TOKENS` always stay; `keep` counts them.
+    The first `prefix` tokens of the sequence go before all others; `keep` counts them.
     """
     rank = importance.clone()
-    rank[..., : numerics.PROTECTED_TOKENS] = importance.amax() + 1
+    rank[..., :prefix] = importance.amax() + 1
     rank = torch.where(live, rank, -1)
     order = rank.sort(dim=-1, descending=True, stable=True).indices
     chosen = torch.zeros_like(live).scatter(-1, order[..., :keep], True)

@@ -28,7 +28,9 @@ class AttentionLayer:
     mask: Tensor  # (h, n, n) bool, True = kept
     scales: tuple[HeadScales, ...]
     keep: int | None = None
-    """Tokens, CLS included, that stay after this layer; None: no pruning."""
+    """Tokens, the prefix included, that stay after this layer; None: no pruning."""
+    prefix: int = 1
+    """The first tokens, which stay before all others."""
 
     @property
     def heads(self) -> int:
@@ -67,7 +69,9 @@ def run_layers(tokens: int, layers: Sequence[AttentionLayer]) -> list[LayerTrace
             for h in range(layer.heads)
         ]
         importance = torch.stack([trace.importance for trace in heads]).sum(0)
-        survivors = live if layer.keep is None else select_tokens(importance, live, layer.keep)
+        survivors = live
+        if layer.keep is not None:
+            survivors = select_tokens(importance, live, layer.keep, layer.prefix)
         traces.append(LayerTrace(live, heads, importance, survivors))
         live = survivors
     return traces
@@ -103,7 +107,7 @@ def compile_layers(
         shape = (tokens, layer.heads * config.width)
         builder.store(f"layers.{index}.attention", Target.HIDDEN, shape)
         if layer.keep is not None:
-            builder.emit(Opcode.PRUNE, count=layer.keep)
+            builder.emit(Opcode.PRUNE, count=layer.keep, prefix=layer.prefix)
     builder.store("survivors", Target.LIVE, (tokens,), 1)
     return builder.finish()
 

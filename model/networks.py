@@ -27,6 +27,10 @@ ASSETS = Path(str(resources.files("model") / "assets"))
 """What comes with the project: weights (.safetensors) and averaged attention maps (.npz)."""
 
 
+PROTECTED_TOKENS = 1
+"""The first tokens (CLS), which are no patches and which pruning never drops."""
+
+
 def timm_name(network: Network) -> str:
     """timm's name of one of `ALL_NETWORKS`."""
     return f"{network.name}_patch{network.patch[0]}_{network.image_size[0]}"

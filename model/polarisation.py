@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rtl_gen.numerics import PROTECTED_TOKENS
+from model.networks import PROTECTED_TOKENS
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ def pool_scale(tokens: int) -> Scale:
     return Scale.nearest(1 / tokens)
 
 
-def pool(residual: Tensor, live: Tensor, left_out: int, scale: Scale) -> Tensor:
-    """The mean of the live tokens but the first `left_out` of them.
+def pool(residual: Tensor, live: Tensor, prefix: int, scale: Scale) -> Tensor:
+    """The mean of the live tokens but the first `prefix` of them.
 
     residual: (n, d) int16, live: (n,) bool; result: (d,) int16, 0 if no token is left
     """
-    averaged = residual[live][left_out:]
+    averaged = residual[live][prefix:]
     return requantise(averaged.sum(0), scale.multiplier, scale.shift, RESIDUAL_BITS)

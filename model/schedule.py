@@ -25,9 +25,8 @@ from itertools import pairwise
 from typing import NamedTuple, Self
 
 from model.network import Network
-from model.networks import DEIT_TINY
+from model.networks import DEIT_TINY, PROTECTED_TOKENS
 from rtl_gen.errors import UserError
-from rtl_gen.numerics import PROTECTED_TOKENS
 
 
 class Interpolation(StrEnum):

@@ -29,9 +29,8 @@ import numpy as np
 
 from model.attention_maps import SMALLEST, AttentionMaps, asset, load_attention_maps
 from model.network import Network
-from model.networks import DEIT_TINY
+from model.networks import DEIT_TINY, PROTECTED_TOKENS
 from rtl_gen.errors import UserError
-from rtl_gen.numerics import PROTECTED_TOKENS
 
 MIXTURE = 0.15
 """Weight of the second head."""

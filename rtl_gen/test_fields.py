@@ -27,7 +27,7 @@ SCALE = {"multiplier": (1 << 16) - 1, "shift": 63}
 def configs(draw) -> AcceleratorConfig:
     """Any configuration, the limits of every choice included."""
     lanes, width = draw(
-        st.sampled_from([(n, w) for n in (2, 4, 8, 16) for w in (8, 16, 32, 64) if 2 * n <= w])
+        st.sampled_from([(n, w) for n in (2, 4, 8, 16) for w in (8, 16, 32, 64, 128) if 2 * n <= w])
     )
     tokens = draw(st.integers(2 * lanes, 1024))
     return AcceleratorConfig(
@@ -36,7 +36,7 @@ def configs(draw) -> AcceleratorConfig:
         max_tokens=tokens,
         max_heads=draw(st.integers(1, 64 if tokens < 1024 else 63)),
         max_dim=width * draw(st.integers(1, MAX_DIM // width)),
-        bus_bytes=draw(st.sampled_from([b for b in (2, 4, 8, 16, 32, 64) if lanes <= b <= width])),
+        bus_bytes=draw(st.sampled_from([1 << n for n in range(8) if lanes <= 1 << n <= width])),
         row_slots=draw(st.sampled_from([2, 4, 8, 16, 32])),
         stream_beats=draw(st.sampled_from([16, 128, 1024])),
         frequency_mhz=draw(st.integers(1, 5000)),
@@ -64,6 +64,7 @@ def largest(config: AcceleratorConfig) -> dict[str, int]:
         "slices": hidden_rows,
         "tiles": 4 * config.max_dim // config.lanes,
         "dim": config.max_dim,
+        "prefix": config.max_tokens,
     }
 
 
@@ -76,6 +77,7 @@ def test_largest_fields_survive(config):
         "barrier": 1,
         "accumulate": 0,
         "only_cls": 1,
+        "plain": 1,
         "source": max(Source),
         "destination": max(Destination),
         "scale_a": SCALE,

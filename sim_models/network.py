@@ -12,11 +12,11 @@ import torch
 from model.fit import check_fit
 from model.golden import select_tokens
 from model.network import Network
+from model.networks import PROTECTED_TOKENS
 from model.schedule import NO_PRUNING, LayerTokens, Placement, Schedule
 from model.vitcod_io import check_masks
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.errors import UserError
-from rtl_gen.numerics import PROTECTED_TOKENS
 from sim_models.attention import AttentionCycles, attend_cycles, beats_of
 from sim_models.commands import TRANSFER, Command, network_commands
 from sim_models.memory import DEFAULT_MEMORY, MemoryTiming
@@ -172,7 +172,8 @@ def _importance(maps: np.ndarray, mask: np.ndarray | None, live: np.ndarray) -> 
 def _keep(importance: np.ndarray, live: np.ndarray, keep: int) -> np.ndarray:
     if keep >= np.count_nonzero(live):
         return live
-    return select_tokens(torch.from_numpy(importance), torch.from_numpy(live), keep).numpy()
+    sums, before = torch.from_numpy(importance), torch.from_numpy(live)
+    return select_tokens(sums, before, keep, PROTECTED_TOKENS).numpy()
 
 
 def _check_live(network: Network, live: np.ndarray, layer_tokens: Sequence[LayerTokens]) -> None:

@@ -173,9 +173,9 @@ def good_program(bench: DispatcherBench, length: int = 12) -> list[tuple[dict, i
                 "barrier": rng.getrandbits(1),
             },
             "LINEAR": {"slices": 1, "tiles": 1, "pitch": 1, "destination": Destination.HIDDEN},
-            "NORM": {"dim": config.max_dim, "scale_a": scale, "only_cls": rng.getrandbits(1)},
+            "NORM": {"dim": config.max_dim, "scale_a": scale, "plain": rng.getrandbits(1)},
             "ATTEND": {"pitch": 1, "first": rng.randrange(2), "scale_b": scale},
-            "PRUNE": {"count": rng.randint(1, tokens)},
+            "PRUNE": {"count": rng.randint(5, 9), "prefix": rng.randint(0, 5)},
             "STORE": {"target": Target.RESIDUAL, "count": rows, "address": config.width * rows},
         }
         name = rng.choice(list(choices))
@@ -229,6 +229,7 @@ async def ends_behind_what_was_handed_on(dut):
         ({"opcode": len(COMMANDS)}, ErrorCode.ILLEGAL_OPCODE),
         ({"opcode": Opcode.NORM, "dim": 0}, ErrorCode.ILLEGAL_FIELD),
         ({"opcode": Opcode.PRUNE, "count": 0}, ErrorCode.COUNT_OUT_OF_RANGE),
+        ({"opcode": Opcode.PRUNE, "count": 3, "prefix": 4}, ErrorCode.ILLEGAL_FIELD),
         (
             {"opcode": Opcode.STORE, "target": Target.QUERY, "count": 1, "address": 1},
             ErrorCode.NOT_ALIGNED,

@@ -35,10 +35,10 @@ def field_errors(
         slices_fit = 1 <= command["slices"] <= 4 * config.max_dim // config.width
         if not slices_fit or not 1 <= command["tiles"] <= most // config.lanes:
             yield ErrorCode.ILLEGAL_FIELD
-    if name in ("NORM", "POOL"):
-        dim = command["dim"]
-        if not 1 <= dim <= config.max_dim or dim % config.norm_channels:
-            yield ErrorCode.ILLEGAL_FIELD
+    if name in ("NORM", "POOL") and not 1 <= command["dim"] <= config.max_dim:
+        yield ErrorCode.ILLEGAL_FIELD
+    if name == "PRUNE" and command["prefix"] > count:
+        yield ErrorCode.ILLEGAL_FIELD
     if name in ("SET_TOKENS", "PRUNE") and not 1 <= count <= config.max_tokens:
         yield ErrorCode.COUNT_OUT_OF_RANGE
     if name == "POOL" and command["first"] >= config.max_tokens:

@@ -28,7 +28,7 @@ from rtl_gen.interfaces.program import HEADER, ErrorCode
 RESPONSES = (1, 2, 3)
 """EXOKAY, SLVERR, DECERR: none of them is what the accelerator asked for."""
 
-_NUMBERS = ("count", "first", "slices", "tiles", "pitch", "dim")
+_NUMBERS = ("count", "first", "slices", "tiles", "pitch", "dim", "prefix")
 """Fields that count something."""
 
 

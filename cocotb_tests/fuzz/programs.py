@@ -152,12 +152,12 @@ def _linear(rng: Random, tokens: int) -> dict[str, int]:
 
 
 def _norm(rng: Random) -> dict[str, int]:
-    return {"dim": CONFIG.norm_channels * rng.randint(1, CONFIG.norm_groups)}
+    return {"dim": rng.randint(1, CONFIG.max_dim)}
 
 
 def _pool(rng: Random) -> dict[str, int]:
-    left_out = rng.randint(0, CONFIG.max_tokens + 1)
-    return _norm(rng) | {"first": rng.randrange(CONFIG.max_tokens), "count": left_out}
+    prefix = rng.randint(0, CONFIG.max_tokens + 1)
+    return _norm(rng) | {"first": rng.randrange(CONFIG.max_tokens), "prefix": prefix}
 
 
 def _attend(rng: Random, tokens: int) -> dict[str, int]:
@@ -168,6 +168,11 @@ def _attend(rng: Random, tokens: int) -> dict[str, int]:
 
 def _count(rng: Random) -> dict[str, int]:
     return {"count": rng.randint(1, CONFIG.max_tokens)}
+
+
+def _prune(rng: Random) -> dict[str, int]:
+    fields = _count(rng)
+    return fields | {"prefix": rng.randint(0, min(fields["count"], 5))}
 
 
 def _payload_rows(opcode: Opcode, fields: Mapping[str, int]) -> int:
@@ -183,7 +188,7 @@ _LEGAL: dict[Opcode, Callable[[Random, int], dict[str, int]]] = {
     Opcode.LINEAR: _linear,
     Opcode.NORM: lambda rng, _: _norm(rng),
     Opcode.ATTEND: _attend,
-    Opcode.PRUNE: lambda rng, _: _count(rng),
+    Opcode.PRUNE: lambda rng, _: _prune(rng),
     Opcode.STORE: lambda rng, _: _store(rng),
     Opcode.POOL: lambda rng, _: _pool(rng),
 }
@@ -197,6 +202,7 @@ _LIMITS = {
     "pitch": [0, 1, CONFIG.chunks, 8, 9],
     "slices": [0, 1, 2, 8, 9],
     "tiles": [0, 1, 2, 3 * CONFIG.chunks, 3 * CONFIG.chunks + 1, 32, 33],
-    "dim": [0, 1, CONFIG.norm_channels, CONFIG.max_dim, CONFIG.max_dim + CONFIG.norm_channels],
+    "dim": [0, 1, CONFIG.max_dim, CONFIG.max_dim + 1],
+    "prefix": [0, 1, 2, 5, CONFIG.max_tokens],
 }
 """Values at which something changes, by field."""

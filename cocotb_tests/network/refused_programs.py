@@ -20,12 +20,14 @@ MEMORY_END = LEAST_MEMORY[CONFIG.width]
 RANGES = transfers(CONFIG)
 build = partial(build_program, CONFIG)
 LARGEST_COUNT = (1 << row_count_bits(CONFIG)) - 1
+LARGEST_PREFIX = (1 << CONFIG.count_bits) - 1
 
 SET_TOKENS = {"opcode": Opcode.SET_TOKENS, "count": 2}
 HALT = {"opcode": Opcode.HALT}
 LINEAR = {"opcode": Opcode.LINEAR, "slices": 1, "tiles": 2}
-NORM = {"opcode": Opcode.NORM, "dim": CONFIG.norm_channels}
-POOL = {"opcode": Opcode.POOL, "dim": CONFIG.norm_channels}
+NORM = {"opcode": Opcode.NORM, "dim": 1}
+POOL = {"opcode": Opcode.POOL, "dim": 1}
+PRUNE = {"opcode": Opcode.PRUNE, "count": 1}
 
 
 class Program(NamedTuple):
@@ -95,9 +97,10 @@ def bad_fields() -> Iterator[Program]:
         "too many tiles": (LINEAR | {"tiles": 4 * CONFIG.max_dim // CONFIG.lanes + 1},),
         "more than q, k and v": (LINEAR | {"tiles": 3 * CONFIG.chunks + 1},),
         "norm of nothing": (NORM | {"dim": 0},),
-        "norm of part of a row": (NORM | {"dim": CONFIG.norm_channels + 1},),
-        "norm of too much": (NORM | {"dim": CONFIG.max_dim + CONFIG.norm_channels},),
-        "mean of part of a row": (POOL | {"dim": CONFIG.norm_channels + 1},),
+        "norm of too much": (NORM | {"dim": CONFIG.max_dim + 1},),
+        "mean of nothing": (POOL | {"dim": 0},),
+        "mean of too much": (POOL | {"dim": CONFIG.max_dim + 1},),
+        "more first tokens than stay": (PRUNE | {"prefix": 2},),
     }
     for name, parts in commands.items():
         yield Program(name, ErrorCode.ILLEGAL_FIELD, build(SET_TOKENS, *parts, HALT))
@@ -174,7 +177,7 @@ def other_refusals() -> Iterator[Program]:
         address = (1 << ADDRESS_BITS) - rows_there * CONFIG.width
         data = build(SET_TOKENS, store(Target.HIDDEN, count, address=address), HALT)
         yield Program(f"store {count} behind {rows_there}", ErrorCode.COUNT_OUT_OF_RANGE, data)
-    needy = [LINEAR, NORM, POOL, {"opcode": Opcode.ATTEND}, {"opcode": Opcode.PRUNE, "count": 1}]
+    needy = [LINEAR, NORM, POOL, {"opcode": Opcode.ATTEND}, PRUNE]
     for command in needy:
         data = build(command, HALT)
         yield Program(f"{command['opcode'].name} first", ErrorCode.NO_TOKENS, data)
@@ -238,10 +241,12 @@ def legal_programs() -> Iterator[Program]:
     ]
     stores = [store(target, allowed.rows) for target, allowed in RANGES.items() if allowed.stores]
     all_tokens = {"opcode": Opcode.SET_TOKENS, "count": CONFIG.max_tokens}
-    prune = {"opcode": Opcode.PRUNE, "count": CONFIG.max_tokens}
+    prune = PRUNE | dict.fromkeys(("count", "prefix"), CONFIG.max_tokens)
+    ends = NORM | {"dim": CONFIG.max_dim - 1}, POOL | {"prefix": LARGEST_PREFIX}
     none = ErrorCode.NONE
     yield Program("halt", none, build(HALT))
-    yield Program("largest", none, build(*loads, *stores, all_tokens, prune, HALT), recovers=True)
+    largest = build(*loads, *stores, all_tokens, prune, *ends, HALT)
+    yield Program("largest", none, largest, recovers=True)
     for name, count, good, _ in row_limits():
         yield Program(f"last row: {name}", none, build(SET_TOKENS | {"count": count}, *good, HALT))
     yield Program("rows behind the end", none, build(HALT, rows(40)), recovers=True)

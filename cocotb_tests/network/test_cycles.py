@@ -205,18 +205,18 @@ def random_program(config: AcceleratorConfig, rng: random.Random, length: int) -
                     slices=slices,
                 )
             case Opcode.NORM:
-                dim = config.norm_channels * rng.randint(1, config.norm_groups)
-                builder.emit(
-                    opcode, dim=dim, only_cls=rng.randint(0, 1), scale_a=scale, scale_b=scale
-                )
+                choices = {name: rng.randint(0, 1) for name in ("only_cls", "plain")}
+                dim = rng.randint(1, config.max_dim)
+                builder.emit(opcode, dim=dim, scale_a=scale, scale_b=scale, **choices)
             case Opcode.ATTEND:
                 builder.emit(opcode, accumulate=1, scale_a=scale, scale_b=scale)
             case Opcode.PRUNE:
-                builder.emit(opcode, count=rng.randint(1, tokens))
+                count = rng.randint(1, tokens)
+                builder.emit(opcode, count=count, prefix=rng.randint(0, min(count, 5)))
             case Opcode.POOL:
-                dim = config.norm_channels * rng.randint(1, config.norm_groups)
-                first, left_out = rng.randrange(config.max_tokens), rng.randint(0, tokens + 1)
-                builder.emit(opcode, dim=dim, first=first, count=left_out, scale_a=scale)
+                dim, first = rng.randint(1, config.max_dim), rng.randrange(config.max_tokens)
+                prefix = rng.randint(0, tokens + 1)
+                builder.emit(opcode, dim=dim, first=first, prefix=prefix, scale_a=scale)
             case Opcode.STORE:
                 target = rng.choice(storable)
                 rows = rng.randint(1, min(25, ranges[target].rows))

@@ -54,11 +54,9 @@ class Norm:
         rows, groups = [], len(self.channel_shifts) // size
         for token, channels in sorted(self.tokens.items()):
             scales = self.mean_scale, self.norm_scale
-            results = normalised(
-                channels, self.dim, *scales, self.channel_shifts, plain=self.plain
-            )
-            for group in range(groups):
-                rows.append([token * groups + group, *results[group * size :][:size]])
+            results = normalised(channels, self.dim, *scales, self.channel_shifts, plain=self.plain)
+            first = token * groups
+            rows += [[first + i, *results[i * size :][:size]] for i in range(groups)]
         return rows
 
 

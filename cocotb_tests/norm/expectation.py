@@ -51,9 +51,7 @@ def normalised(
 ) -> list[int]:
     """int8 results of a token; channels beyond `dim` are 0 and change nothing but their own."""
     total, squares = statistics(channels)
-    mean, multiplier, shift = token_factor(
-        total, squares, dim, mean_scale, norm_scale, plain=plain
-    )
+    mean, multiplier, shift = token_factor(total, squares, dim, mean_scale, norm_scale, plain=plain)
     return [
         requantised(16 * x - mean, multiplier, shift + k, 8)
         for x, k in zip(channels, channel_shifts, strict=True)

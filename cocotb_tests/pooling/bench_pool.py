@@ -24,25 +24,28 @@ LOWEST, HIGHEST = -32768, 32767
 
 @dataclass
 class Pooling:
-    """A command, and the channels of the live tokens, in ascending order."""
+    """A command, and the channels of the live tokens, in ascending order: `dim` of them, and zeros up
+    to whole rows.
+    """
 
     live: dict[int, list[int]]
-    left_out: int
+    prefix: int
     first: int
     dim: int
+    padded: int
     scale: Scale
 
     @property
     def command(self) -> dict:
         scale = {"multiplier": self.scale.multiplier, "shift": self.scale.shift}
-        return {"count": self.left_out, "first": self.first, "dim": self.dim, "scale_a": scale}
+        return {"prefix": self.prefix, "first": self.first, "dim": self.dim, "scale_a": scale}
 
     @property
     def averaged(self) -> list[int]:
-        return list(self.live)[self.left_out :]
+        return list(self.live)[self.prefix :]
 
     def means(self) -> list[int]:
-        sums = [sum(self.live[token][i] for token in self.averaged) for i in range(self.dim)]
+        sums = [sum(self.live[token][i] for token in self.averaged) for i in range(self.padded)]
         return [requantised(total, *self.scale, 16) for total in sums]
 
 
@@ -75,7 +78,7 @@ class PoolBench(UnitBench):
 
     async def begin(self, pooling: Pooling) -> int:
         """The command is taken; returns the cycle of that."""
-        groups, size = pooling.dim // self.config.norm_channels, self.config.norm_channels
+        groups, size = pooling.padded // self.config.norm_channels, self.config.norm_channels
         self.live = list(pooling.live)
         self.rows = {
             token * groups + group: channels[group * size :][:size]
@@ -93,7 +96,7 @@ class PoolBench(UnitBench):
         begin = await self.begin(pooling)
         elapsed = await self.until("idle")
         await self.edge
-        groups, parts = pooling.dim // config.norm_channels, range(pooling.dim // lanes)
+        groups, parts = pooling.padded // config.norm_channels, range(pooling.padded // lanes)
         row_parts = config.norm_channels // lanes
         places = [divmod(part, row_parts) for part in parts]
         rows = [token * groups + group for group, _ in places for token in pooling.averaged]
@@ -133,28 +136,30 @@ class PoolBench(UnitBench):
 def draw(config: AcceleratorConfig, rng: random.Random, live: list[int], **fields) -> Pooling:
     """Random channels; the mean of all of them, into a random token, unless `fields` differ."""
     dim = fields.get("dim", config.max_dim)
-    averaged = max(len(live) - fields.get("left_out", 0), 1)
+    filling = [0] * (-dim % config.width)
+    averaged = max(len(live) - fields.get("prefix", 0), 1)
     values = rng.choice([[LOWEST], [HIGHEST], [LOWEST, HIGHEST], range(LOWEST, HIGHEST + 1)])
-    channels = {token: [rng.choice(values) for _ in range(dim)] for token in live}
-    chosen = {"left_out": 0, "dim": dim, "scale": Scale.nearest(1 / averaged)}
-    return Pooling(live=channels, **{"first": rng.randrange(config.max_tokens), **chosen, **fields})
+    channels = {token: [rng.choice(values) for _ in range(dim)] + filling for token in live}
+    chosen = {"prefix": 0, "dim": dim, "scale": Scale.nearest(1 / averaged)}
+    chosen |= {"first": rng.randrange(config.max_tokens), "padded": dim + len(filling)}
+    return Pooling(live=channels, **chosen | fields)
 
 
 @cocotb.test()
 async def means_are_exact(dut):
-    """One token, two, every third, all; a row of channels a token, two, the most; none left out up
-    to more than there are; a token of the mean or another one takes it.
+    """One token, two, every third, all; a channel a token, half a row, a row, a channel more, the
+    most; none left out up to more than there are; a token of the mean or another one takes it.
     """
     bench = await PoolBench.on(dut)
     config, rng = bench.config, bench.rng
-    longest, size = config.max_tokens, config.norm_channels
+    longest, width = config.max_tokens, config.width
     live_sets = [[longest - 1], [0, longest - 1], list(range(0, longest, 3)), list(range(longest))]
     for live in live_sets:
-        for left_out in {0, 1, len(live) - 1, len(live), len(live) + 3}:
-            dim = rng.choice([size, 2 * size, config.max_dim])
+        for prefix in {0, 1, rng.randint(2, 5), len(live) - 1, len(live), len(live) + 3}:
+            dim = rng.choice([1, width // 2, width, width + 1, config.max_dim])
             first = rng.choice([live[-1], live[0], rng.randrange(longest)])
-            pooling = draw(config, rng, live, left_out=left_out, dim=dim, first=first)
-            await bench.run(f"{len(live)} live, {left_out} left out, dim {dim}", pooling)
+            pooling = draw(config, rng, live, prefix=prefix, dim=dim, first=first)
+            await bench.run(f"{len(live)} live, {prefix} left out, dim {dim}", pooling)
 
 
 @cocotb.test()

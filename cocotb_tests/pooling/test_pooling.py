@@ -25,7 +25,8 @@ def test_pool(simulator, preset):
         ({"count": TINY.max_tokens + 1}, "pool: a number of tokens"),
         ({"first": TINY.max_tokens}, "pool: a token"),
         ({"dim": 0}, "pool: a token or a number of channels"),
-        ({"dim": TINY.max_dim + TINY.norm_channels}, "pool: a token or a number of channels"),
+        ({"dim": TINY.max_dim - 1}, None),
+        ({"dim": TINY.max_dim + 1}, "pool: a token or a number of channels"),
     ],
 )
 def test_contract_of_pool(simulator, parameters, message):
@@ -34,8 +35,9 @@ def test_contract_of_pool(simulator, parameters, message):
     run_unit(simulator, Pool(TINY), TINY, stops=message, **contract)
 
 
-@pytest.mark.parametrize(("left_out", "cycles"), [(0, 5211), (1, 5187), (197, 507), (300, 507)])
-def test_busy_cycles_of_deit_tiny(left_out, cycles):
+@pytest.mark.parametrize(("prefix", "cycles"), [(0, 5211), (1, 5187), (197, 507), (255, 507)])
+@pytest.mark.parametrize("dim", [192, 129])
+def test_busy_cycles_of_deit_tiny(prefix, dim, cycles):
     """24 parts of 197 tokens less those left out, at least a cycle, and 20; 3 at the end."""
-    command = SimpleNamespace(count=left_out, first=0, dim=192)
+    command = SimpleNamespace(prefix=prefix, first=0, dim=dim)
     assert POOL.busy_cycles(get_config("default"), command, 198, 197) == cycles

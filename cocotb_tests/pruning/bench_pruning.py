@@ -77,8 +77,8 @@ class PruningBench(UnitBench):
 
 @cocotb.test()
 async def cascade(dut):
-    """Pruning after pruning down to the prefix: the survivors of one are the candidates of the next;
-    without a prefix to the best.
+    """Pruning after pruning, down to the prefix or, without one, to the best token: the survivors of
+    one are the candidates of the next.
     """
     bench = await PruningBench.on(dut)
     for prefix in (1, 2, bench.rng.randint(3, 5), 0):

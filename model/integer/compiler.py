@@ -17,6 +17,7 @@ from model.fit import check_fit
 from model.image import TOKEN_TARGETS, Image, ImageBuilder, pack_mask
 from model.integer.network import IntegerNetwork, Layer, Linear, Norm
 from model.network import Network
+from model.networks import PROTECTED_TOKENS
 from model.vitcod_io import check_masks
 from rtl_gen import numerics
 from rtl_gen.config import AcceleratorConfig
@@ -25,7 +26,7 @@ from rtl_gen.errors import UserError
 from rtl_gen.interfaces.program import Destination, Source
 from rtl_gen.interfaces.targets import Target
 from rtl_gen.linear.weight_buffer import channel_layout, parameter_rows
-from rtl_gen.numerics import PROTECTED_TOKENS, Scale
+from rtl_gen.numerics import Scale
 
 
 def compile_network(
@@ -106,7 +107,8 @@ class _Compiler:
         self.dump_tensor(f"{name}.importance", Target.IMPORTANCE, (tokens,), 32)
         if keep is not None or self.dump:
             # Without pruning, a selection of all tokens clears the sums that were dumped.
-            builder.emit(Opcode.PRUNE, count=tokens if keep is None else keep)
+            count = tokens if keep is None else keep
+            builder.emit(Opcode.PRUNE, count=count, prefix=PROTECTED_TOKENS)
         self.dump_tensor(f"{name}.survivors", Target.LIVE, (tokens,), 1)
         self.linear(layer.projection, Source.HIDDEN, Destination.RESIDUAL, 2 * dim_rows)
         builder.load(Target.GELU, layer.gelu.numpy().tobytes(), barrier=False)

@@ -33,6 +33,7 @@ from torch import Tensor
 from model.golden import attend, reciprocal, requantise, saturate, select_tokens
 from model.integer.network import IntegerNetwork, Layer, Linear, Norm
 from model.network import Network
+from model.networks import PROTECTED_TOKENS
 from rtl_gen.numerics import (
     LOGIT_BITS,
     MULTIPLIER_BITS,
@@ -123,13 +124,15 @@ def linear(layer: Linear, x: Tensor, bits: int) -> Tensor:
     return requantise(acc, layer.multiplier.long(), layer.shift.long(), bits)
 
 
-def layer_norm(norm: Norm, x: Tensor) -> Tensor:
-    """int8 values (..., D) of residuals (..., D)."""
+def layer_norm(norm: Norm, x: Tensor, *, plain: bool = False) -> Tensor:
+    """int8 values (..., D) of residuals (..., D); `plain`: rounded as they are, not normalised."""
     dim = x.shape[-1]
     total = x.sum(dim=-1, keepdim=True)
     mean_scale = Scale.nearest((1 << NORM_MEAN_FRACTION_BITS) / dim)
     mean = round_shift(total * mean_scale.multiplier, mean_scale.shift)
     root = square_root(dim * (x * x).sum(dim=-1, keepdim=True) - total * total)
+    if plain:
+        mean, root = torch.zeros_like(mean), torch.ones_like(root)
     mantissa, length = reciprocal(root)
     # Root 0 has mantissa 0 and gives 0; its shift only has to be legal.
     factor = round_shift(mantissa * norm.scale.multiplier, MULTIPLIER_BITS)
@@ -168,7 +171,7 @@ def _layer(
     observe("attention", mixed)
     observe("importance", importance)
 
-    live = live if keep is None else select_tokens(importance, live, keep)
+    live = live if keep is None else select_tokens(importance, live, keep, PROTECTED_TOKENS)
     observe("survivors", live)
     x = _live_rows(_add(x, layer.projection, mixed), live)
     observe("x_mid", x)

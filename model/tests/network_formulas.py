@@ -41,6 +41,15 @@ def layer_norm(x: Row, scale: tuple[int, int], channel_shifts: Row) -> Row:
     ]
 
 
+def plain_norm(x: Row, scale: tuple[int, int], channel_shifts: Row) -> Row:
+    """One token, rounded as it is."""
+    factor = half_up(Fraction(0xFFFF * scale[0], 2**16))
+    return [
+        saturated(half_up(Fraction(16 * value * factor, 2 ** (scale[1] + shift))), 8)
+        for value, shift in zip(x, channel_shifts, strict=True)
+    ]
+
+
 def linear(parameters: Parameters, name: str, x: Row, bits: int) -> Row:
     """One token."""
     weight, bias, multiplier, shift = (

@@ -157,16 +157,18 @@ def test_close_to_float_attention():
     assert (trace.probability.sum(-1) / 65536 - 1).abs().max() < 1e-3
 
 
-@pytest.mark.parametrize("keep", [1, 2, 9, TOKENS])
-def test_selection(keep):
+@pytest.mark.parametrize("prefix", [0, 1, 2, 5])
+@pytest.mark.parametrize("keep", [1, 2, 5, 9, TOKENS])
+def test_selection(keep, prefix):
     rng = random.Random(14)
     for levels in (2, 5, 1 << 28):
         importance = [rng.randrange(levels) for _ in range(TOKENS)]
-        live = [j == 0 or rng.random() < 0.7 for j in range(TOKENS)]
-        candidates = sorted(j for j in range(1, TOKENS) if live[j])
-        best = sorted(candidates, key=lambda j: -importance[j])[: keep - 1]
-        expected = [j == 0 or j in best for j in range(TOKENS)]
-        chosen = select_tokens(torch.tensor(importance), torch.tensor(live), keep)
+        live = [j < prefix or rng.random() < 0.7 for j in range(TOKENS)]
+        candidates = sorted(j for j in range(prefix, TOKENS) if live[j])
+        best = sorted(candidates, key=lambda j: -importance[j])[: max(keep - prefix, 0)]
+        stay = [*range(prefix), *best][:keep]
+        expected = [j in stay for j in range(TOKENS)]
+        chosen = select_tokens(torch.tensor(importance), torch.tensor(live), keep, prefix)
         assert_equal(f"survivors, {levels} levels, keep {keep}", chosen, expected)
 
 

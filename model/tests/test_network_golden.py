@@ -94,14 +94,14 @@ def test_random_networks_use_their_formats():
             assert tensor.double().std() > largest / 20, name
 
 
-@pytest.mark.parametrize("dim", [8, 48, 192, 768])
+@pytest.mark.parametrize("dim", [1, 8, 48, 177, 192, 768])
 def test_layer_norm(dim):
     rng = random.Random(dim)
     rows = [
         [0] * dim,
         [32767] * dim,
         [-32768] * dim,
-        [32767, -32768] * (dim // 2),
+        ([32767, -32768] * dim)[:dim],
         [0] * (dim - 1) + [1],
         [32767] * (dim - 1) + [32766],
         [-32768] * (dim - 1) + [32767],
@@ -113,6 +113,8 @@ def test_layer_norm(dim):
         norm = Norm(scale, torch.tensor(shifts, dtype=torch.uint8))
         expected = [formulas.layer_norm(row, scale, shifts) for row in rows]
         assert_equal("norm", layer_norm(norm, torch.tensor(rows)), expected)
+        plain = [formulas.plain_norm(row, scale, shifts) for row in rows]
+        assert_equal("plain norm", layer_norm(norm, torch.tensor(rows), plain=True), plain)
 
 
 def test_layer_norm_is_close_to_float():

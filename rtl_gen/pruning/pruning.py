@@ -55,8 +55,8 @@ SET_TOKENS = Command(
 
 PRUNE = Command(
     name="PRUNE",
-    does="the `count` most important live tokens stay, the first `prefix` of the sequence before "
-    "all others, sums are 0",
+    does="the `count` most important live tokens stay, the first `prefix` of the sequence in any "
+    "case, sums are 0",
     fields=("count", "prefix"),
     unit="prune",
     needs_tokens=True,

@@ -154,9 +154,7 @@ class TopK(wiring.Component):
         ends = register(m, issued.word == end_word, name="prefix_ends")
         return Cat(whole | (ends & (lane < end_lane)) for lane in range(lanes))
 
-    def _read(
-        self, m: Module, tags: list[data.View], protected: Value
-    ) -> tuple[data.View, Signal]:
+    def _read(self, m: Module, tags: list[data.View], protected: Value) -> tuple[data.View, Signal]:
         """The registered sums and live bits of the word that `tags[READ_STAGES]` describes."""
         sums = Signal(self.sums, reset_less=True)
         live = Signal(self.config.lanes, reset_less=True)

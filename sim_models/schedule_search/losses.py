@@ -14,9 +14,9 @@ from torch.nn import functional
 
 from model.accuracy.ranks import Progress
 from model.finite import check_finite
+from model.networks import PROTECTED_TOKENS
 from model.reference import FloatReference, Stream
 from model.schedule import LayerTokens
-from rtl_gen.numerics import PROTECTED_TOKENS
 
 
 class PruningLoss:

@@ -134,9 +134,10 @@ class ProgramDraws:
         residual = bytes(tokens * 2 * config.max_dim)
         builder.load(Target.RESIDUAL, residual, barrier=True)
         for only_cls in (0, 1, 0):
-            dim = config.width * self.integer(1, config.max_dim // config.width + 1)
+            dim, plain = self.integer(1, config.max_dim + 1), self.integer(0, 2)
             scale = Scale.nearest(1 / dim)._asdict()
-            builder.emit(Opcode.NORM, dim=dim, only_cls=only_cls, scale_a=scale, scale_b=scale)
+            scales = {"scale_a": scale, "scale_b": scale}
+            builder.emit(Opcode.NORM, dim=dim, only_cls=only_cls, plain=plain, **scales)
         return builder.finish()
 
     def pruning(self) -> Image:
@@ -146,7 +147,8 @@ class ProgramDraws:
         builder.load(Target.RESIDUAL, bytes(tokens * 2 * config.max_dim), barrier=True)
         scale = Scale.nearest(1 / config.max_dim)._asdict()
         for _ in range(3):
-            builder.emit(Opcode.PRUNE, count=self.integer(1, tokens + 1))
+            count = self.integer(1, tokens + 1)
+            builder.emit(Opcode.PRUNE, count=count, prefix=self.integer(0, min(count, 5) + 1))
             builder.emit(Opcode.NORM, dim=config.max_dim, scale_a=scale, scale_b=scale)
         return builder.finish()
 
@@ -179,7 +181,8 @@ class ProgramDraws:
             )
             mask = torch.from_numpy(self.mask(heads, tokens, tokens))
             keep = self.integer(1, tokens + 1) if self.rng.random() < 0.7 else None
-            layers.append(AttentionLayer(q, k, v, mask, (SCALES,) * heads, keep))
+            prefix = self.integer(0, min(keep or tokens, 5) + 1)
+            layers.append(AttentionLayer(q, k, v, mask, (SCALES,) * heads, keep, prefix))
         traces = run_layers(tokens, layers)
         beats = [
             head
