@@ -26,7 +26,6 @@ from rtl_gen.errors import UserError
 ASSETS = Path(str(resources.files("model") / "assets"))
 """What comes with the project: weights (.safetensors) and averaged attention maps (.npz)."""
 
-
 PROTECTED_TOKENS = 1
 """The first tokens (CLS), which are no patches and which pruning never drops."""
 
