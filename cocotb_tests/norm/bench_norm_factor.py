@@ -41,8 +41,8 @@ def tokens(dim: int, rng: random.Random) -> list[list[int]]:
 
 @cocotb.test()
 async def factors_are_exact(dut):
-    """Several channel counts, norm scales from the smallest shift to one that leaves only signs, norms
-    of both kinds.
+    """Several channel counts; norm scales from the smallest shift to one that leaves only signs; both
+    kinds of norm.
     """
     bench = await NormFactorBench.on(dut)
     config, rng = bench.config, bench.rng
