@@ -261,7 +261,10 @@ PRESETS: dict[str, AcceleratorConfig] = {
     "default": DEFAULT,
     "half": dataclasses.replace(DEFAULT, lanes=4, bus_bytes=32),
     "double": dataclasses.replace(DEFAULT, lanes=16),
-    "large": dataclasses.replace(DEFAULT, max_tokens=577, max_heads=16),
+    "large": dataclasses.replace(DEFAULT, max_tokens=1024, max_heads=16),
+    "wide": dataclasses.replace(
+        DEFAULT, lanes=4, width=128, max_tokens=257, max_heads=16, max_dim=1280
+    ),
     "small": AcceleratorConfig(
         lanes=4, width=16, max_tokens=50, max_heads=3, max_dim=48, bus_bytes=16, row_slots=8
     ),

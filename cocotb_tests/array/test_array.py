@@ -8,7 +8,7 @@ from rtl_gen.array.operands import OperandRegisters
 from rtl_gen.config import get_config
 
 
-@pytest.mark.parametrize("preset", ["tiny", "small"])
+@pytest.mark.parametrize("preset", ["tiny", "small", "wide"])
 @pytest.mark.parametrize("unit", [MacArray, OperandRegisters])
 def test_array(simulator, preset, unit):
     config = get_config(preset)

@@ -31,11 +31,18 @@ UNITS = [
 ]
 
 
-@pytest.mark.parametrize("preset", ["tiny", "small"])
+CONFIGS = {
+    "tiny": get_config("tiny"),
+    "small": get_config("small"),
+    # The widest rows, of few tokens.
+    "wide": get_config("wide", max_tokens=22, max_heads=2, max_dim=128, row_slots=4),
+}
+
+
+@pytest.mark.parametrize("preset", CONFIGS)
 @pytest.mark.parametrize("unit", UNITS)
 def test_unit(simulator, unit, preset):
-    config = get_config(preset)
-    run_unit(simulator, unit(config), config, seed=11)
+    run_unit(simulator, unit(CONFIGS[preset]), CONFIGS[preset], seed=11)
 
 
 def test_walker_of_a_mask_of_one_word(simulator):

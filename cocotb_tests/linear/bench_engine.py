@@ -16,6 +16,7 @@ from cocotb_tests.linear.layers import (
     LARGEST,
     WIDE,
     Layer,
+    draw_layer,
     int8s,
     live_sets,
     random_layer,
@@ -219,6 +220,23 @@ async def only_cls(dut):
     for layer in layers:
         await bench.run("only CLS", [layer])
     await bench.run("only CLS in a row", layers)
+
+
+@cocotb.test()
+async def two_tokens_as_one(dut):
+    """With twice as many slices the first token's layer reads the second one's rows as well."""
+    bench = await begin(dut)
+    bench.make_live([0, 1, 4])
+    rows = bench.config.max_dim // bench.config.width
+    for source in Source:
+        fields = {"source": source, "only_cls": 1, "slices": 2 * rows}
+        layer = draw_layer(bench.rng, bench.config, Destination.LOGITS, tiles=2, **fields)
+        memory = bench.sources[source]
+        both = [x for token in (0, 1) for row in memory[token * rows :][:rows] for x in row]
+        expected = [layer.output(m, both) for m in range(len(layer.weights))]
+        await bench.run(f"two tokens of {source.name}", [layer])
+        data = bytes(bench.memories["hidden"][at] for at in range(2 * len(expected)))
+        assert_equal("logits", np.frombuffer(data, "<i2").tolist(), expected)
 
 
 @cocotb.test()

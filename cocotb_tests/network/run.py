@@ -18,7 +18,7 @@ from sim_models.memory import MemoryTiming
 
 LIMIT_CYCLES = 200_000_000
 
-LEAST_MEMORY = {8: 1 << 20, 16: 1 << 20, 32: 1 << 20, 64: 1 << 27}
+LEAST_MEMORY = {8: 1 << 20, 16: 1 << 20, 32: 1 << 20, 64: 1 << 27, 128: 1 << 20}
 """Bytes of the simulated memory by `width`, whatever an image needs: images share a build."""
 
 MemoryModel = MemoryTiming

@@ -37,6 +37,10 @@ CONFIGS = {
     "narrow": AcceleratorConfig(
         lanes=2, width=8, max_tokens=33, max_heads=2, max_dim=16, bus_bytes=2, row_slots=4
     ),
+    # The widest rows, in one beat of the widest bus.
+    "wide": AcceleratorConfig(
+        lanes=2, width=128, max_tokens=20, max_heads=2, max_dim=256, bus_bytes=128, row_slots=4
+    ),
 }
 
 IDEAL = MemoryModel(latency=2)
@@ -67,6 +71,7 @@ class Layers:
         keep: int | None = None,
         scales: HeadScales = REALISTIC,
         operand: Callable[..., torch.Tensor] | None = None,
+        prefix: int = 1,
     ) -> AttentionLayer:
         """One head a density; CLS row and column are kept. `operand(shape)` overrides q, k, v."""
         heads, n = len(densities), self.tokens
@@ -75,7 +80,8 @@ class Layers:
         density = torch.tensor(densities)[:, None, None]
         mask = torch.rand(heads, n, n, generator=self.generator) < density
         mask[:, 0, :] = mask[:, :, 0] = True
-        return AttentionLayer(*(draw(shape) for _ in range(3)), mask, (scales,) * heads, keep)
+        operands = (draw(shape) for _ in range(3))
+        return AttentionLayer(*operands, mask, (scales,) * heads, keep, prefix)
 
 
 def densities(config: AcceleratorConfig) -> list[AttentionLayer]:
@@ -98,6 +104,16 @@ def cascade(config: AcceleratorConfig) -> list[AttentionLayer]:
     make = Layers(tokens, config.width - 3, seed=2)
     keeps = [tokens, tokens // 2, tokens // 2 + 1, None, 2, 1, 1]
     return [make.layer([0.3, 0.15], keep) for keep in keeps]
+
+
+def prefixes(config: AcceleratorConfig) -> list[AttentionLayer]:
+    """Heads of 80 channels where they fit; prunings with class, distillation and register tokens in
+    front, and in the end without.
+    """
+    tokens = config.max_tokens - 1
+    make = Layers(tokens, min(80, config.width), seed=7)
+    pairs = [(tokens - 1, 5), (tokens // 2, 5), (6, 5), (5, 2), (2, 2), (1, 0)]
+    return [make.layer([0.3, 0.6], keep, prefix=prefix) for keep, prefix in pairs]
 
 
 def one_token(config: AcceleratorConfig) -> list[AttentionLayer]:
@@ -147,6 +163,9 @@ CASES = [
     ("small", empty_rows, SLOW),
     ("broad", cascade, STALLING),
     ("narrow", cascade, SLOW),
+    ("tiny", prefixes, STALLING),
+    ("small", prefixes, IDEAL),
+    ("wide", prefixes, STALLING),
 ]
 
 

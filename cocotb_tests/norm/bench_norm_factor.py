@@ -41,9 +41,7 @@ def tokens(dim: int, rng: random.Random) -> list[list[int]]:
 
 @cocotb.test()
 async def factors_are_exact(dut):
-    """Several channel counts; norm scales from the smallest shift to one that leaves only signs; with
-    mean and root of the token, and without.
-    """
+    """Both kinds of norm, with scales from the smallest shift to one that leaves only signs."""
     bench = await NormFactorBench.on(dut)
     config, rng = bench.config, bench.rng
     dims = [config.max_dim, config.norm_channels, 3 * config.max_dim // 4, 1, config.width + 1]

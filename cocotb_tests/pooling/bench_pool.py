@@ -24,8 +24,8 @@ LOWEST, HIGHEST = -32768, 32767
 
 @dataclass
 class Pooling:
-    """A command, and the channels of the live tokens, in ascending order: `dim` of them, and zeros up
-    to whole rows.
+    """A command, and the channels of the live tokens, in ascending order: `dim` of their own, zeros
+    up to `padded`, which is whole rows.
     """
 
     live: dict[int, list[int]]

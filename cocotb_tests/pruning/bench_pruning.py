@@ -77,8 +77,8 @@ class PruningBench(UnitBench):
 
 @cocotb.test()
 async def cascade(dut):
-    """Pruning after pruning, down to the prefix or, without one, to the best token: the survivors of
-    one are the candidates of the next.
+    """Pruning after pruning: the survivors of one are the candidates of the next. In the end the
+    prefix is left, or the best token if there is none.
     """
     bench = await PruningBench.on(dut)
     for prefix in (1, 2, bench.rng.randint(3, 5), 0):
