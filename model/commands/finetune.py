@@ -27,7 +27,6 @@ from model.commands.options import (
     Strategy,
     Weights,
     console,
-    file_sha256,
     masks_of,
     messages,
     progress_over,
@@ -48,6 +47,7 @@ from model.preprocessing import Preprocessing
 from model.reference import FloatReference
 from model.schedule_file import DEFAULT_NAME, schedule_of
 from model.weights.load import load_model, stated_name
+from model.weights.storage import weights_sha256
 from rtl_gen.errors import UserError
 from rtl_gen.files import check_writable, replace_file
 
@@ -159,8 +159,8 @@ def finetune(
         folder=target,
         settings={
             "network": network.name,
-            "weights_sha256": file_sha256(weights),
-            "start_sha256": file_sha256(start),
+            "weights_sha256": weights_sha256(weights),
+            "start_sha256": weights_sha256(start),
             "preprocessing": used.as_json(),
             "masks_sha256": hashlib.sha256(masks.tobytes()).hexdigest(),
             "schedule": schedule,

@@ -48,6 +48,7 @@ from model.preprocessing import Preprocessing
 from model.reference import FloatReference
 from model.schedule_file import UNPRUNED, schedule_label, schedule_name, schedule_of
 from model.weights.load import stated_name
+from model.weights.storage import weights_sha256
 from rtl_gen.caches import cache_folder
 from rtl_gen.config import get_config
 from rtl_gen.errors import UserError
@@ -94,7 +95,7 @@ def write_calibrated(
         metadata = {
             "images": len(folder) - len(folder.unreadable),
             "images_sha256": folder.digest(),
-            "weights_sha256": file_sha256(weights),
+            "weights_sha256": weights_sha256(weights),
             "masks_sha256": None,
             "pruning": UNPRUNED,
             **origin,
@@ -125,7 +126,7 @@ def calibrated_file(
     reference = reference_of(get_network(model), weights, stated, None, UNPRUNED)
     came_from = (
         FORMAT_VERSION,
-        file_sha256(weights),
+        weights_sha256(weights),
         folder.digest(),
         Preprocessing.of(reference.model),
     )

@@ -19,7 +19,9 @@ from timm.models.vision_transformer import VisionTransformer
 from model.network import Network
 from model.networks import ALL_NETWORKS, registered, timm_name
 from model.preprocessing import Preprocessing
-from model.weights.files import Checkpoint, Statement, first_line, read_weights
+from model.weights.beside import CONFIG, contradiction
+from model.weights.files import Checkpoint, Statement, read_weights
+from model.weights.storage import first_line
 from rtl_gen.errors import InputWarning, UserError
 
 
@@ -58,11 +60,23 @@ def load_model(
     if weights is None:
         model = _pretrained(network, stated)
     else:
-        checkpoint = read_weights(weights, network)
         model = timm.create_model(timm_name(network))
-        _check_fit(network, weights, expected=model.state_dict(), found=checkpoint.tensors)
-        model.load_state_dict(checkpoint.tensors)
-        _preprocessing(network, weights, checkpoint, stated).apply_to(model)
+        checkpoint = read_weights(weights, network)
+        problem = contradiction(checkpoint.config, model)
+        if problem is not None:
+            raise _misfit(network, weights, f"{CONFIG} beside it says {problem}")
+        expected = model.state_dict()
+        tensors = _without_classifier(expected, checkpoint.tensors)
+        _check_fit(network, weights, expected=expected, found=tensors)
+        model.load_state_dict(tensors)
+        says = _preprocessing(network, weights, checkpoint, stated)
+        size = tuple(model.patch_embed.img_size)
+        if says.size not in (None, size):
+            made, expected = (" x ".join(map(str, each)) for each in (says.size, size))
+            raise _misfit(
+                network, weights, f"{says.place} makes pictures of {made}, expected {expected}"
+            )
+        says.preprocessing.apply_to(model)
     return model.eval().requires_grad_(False)
 
 
@@ -79,7 +93,7 @@ def _pretrained(network: Network, stated: str | None) -> VisionTransformer:
 
 def _preprocessing(
     network: Network, path: Path, checkpoint: Checkpoint, stated: str | None
-) -> Preprocessing:
+) -> Statement:
     says = checkpoint.says
     if stated is not None:
         says = (Statement(f"the command ({stated})", Preprocessing.named(stated)), *says)
@@ -95,10 +109,10 @@ def _preprocessing(
                 stacklevel=2,
             )
             break
-    return first.preprocessing
+    return first
 
 
-def _only_one(network: Network, path: Path) -> Preprocessing:
+def _only_one(network: Network, path: Path) -> Statement:
     """The preprocessing of all networks that the tensors fit."""
     names: dict[Preprocessing, str] = {}
     for name, preprocessing in registered(network).items():
@@ -109,7 +123,21 @@ def _only_one(network: Network, path: Path) -> Preprocessing:
             f"weights file {path} does not say how its pictures are normalised: its tensors are "
             f"those of {choices}, name one with --preprocessing"
         )
-    return next(iter(names))
+    preprocessing, name = next(iter(names.items()))
+    return Statement(f"its tensors ({name})", preprocessing)
+
+
+def _without_classifier(
+    expected: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor]
+) -> Mapping[str, torch.Tensor]:
+    """The tensors that features come from, if features are what the network gives."""
+    if any(_is_classifier(name) for name in expected):
+        return found
+    return {name: tensor for name, tensor in found.items() if not _is_classifier(name)}
+
+
+def _is_classifier(name: str) -> bool:
+    return name.startswith(("head.", "head_dist."))
 
 
 def _check_fit(
@@ -119,25 +147,40 @@ def _check_fit(
     expected: Mapping[str, torch.Tensor],
     found: Mapping[str, torch.Tensor],
 ) -> None:
-    problem = f"weights file {path} does not fit {network.name}:"
-    if "dist_token" in found:
-        raise UserError(
-            f"{problem} it is a distilled network with a second token beside CLS, expected one "
-            "without"
-        )
+    for name, meaning in (
+        ("dist_token", "a distilled network with a second token beside CLS"),
+        ("reg_token", "a network with register tokens"),
+        ("fc_norm.weight", "a network that classifies the mean of its tokens"),
+    ):
+        if name in found and name not in expected:
+            raise _misfit(network, path, f"it is {meaning}, expected one without")
     for name, tensor in expected.items():
+        if name not in found and _is_classifier(name) and not any(map(_is_classifier, found)):
+            raise _misfit(
+                network,
+                path,
+                f"it has no classifier, as after pre-training: tensor {name} is missing, expected "
+                f"{_shape(tensor)}",
+            )
         if name not in found:
-            raise UserError(f"{problem} tensor {name} is missing, expected {_shape(tensor)}")
+            raise _misfit(network, path, f"tensor {name} is missing, expected {_shape(tensor)}")
         if found[name].shape != tensor.shape:
-            raise UserError(
-                f"{problem} tensor {name} has shape {_shape(found[name])}, "
-                f"expected {_shape(tensor)}"
+            raise _misfit(
+                network,
+                path,
+                f"tensor {name} has shape {_shape(found[name])}, expected {_shape(tensor)}",
             )
     for name, tensor in found.items():
         if name not in expected:
-            raise UserError(
-                f"{problem} tensor {name} of shape {_shape(tensor)} has no place in the model"
+            raise _misfit(
+                network,
+                path,
+                f"tensor {name} of shape {_shape(tensor)} has no place in the model",
             )
+
+
+def _misfit(network: Network, path: Path, what: str) -> UserError:
+    return UserError(f"weights file {path} does not fit {network.name}: {what}")
 
 
 def _shape(tensor: torch.Tensor) -> str:
