@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from model.networks import Network
+from model.network import Network
 
 State = dict[str, Tensor]
 
@@ -51,7 +51,7 @@ def random_state(
 ) -> State:
     """Random tensors; `extra` tokens before the patches, `front` before all but the classifiers."""
     torch.manual_seed(6)
-    dim, hidden, side = network.dim, 4 * network.dim, network.patch_size
+    dim, hidden, side = network.dim, 4 * network.dim, network.patch[0]
     state = {
         "embeddings.cls_token": torch.randn(1, 1, dim),
         "embeddings.position_embeddings": torch.randn(1, network.patch_tokens + extra, dim),
@@ -94,7 +94,7 @@ def tokens(state: State, images: Tensor, network: Network, front: str, *, five: 
         images,
         state[f"{embeddings}.patch_embeddings.projection.weight"],
         state[f"{embeddings}.patch_embeddings.projection.bias"],
-        stride=network.patch_size,
+        stride=network.patch,
     )
     first = [state[f"{embeddings}.cls_token"], state.get(f"{embeddings}.distillation_token")]
     first = [token.expand(len(images), -1, -1) for token in first if token is not None]

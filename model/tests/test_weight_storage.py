@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
-from model.networks import DEIT_TINY, VIT_DIGITS
+from model.networks import DEIT_TINY, VIT_DIGITS, timm_name
 from model.preprocessing import Preprocessing
 from model.weights.files import read_weights
 from model.weights.load import load_model
@@ -30,7 +30,7 @@ State = dict[str, Tensor]
 def state() -> State:
     """Of vit_digits, no two tensors alike."""
     torch.manual_seed(0)
-    names = timm.create_model(VIT_DIGITS.timm_name).state_dict()
+    names = timm.create_model(timm_name(VIT_DIGITS)).state_dict()
     return {name: torch.randn_like(value) for name, value in names.items()}
 
 

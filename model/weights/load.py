@@ -8,19 +8,17 @@ Weights of timm's own source bring it along. That of a file is decided by the fi
 """
 
 import warnings
-from collections.abc import Mapping
 from pathlib import Path
 
 import timm
-import torch
 from huggingface_hub.utils import logging as hub_logging
 from timm.models.vision_transformer import VisionTransformer
 
 from model.network import Network
 from model.networks import ALL_NETWORKS, registered, timm_name
 from model.preprocessing import Preprocessing
-from model.weights.beside import CONFIG, contradiction
 from model.weights.files import Checkpoint, Statement, read_weights
+from model.weights.fit import fitting
 from model.weights.storage import first_line
 from rtl_gen.errors import InputWarning, UserError
 
@@ -61,23 +59,30 @@ def load_model(
         model = _pretrained(network, stated)
     else:
         model = timm.create_model(timm_name(network))
-        checkpoint = read_weights(weights, network)
-        problem = contradiction(checkpoint.config, model)
-        if problem is not None:
-            raise _misfit(network, weights, f"{CONFIG} beside it says {problem}")
-        expected = model.state_dict()
-        tensors = _without_classifier(expected, checkpoint.tensors)
-        _check_fit(network, weights, expected=expected, found=tensors)
-        model.load_state_dict(tensors)
-        says = _preprocessing(network, weights, checkpoint, stated)
-        size = tuple(model.patch_embed.img_size)
-        if says.size not in (None, size):
-            made, expected = (" x ".join(map(str, each)) for each in (says.size, size))
-            raise _misfit(
-                network, weights, f"{says.place} makes pictures of {made}, expected {expected}"
-            )
-        says.preprocessing.apply_to(model)
+        fill(model, network, weights, stated)
     return model.eval().requires_grad_(False)
+
+
+def fill(
+    model: VisionTransformer, network: Network, weights: Path, stated: str | None = None
+) -> None:
+    """Put the weights of a file and their preprocessing into a timm model of a network.
+
+    Raises:
+        UserError: as `load_model`.
+    """
+    checkpoint = read_weights(weights, network)
+    tensors = fitting(checkpoint, model, f"weights file {weights} does not fit {network.name}")
+    model.load_state_dict(tensors)
+    says = _preprocessing(network, weights, checkpoint, stated)
+    size = tuple(model.patch_embed.img_size)
+    if says.size not in (None, size):
+        made, expected = (" x ".join(map(str, each)) for each in (says.size, size))
+        raise UserError(
+            f"weights file {weights} does not fit {network.name}: {says.place} makes pictures of "
+            f"{made}, expected {expected}"
+        )
+    says.preprocessing.apply_to(model)
 
 
 def _pretrained(network: Network, stated: str | None) -> VisionTransformer:
@@ -125,63 +130,3 @@ def _only_one(network: Network, path: Path) -> Statement:
         )
     preprocessing, name = next(iter(names.items()))
     return Statement(f"its tensors ({name})", preprocessing)
-
-
-def _without_classifier(
-    expected: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor]
-) -> Mapping[str, torch.Tensor]:
-    """The tensors that features come from, if features are what the network gives."""
-    if any(_is_classifier(name) for name in expected):
-        return found
-    return {name: tensor for name, tensor in found.items() if not _is_classifier(name)}
-
-
-def _is_classifier(name: str) -> bool:
-    return name.startswith(("head.", "head_dist."))
-
-
-def _check_fit(
-    network: Network,
-    path: Path,
-    *,
-    expected: Mapping[str, torch.Tensor],
-    found: Mapping[str, torch.Tensor],
-) -> None:
-    for name, meaning in (
-        ("dist_token", "a distilled network with a second token beside CLS"),
-        ("reg_token", "a network with register tokens"),
-        ("fc_norm.weight", "a network that classifies the mean of its tokens"),
-    ):
-        if name in found and name not in expected:
-            raise _misfit(network, path, f"it is {meaning}, expected one without")
-    for name, tensor in expected.items():
-        if name not in found and _is_classifier(name) and not any(map(_is_classifier, found)):
-            raise _misfit(
-                network,
-                path,
-                f"it has no classifier, as after pre-training: tensor {name} is missing, expected "
-                f"{_shape(tensor)}",
-            )
-        if name not in found:
-            raise _misfit(network, path, f"tensor {name} is missing, expected {_shape(tensor)}")
-        if found[name].shape != tensor.shape:
-            raise _misfit(
-                network,
-                path,
-                f"tensor {name} has shape {_shape(found[name])}, expected {_shape(tensor)}",
-            )
-    for name, tensor in found.items():
-        if name not in expected:
-            raise _misfit(
-                network,
-                path,
-                f"tensor {name} of shape {_shape(tensor)} has no place in the model",
-            )
-
-
-def _misfit(network: Network, path: Path, what: str) -> UserError:
-    return UserError(f"weights file {path} does not fit {network.name}: {what}")
-
-
-def _shape(tensor: torch.Tensor) -> str:
-    return str(tuple(tensor.shape))
