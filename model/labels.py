@@ -45,23 +45,24 @@ def class_of(word: str) -> int | None:
 
 @dataclass(frozen=True)
 class Labels:
-    """Classes by the names of pictures, without suffix.
+    """Classes of pictures, by the parts of their paths without suffix.
 
-    whole: by the names as the file has them, folders among them
-    bare: by the last part of the name; None for two classes of one name
+    by_name: for the last part of a path, the paths that end with it and their classes
     """
 
     path: Path
-    whole: dict[str, int]
-    bare: dict[str, int | None]
+    by_name: dict[str, dict[tuple[str, ...], int]]
 
     def of(self, picture: PurePosixPath) -> int | None:
         """The class of a picture by its path below the folder of pictures, None if there is none.
 
-        Where the file does not have that path, the name alone decides.
+        Of this path and the file's one may be the end of the other. Where several of the file's are
+        and differ in class, only an equal one counts.
         """
-        name = _without_suffix(picture)
-        return self.whole.get(str(name), self.bare.get(name.name))
+        parts = _parts(picture)
+        named = self.by_name.get(parts[-1], {})
+        found = {label for each, label in named.items() if _one_ends_the_other(each, parts)}
+        return named.get(parts, found.pop() if len(found) == 1 else None)
 
 
 def read_labels(path: Path) -> Labels:
@@ -83,15 +84,12 @@ def read_labels(path: Path) -> Labels:
         named = _in_order(path, [(number, row[0]) for number, row in rows])
     else:
         named = _by_name(path, rows)
-    whole: dict[str, int] = {}
-    bare: dict[str, int | None] = {}
+    by_name: dict[str, dict[tuple[str, ...], int]] = {}
     for number, name, label in named:
-        key = _without_suffix(PurePosixPath(name.replace("\\", "/")))
-        if whole.setdefault(str(key), label) != label:
+        parts = _parts(PurePosixPath(name.replace("\\", "/")))
+        if by_name.setdefault(parts[-1], {}).setdefault(parts, label) != label:
             raise UserError(f"label file {path}, line {number}: picture {name} has two classes")
-        if bare.setdefault(key.name, label) != label:
-            bare[key.name] = None
-    return Labels(path, whole, bare)
+    return Labels(path, by_name)
 
 
 def _rows(path: Path, lines: Sequence[str]) -> Iterator[list[str]]:
@@ -159,5 +157,12 @@ def _own_order(path: Path) -> dict[str, int]:
         ) from error
 
 
-def _without_suffix(name: PurePosixPath) -> PurePosixPath:
-    return name.with_suffix("") if name.suffix.lower() in SUFFIXES else name
+def _parts(path: PurePosixPath) -> tuple[str, ...]:
+    """The parts of a picture's path, without the suffix of pictures; one at least."""
+    path = path.with_suffix("") if path.suffix.lower() in SUFFIXES else path
+    return path.parts or ("",)
+
+
+def _one_ends_the_other(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
+    common = min(len(one), len(other))
+    return one[-common:] == other[-common:]

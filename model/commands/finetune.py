@@ -17,6 +17,7 @@ from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainin
 from model.commands.options import (
     Data,
     InsteadMasks,
+    LabelFile,
     Limit,
     Maps,
     ModelName,
@@ -73,6 +74,7 @@ def finetune(
     evaluate_on: Annotated[
         Path | None, typer.Option("--eval", help="Labelled images: accuracy before and after.")
     ] = None,
+    labels: LabelFile = None,
     sparsity: Annotated[float, typer.Option(help="Fraction of attention to drop.")] = 0.8,
     strategy: Strategy = "layer_threshold",
     maps: Maps = None,
@@ -126,7 +128,9 @@ def finetune(
     masks = masks_of(network, sparsity, strategy, scores, mask_file, maps)
     folder = ImageFolder(data, limit, labelled=False)
     parts = split(folder, hold_back, seed)
-    labelled = None if evaluate_on is None else ImageFolder(evaluate_on)
+    if labels is not None and evaluate_on is None:
+        raise UserError(f"--labels {labels} is for images of --eval: name their folder, too")
+    labelled = None if evaluate_on is None else ImageFolder(evaluate_on, labels=labels)
     kind = f"{sparsity:g}-{strategy}" if mask_file is None else mask_file.stem
     target = out or Path("build/finetune") / f"{network.name}-{kind}"
     check_writable(target / "report.json")

@@ -12,6 +12,7 @@ from model.commands.options import (
     Batch,
     Data,
     InsteadMasks,
+    LabelFile,
     LabelledData,
     Limit,
     Masks,
@@ -145,6 +146,7 @@ def integer_accuracy(
     weights: Weights = None,
     preprocessing: PreprocessingName = None,
     data: LabelledData,
+    labels: LabelFile = None,
     limit: Limit = None,
     mask_file: Masks = None,
     schedule: ScheduleName = UNPRUNED,
@@ -152,7 +154,7 @@ def integer_accuracy(
 ) -> None:
     """Top-1 accuracy in integers beside that of the float network, on the same images."""
     integer = IntegerNetwork.load(file)
-    folder = ImageFolder(data, limit)
+    folder = ImageFolder(data, limit, labels=labels)
     network = get_network(integer.shape.name)
     stated = stated_name(network.name, weights, preprocessing)
     reference = reference_of(network, weights, stated, mask_file, schedule)
