@@ -17,6 +17,7 @@ from rtl_gen.errors import InputWarning, UserError
 
 NAMES = [f"ILSVRC2012_val_{number:08d}.JPEG" for number in range(1, 7)]
 CLASSES = [65, 970, 0, 999, 65, 3]
+WNIDS = ImageNetInfo().label_names()
 
 
 @pytest.fixture
@@ -33,10 +34,6 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def wnid(index: int) -> str:
-    return ImageNetInfo().label_names()[index]
-
-
 def write(path: Path, lines: list[str], end: str = "\n") -> Path:
     path.write_bytes("".join(f"{line}{end}" for line in lines).encode())
     return path
@@ -49,12 +46,12 @@ FORMS = {
     "Caffe's val.txt": ("val.txt", [f"{name} {label}" for name, label in PAIRS]),
     "in folders": ("val.txt", [f"val/{name}\t{label}" for name, label in PAIRS]),
     "as on Windows": ("val.txt", [f"data\\val\\{name} {label}" for name, label in PAIRS]),
-    "wnids": ("labels", [f"{name}   {wnid(label)} " for name, label in PAIRS]),
+    "wnids": ("labels", [f"{name}   {WNIDS[label]} " for name, label in PAIRS]),
     "Kaggle's CSV": (
         "LOC_val_solution.csv",
         [
             "ImageId,PredictionString",
-            *(f"{stem},{wnid(label)} 85 1 499 272 {wnid(label)} 7" for stem, label in STEMS),
+            *(f"{stem},{WNIDS[label]} 85 1 499 272 {WNIDS[label]} 7" for stem, label in STEMS),
         ],
     ),
     "CSV of one's own": (
@@ -63,7 +60,7 @@ FORMS = {
     ),
     "commas in a text": ("labels.txt", [f"{name},{label}" for name, label in PAIRS]),
     "commas and blanks": ("labels.txt", ["", *(f"{name}, {label}" for name, label in PAIRS), ""]),
-    "synsets in order": ("synset_labels.txt", [wnid(label) for label in CLASSES]),
+    "synsets in order": ("synset_labels.txt", [WNIDS[label] for label in CLASSES]),
 }
 
 
@@ -98,7 +95,7 @@ def ground_truth(folder: Path, order: list[int]) -> Path:
     """The development kit's two files: class `order[i]` has ILSVRC's number i + 1."""
     fields = [("ILSVRC2012_ID", object), ("WNID", object), ("num_children", object)]
     others = [(1001, "n00000001", 2), (1002, "n00000002", 7)]
-    rows = [*((i + 1, wnid(index), 0) for i, index in enumerate(order)), *others]
+    rows = [*((i + 1, WNIDS[index], 0) for i, index in enumerate(order)), *others]
     scipy.io.savemat(folder / "meta.mat", {"synsets": np.array(rows, dtype=fields)[:, None]})
     numbers = [str(order.index(label) + 1) for label in CLASSES]
     return write(folder / "ILSVRC2012_validation_ground_truth.txt", numbers)
