@@ -23,7 +23,8 @@ from torch import Tensor
 from model.arrays import metadata_of, read_archive, told_as
 from model.images import ImageFolder
 from model.masks import check_maps
-from model.networks import ALL_NETWORKS, ASSETS, Network, get_network
+from model.network import Network
+from model.networks import ALL_NETWORKS, ASSETS, get_network
 from model.reference import FloatReference, LayerTrace
 from rtl_gen.errors import UserError
 

@@ -34,7 +34,7 @@ from model.calibration.steps import to_integers
 from model.images import ImageFolder
 from model.integer.forward import PIXEL_OFFSET
 from model.integer.network import IntegerNetwork, Layer, Linear, Parameters
-from model.networks import COLOURS, Network
+from model.network import COLOURS, Network
 from model.preprocessing import WHITE, Preprocessing
 from model.reference import FloatReference
 from rtl_gen.errors import InputWarning, UserError

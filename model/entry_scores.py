@@ -35,7 +35,8 @@ from torch.nn import functional
 from model.arrays import metadata_of, read_archive, told_as
 from model.finite import check_finite
 from model.masks import LEARNED, keep_cheapest
-from model.networks import ASSETS, Network
+from model.network import Network
+from model.networks import ASSETS
 from model.reference import FloatReference, LayerTrace
 from model.schedule import NO_PRUNING, Schedule
 from rtl_gen.errors import UserError

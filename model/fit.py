@@ -5,20 +5,30 @@ the hardware checks of every command (rtl_gen/control/dispatcher.py, range_check
 formats that bound them.
 """
 
-from dataclasses import fields
-
-from model.networks import Network
+from model.network import Network
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.errors import UserError
 
 
 def check_fit(config: AcceleratorConfig, network: Network) -> None:
     """Raise UserError if the configuration cannot hold the network."""
-    for field in fields(network):
-        value = getattr(network, field.name)
-        if field.name != "name" and (type(value) is not int or value < 1):
+    least = {
+        **dict.fromkeys(("heads", "layers", "head_dim", "colours"), 1),
+        **dict.fromkeys(("prefix_tokens", "classes"), 0),
+    }
+    for name, smallest in least.items():
+        _check_count(network, name, getattr(network, name), smallest)
+    for name, smallest in {"patch": 1, "grid": 0}.items():
+        for value in getattr(network, name):
+            _check_count(network, name, value, smallest)
+    _check_count(network, "tokens", network.tokens, 1)
+    _check_count(network, "hidden", network.hidden, 1)
+    plain = Network(name="plain", heads=1)
+    for name in ("prefix_tokens", "readout", "final_norm", "pre_norm"):
+        if getattr(network, name) != getattr(plain, name):
             raise UserError(
-                f"{network.name} has {field.name} = {value!r}: expected a positive integer"
+                f"{network.name} has {name} = {getattr(network, name)}: expected "
+                f"{getattr(plain, name)}"
             )
     limits = {
         "max_tokens": (network.tokens, config.max_tokens),
@@ -52,3 +62,9 @@ def check_fit(config: AcceleratorConfig, network: Network) -> None:
                 f"{network.name} has {needed} {name}: this configuration holds "
                 f"{config.hidden_dim}, four times max_dim = {config.max_dim}"
             )
+
+
+def _check_count(network: Network, name: str, value: int, smallest: int) -> None:
+    if type(value) is not int or value < smallest:
+        kind = "a positive integer" if smallest else "an integer from 0 on"
+        raise UserError(f"{network.name} has {name} = {value!r}: expected {kind}")

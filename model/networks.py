@@ -5,10 +5,8 @@ the preset `small`, trained on handwritten digits by `python -m model train-smal
 attention maps come with the project.
 """
 
-from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from math import isqrt
 from pathlib import Path
 from typing import Any
 
@@ -21,65 +19,20 @@ from timm.models import (
 )
 from timm.models.vision_transformer import VisionTransformer
 
+from model.network import COLOURS, Network
 from model.preprocessing import Preprocessing
 from rtl_gen.errors import UserError
 
 ASSETS = Path(str(resources.files("model") / "assets"))
 """What comes with the project: weights (.safetensors) and averaged attention maps (.npz)."""
 
-COLOURS = 3
-
 PROTECTED_TOKENS = 1
 """The first tokens (CLS), which are no patches and which pruning never drops."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Network:
-    """Shape of one Vision Transformer; all layers are alike."""
-
-    name: str
-    heads: int
-    layers: int = 12
-    head_dim: int = 64
-    tokens: int = 197
-    """CLS and the patches."""
-    patch_inputs: int = 768
-    """Inputs of the patch embedding: 3 colours of 16 x 16 pixels."""
-    classes: int = 1000
-    mlp_ratio: int = 4
-
-    @property
-    def dim(self) -> int:
-        """Channels of a token."""
-        return self.heads * self.head_dim
-
-    @property
-    def hidden(self) -> int:
-        """Channels between the two linear layers of the FFN."""
-        return self.mlp_ratio * self.dim
-
-    @property
-    def patch_tokens(self) -> int:
-        return self.tokens - 1
-
-    @property
-    def mask_shape(self) -> tuple[int, int, int, int]:
-        """(layers, heads, queries, keys)."""
-        return self.layers, self.heads, self.tokens, self.tokens
-
-    @property
-    def patch_size(self) -> int:
-        """Pixels of a patch's side."""
-        return isqrt(self.patch_inputs // COLOURS)
-
-    @property
-    def image_size(self) -> int:
-        """Pixels of an image's side."""
-        return self.patch_size * isqrt(self.patch_tokens)
-
-    @property
-    def timm_name(self) -> str:
-        return f"{self.name}_patch{self.patch_size}_{self.image_size}"
+def timm_name(network: Network) -> str:
+    """timm's name of one of `ALL_NETWORKS`."""
+    return f"{network.name}_patch{network.patch[0]}_{network.image_size[0]}"
 
 
 DEIT_TINY = Network(name="deit_tiny", heads=3)
@@ -90,17 +43,17 @@ NETWORKS: dict[str, Network] = {net.name: net for net in (DEIT_TINY, DEIT_SMALL,
 """The networks that accelerators are compared by."""
 
 VIT_DIGITS = Network(
-    name="vit_digits", heads=3, layers=4, head_dim=16, tokens=50, patch_inputs=48, classes=10
+    name="vit_digits", heads=3, layers=4, head_dim=16, grid=(7, 7), patch=(4, 4), classes=10
 )
 
 ALL_NETWORKS: dict[str, Network] = {**NETWORKS, VIT_DIGITS.name: VIT_DIGITS}
 
 default_cfgs = generate_default_cfgs(
     {
-        VIT_DIGITS.timm_name: {
+        timm_name(VIT_DIGITS): {
             "file": str(ASSETS / f"{VIT_DIGITS.name}.safetensors"),
             "num_classes": VIT_DIGITS.classes,
-            "input_size": (COLOURS, VIT_DIGITS.image_size, VIT_DIGITS.image_size),
+            "input_size": (COLOURS, *VIT_DIGITS.image_size),
             "crop_pct": 1.0,
             "interpolation": "bicubic",
             "fixed_input_size": True,
@@ -118,7 +71,7 @@ def vit_digits_patch4_28(*, pretrained: bool = False, **options: Any) -> VisionT
     """The entry point by which timm creates `VIT_DIGITS`."""
     shape = {
         "img_size": VIT_DIGITS.image_size,
-        "patch_size": VIT_DIGITS.patch_size,
+        "patch_size": VIT_DIGITS.patch,
         "embed_dim": VIT_DIGITS.dim,
         "depth": VIT_DIGITS.layers,
         "num_heads": VIT_DIGITS.heads,
@@ -126,7 +79,7 @@ def vit_digits_patch4_28(*, pretrained: bool = False, **options: Any) -> VisionT
         "num_classes": VIT_DIGITS.classes,
     }
     return build_model_with_cfg(
-        VisionTransformer, VIT_DIGITS.timm_name, pretrained, **(shape | options)
+        VisionTransformer, timm_name(VIT_DIGITS), pretrained, **(shape | options)
     )
 
 
@@ -138,7 +91,7 @@ def registered(network: Network) -> dict[str, Preprocessing]:
     normalised differently. The network's own name comes first.
     """
     architectures = dict.fromkeys(
-        (network.timm_name, network.timm_name.replace("deit_", "vit_", 1))
+        (timm_name(network), timm_name(network).replace("deit_", "vit_", 1))
     )
     names = (
         name

@@ -19,7 +19,8 @@ from torch.nn import functional
 from model.hits import is_hit
 from model.images import ImageFolder
 from model.importance import COLUMN_SUM, Measure, weighted_mean
-from model.networks import PROTECTED_TOKENS, Network
+from model.network import Network
+from model.networks import PROTECTED_TOKENS
 from model.schedule import NO_PRUNING, LayerTokens, Placement, Schedule
 from model.vitcod_io import check_masks
 

@@ -24,7 +24,8 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import NamedTuple, Self
 
-from model.networks import DEIT_TINY, PROTECTED_TOKENS, Network
+from model.network import Network
+from model.networks import DEIT_TINY, PROTECTED_TOKENS
 from rtl_gen.errors import UserError
 
 

@@ -15,7 +15,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from model.networks import Network
+from model.network import Network
 from model.schedule import (
     NO_PRUNING,
     READINGS,

@@ -28,7 +28,8 @@ deviations that DeiT-Tiny's layers 3 to 11 have.
 import numpy as np
 
 from model.attention_maps import SMALLEST, AttentionMaps, asset, load_attention_maps
-from model.networks import DEIT_TINY, PROTECTED_TOKENS, Network
+from model.network import Network
+from model.networks import DEIT_TINY, PROTECTED_TOKENS
 from rtl_gen.errors import UserError
 
 MIXTURE = 0.15

@@ -15,7 +15,7 @@ import numpy as np
 
 from model.arrays import read_array, told_as
 from model.masks import sparsity_of
-from model.networks import Network
+from model.network import Network
 from rtl_gen.errors import InputWarning, UserError
 from rtl_gen.files import replace_file
 

@@ -24,7 +24,7 @@ exponential and importance term. Multiplexers, control, clock and leakage are no
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from model.networks import Network
+from model.network import Network
 from model.schedule import LayerTokens
 from rtl_gen import numerics
 from rtl_gen.config import AcceleratorConfig

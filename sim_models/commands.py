@@ -7,7 +7,7 @@ place of a layer, which is another place for the same command.
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from model.networks import Network
+from model.network import Network
 from model.schedule import NO_PRUNING, LayerTokens, Placement, Schedule
 from rtl_gen import numerics
 from rtl_gen.config import AcceleratorConfig

@@ -6,7 +6,8 @@ from pathlib import Path
 from rich.table import Table
 
 from model.masks import SPARSITY_MEANS, sparsity_of
-from model.networks import Network, get_network
+from model.network import Network
+from model.networks import get_network
 from model.vitcod_io import read_masks
 from rtl_gen.config import AcceleratorConfig
 from sim_models.network import network_cycles
@@ -29,7 +30,7 @@ def comparison(path: Path, model: str | None, config: AcceleratorConfig) -> dict
     masks = read_masks(path, wanted)
     layers, heads, tokens, _ = masks.shape
     network = wanted or Network(
-        name=path.stem, layers=layers, heads=heads, head_dim=HEAD_DIM, tokens=tokens
+        name=path.stem, layers=layers, heads=heads, head_dim=HEAD_DIM, grid=(1, tokens - 1)
     )
     ours = network_cycles(config, network, masks=masks)
     return {

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from model.networks import Network
+from model.network import Network
 from model.schedule import LayerTokens
 
 FLOPS_PER_MAC = 2

@@ -11,7 +11,8 @@ import torch
 
 from model.fit import check_fit
 from model.golden import select_tokens
-from model.networks import PROTECTED_TOKENS, Network
+from model.network import Network
+from model.networks import PROTECTED_TOKENS
 from model.schedule import NO_PRUNING, LayerTokens, Placement, Schedule
 from model.vitcod_io import check_masks
 from rtl_gen.config import AcceleratorConfig

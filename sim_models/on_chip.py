@@ -5,7 +5,7 @@ The memory plan (rtl_gen/interfaces/memories.py) is the one definition.
 
 from collections.abc import Mapping
 
-from model.networks import Network
+from model.network import Network
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.interfaces.memories import Memory, memory_plan
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from model.fit import check_fit
 from model.integer.compiler import compile_network
 from model.integer.random_network import random_network
-from model.networks import DEIT_TINY, Network
+from model.network import Network
+from model.networks import DEIT_TINY
 from model.schedule import ListedSchedule
 from rtl_gen.config import AcceleratorConfig, get_config
 from rtl_gen.control.commands import Opcode
@@ -24,7 +25,7 @@ from sim_models.network import network_cycles
 from sim_models.program import predict_network, program_cycles
 
 TINY = get_config("tiny")
-SHAPE = Network(name="any", heads=2, layers=1, head_dim=8, tokens=17, patch_inputs=24, classes=11)
+SHAPE = Network(name="any", heads=2, layers=1, head_dim=8, grid=(4, 4), patch=(2, 4), classes=11)
 
 networks = st.builds(
     Network,
@@ -32,8 +33,9 @@ networks = st.builds(
     heads=st.integers(1, 3),
     layers=st.integers(1, 2),
     head_dim=st.sampled_from([8, 8, 8, 4, 16]),
-    tokens=st.one_of(st.integers(1, 19), st.sampled_from([17, 18])),
-    patch_inputs=st.one_of(st.sampled_from([8, 64, 72]), st.integers(1, 80)),
+    grid=st.tuples(st.just(1), st.one_of(st.integers(0, 18), st.sampled_from([16, 17]))),
+    colours=st.just(1),
+    patch=st.tuples(st.just(1), st.one_of(st.sampled_from([8, 64, 72]), st.integers(1, 80))),
     classes=st.one_of(st.sampled_from([64, 65]), st.integers(1, 80)),
     mlp_ratio=st.integers(1, 9),
 )
@@ -75,9 +77,9 @@ def legal(config: AcceleratorConfig, command: Mapping) -> bool:
 @example(dataclasses.replace(SHAPE, mlp_ratio=4))
 @example(dataclasses.replace(SHAPE, mlp_ratio=8))
 @example(dataclasses.replace(SHAPE, heads=1, mlp_ratio=9))
-@example(dataclasses.replace(SHAPE, heads=1, mlp_ratio=8, patch_inputs=64, classes=64))
-@example(dataclasses.replace(SHAPE, patch_inputs=20))
-@example(dataclasses.replace(SHAPE, patch_inputs=72))
+@example(dataclasses.replace(SHAPE, heads=1, mlp_ratio=8, colours=1, patch=(8, 8), classes=64))
+@example(dataclasses.replace(SHAPE, colours=1, patch=(4, 5)))
+@example(dataclasses.replace(SHAPE, patch=(4, 6)))
 @example(dataclasses.replace(SHAPE, classes=65))
 def test_compiler_cycles_and_hardware_accept_the_same(network):
     schedule = unpruned(network)
@@ -98,14 +100,13 @@ def test_compiler_cycles_and_hardware_accept_the_same(network):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"patch_inputs": 100}, "100 patch inputs: expected a multiple of the width"),
-        ({"patch_inputs": 72}, "72 patch inputs: this configuration holds 64"),
+        ({"colours": 1, "patch": (10, 10)}, "100 patch inputs: expected a multiple of the width"),
+        ({"patch": (4, 6)}, "72 patch inputs: this configuration holds 64"),
         ({"classes": 100_000}, "100000 classes: this configuration holds 64"),
         ({"mlp_ratio": 8}, "128 hidden channels of the FFN: this configuration holds 64"),
         ({"layers": 0}, "layers = 0: expected a positive integer"),
-        ({"mlp_ratio": 2.5}, r"mlp_ratio = 2\.5: expected a positive integer"),
         ({"head_dim": 4}, "heads of 4 channels"),
-        ({"tokens": 18}, "any needs max_tokens = 18, this configuration has 17"),
+        ({"grid": (1, 17)}, "any needs max_tokens = 18, this configuration has 17"),
     ],
 )
 def test_what_does_not_fit_is_named(changes, message):

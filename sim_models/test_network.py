@@ -9,7 +9,8 @@ import torch
 from model.integer.choices import kept_tokens
 from model.integer.compiler import compile_network
 from model.integer.random_network import random_network
-from model.networks import DEIT_BASE, DEIT_TINY, Network
+from model.network import Network
+from model.networks import DEIT_BASE, DEIT_TINY
 from model.schedule import DEFAULT_SCHEDULE, READINGS, ListedSchedule
 from rtl_gen.config import get_config
 from rtl_gen.control.commands import Opcode
@@ -33,7 +34,7 @@ def maps() -> np.ndarray:
 @pytest.mark.parametrize("kept", [(16, 16), (8, 3), (16, 2), (8, 8), (5, 0), (0, 0)])
 def test_commands_are_those_of_the_compiler(kept):
     shape = Network(
-        name="tiny", heads=2, layers=2, head_dim=8, tokens=17, patch_inputs=24, classes=11
+        name="tiny", heads=2, layers=2, head_dim=8, grid=(4, 4), patch=(2, 4), classes=11
     )
     config = get_config("tiny")
     network = random_network(shape, 1)
@@ -100,7 +101,7 @@ def test_survivors_follow_the_schedule(maps, reading):
 
 
 def test_survivors_have_the_largest_column_sums():
-    network = dataclasses.replace(DEIT_TINY, heads=1, layers=2, tokens=5)
+    network = dataclasses.replace(DEIT_TINY, heads=1, layers=2, grid=(2, 2))
     maps = np.full(network.mask_shape, 0.1)
     maps[:, :, :, 3] = 0.6
     schedule = dataclasses.replace(DEFAULT_SCHEDULE, start=0.75, end=0.75, first_layer=0)

@@ -47,7 +47,8 @@ from model.integer.choices import (
 from model.integer.compiler import compile_network
 from model.integer.forward import trace
 from model.masks import MASK_STRATEGY
-from model.networks import ALL_NETWORKS, VIT_DIGITS, Network, get_network
+from model.network import Network
+from model.networks import ALL_NETWORKS, VIT_DIGITS, get_network
 from model.schedule import LayerTokens
 from model.schedule_file import schedule_label, schedule_name, schedule_of
 from rtl_gen import cli

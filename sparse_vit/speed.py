@@ -20,7 +20,8 @@ from rich.table import Table
 from cocotb_tests.network.run import run_image
 from model.integer.choices import network_masks
 from model.masks import MASK_STRATEGY, make_masks
-from model.networks import DEIT_BASE, DEIT_TINY, NETWORKS, Network, get_network
+from model.network import Network
+from model.networks import DEIT_BASE, DEIT_TINY, NETWORKS, get_network
 from model.schedule import DEFAULT_SCHEDULE, Schedule
 from model.schedule_file import schedule_of
 from model.synthetic import maps_of

@@ -81,7 +81,7 @@ def images() -> dict[str, bytes | Node]:
     """Three pictures of noise in class folders."""
     files: dict[str, bytes | Node] = {FOLDER: Node.FOLDER}
     for label in range(3):
-        size = VIT_DIGITS.image_size
+        size = VIT_DIGITS.image_size[0]
         pixels = np.random.default_rng(label).integers(0, 256, (size, size, 3), dtype=np.uint8)
         files[f"{FOLDER}/{label}/picture.png"] = picture(Image.fromarray(pixels), "png")
     return files

@@ -14,10 +14,12 @@ from cocotb_tests.network.run import LEAST_MEMORY, system_verilog
 from model.integer.compiler import compile_network
 from model.integer.forward import forward
 from model.integer.random_network import random_network, random_patches
-from model.networks import Network
+from model.network import Network
 from rtl_gen.config import AcceleratorConfig
 
-SHAPE = Network(name="one", heads=1, layers=1, head_dim=8, tokens=4, patch_inputs=8, classes=3)
+SHAPE = Network(
+    name="one", heads=1, layers=1, head_dim=8, grid=(1, 3), colours=1, patch=(2, 4), classes=3
+)
 SEED = 4
 
 

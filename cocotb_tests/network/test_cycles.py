@@ -19,7 +19,7 @@ from model.integer.compiler import compile_network
 from model.integer.forward import trace
 from model.integer.random_network import random_network, random_patches
 from model.layers import AttentionLayer, compile_layers, run_layers
-from model.networks import Network
+from model.network import Network
 from rtl_gen.config import AcceleratorConfig, get_config
 from rtl_gen.control.commands import Opcode
 from rtl_gen.interfaces.memories import words
@@ -107,10 +107,12 @@ def test_large_layers(simulator, preset, tokens, memory):
 
 # Whole networks ----------------------------------------------------------------------------------
 
-TINY = Network(name="tiny", heads=2, layers=2, head_dim=8, tokens=17, patch_inputs=24, classes=11)
-SMALL = Network(name="small", heads=3, layers=2, head_dim=16, tokens=50, patch_inputs=48, classes=9)
+TINY = Network(name="tiny", heads=2, layers=2, head_dim=8, grid=(4, 4), patch=(2, 4), classes=11)
+SMALL = Network(name="small", heads=3, layers=2, head_dim=16, grid=(7, 7), patch=(4, 4), classes=9)
 DEIT_LAYERS = Network(name="deit_layers", heads=3, layers=2, classes=100)
-ONE_TOKEN = Network(name="one", heads=1, layers=1, head_dim=8, tokens=1, patch_inputs=8, classes=3)
+ONE_TOKEN = Network(
+    name="one", heads=1, layers=1, head_dim=8, grid=(1, 0), colours=1, patch=(2, 4), classes=3
+)
 
 
 def check_network(simulator, preset, shape, memory, *, density, keep, dump=False) -> None:

@@ -14,7 +14,7 @@ from cocotb_tests.network.run import MemoryModel, run_image
 from model.integer.compiler import compile_network
 from model.integer.forward import trace
 from model.integer.random_network import random_network, random_patches
-from model.networks import Network
+from model.network import Network
 from rtl_gen.config import AcceleratorConfig, get_config
 from rtl_gen.control.commands import Opcode
 
@@ -27,8 +27,9 @@ def full_network(config: AcceleratorConfig, tokens: int, heads: int) -> Network:
         heads=heads,
         layers=1,
         head_dim=config.width,
-        tokens=tokens,
-        patch_inputs=most,
+        grid=(1, tokens - 1),
+        colours=1,
+        patch=(1, most),
         classes=most - 1,
         mlp_ratio=most // dim,
     )
@@ -93,7 +94,9 @@ def test_image_for_another_clock(simulator):
     """Frequency, bus, read-ahead and rows in flight of the compiler's hardware do not matter."""
     config = get_config("tiny")
     other = get_config("tiny", frequency_mhz=75, bus_bytes=8, row_slots=8, stream_beats=64)
-    shape = Network(name="one", heads=1, layers=1, head_dim=8, tokens=9, patch_inputs=8, classes=3)
+    shape = Network(
+        name="one", heads=1, layers=1, head_dim=8, grid=(2, 4), colours=1, patch=(2, 4), classes=3
+    )
     network, patches = random_network(shape, 2), random_patches(shape, 1, 2)
     masks = torch.ones(shape.mask_shape, dtype=torch.bool)
     image = compile_network(other, network, masks, [4])

@@ -8,7 +8,7 @@ from cocotb_tests.network.run import MemoryModel, run_image
 from model.integer.compiler import compile_network
 from model.integer.forward import trace
 from model.integer.random_network import random_network, random_patches
-from model.networks import Network
+from model.network import Network
 from model.tests.pruned import pruned_integers
 from rtl_gen.config import PRESETS
 
@@ -16,10 +16,10 @@ from rtl_gen.config import PRESETS
 # lanes.
 NETWORKS = {
     "tiny": Network(
-        name="tiny", heads=2, layers=2, head_dim=8, tokens=17, patch_inputs=24, classes=11
+        name="tiny", heads=2, layers=2, head_dim=8, grid=(4, 4), patch=(2, 4), classes=11
     ),
     "small": Network(
-        name="small", heads=3, layers=2, head_dim=16, tokens=50, patch_inputs=48, classes=10
+        name="small", heads=3, layers=2, head_dim=16, grid=(7, 7), patch=(4, 4), classes=10
     ),
 }
 
@@ -68,7 +68,7 @@ def test_small_network(simulator):
     shape = NETWORKS["small"]
     layers = shape.layers if simulator == "verilator" else 1
     shape = Network(
-        name="small", heads=3, layers=layers, head_dim=16, tokens=50, patch_inputs=48, classes=10
+        name="small", heads=3, layers=layers, head_dim=16, grid=(7, 7), patch=(4, 4), classes=10
     )
     run_and_check(
         "small",
@@ -92,7 +92,9 @@ def test_pruned_network(simulator, tmp_path):
 
 def test_one_token(simulator):
     """A sequence of CLS alone, at the shortest passes that there are."""
-    shape = Network(name="one", heads=1, layers=1, head_dim=8, tokens=1, patch_inputs=8, classes=3)
+    shape = Network(
+        name="one", heads=1, layers=1, head_dim=8, grid=(1, 0), colours=1, patch=(2, 4), classes=3
+    )
     run_and_check(
         "tiny", shape, simulator, density=1.0, keep=[None], memory=MemoryModel(latency=2), seed=1
     )

@@ -13,7 +13,7 @@ from cocotb_tests.network.run import run_images
 from model.image import Image, ImageBuilder
 from model.integer.compiler import compile_network
 from model.integer.random_network import random_network, random_patches
-from model.networks import Network
+from model.network import Network
 from model.wipe import wipe_image
 from rtl_gen.config import AcceleratorConfig, get_config
 from rtl_gen.control.commands import Opcode
@@ -24,7 +24,9 @@ CONFIG = get_config("tiny")
 RANGES = transfers(CONFIG)
 STORED = [target for target, allowed in RANGES.items() if allowed.stores]
 ROWS = sum(RANGES[target].rows for target in STORED)
-SECRET = Network(name="tiny", heads=2, layers=1, head_dim=8, tokens=17, patch_inputs=8, classes=3)
+SECRET = Network(
+    name="tiny", heads=2, layers=1, head_dim=8, grid=(4, 4), colours=1, patch=(2, 4), classes=3
+)
 
 
 def secret(seed: int) -> Image:

@@ -18,7 +18,7 @@ from model.attention_maps import AttentionMaps, average_attention, load_attentio
 from model.calibrate import calibrate
 from model.images import ImageFolder
 from model.integer.network import FORMAT_VERSION, IntegerNetwork
-from model.networks import Network
+from model.network import Network
 from model.preprocessing import Preprocessing
 from model.reference import FloatReference
 from rtl_gen.errors import UserError

@@ -18,7 +18,7 @@ from model.images import ImageFolder
 from model.integer.accuracy import check_same
 from model.integer.network import IntegerNetwork
 from model.masks import sparsity_of
-from model.networks import Network
+from model.network import Network
 from model.preprocessing import Preprocessing
 from model.reference import FloatReference
 from model.schedule import NO_PRUNING, Schedule

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from model.calibration.linear import Activation, quantise_linear
 from model.calibration.steps import best_step, to_integers
 from model.integer.network import Linear
-from model.networks import Network
+from model.network import Network
 from model.quantise import head_scales
 
 

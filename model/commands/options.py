@@ -15,7 +15,8 @@ from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainin
 from model.accuracy.calibration import maps_for
 from model.entry_scores import scores_for
 from model.masks import STRATEGY_NAMES, check_choice, make_masks
-from model.networks import ALL_NETWORKS, Network
+from model.network import Network
+from model.networks import ALL_NETWORKS
 from model.picture_files import examples
 from model.reference import FloatReference
 from model.schedule_file import NAMED, schedule_of

@@ -6,7 +6,8 @@ import numpy as np
 import typer
 
 from model.commands.options import ModelName, Out, Seed
-from model.networks import Network, get_network
+from model.network import Network
+from model.networks import get_network
 from model.synthetic import maps_of, qkv_from_attention, synthetic_maps
 from rtl_gen.errors import UserError
 from rtl_gen.files import replace_file

@@ -25,7 +25,7 @@ from torch.nn import functional
 
 from model.images import ImageFolder
 from model.masks import make_masks
-from model.networks import VIT_DIGITS
+from model.networks import VIT_DIGITS, timm_name
 from model.preprocessing import Preprocessing
 from model.reference import FloatReference, LayerTrace
 from model.schedule import DEFAULT_SCHEDULE
@@ -61,7 +61,7 @@ def train(
     """The trained network in evaluation mode; `progress` gets the mean loss of every epoch."""
     torch.manual_seed(recipe.seed)
     generator = torch.Generator().manual_seed(recipe.seed)
-    model = timm.create_model(VIT_DIGITS.timm_name)
+    model = timm.create_model(timm_name(VIT_DIGITS))
     images, labels = _all_images(folder, model)
     forms = _Forms(model, recipe.seed)
     average = ModelEmaV3(model, decay=WEIGHTS_EMA, use_warmup=True)

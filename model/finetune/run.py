@@ -21,7 +21,7 @@ from model.finetune import checkpoint, curve
 from model.finetune.crops import Crops, batches
 from model.finetune.trainer import Trainer
 from model.finetune.validation import Validation
-from model.networks import Network
+from model.network import Network
 from model.vitcod_io import read_masks, write_masks
 from model.weights.files import as_bytes
 from model.weights.load import load_model

@@ -21,7 +21,7 @@ from torch import Tensor
 from model.finetune.distillation import Losses, losses, passage
 from model.finetune.recipe import Recipe
 from model.finite import check_finite
-from model.networks import Network
+from model.network import Network
 from model.reference import FloatReference
 from model.schedule import NO_PRUNING, Schedule
 

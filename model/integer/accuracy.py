@@ -11,7 +11,7 @@ from model.hits import is_hit, same_class
 from model.images import ImageFolder
 from model.integer.forward import forward, patches_of
 from model.integer.network import IntegerNetwork
-from model.networks import Network
+from model.network import Network
 from model.preprocessing import Preprocessing
 from model.reference import FloatReference
 from model.schedule import Placement, Schedule

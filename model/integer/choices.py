@@ -15,7 +15,8 @@ from model.integer.forward import patches_of
 from model.integer.network import IntegerNetwork
 from model.integer.random_network import random_network, random_patches
 from model.masks import MASK_STRATEGY, check_choice, make_masks
-from model.networks import ASSETS, COLOURS, VIT_DIGITS, Network
+from model.network import COLOURS, Network
+from model.networks import ASSETS, VIT_DIGITS, timm_name
 from model.pictures import open_picture
 from model.preprocessing import Preprocessing
 from model.schedule import Schedule
@@ -87,8 +88,8 @@ def picture_patches(integers: IntegerNetwork, picture: Image.Image) -> Tensor:
     A network without any, whose weights are random, takes that of its name.
     """
     network = integers.shape
-    preprocessing = integers.preprocessing or Preprocessing.named(network.timm_name)
-    size = (COLOURS, network.image_size, network.image_size)
+    preprocessing = integers.preprocessing or Preprocessing.named(timm_name(network))
+    size = (COLOURS, *network.image_size)
     transform = create_transform(input_size=size, **preprocessing.model_dump())
     pixels = preprocessing.pixels(transform(picture.convert("RGB")))
     return patches_of(network, pixels[None])

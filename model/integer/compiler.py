@@ -16,7 +16,8 @@ from torch import Tensor
 from model.fit import check_fit
 from model.image import TOKEN_TARGETS, Image, ImageBuilder, pack_mask
 from model.integer.network import IntegerNetwork, Layer, Linear, Norm
-from model.networks import PROTECTED_TOKENS, Network
+from model.network import Network
+from model.networks import PROTECTED_TOKENS
 from model.vitcod_io import check_masks
 from rtl_gen import numerics
 from rtl_gen.config import AcceleratorConfig

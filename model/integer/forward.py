@@ -32,7 +32,8 @@ from torch import Tensor
 
 from model.golden import attend, reciprocal, requantise, saturate, select_tokens
 from model.integer.network import IntegerNetwork, Layer, Linear, Norm
-from model.networks import COLOURS, PROTECTED_TOKENS, Network
+from model.network import Network
+from model.networks import PROTECTED_TOKENS
 from rtl_gen.numerics import (
     LOGIT_BITS,
     MULTIPLIER_BITS,
@@ -109,8 +110,8 @@ def trace(
 
 def patches_of(shape: Network, pixels: Tensor) -> Tensor:
     """Patches (b, n - 1, K), row by row, channel order (colour, y, x), of pixels (b, 3, h, w)."""
-    side = round((shape.patch_inputs / COLOURS) ** 0.5)
-    return torch.nn.functional.unfold(pixels.double() - PIXEL_OFFSET, side, stride=side).mT.long()
+    pixels = pixels.double() - PIXEL_OFFSET
+    return torch.nn.functional.unfold(pixels, shape.patch, stride=shape.patch).mT.long()
 
 
 def linear(layer: Linear, x: Tensor, bits: int) -> Tensor:

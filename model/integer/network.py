@@ -23,13 +23,13 @@ import torch
 from torch import Tensor
 
 from model.golden import HeadScales
-from model.networks import Network
+from model.network import Network
 from model.preprocessing import Preprocessing
 from rtl_gen.errors import UserError
 from rtl_gen.files import replace_file
 from rtl_gen.numerics import MULTIPLIER_BITS, NORM_CHANNEL_SHIFT_BITS, SHIFT_BITS, Scale
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 HEADER = "integer_network"
 """Key of the file's only metadata entry: with several, safetensors would order them at random."""
 
@@ -143,7 +143,7 @@ class IntegerNetwork:
     def header(self) -> dict[str, Any]:
         return {
             "version": FORMAT_VERSION,
-            "shape": dataclasses.asdict(self.shape),
+            "shape": self.shape.as_json(),
             "residual_step": self.residual_step,
             "logit_step": self.logit_step,
             "preprocessing": None if self.preprocessing is None else self.preprocessing.as_json(),
@@ -212,7 +212,7 @@ class IntegerNetwork:
     def _of(cls, header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> "IntegerNetwork":
         preprocessing = header["preprocessing"]
         return cls(
-            shape=Network(**header["shape"]),
+            shape=Network.from_json(header["shape"]),
             parameters=_restore("", Parameters, tensors),
             residual_step=header["residual_step"],
             logit_step=header["logit_step"],

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from model.golden import HeadScales
 from model.integer.network import IntegerNetwork, Layer, Linear, Norm, Parameters
-from model.networks import Network
+from model.network import Network
 from rtl_gen.numerics import NORM_MEAN_FRACTION_BITS, SCORE_FRACTION_BITS, Scale
 
 SPREAD = 42.0

@@ -16,7 +16,8 @@ from model.finetune.recipe import Recipe
 from model.finetune.run import Run
 from model.finetune.trainer import Trainer
 from model.images import ImageFolder
-from model.networks import DEIT_TINY, Network
+from model.network import Network
+from model.networks import DEIT_TINY
 from model.tests.toy_training import RECIPE, SCHEDULE
 from model.weights.load import load_model
 from rtl_gen.cli import run
@@ -47,9 +48,7 @@ def command(monkeypatch: pytest.MonkeyPatch):
 @pytest.fixture
 def toy_network() -> Network:
     """4 x 4 patches, 2 heads of 8 channels, 4 layers."""
-    return Network(
-        name="toy", heads=2, layers=4, head_dim=8, tokens=17, patch_inputs=192, classes=10
-    )
+    return Network(name="toy", heads=2, layers=4, head_dim=8, grid=(4, 4), patch=(8, 8), classes=10)
 
 
 @pytest.fixture

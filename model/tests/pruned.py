@@ -10,12 +10,10 @@ from timm.models.vision_transformer import VisionTransformer
 from model.calibrate import calibrate
 from model.images import ImageFolder
 from model.integer.network import IntegerNetwork
-from model.networks import Network
+from model.network import Network
 from model.reference import FloatReference
 
-SHAPE = Network(
-    name="pruned", heads=2, layers=2, head_dim=8, tokens=17, patch_inputs=48, classes=11
-)
+SHAPE = Network(name="pruned", heads=2, layers=2, head_dim=8, grid=(4, 4), patch=(4, 4), classes=11)
 """What the preset `tiny` holds."""
 
 LAYER, HEAD = 1, 0
@@ -36,7 +34,7 @@ def pruned_model() -> VisionTransformer:
     torch.manual_seed(4)
     model = VisionTransformer(
         img_size=SHAPE.image_size,
-        patch_size=SHAPE.patch_size,
+        patch_size=SHAPE.patch,
         embed_dim=SHAPE.dim,
         depth=SHAPE.layers,
         num_heads=SHAPE.heads,
@@ -46,7 +44,7 @@ def pruned_model() -> VisionTransformer:
         torch.nn.init.normal_(block.attn.qkv.weight, std=0.3)
         torch.nn.init.normal_(block.attn.qkv.bias, std=0.1)
     torch.nn.init.normal_(model.head.weight, std=0.3)
-    model.pretrained_cfg = {"input_size": (3, SHAPE.image_size, SHAPE.image_size)}
+    model.pretrained_cfg = {"input_size": (3, *SHAPE.image_size)}
     model.eval().requires_grad_(False)
 
     block, channels = model.blocks[LAYER], slice(HEAD * SHAPE.head_dim, (HEAD + 1) * SHAPE.head_dim)
@@ -74,7 +72,7 @@ def pruned_integers(folder: Path, images: int) -> IntegerNetwork:
     """Calibrated with images of noise, which are written into a folder as class 3."""
     rng = np.random.default_rng(8)
     (folder / "003").mkdir()
-    side = SHAPE.image_size
+    side = SHAPE.image_size[0]
     for index in range(images):
         pixels = rng.integers(0, 256, (side, side, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(folder / "003" / f"{index}.png")

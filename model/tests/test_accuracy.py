@@ -22,7 +22,8 @@ from model.accuracy.table import Row, to_frame
 from model.calibrate import calibrate
 from model.hits import rank_of
 from model.images import ImageFolder
-from model.networks import DEIT_TINY, Network
+from model.network import Network
+from model.networks import DEIT_TINY
 from model.reference import FloatReference
 from model.schedule import NO_PRUNING, ListedSchedule, PruningSchedule
 from model.vitcod_io import write_masks

@@ -17,7 +17,8 @@ from model.attention_maps import (
     load_attention_maps,
 )
 from model.images import ImageFolder
-from model.networks import DEIT_TINY, Network
+from model.network import Network
+from model.networks import DEIT_TINY
 from rtl_gen.errors import UserError
 
 

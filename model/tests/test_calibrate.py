@@ -14,7 +14,8 @@ from model.commands.integers import calibrated_file
 from model.images import ImageFolder
 from model.integer.accuracy import Comparison, compare, kept_after_attention
 from model.integer.network import IntegerNetwork
-from model.networks import ASSETS, DEIT_TINY, Network
+from model.network import Network
+from model.networks import ASSETS, DEIT_TINY
 from model.reference import FloatReference
 from model.schedule import NO_PRUNING, READINGS, PruningSchedule
 from rtl_gen.errors import UserError

@@ -9,7 +9,7 @@ from model.image import ImageBuilder, pack_rows
 from model.integer.compiler import compile_network
 from model.integer.random_network import random_network, random_patches
 from model.layers import AttentionLayer, compile_layers
-from model.networks import Network
+from model.network import Network
 from rtl_gen.config import get_config
 from rtl_gen.control.commands import Opcode
 from rtl_gen.errors import UserError
@@ -17,7 +17,7 @@ from rtl_gen.interfaces.targets import Target
 from rtl_gen.numerics import Scale
 
 TINY = get_config("tiny")
-SHAPE = Network(name="some", heads=2, layers=2, head_dim=8, tokens=9, patch_inputs=24, classes=11)
+SHAPE = Network(name="some", heads=2, layers=2, head_dim=8, grid=(2, 4), patch=(2, 4), classes=11)
 NETWORK = random_network(SHAPE, 1)
 MASKS = torch.ones(SHAPE.mask_shape, dtype=torch.bool)
 

@@ -21,7 +21,8 @@ from model.entry_scores import (
 )
 from model.integer.choices import masks_label, network_masks
 from model.masks import LEARNED, make_masks, sparsity_of
-from model.networks import DEIT_TINY, Network
+from model.network import Network
+from model.networks import DEIT_TINY
 from model.reference import FloatReference
 from model.schedule import PruningSchedule
 from model.synthetic import maps_of

@@ -8,7 +8,7 @@ import torch
 from timm.models.vision_transformer import VisionTransformer
 
 from model.importance import MEASURES, Measure, get_measure
-from model.networks import Network
+from model.network import Network
 from model.reference import FloatReference
 from model.schedule import PruningSchedule
 from rtl_gen.errors import UserError

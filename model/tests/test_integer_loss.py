@@ -13,7 +13,7 @@ from model.images import ImageFolder
 from model.integer.accuracy import pixels_of
 from model.integer.forward import patches_of, trace
 from model.integer.loss import TENSORS, Moments, measure_losses
-from model.networks import Network
+from model.network import Network
 from model.reference import FloatReference
 from model.schedule import PruningSchedule
 

@@ -13,18 +13,19 @@ from cocotb_tests.harness.compare import assert_equal
 from model.integer.forward import forward, layer_norm, linear, patches_of, square_root, trace
 from model.integer.network import IntegerNetwork, Linear, Norm
 from model.integer.random_network import random_network, random_patches
-from model.networks import DEIT_TINY, Network
+from model.network import Network
+from model.networks import DEIT_TINY
 from model.tests import network_formulas as formulas
 from rtl_gen.errors import UserError
 from rtl_gen.numerics import Scale
 
 TINY = Network(
-    name="tiny", heads=2, head_dim=8, layers=3, tokens=17, patch_inputs=12, classes=5, mlp_ratio=2
+    name="tiny", heads=2, head_dim=8, layers=3, grid=(4, 4), patch=(2, 2), classes=5, mlp_ratio=2
 )
 SMALL = Network(
-    name="small", heads=3, head_dim=16, layers=2, tokens=26, patch_inputs=48, classes=7, mlp_ratio=2
+    name="small", heads=3, head_dim=16, layers=2, grid=(5, 5), patch=(4, 4), classes=7, mlp_ratio=2
 )
-DEEP = dataclasses.replace(TINY, layers=6, tokens=10)
+DEEP = dataclasses.replace(TINY, layers=6, grid=(3, 3))
 
 
 def random_masks(shape: Network, seed: int, density: float) -> Tensor:
@@ -157,7 +158,7 @@ def test_linear_is_exact_for_long_sums(inputs):
 
 def test_patches_are_in_the_order_of_the_embedding():
     """Row by row over the image; within a patch colour, then line, then column."""
-    shape = dataclasses.replace(TINY, tokens=7, patch_inputs=12)
+    shape = dataclasses.replace(TINY, grid=(2, 3), patch=(2, 2))
     pixels = torch.randint(0, 256, (2, 3, 4, 6), generator=torch.Generator().manual_seed(3))
     expected = [
         [

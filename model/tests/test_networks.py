@@ -4,16 +4,16 @@ import pytest
 import timm
 import torch
 
-from model.networks import ALL_NETWORKS, DEIT_TINY, NETWORKS, get_network, registered
+from model.networks import ALL_NETWORKS, DEIT_TINY, NETWORKS, get_network, registered, timm_name
 from rtl_gen.errors import UserError
 
 
 @pytest.mark.parametrize("name", ALL_NETWORKS)
 def test_shapes(name: str):
     network = get_network(name)
-    assert get_network(network.timm_name) is network
+    assert get_network(timm_name(network)) is network
     with torch.device("meta"):
-        model = timm.create_model(network.timm_name)
+        model = timm.create_model(timm_name(network))
     attention, mlp = model.blocks[0].attn, model.blocks[0].mlp
     assert len(model.blocks) == network.layers
     assert (attention.num_heads, attention.head_dim) == (network.heads, network.head_dim)
@@ -34,7 +34,7 @@ def test_every_timm_model_of_a_networks_tensors_is_registered(network):
 
     size = network.name.removeprefix("deit_")
     alike = [name for name in timm.list_models(f"*_{size}_patch16*224*") if "distilled" not in name]
-    wanted = shapes(network.timm_name)
+    wanted = shapes(timm_name(network))
     fitting = {
         f"{name}.{tag}"
         for name, _, tag in (
@@ -46,7 +46,7 @@ def test_every_timm_model_of_a_networks_tensors_is_registered(network):
         if timm.get_pretrained_cfg(f"{name}.{tag}").num_classes == network.classes
     }
     assert {name for name in registered(network) if "." in name} == fitting
-    assert registered(network)[network.timm_name].mean == (0.485, 0.456, 0.406)
+    assert registered(network)[timm_name(network)].mean == (0.485, 0.456, 0.406)
     assert registered(network)[f"vit_{size}_patch16_224"].mean == (0.5, 0.5, 0.5)
 
 

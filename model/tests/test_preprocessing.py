@@ -15,7 +15,7 @@ from model.digits.data import Split, write_folder
 from model.images import ImageFolder
 from model.integer.accuracy import compare
 from model.integer.network import IntegerNetwork
-from model.networks import ASSETS, DEIT_TINY, VIT_DIGITS
+from model.networks import ASSETS, DEIT_TINY, VIT_DIGITS, timm_name
 from model.preprocessing import Preprocessing
 from model.reference import FloatReference
 from model.weights.files import as_bytes
@@ -162,7 +162,7 @@ def test_two_normalisations_give_one_accuracy(digits: ImageFolder, renormalised:
         FloatReference(network=VIT_DIGITS, model=model).accuracy(digits) for model in (own, other)
     ]
     assert hits[0] == hits[1] > 0.9
-    stated = VIT_DIGITS.timm_name
+    stated = timm_name(VIT_DIGITS)
     with pytest.warns(InputWarning, match="the first is taken"):
         wrong = load_model(VIT_DIGITS, renormalised, stated)
     assert FloatReference(network=VIT_DIGITS, model=wrong).accuracy(digits) < hits[0]

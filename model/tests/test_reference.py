@@ -10,7 +10,8 @@ from timm.models.vision_transformer import VisionTransformer
 
 from model.images import ImageFolder
 from model.masks import make_masks
-from model.networks import DEIT_TINY, Network
+from model.network import Network
+from model.networks import DEIT_TINY
 from model.reference import FloatReference, prune
 from model.schedule import (
     DEFAULT_SCHEDULE,

@@ -9,7 +9,8 @@ import pytest
 
 from model.entry_scores import scores_for
 from model.masks import LEARNED, STRATEGY_NAMES, make_masks, vitcod
-from model.networks import DEIT_BASE, DEIT_TINY, VIT_DIGITS, Network
+from model.network import Network
+from model.networks import DEIT_BASE, DEIT_TINY, VIT_DIGITS
 from model.reference import FloatReference
 from model.synthetic import maps_of
 from model.vitcod_io import check_masks, read_masks

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from model.networks import DEIT_TINY, VIT_DIGITS, get_network
+from model.networks import DEIT_TINY, VIT_DIGITS, get_network, timm_name
 from model.weights.hugging_face import to_timm
 from model.weights.load import load_model
 from rtl_gen.errors import UserError
@@ -25,7 +25,7 @@ NAME = "blocks.3.attn.qkv.weight"
 def state() -> State:
     """Of vit_digits, whose tensors fit no other network."""
     torch.manual_seed(0)
-    return timm.create_model(VIT_DIGITS.timm_name).state_dict()
+    return timm.create_model(timm_name(VIT_DIGITS)).state_dict()
 
 
 @pytest.fixture(autouse=True)
@@ -206,7 +206,7 @@ def test_weights_that_do_not_fit(tmp_path: Path, state: State):
 
 def test_weights_of_another_network(tmp_path: Path):
     path = tmp_path / "deit_tiny.safetensors"
-    save_file(timm.create_model(DEIT_TINY.timm_name).state_dict(), path)
+    save_file(timm.create_model(timm_name(DEIT_TINY)).state_dict(), path)
     with pytest.raises(UserError, match="does not fit deit_small: tensor cls_token has shape"):
         load_model(get_network("deit_small"), path)
 
@@ -256,7 +256,7 @@ def test_contents_that_are_no_state_dict(tmp_path: Path, state: State):
 
 def test_a_whole_module(tmp_path: Path):
     """What it would have to run is named, not run."""
-    model = timm.create_model(VIT_DIGITS.timm_name)
+    model = timm.create_model(timm_name(VIT_DIGITS))
     message = refusal(tmp_path / "weights.pth", model)
     assert "it holds objects of" in message
     assert "timm.models.vision_transformer.VisionTransformer" in message

@@ -31,7 +31,8 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from model.finite import check_finite
-from model.networks import Network, registered
+from model.network import Network
+from model.networks import registered, timm_name
 from model.preprocessing import Preprocessing
 from model.weights.hugging_face import is_hugging_face, to_timm
 from rtl_gen.errors import UserError
@@ -188,7 +189,7 @@ def _statements(path: Path, network: Network, names: list[Any], own: Any) -> Ite
             f"({'.'.join(map(str, first['loc']))}: {first['msg']})"
         ) from error
     stem = _HASH.sub("", path.stem)
-    name = network.timm_name if stem == network.name else stem
+    name = timm_name(network) if stem == network.name else stem
     if name in known:
         yield Statement("its name", known[name])
 

@@ -16,7 +16,8 @@ import torch
 from huggingface_hub.utils import logging as hub_logging
 from timm.models.vision_transformer import VisionTransformer
 
-from model.networks import ALL_NETWORKS, Network, registered
+from model.network import Network
+from model.networks import ALL_NETWORKS, registered, timm_name
 from model.preprocessing import Preprocessing
 from model.weights.files import Checkpoint, Statement, first_line, read_weights
 from rtl_gen.errors import InputWarning, UserError
@@ -58,7 +59,7 @@ def load_model(
         model = _pretrained(network, stated)
     else:
         checkpoint = read_weights(weights, network)
-        model = timm.create_model(network.timm_name)
+        model = timm.create_model(timm_name(network))
         _check_fit(network, weights, expected=model.state_dict(), found=checkpoint.tensors)
         model.load_state_dict(checkpoint.tensors)
         _preprocessing(network, weights, checkpoint, stated).apply_to(model)
@@ -68,7 +69,7 @@ def load_model(
 def _pretrained(network: Network, stated: str | None) -> VisionTransformer:
     hub_logging.set_verbosity_error()
     try:
-        return timm.create_model(stated or network.timm_name, pretrained=True)
+        return timm.create_model(stated or timm_name(network), pretrained=True)
     except OSError as error:
         raise UserError(
             f"the pretrained weights of {network.name} could not be downloaded "

@@ -10,7 +10,8 @@ import pytest
 
 from model.attention_maps import load_attention_maps
 from model.masks import make_masks
-from model.networks import DEIT_TINY, NETWORKS, Network
+from model.network import Network
+from model.networks import DEIT_TINY, NETWORKS
 from model.plot_style import FORMATS
 from model.schedule import DEFAULT_SCHEDULE, NO_PRUNING, LayerTokens
 from rtl_gen import cli
@@ -26,7 +27,9 @@ from sim_models.macs import kept_entries, network_macs
 from sim_models.network import NetworkCycles, assumed_live, network_cycles
 
 SETTING = Setting(networks=(DEIT_TINY,))
-TOY = Network(name="toy", heads=2, layers=2, head_dim=3, tokens=5, patch_inputs=4, classes=7)
+TOY = Network(
+    name="toy", heads=2, layers=2, head_dim=3, grid=(2, 2), colours=1, patch=(2, 2), classes=7
+)
 
 
 def ignore(_points: int) -> None:

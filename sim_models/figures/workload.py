@@ -9,7 +9,8 @@ import numpy as np
 
 from model.attention_maps import AttentionMaps
 from model.masks import MASK_STRATEGY, make_masks
-from model.networks import NETWORKS, Network
+from model.network import Network
+from model.networks import NETWORKS
 from model.schedule import DEFAULT_SCHEDULE, NO_PRUNING, Schedule
 from model.synthetic import maps_of
 from rtl_gen.config import DEFAULT, AcceleratorConfig

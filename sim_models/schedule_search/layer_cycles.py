@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.networks import Network
+from model.network import Network
 from model.schedule import ListedSchedule, Schedule
 from sim_models.figures.workload import Setting, Workload
 from sim_models.network import NetworkRun, assumed_live

@@ -21,7 +21,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter
 
-from model.networks import Network
+from model.network import Network
 from model.plot_style import BLUE, FORMATS, GREY, VERMILION, new_figure, render, style
 from model.schedule import ListedSchedule
 from model.schedule_file import write_schedule

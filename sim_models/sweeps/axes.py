@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, ValidationError, create_model
 
-from model.networks import ALL_NETWORKS, Network, get_network
+from model.network import Network
+from model.networks import ALL_NETWORKS, get_network
 from model.schedule import (
     DEFAULT_SCHEDULE,
     Interpolation,

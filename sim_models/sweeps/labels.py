@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import fields
 
-from model.networks import Network
+from model.network import Network
 from model.schedule import (
     DEFAULT_SCHEDULE,
     ListedSchedule,

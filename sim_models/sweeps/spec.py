@@ -15,7 +15,8 @@ from pydantic import BeforeValidator, PlainValidator, PrivateAttr, field_validat
 from model.entry_scores import check_built_in
 from model.fit import check_fit
 from model.masks import LEARNED, MASK_STRATEGY, STRATEGY_NAMES, check_reach
-from model.networks import ALL_NETWORKS, NETWORKS, Network
+from model.network import Network
+from model.networks import ALL_NETWORKS, NETWORKS, timm_name
 from model.schedule import READINGS
 from model.schedule_file import UNPRUNED
 from model.synthetic import maps_of
@@ -207,7 +208,7 @@ class SweepSpec(StrictModel):
                 made = MaskSource(name=strategy, sparsity=sparsity)
                 sources.append(None if sparsity == 0 else made)
         for index, name in enumerate(self.mask_files.get(network.name, [])):
-            keys = (network.name, network.timm_name)
+            keys = (network.name, timm_name(network))
             with self._at(*(("mask_files", key, index) for key in keys), ("mask_files",)):
                 path = folder / name
                 read_masks(path, network)

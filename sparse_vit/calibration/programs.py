@@ -1,6 +1,5 @@
 """Seeded programs for the cycle model and the RTL: of a unit, of attention layers, of networks."""
 
-import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,7 +13,7 @@ from model.integer.forward import trace
 from model.integer.network import IntegerNetwork, Linear
 from model.integer.random_network import random_network, random_patches
 from model.layers import AttentionLayer, compile_layers, run_layers
-from model.networks import Network
+from model.network import Network
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.commands import Opcode
 from rtl_gen.interfaces.program import Destination, Source
@@ -203,11 +202,11 @@ class ProgramDraws:
             heads=self.integer(1, most_heads + 1),
             layers=self.integer(1, 3) if layers is None else layers,
             head_dim=config.width,
-            tokens=tokens,
-            patch_inputs=config.width * self.integer(1, 5),
+            grid=(1, tokens - 1),
+            colours=1,
+            patch=(config.width, min(self.integer(1, 5), 4 * config.max_dim // config.width)),
             classes=self.integer(1, config.max_dim + 1),
         )
-        shape = dataclasses.replace(shape, patch_inputs=min(shape.patch_inputs, 4 * config.max_dim))
         seed = self.integer(0, 1 << 31)
         network, patches = random_network(shape, seed), random_patches(shape, 1, seed)
         masks = torch.from_numpy(self.mask(*shape.mask_shape))
