@@ -2,17 +2,17 @@
 
 import copy
 import hashlib
-import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import torch
 from PIL import Image
-from timm.data import ImageNetInfo, create_transform, resolve_model_data_config
+from timm.data import create_transform, resolve_model_data_config
 from torch import Tensor, nn
 
+from model.labels import CLASS_WORDS, class_of, read_labels
 from model.picture_files import SUFFIXES, LeftOut, examples, find_pictures
 from model.pictures import PictureError, open_picture
 from rtl_gen.errors import InputWarning, UserError
@@ -25,21 +25,25 @@ _BLOCK = 1 << 20
 class ImageFolder:
     """The images below `root` in the order of their paths.
 
-    Where `labelled`, they lie below class folders, named by wnid or class number, and have class
-    indices 0 to 999. Otherwise they lie anywhere, in folders of any name, and have no class.
+    Where `labelled`, they have class indices 0 to 999: from a file of `labels`, see `model.labels`,
+    or from class folders that they lie below, named by wnid or class number. Otherwise, and with a
+    file of labels, they lie anywhere, in folders of any name; without labels they have no class.
 
     Files that cannot be opened are skipped with a warning, before anything is read. Images that
     turn out unreadable while batches are drawn are left out and listed in `unreadable`. Pictures
     are not turned as their EXIF orientation says: so does timm.
 
     Raises:
-        UserError: no such folder, no images in it, or a class folder of unknown name.
+        UserError: no such folder, no images in it, a class folder of unknown name, or a file of
+            labels that is none.
     """
 
     root: Path
     limit: int | None = None
     """Use at most so many images, spread evenly over the folder."""
     labelled: bool = field(default=True, kw_only=True)
+    labels: Path | None = field(default=None, kw_only=True)
+    """File of the images' classes; without it their folders name them."""
     files: list[tuple[Path, int | None]] = field(init=False)
     unreadable: list[LeftOut] = field(init=False, default_factory=list)
     _digest: str | None = field(init=False, default=None, repr=False, compare=False)
@@ -47,12 +51,14 @@ class ImageFolder:
     def __post_init__(self):
         if self.limit is not None and self.limit < 1:
             raise UserError(f"limit = {self.limit}: expected at least one image")
+        class_of_image = self._classes()
         paths, skipped = find_pictures(self.root)
+        files = [(path, class_of_image(path)) for path in paths]
         if self.labelled:
-            loose = [path for path in paths if path.parent == self.root]
-            skipped += [LeftOut(path, "in no class folder") for path in loose]
-            paths = [path for path in paths if path.parent != self.root]
-        self.files = [(path, self._class_of(path)) for path in paths]
+            reason = "in no class folder" if self.labels is None else f"not in {self.labels.name}"
+            skipped += [LeftOut(path, reason) for path, label in files if label is None]
+            files = [(path, label) for path, label in files if label is not None]
+        self.files = files
         self._report(skipped)
         if self.limit is not None:
             self.files = self.spread(self.limit).files
@@ -73,11 +79,16 @@ class ImageFolder:
         return self.subset(i * len(self) // count for i in range(count))
 
     def digest(self) -> str:
-        """SHA-256 over names and contents of all files, read when it is first asked for."""
+        """SHA-256 over names and contents of all files, read when it is first asked for.
+
+        Classes that no folder names count too.
+        """
         if self._digest is None:
             digest = hashlib.sha256()
-            for path, _ in self.files:
+            for path, label in self.files:
                 digest.update(path.relative_to(self.root).as_posix().encode())
+                if self.labels is not None:
+                    digest.update(f" {label} ".encode())
                 with path.open("rb") as file:
                     while block := file.read(_BLOCK):
                         digest.update(block)
@@ -114,10 +125,18 @@ class ImageFolder:
                 f"{examples(self.unreadable)}"
             )
 
-    def _class_of(self, path: Path) -> int | None:
+    def _classes(self) -> Callable[[Path], int | None]:
+        """What gives the class of a path below the root; None stands for no class."""
         if not self.labelled:
-            return None
-        return class_index(self.root / path.relative_to(self.root).parts[0])
+            return lambda _: None
+        if self.labels is not None:
+            labels = read_labels(self.labels)
+            return lambda path: labels.of(PurePosixPath(path.relative_to(self.root)))
+        return self._class_by_folder
+
+    def _class_by_folder(self, path: Path) -> int | None:
+        folder, *below = path.relative_to(self.root).parts
+        return class_index(self.root / folder) if below else None
 
     def _check_classes(self, classes: int) -> None:
         """Raise UserError if a label is none of so many classes."""
@@ -130,13 +149,22 @@ class ImageFolder:
         all_files = len(self.files) + len(skipped)
         found = f"{len(skipped)} of {all_files} files are skipped: {examples(skipped)}"
         if not self.files:
-            layout = "class folders named by wnid (n01440764) or class number, with "
             raise UserError(
                 f"image folder {self.root} has no images{f' ({found})' if skipped else ''}: "
-                f"expected {layout if self.labelled else ''}files {', '.join(sorted(SUFFIXES))}"
+                f"expected {self._layout()}files {', '.join(sorted(SUFFIXES))}"
             )
         if skipped:
             warnings.warn(f"image folder {self.root}: {found}", InputWarning, stacklevel=4)
+
+    def _layout(self) -> str:
+        """What the images are expected to lie in, or to be."""
+        if not self.labelled:
+            return ""
+        if self.labels is not None:
+            return f"pictures that {self.labels} names, "
+        return (
+            "class folders named by wnid (n01440764) or class number, or a file of --labels, with "
+        )
 
 
 def evaluation_transform(model: nn.Module) -> Callable[[Image.Image], Tensor]:
@@ -146,17 +174,9 @@ def evaluation_transform(model: nn.Module) -> Callable[[Image.Image], Tensor]:
 
 def class_index(folder: Path) -> int:
     """Class index of a folder that is named by a wnid or a number from 0 to 999."""
-    name = folder.name
-    classes = len(_IMAGENET.label_names())
-    if re.fullmatch(r"\d{1,4}", name, re.ASCII) and int(name) < classes:
-        return int(name)
-    if name in _WNIDS:
-        return _WNIDS[name]
-    raise UserError(
-        f"class folder {folder}: expected a wnid of ImageNet's 1,000 classes (n01440764) or a "
-        f"number from 0 to {classes - 1}"
-    )
-
-
-_IMAGENET = ImageNetInfo()
-_WNIDS = {wnid: index for index, wnid in enumerate(_IMAGENET.label_names())}
+    index = class_of(folder.name)
+    if index is None:
+        raise UserError(
+            f"class folder {folder}: expected {CLASS_WORDS}, or a file of labels (--labels)"
+        )
+    return index

@@ -18,6 +18,9 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "PPM", "GIF", "JPEG2000", "AVIF
 MOST_PIXELS = 89_478_485
 """Where Pillow begins to suspect a decompression bomb: a quarter of a GiB in RGB."""
 
+WHITE_OF_FLOATS = (1, 255)
+"""What white is in a picture of float pixels: the larger one if a pixel is twice the smaller."""
+
 MOST_ASPECT = 100
 """Longer side over shorter side: a transform that resizes the shorter one makes no more of it."""
 
@@ -35,6 +38,8 @@ of the EXIF data too, and fail where that is odd."""
 
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _BLACK_IS_ZERO = 258, 262, 1
 """Tags of TIFF."""
+
+_TIFF_HEADS = (b"II*\0", b"MM\0*")
 
 _BROKEN = (
     OSError,
@@ -70,15 +75,16 @@ def open_picture(path: Path | str, *, upright: bool = False) -> Image.Image:
     """A picture file in RGB, 8 bits a channel.
 
     Of 16 bits the upper eight stay, of an animation the first picture, of transparent pixels their
-    colour, as timm takes them.
+    colour, as timm takes them. Float pixels, all within 0 to 1 or within 0 to 255, are scaled and
+    rounded.
 
     Args:
         path: a regular file.
         upright: turn it as its EXIF orientation says, which timm does not.
 
     Raises:
-        PictureError: no picture, broken, of pixels without a fixed range (float or 32-bit),
-            more than `MOST_PIXELS`, or longer than `MOST_ASPECT` times its shorter side.
+        PictureError: no picture, broken, of pixels without a fixed range (float of neither range,
+            32-bit), more than `MOST_PIXELS`, or longer than `MOST_ASPECT` times its shorter side.
     """
     try:
         refusal = irregularity(Path(path).stat().st_mode)
@@ -98,7 +104,7 @@ def open_picture(path: Path | str, *, upright: bool = False) -> Image.Image:
     except PictureError:
         raise
     except _BROKEN as error:
-        raise PictureError(path, _reason(error)) from error
+        raise PictureError(path, _reason(error, path)) from error
 
 
 def irregularity(mode: int) -> str | None:
@@ -115,8 +121,8 @@ def _refusal(image: Image.Image) -> str | None:
         return f"{width} x {height} pixels, at most {MOST_PIXELS:,} are read"
     if max(width, height) > MOST_ASPECT * min(width, height):
         return f"{width} x {height} pixels, one side over {MOST_ASPECT} times the other"
-    if image.mode == "F" or (image.mode == "I" and image.format != "PPM"):
-        return f"{'float' if image.mode == 'F' else '32-bit'} pixels have no fixed range"
+    if image.mode == "I" and image.format != "PPM":
+        return "32-bit pixels have no fixed range"
     if image.mode.startswith("I;16") and not _fills_16_bits(image):
         return "more than 8 bits that may not be all 16, with black as 0"
     return None
@@ -130,14 +136,32 @@ def _fills_16_bits(image: Image.Image) -> bool:
 
 
 def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "F":
+        image = Image.fromarray(_from_floats(np.asarray(image)))
     if image.mode.startswith("I"):
         upper = np.asarray(image) >> 8
         image = Image.fromarray(upper.astype(np.uint8))
     return image.convert("RGB")
 
 
-def _reason(error: Exception) -> str:
+def _from_floats(pixels: np.ndarray) -> np.ndarray:
+    """Float pixels in 8 bits; raises ValueError unless it is certain what black and white are."""
+    if not np.isfinite(pixels).all():
+        raise ValueError("float pixels that are not finite")
+    one, other = WHITE_OF_FLOATS
+    low, high = pixels.min(), pixels.max()
+    if low < 0 or one < high < 2 * one or high > other:
+        ranges = f"expected 0 to {one}, or 0 to {other} with {2 * one} or more"
+        raise ValueError(f"float pixels from {low:g} to {high:g}, {ranges}")
+    return np.rint(pixels * (other if high <= one else 1)).astype(np.uint8)
+
+
+def _reason(error: Exception, path: Path | str) -> str:
     if isinstance(error, UnidentifiedImageError):
+        with Path(path).open("rb") as file:
+            head = file.read(max(map(len, _TIFF_HEADS)))
+        if head.startswith(_TIFF_HEADS):
+            return "a TIFF that Pillow cannot hold, such as colours in float"
         return "no picture of a known format"
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return text if len(text) <= 100 else f"{text[:97]}..."

@@ -13,6 +13,7 @@ from model.accuracy.table import render, to_frame, write
 from model.commands.options import (
     Batch,
     InsteadMasks,
+    LabelFile,
     LabelledData,
     Limit,
     Maps,
@@ -53,6 +54,7 @@ def accuracy(
     weights: Weights = None,
     preprocessing: PreprocessingName = None,
     data: LabelledData,
+    labels: LabelFile = None,
     limit: Limit = None,
     calib: Annotated[
         Path | None, typer.Option(help="Other images: attention maps and int8 ranges from them.")
@@ -85,7 +87,7 @@ def accuracy(
     pruning = schedule_of(schedule, network)
     for value in sparsity:
         check_choice(value, strategy)
-    folder = ImageFolder(data, limit)
+    folder = ImageFolder(data, limit, labels=labels)
     if calib is not None:
         check_apart(calib, data)
     if integer:
@@ -152,6 +154,7 @@ def accuracy(
         "weights": None if weights is None else weights.name,
         "preprocessing": Preprocessing.of(loaded).as_json(),
         "data": data.resolve().name,
+        "labels": None if labels is None else labels.name,
         "unreadable": result.unreadable,
         "calibration": None if calib is None else calib.resolve().name,
         "calibration_images": None if images is None else len(images),

@@ -23,7 +23,6 @@ from model.commands.options import (
     Strategy,
     Weights,
     console,
-    file_sha256,
     progress_over,
     report_unreadable,
 )
@@ -37,6 +36,7 @@ from model.schedule_file import DEFAULT_NAME, schedule_of
 from model.synthetic import maps_of
 from model.vitcod_io import read_masks, write_masks
 from model.weights.load import load_model, stated_name
+from model.weights.storage import weights_sha256
 from rtl_gen.config import DEFAULT
 from rtl_gen.errors import UserError
 from rtl_gen.files import replace_file
@@ -77,7 +77,7 @@ def attention_maps(
             "command": shlex.join(command),
             "images": len(folder) - len(folder.unreadable),
             "images_sha256": folder.digest(),
-            "weights_sha256": file_sha256(weights),
+            "weights_sha256": weights_sha256(weights),
             "preprocessing": Preprocessing.of(loaded).as_json(),
         }
         AttentionMaps(maps, metadata).write(file)

@@ -17,6 +17,7 @@ from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainin
 from model.commands.options import (
     Data,
     InsteadMasks,
+    LabelFile,
     Limit,
     Maps,
     ModelName,
@@ -27,7 +28,6 @@ from model.commands.options import (
     Strategy,
     Weights,
     console,
-    file_sha256,
     masks_of,
     messages,
     progress_over,
@@ -48,6 +48,7 @@ from model.preprocessing import Preprocessing
 from model.reference import FloatReference
 from model.schedule_file import DEFAULT_NAME, schedule_of
 from model.weights.load import load_model, stated_name
+from model.weights.storage import weights_sha256
 from rtl_gen.errors import UserError
 from rtl_gen.files import check_writable, replace_file
 
@@ -73,6 +74,7 @@ def finetune(
     evaluate_on: Annotated[
         Path | None, typer.Option("--eval", help="Labelled images: accuracy before and after.")
     ] = None,
+    labels: LabelFile = None,
     sparsity: Annotated[float, typer.Option(help="Fraction of attention to drop.")] = 0.8,
     strategy: Strategy = "layer_threshold",
     maps: Maps = None,
@@ -126,7 +128,9 @@ def finetune(
     masks = masks_of(network, sparsity, strategy, scores, mask_file, maps)
     folder = ImageFolder(data, limit, labelled=False)
     parts = split(folder, hold_back, seed)
-    labelled = None if evaluate_on is None else ImageFolder(evaluate_on)
+    if labels is not None and evaluate_on is None:
+        raise UserError(f"--labels {labels} is for images of --eval: name their folder, too")
+    labelled = None if evaluate_on is None else ImageFolder(evaluate_on, labels=labels)
     kind = f"{sparsity:g}-{strategy}" if mask_file is None else mask_file.stem
     target = out or Path("build/finetune") / f"{network.name}-{kind}"
     check_writable(target / "report.json")
@@ -159,8 +163,8 @@ def finetune(
         folder=target,
         settings={
             "network": network.name,
-            "weights_sha256": file_sha256(weights),
-            "start_sha256": file_sha256(start),
+            "weights_sha256": weights_sha256(weights),
+            "start_sha256": weights_sha256(start),
             "preprocessing": used.as_json(),
             "masks_sha256": hashlib.sha256(masks.tobytes()).hexdigest(),
             "schedule": schedule,

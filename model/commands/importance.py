@@ -11,6 +11,7 @@ from model.accuracy.ranks import ranks
 from model.accuracy.table import figures
 from model.commands.options import (
     Batch,
+    LabelFile,
     LabelledData,
     Limit,
     Masks,
@@ -43,6 +44,7 @@ def importance_command(
     weights: Weights = None,
     preprocessing: PreprocessingName = None,
     data: LabelledData,
+    labels: LabelFile = None,
     limit: Limit = None,
     mask_file: Masks = None,
     schedule: ScheduleName = DEFAULT_NAME,
@@ -58,7 +60,7 @@ def importance_command(
     """
     network = get_network(model)
     pruning = schedule_of(schedule, network)
-    folder = ImageFolder(data, limit)
+    folder = ImageFolder(data, limit, labels=labels)
     kept = None if mask_file is None else read_masks(mask_file, network)
     check_writable(out)
     loaded = load_model(network, weights, stated_name(model, weights, preprocessing))

@@ -12,6 +12,7 @@ from model.commands.options import (
     Batch,
     Data,
     InsteadMasks,
+    LabelFile,
     LabelledData,
     Limit,
     Masks,
@@ -48,6 +49,7 @@ from model.preprocessing import Preprocessing
 from model.reference import FloatReference
 from model.schedule_file import UNPRUNED, schedule_label, schedule_name, schedule_of
 from model.weights.load import stated_name
+from model.weights.storage import weights_sha256
 from rtl_gen.caches import cache_folder
 from rtl_gen.config import get_config
 from rtl_gen.errors import UserError
@@ -94,7 +96,7 @@ def write_calibrated(
         metadata = {
             "images": len(folder) - len(folder.unreadable),
             "images_sha256": folder.digest(),
-            "weights_sha256": file_sha256(weights),
+            "weights_sha256": weights_sha256(weights),
             "masks_sha256": None,
             "pruning": UNPRUNED,
             **origin,
@@ -125,7 +127,7 @@ def calibrated_file(
     reference = reference_of(get_network(model), weights, stated, None, UNPRUNED)
     came_from = (
         FORMAT_VERSION,
-        file_sha256(weights),
+        weights_sha256(weights),
         folder.digest(),
         Preprocessing.of(reference.model),
     )
@@ -144,6 +146,7 @@ def integer_accuracy(
     weights: Weights = None,
     preprocessing: PreprocessingName = None,
     data: LabelledData,
+    labels: LabelFile = None,
     limit: Limit = None,
     mask_file: Masks = None,
     schedule: ScheduleName = UNPRUNED,
@@ -151,7 +154,7 @@ def integer_accuracy(
 ) -> None:
     """Top-1 accuracy in integers beside that of the float network, on the same images."""
     integer = IntegerNetwork.load(file)
-    folder = ImageFolder(data, limit)
+    folder = ImageFolder(data, limit, labels=labels)
     network = get_network(integer.shape.name)
     stated = stated_name(network.name, weights, preprocessing)
     reference = reference_of(network, weights, stated, mask_file, schedule)

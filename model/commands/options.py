@@ -43,7 +43,16 @@ LabelledData = Annotated[
     Path,
     typer.Option(
         "--data",
-        help="Image folder: class folders by wnid or class number; as in timm, EXIF turns nothing.",
+        help="Image folder, of class folders by wnid or class number or with --labels; as in timm, "
+        "EXIF turns nothing.",
+    ),
+]
+LabelFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--labels",
+        help="Classes of the images, by lines of name and class or ILSVRC's ground truth; default: "
+        "by their folders.",
     ),
 ]
 Limit = Annotated[int | None, typer.Option(help="Use so many images, evenly spread.")]

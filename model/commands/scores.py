@@ -18,7 +18,6 @@ from model.commands.options import (
     ScheduleName,
     Seed,
     Weights,
-    file_sha256,
     learning_progress,
     report_replaced,
 )
@@ -30,6 +29,7 @@ from model.networks import get_network
 from model.preprocessing import Preprocessing
 from model.schedule_file import DEFAULT_NAME, schedule_of
 from model.weights.load import load_model, stated_name
+from model.weights.storage import weights_sha256
 from rtl_gen.files import replace_file
 
 app = typer.Typer()
@@ -82,7 +82,7 @@ def learn_scores_command(
             "network": network.name,
             "images": len(folder),
             "images_sha256": folder.digest(),
-            "weights_sha256": file_sha256(weights),
+            "weights_sha256": weights_sha256(weights),
             "preprocessing": Preprocessing.of(loaded).as_json(),
             "schedule": schedule,
             "settings": dataclasses.asdict(settings),

@@ -160,15 +160,67 @@ def test_pixels_without_a_fixed_range(tmp_path: Path):
     entry = struct.pack("<HHI", 258, 3, 1)
     assert tiff.count(entry + b"\x10\0") == 1
     twelve_bits.write_bytes(tiff.replace(entry + b"\x10\0", entry + b"\x0c\0"))
-    Image.fromarray(GREY.astype(np.float32) / 255).save(tmp_path / "float.tif")
     Image.fromarray(GREY.astype(np.int32)).save(tmp_path / "int.tif")
     for name, reason in (
         ("12.tif", "more than 8 bits that may not be all 16"),
-        ("float.tif", "float pixels have no fixed range"),
         ("int.tif", "32-bit pixels have no fixed range"),
     ):
         with pytest.raises(PictureError, match=f"{name} is unreadable .{reason}"):
             open_picture(tmp_path / name)
+
+
+@pytest.mark.parametrize("white", [1, 255])
+def test_float_pixels_are_scaled(tmp_path: Path, white: int):
+    """In a TIFF, and in a portable float map, whose rows begin at the bottom."""
+    floats = GREY * np.float32(white / 255)
+    Image.fromarray(floats).save(tmp_path / "float.tif")
+    (tmp_path / "float.pfm").write_bytes(b"Pf\n9 6\n-1.0\n" + floats[::-1].astype("<f4").tobytes())
+    for name in ("float.tif", "float.pfm"):
+        assert np.array_equal(opened(tmp_path / name), in_rgb(GREY)), name
+
+
+def test_float_pixels_are_rounded(tmp_path: Path):
+    """Ranges end with 1 and 255; 0.5 times 255 is 127.5, which goes to the even 128."""
+    for pixels, expected in (
+        ((0, 0.5, 1), (0, 128, 255)),
+        ((0, 0.4 / 255, 0.6 / 255), (0, 0, 1)),
+        ((0, 1.6, 255), (0, 2, 255)),
+        ((0, 0.4, 2), (0, 0, 2)),
+    ):
+        Image.fromarray(np.float32([pixels])).save(tmp_path / "float.tif")
+        assert opened(tmp_path / "float.tif")[0, :, 0].tolist() == list(expected)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "reason"),
+    [
+        ((0, 1.25), r"from 0 to 1.25, expected 0 to 1, or 0 to 255 with 2 or more"),
+        ((-0.25, 1), r"from -0.25 to 1, expected"),
+        ((0, 256), r"from 0 to 256, expected"),
+        ((0, np.nan), r"that are not finite"),
+        ((0, np.inf), r"that are not finite"),
+    ],
+)
+def test_float_pixels_of_no_certain_range(tmp_path: Path, pixels, reason: str):
+    Image.fromarray(np.float32([pixels])).save(tmp_path / "float.tif")
+    with pytest.raises(PictureError, match=f"unreadable .float pixels {reason}"):
+        open_picture(tmp_path / "float.tif")
+
+
+def test_tiff_of_colours_in_float(tmp_path: Path):
+    """Three 32-bit samples a pixel, by the TIFF 6.0 specification; Pillow has no mode for them."""
+    tags = ((256, 1), (257, 1), (258, 0), (259, 1), (262, 2), (273, 0), (277, 3), (279, 12))
+    place = 8 + 2 + 12 * (len(tags) + 1) + 4
+    entries = b""
+    for tag, value in (*tags, (339, 0)):
+        count = 3 if tag in (258, 339) else 1
+        offset = {258: place, 339: place + 6, 273: place + 12}.get(tag, value)
+        entries += struct.pack("<HHII", tag, 4 if tag == 273 else 3, count, offset)
+    head = b"II*\0" + struct.pack("<IH", 8, len(tags) + 1) + entries + struct.pack("<I", 0)
+    samples = struct.pack("<6H3f", 32, 32, 32, 3, 3, 3, 0, 0.5, 1)
+    (tmp_path / "float.tif").write_bytes(head + samples)
+    with pytest.raises(PictureError, match="a TIFF that Pillow cannot hold, such as colours in"):
+        open_picture(tmp_path / "float.tif")
 
 
 def test_sizes_are_bounded(tmp_path: Path):

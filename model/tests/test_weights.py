@@ -74,7 +74,7 @@ FORMATS = {
         "model": state,
         "optimizer": {"state": {}},
         "epoch": 3,
-        "model_ema": {name: value + 1 for name, value in state.items()},
+        "model_ema": None,
         "args": argparse.Namespace(model="deit", lr=5e-4, output_dir="out"),
     },
     "timm's script": lambda state: {"arch": "vit", "state_dict": state, "metric": 71.2},
@@ -156,6 +156,18 @@ def refusal(path: Path, content: object) -> str:
 def test_tensors_that_are_no_weights(tmp_path: Path, state: State, value: torch.dtype, kind: str):
     message = refusal(tmp_path / "w.pth", {**state, NAME: state[NAME].to(value)})
     assert f"tensor {NAME} is {kind}: expected dense float32, float64, float16" in message
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_no_weights_in_any_format(tmp_path: Path, state: State, form: str):
+    """The tensor is named, by the name that it has in its format without wrappers."""
+    name = "classifier.bias" if form.endswith("Classification") else "head.bias"
+    whole, nan = torch.zeros(10, dtype=torch.int64), torch.full((10,), torch.nan)
+    for bad, said in ((whole, "is int64: expected"), (nan, ": 10 of 10 values are not finite")):
+        content = FORMATS[form]({**state, "head.bias": bad})
+        assert f"tensor {name}{' ' * (bad is whole)}{said.lstrip()}" in refusal(
+            tmp_path / "weights.pth", content
+        )
 
 
 def test_quantised_and_sparse_tensors(tmp_path: Path, state: State):

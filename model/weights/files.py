@@ -1,30 +1,26 @@
-"""Files of weights: their tensors by name, and what they say of themselves.
+"""Files of weights: their tensors by timm's names, and what they say of themselves.
 
-Understood are safetensors and whatever `torch.load` reads without running code of the file: state
-dicts alone or under a key (`model`, as DeiT's own training script writes them, `state_dict`,
-`model_ema`, `state_dict_ema`, the first of these), with or without the prefixes of
-`DistributedDataParallel` and `torch.compile`, under timm's or Hugging Face's names.
+What a file may be is told in `model.weights.storage`, whose names its tensors may bear in
+`model.weights.names` and `model.weights.hugging_face`.
 
 A file says which timm model it holds, or how its pictures are normalised, by
 
 * its header, if this project wrote it: `as_bytes`;
 * `architecture`, `arch`, `model_name` or `model` in the header of a safetensors file;
-* `arch` of a checkpoint, or `model` in its `args`;
-* `architecture` and `pretrained_cfg` in a config.json beside it, as on Hugging Face's hub;
+* `arch` of a training file, or `model` in its `args`, with what else `args` says of pictures;
+* `architecture` and `pretrained_cfg` in a config.json beside it, as timm writes it;
+* preprocessor_config.json beside it, as transformers writes it;
 * its name.
 """
 
 import argparse
 import json
-import pickle
 import re
-import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import safetensors
 import safetensors.torch
 import torch
 from pydantic import ValidationError
@@ -34,7 +30,10 @@ from model.finite import check_finite
 from model.network import Network
 from model.networks import registered, timm_name
 from model.preprocessing import Preprocessing
+from model.weights.beside import CONFIG, PROCESSOR, of_processor, read_config
 from model.weights.hugging_face import is_hugging_face, to_timm
+from model.weights.names import of_network
+from model.weights.storage import EXPECTED, Stored, read_stored, weight_files
 from rtl_gen.errors import UserError
 
 HEADER = "weights"
@@ -46,13 +45,22 @@ PREPROCESSING = "preprocessing"
 FLOATS = frozenset({torch.float64, torch.float32, torch.float16, torch.bfloat16})
 """Types of weights; each becomes float32."""
 
-_STATES = ("model", "state_dict", "model_ema", "state_dict_ema")
-_PREFIXES = re.compile(r"^(_orig_mod\.|module\.)+")
 _ARCHITECTURES = ("architecture", "arch", "model_name", "model")
+_SETTINGS = ("mean", "std", "crop_pct", "crop_mode", "interpolation")
 _HASH = re.compile(r"-[0-9a-f]{8,}$")
 """What PyTorch's hub appends to names."""
 
-_EXPECTED = "expected safetensors, or tensors by name from torch.save(model.state_dict(), FILE)"
+
+@dataclass(frozen=True)
+class Statement:
+    """What tells the preprocessing of weights, and where it is told.
+
+    size: rows and columns of a picture, where they are told too
+    """
+
+    place: str
+    preprocessing: Preprocessing
+    size: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -61,18 +69,12 @@ class Checkpoint:
 
     tensors: by timm's names, finite, float32
     says: what it says of itself, see the module; the most certain first
+    config: config.json beside it, empty if there is none
     """
 
     tensors: dict[str, Tensor]
-    says: tuple["Statement", ...]
-
-
-@dataclass(frozen=True)
-class Statement:
-    """What tells the preprocessing of weights, and where it is told."""
-
-    place: str
-    preprocessing: Preprocessing
+    says: tuple[Statement, ...]
+    config: Mapping[str, Any]
 
 
 def as_bytes(model: nn.Module, **origin: Any) -> bytes:
@@ -87,68 +89,26 @@ def read_weights(path: Path, network: Network) -> Checkpoint:
     Raises:
         UserError: no such file, an unreadable one, or tensors that are no weights.
     """
-    if not path.is_file():
-        raise UserError(f"no weights file {path}: name an existing file")
-    state, names, own = _read(path)
-    if not state or not all(isinstance(value, Tensor) for value in state.values()):
-        raise UserError(f"weights file {path} holds more or less than tensors: {_EXPECTED}")
+    stored = read_stored(path)
+    values = stored.values
+    if not values or not all(isinstance(value, Tensor) for value in values.values()):
+        raise UserError(f"weights file {path} holds more or less than tensors: {EXPECTED}")
     tensors = {
-        _PREFIXES.sub("", name): _as_float32(path, name, value) for name, value in state.items()
+        name: _as_float32(path, name, value) for name, value in of_network(path, values).items()
     }
     if is_hugging_face(tensors):
         tensors = to_timm(tensors)
-    return Checkpoint(tensors, tuple(_statements(path, network, names, own)))
-
-
-def _read(path: Path) -> tuple[dict[str, Any], list[Any], Any]:
-    """Named values, names of the architecture, and the header's preprocessing or None."""
+    file = weight_files(path)[0]
     try:
-        if path.suffix == ".safetensors":
-            with safetensors.safe_open(path, framework="pt") as file:
-                header = file.metadata() or {}
-                state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            own = json.loads(header.get(HEADER, "{}")).get(PREPROCESSING)
-            return state, [header.get(key) for key in _ARCHITECTURES], own
-        content = _unpickled(path)
-    except Exception as error:
-        # torch.load lets escape whatever its unpickler meets in a foreign file.
+        says = tuple(_statements(file, network, stored))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "its entries"
         raise UserError(
-            f"weights file {path} is unreadable ({_reason(path, error)}): {_EXPECTED}"
+            f"weights file {path}: what it, {CONFIG} or {PROCESSOR} beside it says of "
+            f"preprocessing is invalid ({place}: {first['msg']})"
         ) from error
-    if not isinstance(content, Mapping):
-        raise UserError(f"weights file {path} holds a {type(content).__name__}: {_EXPECTED}")
-    arguments = content.get("args")
-    arguments = vars(arguments) if isinstance(arguments, argparse.Namespace) else arguments
-    names = [content.get("arch")]
-    if isinstance(arguments, Mapping):
-        names.append(arguments.get("model"))
-    held = (content[key] for key in _STATES if isinstance(content.get(key), Mapping))
-    state = next(held, content)
-    return {str(name): value for name, value in state.items()}, names, None
-
-
-def _unpickled(path: Path) -> Any:
-    with warnings.catch_warnings(), torch.serialization.safe_globals([argparse.Namespace]):
-        warnings.simplefilter("ignore")
-        return torch.load(path, map_location="cpu", weights_only=True)
-
-
-def _reason(path: Path, error: Exception) -> str:
-    """One line on a file that cannot be read."""
-    if isinstance(error, LookupError):  # an unpickler lost in what is no pickle
-        return "no tensors in it"
-    if not isinstance(error, pickle.UnpicklingError):
-        return first_line(error)
-    try:
-        foreign = torch.serialization.get_unsafe_globals_in_checkpoint(path)
-    except Exception:  # noqa: BLE001
-        foreign = []
-    return f"it holds objects of {', '.join(sorted(foreign))}" if foreign else "no tensors in it"
-
-
-def first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__
+    return Checkpoint(tensors, says, read_config(file.with_name(CONFIG)))
 
 
 def _as_float32(path: Path, name: str, tensor: Tensor) -> Tensor:
@@ -164,40 +124,45 @@ def _as_float32(path: Path, name: str, tensor: Tensor) -> Tensor:
     return converted
 
 
-def _statements(path: Path, network: Network, names: list[Any], own: Any) -> Iterator[Statement]:
+def _statements(path: Path, network: Network, stored: Stored) -> Iterator[Statement]:
     known = registered(network)
-    try:
-        if own is not None:
-            yield Statement("its header", Preprocessing.model_validate(own))
-        for name in (name.rpartition("/")[2] for name in names if isinstance(name, str)):
-            if name in known:
-                yield Statement(f"its model {name}", known[name])
-        config = _config(path.with_name("config.json"))
-        architecture = config.get("architecture")
-        if isinstance(architecture, str) and architecture in known:
-            settings = config.get("pretrained_cfg")
-            settings = settings if isinstance(settings, Mapping) else {}
-            settings = {key: value for key, value in settings.items() if value is not None}
-            yield Statement(
-                "config.json beside it",
-                Preprocessing.model_validate(known[architecture].as_json() | settings),
-            )
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise UserError(
-            f"weights file {path}: preprocessing in its header or config.json is invalid "
-            f"({'.'.join(map(str, first['loc']))}: {first['msg']})"
-        ) from error
+    own = _own_header(path, stored)
+    if own is not None:
+        yield Statement("its header", Preprocessing.model_validate(own))
+    arguments = stored.training.get("args")
+    arguments = vars(arguments) if isinstance(arguments, argparse.Namespace) else arguments
+    arguments = arguments if isinstance(arguments, Mapping) else {}
+    names = [stored.header.get(key) for key in _ARCHITECTURES]
+    names += [stored.training.get("arch"), arguments.get("model")]
+    for name in (name.rpartition("/")[2] for name in names if isinstance(name, str)):
+        if name in known:
+            yield Statement(f"its model {name}", _changed(known[name], arguments))
+    config = read_config(path.with_name(CONFIG))
+    architecture = config.get("architecture")
+    if isinstance(architecture, str) and architecture in known:
+        settings = config.get("pretrained_cfg")
+        settings = settings if isinstance(settings, Mapping) else {}
+        yield Statement(f"{CONFIG} beside it", _changed(known[architecture], settings))
+    processor = read_config(path.with_name(PROCESSOR))
+    if processor:
+        yield Statement(f"{PROCESSOR} beside it", *of_processor(processor))
     stem = _HASH.sub("", path.stem)
     name = timm_name(network) if stem == network.name else stem
     if name in known:
         yield Statement("its name", known[name])
 
 
-def _config(path: Path) -> dict[str, Any]:
-    """A JSON object, empty if there is none."""
+def _own_header(path: Path, stored: Stored) -> Any | None:
+    """The preprocessing in the header of a file that this project wrote."""
     try:
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return content if isinstance(content, dict) else {}
+        return json.loads(stored.header.get(HEADER, "{}")).get(PREPROCESSING)
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise UserError(
+            f"weights file {path} is unreadable (no JSON object in its header): {EXPECTED}"
+        ) from error
+
+
+def _changed(preprocessing: Preprocessing, settings: Mapping[str, Any]) -> Preprocessing:
+    """Preprocessing with what settings in timm's words say of it."""
+    told = {key: settings[key] for key in _SETTINGS if settings.get(key) not in (None, "")}
+    return Preprocessing.model_validate(preprocessing.as_json() | told)

@@ -1,6 +1,9 @@
-"""Names of Hugging Face's `ViTForImageClassification` and `DeiTForImageClassification`, as timm's.
+"""Names of Hugging Face's ViT and DeiT, as timm's.
 
-Values stay as they are: timm holds a layer's query, key and value side by side in one tensor.
+`ViTModel` and `DeiTModel`, alone or in `ViTForImageClassification`, `DeiTForImageClassification`
+and `DeiTForImageClassificationWithTeacher`, by the names of their files and by those that
+transformers 5 has in memory. Values stay as they are: timm holds a layer's query, key and value
+side by side in one tensor.
 """
 
 import re
@@ -9,58 +12,70 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-_PREFIX = re.compile(r"^(vit|deit)\.")
+_MODEL = re.compile(r"^((vit|deit)\.)?")
+_EMBEDDINGS = re.compile(r"((vit|deit)\.)?embeddings\..*")
 
-_LAYER = re.compile(r"encoder\.layer\.(\d+)\.")
-
-_NAMES = (
-    ("embeddings.cls_token", "cls_token"),
-    ("embeddings.distillation_token", "dist_token"),
-    ("embeddings.position_embeddings", "pos_embed"),
-    ("embeddings.patch_embeddings.projection", "patch_embed.proj"),
-    (".attention.output.dense", ".attn.proj"),
-    (".intermediate.dense", ".mlp.fc1"),
-    (".output.dense", ".mlp.fc2"),
-    (".layernorm_before", ".norm1"),
-    (".layernorm_after", ".norm2"),
-    ("layernorm", "norm"),
-    ("cls_classifier", "head"),
-    ("distillation_classifier", "head_dist"),
-    ("classifier", "head"),
+_NAMES = tuple(
+    (re.compile(rf"(?<![^.]){theirs}(?![^.])"), ours)
+    for theirs, ours in (
+        (r"embeddings\.cls_token", "cls_token"),
+        (r"embeddings\.distillation_token", "dist_token"),
+        (r"embeddings\.position_embeddings", "pos_embed"),
+        (r"embeddings\.patch_embeddings\.projection", "patch_embed.proj"),
+        (r"(?:encoder\.layer|layers)\.(\d+)", r"blocks.\1"),
+        (r"attention\.(?:output\.dense|o_proj)", "attn.proj"),
+        (r"(?:intermediate\.dense|mlp\.fc1)", "mlp.fc1"),
+        (r"(?:output\.dense|mlp\.fc2)", "mlp.fc2"),
+        (r"layernorm_before", "norm1"),
+        (r"layernorm_after", "norm2"),
+        (r"layernorm", "norm"),
+        (r"distillation_classifier", "head_dist"),
+        (r"(?:cls_)?classifier", "head"),
+    )
 )
-"""The first part of a name that is found is replaced."""
+"""Each is replaced where it stands alone between dots, the first ones first."""
 
-_PROJECTIONS = ("query", "key", "value")
+_PROJECTION = re.compile(
+    r"(?P<layer>.*?)\.attention\.(attention\.)?(?P<part>query|key|value|[qkv]_proj)\.(?P<kind>\w+)"
+)
+_PARTS = "qkv"
 
 
 def is_hugging_face(state: Mapping[str, Tensor]) -> bool:
     """Whether tensors bear Hugging Face's names."""
-    return any(_PREFIX.match(name) for name in state)
+    return any(_EMBEDDINGS.fullmatch(name) or name.startswith(("vit.", "deit.")) for name in state)
 
 
 def to_timm(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The tensors under timm's names; a name that timm has no place for stays as it is.
 
     Query, key and value that differ in shape, or of which one is absent, are left out.
+
+    `DeiTForImageClassification` classifies by the class token alone and has a distillation token
+    nevertheless. timm gives the mean of two classifiers: the same logits come from twice the first
+    one, which is exact, and nothing from the second.
     """
     renamed, parts = {}, {}
     for name, value in state.items():
-        short = _LAYER.sub(r"blocks.\1.", _PREFIX.sub("", name))
-        match = re.fullmatch(r"(.*)\.attention\.attention\.(query|key|value)\.(\w+)", short)
+        short = _rename(_MODEL.sub("", name))
+        match = _PROJECTION.fullmatch(short)
         if match:
-            layer, projection, kind = match.groups()
-            parts.setdefault(f"{layer}.attn.qkv.{kind}", {})[projection] = value
+            place = f"{match['layer']}.attn.qkv.{match['kind']}"
+            parts.setdefault(place, {})[match["part"][0]] = value
         else:
-            renamed[_rename(short)] = value
-    for name, projections in parts.items():
-        tensors = [projections[part] for part in _PROJECTIONS if part in projections]
-        if len(tensors) == len(_PROJECTIONS) and len({tensor.shape for tensor in tensors}) == 1:
+            renamed[short] = value
+    for name, found in parts.items():
+        tensors = [found[part] for part in _PARTS if part in found]
+        if len(tensors) == len(_PARTS) and len({tensor.shape for tensor in tensors}) == 1:
             renamed[name] = torch.cat(tensors)
+    if "dist_token" in renamed and not any(name.startswith("head_dist.") for name in renamed):
+        for name in [name for name in renamed if name.startswith("head.")]:
+            renamed[name.replace("head", "head_dist")] = torch.zeros_like(renamed[name])
+            renamed[name] = 2 * renamed[name]
     return renamed
 
 
 def _rename(name: str) -> str:
     for theirs, ours in _NAMES:
-        if theirs in name:
-            return name.replace(theirs, ours)
+        name = theirs.sub(ours, name, count=1)
     return name

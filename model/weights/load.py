@@ -8,18 +8,18 @@ Weights of timm's own source bring it along. That of a file is decided by the fi
 """
 
 import warnings
-from collections.abc import Mapping
 from pathlib import Path
 
 import timm
-import torch
 from huggingface_hub.utils import logging as hub_logging
 from timm.models.vision_transformer import VisionTransformer
 
 from model.network import Network
 from model.networks import ALL_NETWORKS, registered, timm_name
 from model.preprocessing import Preprocessing
-from model.weights.files import Checkpoint, Statement, first_line, read_weights
+from model.weights.files import Checkpoint, Statement, read_weights
+from model.weights.fit import fitting
+from model.weights.storage import first_line
 from rtl_gen.errors import InputWarning, UserError
 
 
@@ -58,12 +58,31 @@ def load_model(
     if weights is None:
         model = _pretrained(network, stated)
     else:
-        checkpoint = read_weights(weights, network)
         model = timm.create_model(timm_name(network))
-        _check_fit(network, weights, expected=model.state_dict(), found=checkpoint.tensors)
-        model.load_state_dict(checkpoint.tensors)
-        _preprocessing(network, weights, checkpoint, stated).apply_to(model)
+        fill(model, network, weights, stated)
     return model.eval().requires_grad_(False)
+
+
+def fill(
+    model: VisionTransformer, network: Network, weights: Path, stated: str | None = None
+) -> None:
+    """Put the weights of a file and their preprocessing into a timm model of a network.
+
+    Raises:
+        UserError: as `load_model`.
+    """
+    checkpoint = read_weights(weights, network)
+    tensors = fitting(checkpoint, model, f"weights file {weights} does not fit {network.name}")
+    model.load_state_dict(tensors)
+    says = _preprocessing(network, weights, checkpoint, stated)
+    size = tuple(model.patch_embed.img_size)
+    if says.size not in (None, size):
+        made, expected = (" x ".join(map(str, each)) for each in (says.size, size))
+        raise UserError(
+            f"weights file {weights} does not fit {network.name}: {says.place} makes pictures of "
+            f"{made}, expected {expected}"
+        )
+    says.preprocessing.apply_to(model)
 
 
 def _pretrained(network: Network, stated: str | None) -> VisionTransformer:
@@ -79,7 +98,7 @@ def _pretrained(network: Network, stated: str | None) -> VisionTransformer:
 
 def _preprocessing(
     network: Network, path: Path, checkpoint: Checkpoint, stated: str | None
-) -> Preprocessing:
+) -> Statement:
     says = checkpoint.says
     if stated is not None:
         says = (Statement(f"the command ({stated})", Preprocessing.named(stated)), *says)
@@ -95,10 +114,10 @@ def _preprocessing(
                 stacklevel=2,
             )
             break
-    return first.preprocessing
+    return first
 
 
-def _only_one(network: Network, path: Path) -> Preprocessing:
+def _only_one(network: Network, path: Path) -> Statement:
     """The preprocessing of all networks that the tensors fit."""
     names: dict[Preprocessing, str] = {}
     for name, preprocessing in registered(network).items():
@@ -109,36 +128,5 @@ def _only_one(network: Network, path: Path) -> Preprocessing:
             f"weights file {path} does not say how its pictures are normalised: its tensors are "
             f"those of {choices}, name one with --preprocessing"
         )
-    return next(iter(names))
-
-
-def _check_fit(
-    network: Network,
-    path: Path,
-    *,
-    expected: Mapping[str, torch.Tensor],
-    found: Mapping[str, torch.Tensor],
-) -> None:
-    problem = f"weights file {path} does not fit {network.name}:"
-    if "dist_token" in found:
-        raise UserError(
-            f"{problem} it is a distilled network with a second token beside CLS, expected one "
-            "without"
-        )
-    for name, tensor in expected.items():
-        if name not in found:
-            raise UserError(f"{problem} tensor {name} is missing, expected {_shape(tensor)}")
-        if found[name].shape != tensor.shape:
-            raise UserError(
-                f"{problem} tensor {name} has shape {_shape(found[name])}, "
-                f"expected {_shape(tensor)}"
-            )
-    for name, tensor in found.items():
-        if name not in expected:
-            raise UserError(
-                f"{problem} tensor {name} of shape {_shape(tensor)} has no place in the model"
-            )
-
-
-def _shape(tensor: torch.Tensor) -> str:
-    return str(tuple(tensor.shape))
+    preprocessing, name = next(iter(names.items()))
+    return Statement(f"its tensors ({name})", preprocessing)

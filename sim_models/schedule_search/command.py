@@ -17,7 +17,6 @@ from model.commands.options import (
     Scores,
     Strategy,
     Weights,
-    file_sha256,
     masks_of,
     progress_over,
     report_unreadable,
@@ -33,6 +32,7 @@ from model.schedule import DEFAULT_SCHEDULE
 from model.schedule_file import DEFAULT_NAME, schedule_of
 from model.synthetic import maps_of
 from model.weights.load import load_model, stated_name
+from model.weights.storage import weights_sha256
 from rtl_gen.cli import LARGEST_SEED
 from rtl_gen.config import get_config
 from rtl_gen.errors import UserError
@@ -110,7 +110,7 @@ def search_schedule(
     provenance = {
         "masks": kind,
         "masks_sha256": None if masks is None else hashlib.sha256(masks.tobytes()).hexdigest(),
-        "weights_sha256": file_sha256(weights),
+        "weights_sha256": weights_sha256(weights),
         "preprocessing": Preprocessing.of(loaded).as_json(),
         "images": len(images),
         "images_sha256": images.digest(),
