@@ -20,7 +20,6 @@ from model.hits import is_hit
 from model.images import ImageFolder
 from model.importance import COLUMN_SUM, Measure, weighted_mean
 from model.network import Network
-from model.networks import PROTECTED_TOKENS
 from model.schedule import NO_PRUNING, LayerTokens, Placement, Schedule
 from model.vitcod_io import check_masks
 
@@ -141,9 +140,11 @@ class FloatReference:
         """Live tokens, importance and tensors (b, n, ...) of the tokens that stay."""
         if keep >= live.shape[1]:
             return live, importance, *tensors
+        prefix = self.network.prefix_tokens
         if not self.package:
-            return prune(importance, keep, live, importance, *tensors)
-        ranks = ranking(importance.masked_fill(live == self.network.tokens, -torch.inf))
+            return prune(importance, keep, prefix, live, importance, *tensors)
+        package_last = importance.masked_fill(live == self.network.tokens, -torch.inf)
+        ranks = ranking(package_last, prefix)
         survivors, rest = ranks[:, :keep].sort(dim=1).values, ranks[:, keep:]
         weights = take(importance, rest)
 
@@ -191,19 +192,19 @@ def probabilities(attention: Attention, q: Tensor, k: Tensor, kept: Tensor | Non
     return scores.masked_fill(~kept, -torch.inf).softmax(dim=-1).nan_to_num(nan=0.0)
 
 
-def prune(importance: Tensor, keep: int, *tensors: Tensor) -> tuple[Tensor, ...]:
-    """The `keep` most important tokens (CLS counted) of tensors (b, n, ...), in their order."""
-    survivors = ranking(importance)[:, :keep].sort(dim=1).values
+def prune(importance: Tensor, keep: int, prefix: int, *tensors: Tensor) -> tuple[Tensor, ...]:
+    """The `keep` most important tokens, prefix included, of tensors (b, n, ...), in their order."""
+    survivors = ranking(importance, prefix)[:, :keep].sort(dim=1).values
     return tuple(take(tensor, survivors) for tensor in tensors)
 
 
-def ranking(importance: Tensor) -> Tensor:
-    """Positions (b, n) from the most important token down: CLS first, ties in token order.
+def ranking(importance: Tensor, prefix: int) -> Tensor:
+    """Positions (b, n) from the most important token down: the prefix first, ties in token order.
 
     An importance that is NaN ranks last.
     """
     ranked = importance.masked_fill(importance.isnan(), -torch.inf)
-    ranked[:, :PROTECTED_TOKENS] = torch.inf
+    ranked[:, :prefix] = torch.inf
     return torch.sort(ranked, dim=1, descending=True, stable=True).indices
 
 

@@ -25,7 +25,7 @@ from itertools import pairwise
 from typing import NamedTuple, Self
 
 from model.network import Network
-from model.networks import DEIT_TINY, PROTECTED_TOKENS
+from model.networks import DEIT_TINY
 from rtl_gen.errors import UserError
 
 
@@ -92,8 +92,8 @@ class Schedule(ABC):
         return self if self.prunes(network) else NO_PRUNING
 
     def layer_tokens(self, network: Network) -> list[LayerTokens]:
-        """Tokens (CLS counted) that the parts of each layer work on."""
-        leaving = [kept + PROTECTED_TOKENS for kept in self.kept_tokens(network)]
+        """Tokens, the prefix counted, that the parts of each layer work on."""
+        leaving = [kept + network.prefix_tokens for kept in self.kept_tokens(network)]
         entering = [network.tokens, *leaving[:-1]]
         match self.placement:
             case Placement.BEFORE_LAYER:

@@ -99,8 +99,9 @@ def measure_losses(
             layers: list[LayerTrace] = []
             logits = reference.forward(images, layers.append)
         _add(losses, "logits", found["logits"], logits)
+        prefix = integer.shape.prefix_tokens
         for layer, kept in zip(layers, keep, strict=True):
-            (survivors,) = prune(layer.importance, kept, layer.live)
+            (survivors,) = prune(layer.importance, kept, prefix, layer.live)
             _compare_layer(losses, layer, survivors, found, record)
         if progress is not None:
             progress(len(images))

@@ -14,7 +14,6 @@ from torch.nn import functional
 
 from model.accuracy.ranks import Progress
 from model.finite import check_finite
-from model.networks import PROTECTED_TOKENS
 from model.reference import FloatReference, Stream
 from model.schedule import LayerTokens
 
@@ -76,7 +75,7 @@ class PruningLoss:
     def _through(self, kept: Sequence[int], first: int, stream: Stream) -> Stream:
         """What leaves the last layer of `kept`, from what enters layer `first`."""
         for layer in range(first, len(kept)):
-            after = kept[layer] + PROTECTED_TOKENS
+            after = kept[layer] + self._reference.network.prefix_tokens
             count = LayerTokens(stream.live.shape[1], after, after)
             stream = self._reference.layer(layer, count, stream)
         return stream
