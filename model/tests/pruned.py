@@ -68,13 +68,17 @@ def pruned_model() -> VisionTransformer:
     return model
 
 
-def pruned_integers(folder: Path, images: int) -> IntegerNetwork:
-    """Calibrated with images of noise, which are written into a folder as class 3."""
+def noise(folder: Path, images: int) -> ImageFolder:
+    """Images of noise, which are written into a folder as class 3."""
     rng = np.random.default_rng(8)
     (folder / "003").mkdir()
-    side = SHAPE.image_size[0]
     for index in range(images):
-        pixels = rng.integers(0, 256, (side, side, 3), dtype=np.uint8)
+        pixels = rng.integers(0, 256, (*SHAPE.image_size, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(folder / "003" / f"{index}.png")
+    return ImageFolder(folder)
+
+
+def pruned_integers(folder: Path, images: int) -> IntegerNetwork:
+    """Calibrated with images of noise."""
     reference = FloatReference(network=SHAPE, model=pruned_model())
-    return calibrate(reference, ImageFolder(folder))
+    return calibrate(reference, noise(folder, images))

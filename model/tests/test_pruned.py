@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from timm.models.vision_transformer import VisionTransformer
 
+from model.calibrate import calibrate
 from model.images import ImageFolder
 from model.integer.accuracy import compare
 from model.integer.forward import trace
@@ -13,7 +15,16 @@ from model.integer.network import IntegerNetwork
 from model.integer.random_network import random_patches
 from model.reference import FloatReference
 from model.tests import network_formulas as formulas
-from model.tests.pruned import CLASSES, HEAD, HIDDEN, LAYER, SHAPE, pruned_integers, pruned_model
+from model.tests.pruned import (
+    CLASSES,
+    HEAD,
+    HIDDEN,
+    LAYER,
+    SHAPE,
+    noise,
+    pruned_integers,
+    pruned_model,
+)
 
 
 @pytest.fixture
@@ -64,6 +75,44 @@ def test_logits_follow_the_float_network(tmp_path: Path, images: int):
     assert told == [f"{message} clipped"] * (images == 1)
     reference = FloatReference(network=SHAPE, model=pruned_model())
     assert compare(integers, reference, ImageFolder(tmp_path)).sqnr > 15
+
+
+def without_heads(model: VisionTransformer) -> None:
+    """Of one layer all heads are zero."""
+    attention = model.blocks[LAYER].attn
+    for layer in (attention.qkv, attention.proj):
+        layer.weight[...] = layer.bias[...] = 0
+
+
+def without_ffn(model: VisionTransformer) -> None:
+    """The FFN of every layer is zero."""
+    for block in model.blocks:
+        for layer in (block.mlp.fc1, block.mlp.fc2):
+            layer.weight[...] = layer.bias[...] = 0
+
+
+def without_classes(model: VisionTransformer) -> None:
+    """All classes are zero."""
+    model.head.weight[...] = model.head.bias[...] = 0
+
+
+@pytest.mark.parametrize("empty", [without_heads, without_ffn, without_classes])
+def test_whole_parts_may_be_zero(tmp_path: Path, empty):
+    """What is there follows the float network; what is not gives zeros of any picture."""
+    model = pruned_model()
+    empty(model)
+    reference, folder = FloatReference(network=SHAPE, model=model), noise(tmp_path, 8)
+    integers = calibrate(reference, folder)
+    assert compare(integers, reference, folder).sqnr > 15
+    found = trace(integers, random_patches(SHAPE, 3, 1))
+    assert (not found["logits"].any()) == (empty is without_classes)
+    for name in ("q", "k", "v"):
+        assert (not found[f"layers.{LAYER}.{name}"].any()) == (empty is without_heads)
+    if empty is without_ffn:
+        for index in range(SHAPE.layers):
+            tensors = integers.tensors()
+            for part in ("weight", "bias"):
+                assert not tensors[f"layers.{index}.ffn2.{part}"].any()
 
 
 def test_golden_model_equals_the_formulas(integers: IntegerNetwork):
