@@ -260,6 +260,9 @@ def _readout(name: str, model: VisionTransformer) -> Readout:
 
 
 def _final_norm(model: VisionTransformer) -> FinalNorm:
+    if isinstance(model, VisionTransformerDistilled):
+        # Its readout leaves `fc_norm` out.
+        return FinalNorm.BEFORE_READOUT if _is_there(model.norm) else FinalNorm.NONE
     if not _is_there(model.norm) and not _is_there(model.fc_norm):
         return FinalNorm.NONE
     if _is_there(model.norm) or model.global_pool == "token":
