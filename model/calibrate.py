@@ -12,10 +12,11 @@ The float network runs over the calibration images; from what it shows follow
 * the weights: rounded column by column, each column making up for those before it (GPTQ: Frantar et
   al., ICLR 2023), with a step a row of least error;
 * the biases: the mean of a layer's outputs over the calibration images is that of the float
-  network, which takes care of LayerNorm's offsets, of GELU's zero points and of the mean error of
-  rounded weights (bias correction: Nagel et al., ICCV 2019).
+  network, which takes care of LayerNorm's offsets, of the nonlinearity's zero points and of the
+  mean error of rounded weights (bias correction: Nagel et al., ICCV 2019).
 
 Normalisation of images is part of the patch embedding, whose inputs are exact: pixels less 128.
+LayerScale is part of the layer in front of it.
 """
 
 import warnings
@@ -23,28 +24,35 @@ from collections.abc import Callable
 
 import torch
 from timm.models.vision_transformer import Block, VisionTransformer
-from torch import Tensor
+from torch import Tensor, nn
 
-from model.calibration.gelu import GeluTable
 from model.calibration.heads import Heads
-from model.calibration.linear import Activation, quantise_linear, without_bias
+from model.calibration.linear import Activation, bias_of, quantise_linear, without_bias
+from model.calibration.nonlinearity import NonlinearityTable
 from model.calibration.norm import quantise_norm
-from model.calibration.samples import PATCHES, WATCHED_INPUTS, WATCHED_OUTPUTS, Samples, collect
-from model.calibration.steps import to_integers
+from model.calibration.readout import quantise_readout, renormalise
+from model.calibration.samples import (
+    NORM,
+    PATCHES,
+    PRE_NORM,
+    READ_OUT,
+    WATCHED_INPUTS,
+    WATCHED_OUTPUTS,
+    Samples,
+    collect,
+)
+from model.calibration.steps import step_below, to_integers
 from model.images import ImageFolder
 from model.integer.forward import PIXEL_OFFSET
 from model.integer.network import IntegerNetwork, Layer, Linear, Parameters
-from model.network import COLOURS, Network
+from model.network import Network
 from model.preprocessing import WHITE, Preprocessing
 from model.reference import FloatReference
 from rtl_gen.errors import InputWarning, UserError
-from rtl_gen.numerics import LOGIT_BITS, RESIDUAL_BITS
+from rtl_gen.numerics import RESIDUAL_BITS
 
 FEW_IMAGES = 5
 """Fewer hardly show the ranges of activations."""
-
-HEADROOM = 1.5
-"""The largest residual and logit seen may grow by so much on other images."""
 
 
 def calibrate(
@@ -64,13 +72,14 @@ def calibrate(
         UserError: no image can be read, or ranges that no scale factor fits.
     """
 
-    def run(images: Tensor) -> None:
-        reference.forward(images)
+    def run(images: Tensor) -> Tensor:
+        logits = reference.forward(images)
         if progress is not None:
             progress(len(images))
+        return logits
 
     batches = (images for images, _ in folder.batches(reference.model, batch_size))
-    samples = collect(reference.model, run, batches, seed)
+    samples = collect(reference.network, reference.model, run, batches, seed)
     count = len(folder) - len(folder.unreadable)
     if count < FEW_IMAGES:
         warnings.warn(
@@ -88,15 +97,21 @@ def calibrate(
         ) from error
 
 
+@torch.no_grad()
 def quantise(
     network: Network, model: VisionTransformer, samples: dict[str, Samples]
 ) -> IntegerNetwork:
     """The integer network from samples of its tensors."""
-    residual = max(s.largest for name, s in samples.items() if "norm" in name)
-    residual_step = _step_below(residual, RESIDUAL_BITS)
-    logit_step = _step_below(samples["head"].largest, LOGIT_BITS)
-    initial, patch = _embedding(model, samples[PATCHES].rows, residual_step)
-    norm, normed = quantise_norm(model.norm, samples["norm"].rows, model.head.weight)
+    stream = [READ_OUT, *(name for name in samples if name.endswith((".norm1", ".norm2")))]
+    if network.averages_normalised:
+        stream[0] = NORM
+    residual_step = step_below(max(samples[name].largest for name in stream), RESIDUAL_BITS)
+    embedding_step, pre_norm = residual_step, None
+    if network.pre_norm:
+        embedding_step = step_below(samples[PRE_NORM].largest, RESIDUAL_BITS)
+        pre_norm = renormalise(model.norm_pre, samples[PRE_NORM].rows, residual_step)
+    initial, patch = _embedding(network, model, samples[PATCHES].rows, embedding_step)
+    norm, classifier, mean, logit_step = quantise_readout(network, model, samples, residual_step)
     parameters = Parameters(
         initial=initial,
         patch=patch,
@@ -113,15 +128,12 @@ def quantise(
             for index, block in enumerate(model.blocks)
         ),
         norm=norm,
-        classifier=quantise_linear(model.head.weight, model.head.bias, normed, logit_step),
+        classifier=classifier,
+        pre_norm=pre_norm,
+        mean=mean,
     )
     preprocessing = Preprocessing.of(model)
     return IntegerNetwork(network, parameters, residual_step, logit_step, preprocessing)
-
-
-def _step_below(largest: float, bits: int) -> float:
-    """The step of integers of `bits` bits that holds a largest magnitude, or of nothing but 0."""
-    return (largest or 1.0) * HEADROOM / (1 << (bits - 1))
 
 
 def _layer(
@@ -132,43 +144,49 @@ def _layer(
     mixed: Tensor,
     norm2_input: Tensor,
     qkv: Tensor,
-    gelu_input: Tensor,
+    preactivation: Tensor,
 ) -> Layer:
     attention, mlp = block.attn, block.mlp
     norm1, normed1 = quantise_norm(block.norm1, norm1_input, attention.qkv.weight)
     heads = Heads(network, qkv, mixed)
     norm2, normed2 = quantise_norm(block.norm2, norm2_input, mlp.fc1.weight)
-    table = GeluTable.fit(gelu_input)
+    table = NonlinearityTable.fit(mlp.act, preactivation)
+    hidden = table.output(preactivation)
     return Layer(
         norm1=norm1,
         qkv=heads.linear(attention.qkv, normed1),
         heads=heads.scales,
-        projection=quantise_linear(
-            attention.proj.weight, attention.proj.bias, heads.mixed, residual_step
-        ),
+        projection=quantise_linear(*_scaled(attention.proj, block.ls1), heads.mixed, residual_step),
         norm2=norm2,
         ffn1=quantise_linear(
-            mlp.fc1.weight, mlp.fc1.bias - table.input_offset, normed2, table.input_step
+            mlp.fc1.weight, bias_of(mlp.fc1) - table.input_offset, normed2, table.input_step
         ),
-        gelu=table.entries.to(torch.int8),
-        ffn2=quantise_linear(mlp.fc2.weight, mlp.fc2.bias, table.output(gelu_input), residual_step),
+        nonlinearity=table.entries.to(torch.int8),
+        ffn2=quantise_linear(*_scaled(mlp.fc2, block.ls2), hidden, residual_step),
     )
 
 
+def _scaled(layer: nn.Linear, scale: nn.Module) -> tuple[Tensor, Tensor]:
+    """Weight and bias with the LayerScale behind a layer (Touvron et al., ICCV 2021), if any."""
+    if isinstance(scale, nn.Identity):
+        return layer.weight, bias_of(layer)
+    return layer.weight * scale.gamma[:, None], bias_of(layer) * scale.gamma
+
+
 def _embedding(
-    model: VisionTransformer, patches: Tensor, residual_step: float
+    network: Network, model: VisionTransformer, patches: Tensor, step: float
 ) -> tuple[Tensor, Linear]:
     """Initial residual stream, and the patch embedding for pixels less PIXEL_OFFSET."""
     convolution = model.patch_embed.proj
     preprocessing = Preprocessing.of(model)
     mean, std = (
-        torch.tensor(values).repeat_interleave(patches.shape[1] // COLOURS)
+        torch.tensor(values).repeat_interleave(patches.shape[1] // network.colours)
         for values in (preprocessing.mean, preprocessing.std)
     )
     integer = ((patches * std + mean) * WHITE).round() - PIXEL_OFFSET
     x = Activation(1 / (WHITE * std), patches, integer)
-    layer, bias = without_bias(convolution.weight.flatten(1), convolution.bias, x, residual_step)
-    initial = model.pos_embed[0].clone()
-    initial[0] += model.cls_token[0, 0]
-    initial[1:] += bias
-    return to_integers(initial / residual_step, RESIDUAL_BITS).to(torch.int16), layer
+    layer, bias = without_bias(convolution.weight.flatten(1), bias_of(convolution), x, step)
+    # Every patch has the bias; timm adds positions, and the prefix in front.
+    flat = (1, *network.grid) if model.dynamic_img_size else (1, network.patch_tokens)
+    initial = model._pos_embed(bias.expand(*flat, -1))[0]
+    return to_integers(initial / step, RESIDUAL_BITS).to(torch.int16), layer

@@ -6,7 +6,7 @@ formats that bound them.
 """
 
 from model.network import Network
-from rtl_gen.config import AcceleratorConfig
+from rtl_gen.config import PRESETS, AcceleratorConfig
 from rtl_gen.errors import UserError
 
 
@@ -23,13 +23,6 @@ def check_fit(config: AcceleratorConfig, network: Network) -> None:
             _check_count(network, name, value, smallest)
     _check_count(network, "tokens", network.tokens, 1)
     _check_count(network, "hidden", network.hidden, 1)
-    plain = Network(name="plain", heads=1)
-    for name in ("prefix_tokens", "readout", "final_norm", "pre_norm"):
-        if getattr(network, name) != getattr(plain, name):
-            raise UserError(
-                f"{network.name} has {name} = {getattr(network, name)}: expected "
-                f"{getattr(plain, name)}"
-            )
     limits = {
         "max_tokens": (network.tokens, config.max_tokens),
         "max_heads": (network.heads, config.max_heads),
@@ -42,26 +35,30 @@ def check_fit(config: AcceleratorConfig, network: Network) -> None:
                 f"{network.name} needs {name} = {needed}, this configuration has {available}: "
                 "choose a larger preset"
             )
-    if network.head_dim < config.width:
-        raise UserError(
-            f"{network.name} has heads of {network.head_dim} channels: whole networks need as many "
-            f"as the width of the configuration, {config.width}"
-        )
-    if network.patch_inputs % config.width:
-        raise UserError(
-            f"{network.name} has {network.patch_inputs} patch inputs: expected a multiple of the "
-            f"width of the configuration, {config.width}"
-        )
     for name, needed in {
         "patch inputs": network.patch_inputs,
         "hidden channels of the FFN": network.hidden,
-        "classes": network.classes,
+        f"attention outputs, {config.width} a head,": network.heads * config.width,
     }.items():
         if needed > config.hidden_dim:
             raise UserError(
                 f"{network.name} has {needed} {name}: this configuration holds "
                 f"{config.hidden_dim}, four times max_dim = {config.max_dim}"
             )
+
+
+def fitting_presets(network: Network) -> list[str]:
+    """Names of the presets that can run the network, those of the narrowest lanes first."""
+    fitting = [name for name, config in PRESETS.items() if _fits(config, network)]
+    return sorted(fitting, key=lambda name: PRESETS[name].width)
+
+
+def _fits(config: AcceleratorConfig, network: Network) -> bool:
+    try:
+        check_fit(config, network)
+    except UserError:
+        return False
+    return True
 
 
 def _check_count(network: Network, name: str, value: int, smallest: int) -> None:

@@ -7,6 +7,7 @@ layers (model/layers.py) and of whole networks (model/integer/compiler.py) drive
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +46,47 @@ class StoredTensor:
     """Tokens and channels; only tokens for importance and live maps."""
     bits: int
     """Of an element."""
+    groups: int = 1
+    """Equal parts of a token's channels, each of which begins a row."""
+
+    @classmethod
+    def of(
+        cls,
+        config: AcceleratorConfig,
+        name: str,
+        target: Target,
+        shape: tuple[int, ...],
+        bits: int = 8,
+        groups: int = 1,
+    ) -> "StoredTensor":
+        """A tensor from the first row of `target` on, which has no address yet."""
+        *tokens, channels = shape
+        if target == Target.IMPORTANCE:
+            rows = -(-channels // config.lanes) * config.importance_word_rows
+        elif target == Target.LIVE:
+            rows = transfers(config)[Target.LIVE].rows
+        elif target == Target.RESIDUAL:
+            rows = math.prod(tokens) * 2 * config.channel_rows(channels)
+        else:
+            a_group = -(-channels // groups * bits // config.row_bits)
+            rows = math.prod(tokens) * groups * a_group
+        return cls(name, target, 0, rows, shape, bits, groups)
+
+    def __add__(self, other: "StoredTensor") -> "StoredTensor":
+        """Both in one, whose rows and last channels follow each other in memory."""
+        *tokens, channels = self.shape
+        shape = (*tokens, channels + other.shape[-1])
+        return dataclasses.replace(self, rows=self.rows + other.rows, shape=shape)
+
+
+@dataclass(frozen=True)
+class Input:
+    """Where the host puts the patches of a whole network: int8, a patch every `pitch` bytes."""
+
+    address: int
+    shape: tuple[int, int]
+    """Patches and inputs of each."""
+    pitch: int
 
 
 @dataclass(frozen=True)
@@ -58,25 +100,22 @@ class Image:
     stored: tuple[StoredTensor, ...]
     memory_bytes: int
     """Size of the memory that the program needs: image and stored tensors."""
-    input: int = 0
-    """Address of the patches of a whole network: `tokens` rows of int8, that of CLS 0."""
-    input_shape: tuple[int, int] = (0, 0)
-    """Patches of a whole network and inputs of each: (n - 1, K)."""
+    input: Input | None = None
+    """Of a whole network."""
 
     def with_patches(self, patches: Tensor) -> np.ndarray:
-        """The bytes of the image for an input (n - 1, K) of int8 values.
+        """The bytes of the image for an input (patches, K) of int8 values.
 
         Raises:
             UserError: patches of another shape, or values beyond int8.
         """
-        if tuple(patches.shape) != self.input_shape:
-            raise UserError(
-                f"patches of shape {tuple(patches.shape)}: this image takes {self.input_shape}"
-            )
-        data = self.data.copy()
-        values = _int8("patches", patches).reshape(-1).view(np.uint8)
-        start = self.input + patches.shape[1]
-        data[start : start + len(values)] = values
+        shape = None if self.input is None else self.input.shape
+        if tuple(patches.shape) != shape:
+            raise UserError(f"patches of shape {tuple(patches.shape)}: this image takes {shape}")
+        data, (count, inputs) = self.data.copy(), patches.shape
+        start, pitch = self.input.address, self.input.pitch
+        rows = data[start : start + count * pitch].reshape(count, pitch)
+        rows[:, :inputs] = _int8("patches", patches).view(np.uint8)
         return data
 
     def read(self, memory: np.ndarray, tensor: StoredTensor) -> np.ndarray:
@@ -94,9 +133,9 @@ class Image:
         else:
             kind = {8: np.int8, 16: np.int16}[tensor.bits]
         values = np.ascontiguousarray(rows).view(kind).astype(np.int64)
-        if tensor.target in TOKEN_TARGETS:
-            return values[: tensor.shape[0], : tensor.shape[1]]
-        return values.reshape(-1)[: int(np.prod(tensor.shape))].reshape(tensor.shape)
+        *tokens, channels = tensor.shape
+        groups = values.reshape(*tokens, tensor.groups, -1)
+        return groups[..., : channels // tensor.groups].reshape(tensor.shape)
 
     def write_map(self, path: Path) -> None:
         """The map as JSON: configuration, input and stored tensors."""
@@ -106,7 +145,7 @@ class Image:
             "program_version": VERSION,
             "image_bytes": len(self.data),
             "memory_bytes": self.memory_bytes,
-            "input": self.input,
+            "input": self.input and dataclasses.asdict(self.input),
             "stored": [
                 {**dataclasses.asdict(tensor), "target": tensor.target.name}
                 for tensor in self.stored
@@ -144,24 +183,20 @@ class ImageBuilder:
         rows = len(padded) // width
         return self.emit(Opcode.LOAD, padded, target=target, count=rows, barrier=int(barrier))
 
-    def store(self, name: str, target: Target, shape: tuple[int, ...], bits: int = 8) -> None:
-        """Write the tensor `name` to memory, from the first row of `target` on."""
-        config = self._config
-        if target in TOKEN_TARGETS:
-            rows = shape[0]
-        elif target == Target.IMPORTANCE:
-            rows = -(-shape[0] // config.lanes) * config.importance_word_rows
-        elif target == Target.LIVE:
-            rows = transfers(config)[Target.LIVE].rows
-        else:
-            rows = -(-int(np.prod(shape)) * bits // config.row_bits)
-        command = {"opcode": Opcode.STORE, "target": target, "count": rows}
-        tensor = StoredTensor(name, target, 0, rows, shape, bits)
+    def store(
+        self, name: str, target: Target, shape: tuple[int, ...], bits: int = 8, groups: int = 1
+    ) -> None:
+        """Write a tensor to memory as `StoredTensor.of` describes it."""
+        self.store_tensor(StoredTensor.of(self._config, name, target, shape, bits, groups))
+
+    def store_tensor(self, tensor: StoredTensor) -> None:
+        """Write a tensor to memory; one behind another of the same name continues it."""
+        command = {"opcode": Opcode.STORE, "target": tensor.target, "count": tensor.rows}
         self._stores.append((len(self._parts), command, tensor))
         self._commands.append(command)
         self._append(bytes(self._record_bytes))
 
-    def finish(self, input_address: int = 0, input_shape: tuple[int, int] = (0, 0)) -> Image:
+    def finish(self, patches: Input | None = None) -> Image:
         """The image, ended by HALT.
 
         Raises:
@@ -173,7 +208,10 @@ class ImageBuilder:
         for part, command, tensor in self._stores:
             command["address"] = end
             self._parts[part] = pack_record(config, self._layout, command)
-            stored.append(dataclasses.replace(tensor, address=end))
+            if stored and stored[-1].name == tensor.name:
+                stored[-1] += tensor
+            else:
+                stored.append(dataclasses.replace(tensor, address=end))
             end += tensor.rows * config.width
         check_memory_bytes(end)
         header = {
@@ -189,8 +227,7 @@ class ImageBuilder:
             tuple(self._commands),
             tuple(stored),
             end,
-            input_address,
-            input_shape,
+            patches,
         )
 
     def _append(self, data: bytes) -> None:

@@ -125,6 +125,31 @@ class Network:
         return self.classes or self.dim
 
     @property
+    def read_tokens(self) -> int:
+        """Tokens that the classifier is given side by side."""
+        return 2 if self.readout is Readout.DISTILLED else 1
+
+    @property
+    def pools(self) -> bool:
+        """Whether the classifier is given a mean of tokens."""
+        return self.readout in (Readout.MEAN, Readout.MEAN_OF_ALL)
+
+    @property
+    def left_out(self) -> int:
+        """Leading tokens that do not enter the mean."""
+        return self.prefix_tokens if self.readout is Readout.MEAN else 0
+
+    @property
+    def averages_normalised(self) -> bool:
+        """Whether tokens are normalised before the mean."""
+        return self.pools and self.final_norm is FinalNorm.BEFORE_READOUT
+
+    @property
+    def plain_readout(self) -> bool:
+        """Whether what the classifier is given is not normalised behind the readout."""
+        return self.averages_normalised or self.final_norm is FinalNorm.NONE
+
+    @property
     def mask_shape(self) -> tuple[int, int, int, int]:
         """(layers, heads, queries, keys)."""
         return self.layers, self.heads, self.tokens, self.tokens
@@ -235,6 +260,9 @@ def _readout(name: str, model: VisionTransformer) -> Readout:
 
 
 def _final_norm(model: VisionTransformer) -> FinalNorm:
+    if isinstance(model, VisionTransformerDistilled):
+        # Its readout leaves `fc_norm` out.
+        return FinalNorm.BEFORE_READOUT if _is_there(model.norm) else FinalNorm.NONE
     if not _is_there(model.norm) and not _is_there(model.fc_norm):
         return FinalNorm.NONE
     if _is_there(model.norm) or model.global_pool == "token":

@@ -1,8 +1,11 @@
 """Integer golden model of POOL: the mean of the live tokens, exact in every bit."""
 
+from collections.abc import Sequence
+
 from torch import Tensor
 
 from model.golden import requantise
+from model.network import Network
 from rtl_gen.numerics import RESIDUAL_BITS, Scale
 
 
@@ -11,6 +14,12 @@ def pool_scale(tokens: int) -> Scale:
     exact for powers of two, else off by 2^-16 of it at most.
     """
     return Scale.nearest(1 / tokens)
+
+
+def averaged_tokens(network: Network, keep: Sequence[int | None]) -> int:
+    """Tokens of the mean that a network's classifier is given, behind what each layer leaves."""
+    left = min([network.tokens, *(count for count in keep if count is not None)])
+    return left - network.left_out
 
 
 def pool(residual: Tensor, live: Tensor, prefix: int, scale: Scale) -> Tensor:

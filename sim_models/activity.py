@@ -2,7 +2,7 @@
 
 Counts follow the RTL: what an enabled port reads or writes in the cycles in which its data are
 used, whole words where words are whole. With W bits a row, L lanes, N live tokens, and per linear
-layer K -> M: G = ceil(M / L) groups, S = K / width slices, G S N steps, G N results:
+layer K -> M: G = ceil(M / L) groups, S = ceil(K / width) slices, G S N steps, G N results:
 
     linear step        source row W; list of live tokens L words; accumulators L sums, read and
                        written, but for the first (read) and last (write) slice of a group
@@ -14,6 +14,7 @@ layer K -> M: G = ceil(M / L) groups, S = K / width slices, G S N steps, G N res
     attention beat     K row and V row of every lane; scores, exponentials and addresses written
                        and read; exponential table; importance sums read and written
     selection          importance sums once a digit and once more, cleared; list written
+    mean               list and residual row for every L channels of a token; residual written
     port               every row passes the read-ahead memory; loads are written where they belong
 
 Arithmetic outside the array: a multiplication for each requantised value, normalised channel,
@@ -23,12 +24,16 @@ exponential and importance term. Multiplexers, control, clock and leakage are no
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
 
-from model.network import Network
-from model.schedule import LayerTokens
+from model.integer.steps import Step
 from rtl_gen import numerics
 from rtl_gen.config import AcceleratorConfig
+from rtl_gen.control.commands import Opcode
 from rtl_gen.interfaces.memories import Memory
+from rtl_gen.interfaces.program import Destination
+from rtl_gen.interfaces.targets import Target
 from sim_models.on_chip import on_chip_memories
 
 
@@ -54,10 +59,7 @@ class Activity:
 
 
 def network_activity(
-    config: AcceleratorConfig,
-    network: Network,
-    layer_tokens: Sequence[LayerTokens],
-    counters: Mapping[str, int],
+    config: AcceleratorConfig, steps: Sequence[Step], counters: Mapping[str, int]
 ) -> Activity:
     """Activity of one image; `counters` are those of its program, which hold all beats."""
     beats = counters["linear_beats"] + counters["qk_beats"] + counters["pv_beats"]
@@ -68,26 +70,9 @@ def network_activity(
         written_bytes=counters["rows_written"] * config.width,
         memory_bits={name: [0, 0] for name in memories},
     )
-    count = _Counter(config, network, activity, memories)
-    count.inputs()
-    count.linear(network.tokens, network.patch_inputs, network.dim, "hidden", "residual")
-    entering = network.tokens
-    for layer in layer_tokens:
-        count.norm(layer.attention)
-        for _ in range(network.heads):
-            count.linear(
-                layer.attention, network.dim, 3 * network.head_dim, "activation", "attention"
-            )
-        count.attention_rows(layer.attention * network.heads)
-        count.linear(layer.projection, network.dim, network.dim, "hidden", "residual")
-        count.norm(layer.projection)
-        count.linear(layer.projection, network.dim, network.hidden, "activation", "hidden")
-        count.linear(layer.projection, network.hidden, network.dim, "hidden", "residual")
-        if layer.leaving < entering:
-            count.selection(layer.leaving)
-        entering = layer.leaving
-    count.norm(1)
-    count.linear(1, network.dim, network.classes, "activation", "logits")
+    count = _Counter(config, activity, memories)
+    for step in steps:
+        count.step(step.opcode, SimpleNamespace(**step.fields))
     count.attention_beats(counters["qk_beats"])
     activity.write("stream", 8 * activity.read_bytes)
     activity.read("stream", 8 * activity.read_bytes)
@@ -97,19 +82,54 @@ def network_activity(
 
 @dataclass
 class _Counter:
-    """Adds the parts of the module's docstring to `activity`."""
+    """Adds the parts of the module's docstring to `activity`, command by command."""
 
     config: AcceleratorConfig
-    network: Network
     activity: Activity
     memories: Mapping[str, Memory]
+    tokens: int = 0
+    """Of the sequence, with those that were dropped."""
+    live: int = 0
 
-    def linear(self, tokens: int, inputs: int, outputs: int, source: str, destination: str) -> None:
+    def step(self, opcode: Opcode, fields: Any) -> None:
+        match opcode:
+            case Opcode.SET_TOKENS:
+                self.tokens = self.live = fields.count
+                self.activity.write("live_list", fields.count * self.config.token_bits)
+            case Opcode.LOAD:
+                self.load(fields.target, fields.count)
+            case Opcode.LINEAR:
+                self.linear(1 if fields.only_cls else self.live, fields)
+            case Opcode.NORM:
+                self.norm(1 if fields.only_cls else self.live, fields.dim)
+            case Opcode.ATTEND:
+                self.attention_rows(self.live)
+            case Opcode.PRUNE:
+                self.live = fields.count
+                self.selection(fields.count)
+            case Opcode.POOL:
+                self.pool(self.live - fields.prefix, fields.dim)
+
+    def load(self, target: Target, rows: int) -> None:
+        """Everything but weights, which are counted with their layers."""
+        config, activity = self.config, self.activity
+        match target:
+            case Target.MASK:
+                activity.write("mask", self.tokens * config.mask_bytes * 8)
+            case Target.GELU:
+                activity.write("gelu", self.memories["gelu"].total_bits)
+            case Target.CHANNEL_SHIFT:
+                bits = numerics.NORM_CHANNEL_SHIFT_BITS
+                activity.write("channel_shifts", rows * config.norm_channels * bits)
+            case _:
+                activity.write(target.name.lower(), rows * config.row_bits)
+
+    def linear(self, tokens: int, fields: Any) -> None:
         config, activity, lanes = self.config, self.activity, self.config.lanes
-        groups, slices = -(-outputs // lanes), inputs // config.width
+        groups, slices = fields.tiles, fields.slices
         steps, results = groups * slices * tokens, groups * tokens
         between = (steps - results) * self._word("accumulators")
-        activity.read(source, steps * config.row_bits)
+        activity.read(fields.source.name.lower(), steps * config.row_bits)
         activity.read("live_list", steps * self._all_banks("live_list"))
         activity.read("accumulators", between)
         activity.write("accumulators", between)
@@ -117,16 +137,16 @@ class _Counter:
         activity.read("weights", groups * slices * self._word("weights"))
         activity.multiplications += results * lanes
         activity.additions += steps * lanes
-        match destination:
-            case "residual":
+        match fields.destination:
+            case Destination.RESIDUAL:
                 self._to_residual(results)
-            case "attention":
+            case Destination.QKV:
                 activity.write("query", tokens * config.row_bits)
                 activity.write("kv", 2 * tokens * config.row_bits)
-            case "hidden":
+            case Destination.HIDDEN:
                 activity.read("gelu", results * self._all_banks("gelu"))
                 activity.write("hidden", results * 8 * lanes)
-            case "logits":
+            case Destination.LOGITS:
                 activity.write("hidden", results * numerics.LOGIT_BITS * lanes)
 
     def _to_residual(self, results: int) -> None:
@@ -138,8 +158,8 @@ class _Counter:
         activity.multiplications += results * lanes
         activity.additions += 3 * results * lanes
 
-    def norm(self, tokens: int) -> None:
-        activity, channels = self.activity, tokens * self.network.dim
+    def norm(self, tokens: int, dim: int) -> None:
+        activity, channels = self.activity, tokens * self._channels(dim)
         activity.read("live_list", tokens * self._all_banks("live_list"))
         activity.read("residual", channels * numerics.RESIDUAL_BITS)
         activity.read("statistics", tokens * self._word("statistics"))
@@ -171,24 +191,27 @@ class _Counter:
 
     def selection(self, leaving: int) -> None:
         config, activity = self.config, self.activity
-        words = -(-self.network.tokens // config.lanes)
+        words = -(-self.tokens // config.lanes)
         passes = config.importance_bits // numerics.SORT_DIGIT_BITS + 1
         activity.read("importance", passes * words * self._all_banks("importance"))
         activity.write("importance", words * self._all_banks("importance"))
         activity.write("live_list", leaving * config.token_bits)
 
-    def inputs(self) -> None:
-        """Everything that LOAD brings; weights are counted with their layers."""
-        config, network, activity = self.config, self.network, self.activity
-        tokens, dim = network.tokens, network.dim
-        activity.write("residual", tokens * dim * numerics.RESIDUAL_BITS)
-        activity.write("hidden", tokens * network.patch_inputs * 8)
-        heads = network.layers * network.heads
-        activity.write("mask", heads * tokens * config.mask_bytes * 8)
-        activity.write("gelu", network.layers * self.memories["gelu"].total_bits)
-        shifts = (2 * network.layers + 1) * dim * numerics.NORM_CHANNEL_SHIFT_BITS
-        activity.write("channel_shifts", shifts)
-        activity.write("live_list", tokens * config.token_bits)
+    def pool(self, tokens: int, dim: int) -> None:
+        """Every part of `lanes` channels of a token takes a step that reads the part's row."""
+        config, activity, channels = self.config, self.activity, self._channels(dim)
+        steps = tokens * channels // config.lanes
+        activity.read("live_list", steps * self._all_banks("live_list"))
+        activity.read("residual", steps * config.row_bits)
+        activity.write("residual", channels * numerics.RESIDUAL_BITS)
+        activity.write("statistics", channels // config.lanes * self._word("statistics"))
+        activity.read("statistics", channels // config.lanes * self._word("statistics"))
+        activity.multiplications += 2 * channels
+        activity.additions += (tokens + 2) * channels
+
+    def _channels(self, dim: int) -> int:
+        """Of a token, with those that fill its rows."""
+        return self.config.channel_rows(dim) * self.config.width
 
     def _word(self, memory: str) -> int:
         return self.memories[memory].bits

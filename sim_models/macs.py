@@ -1,6 +1,7 @@
 """Multiply-accumulates of one image: those of matrix products, the entries that masks keep.
 
-Softmax, GELU, LayerNorm and requantisation are not counted. One multiply-accumulate is two FLOPs.
+Softmax, GELU, LayerNorm with its gain, means and requantisation are not counted, nor what fills
+rows up. One multiply-accumulate is two FLOPs.
 """
 
 from collections.abc import Sequence
@@ -29,7 +30,7 @@ def network_macs(
         "attention": 2 * kept_entries * network.head_dim,
         "projection": projected * dim * dim,
         "ffn": projected * 2 * dim * hidden,
-        "classifier": dim * network.classes,
+        "classifier": network.read_tokens * dim * network.classes,
     }
 
 

@@ -1,24 +1,24 @@
 """Cycles of a whole network by operation, equal to the RTL's from start to done.
 
-sim_models/commands.py lists the commands of a network, sim_models/program.py runs them.
+model/integer/steps.py lists the commands of a network, sim_models/program.py runs them.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from itertools import pairwise
 
 import numpy as np
 import torch
 
 from model.fit import check_fit
 from model.golden import select_tokens
+from model.integer.steps import TRANSFER, Step, network_steps
 from model.network import Network
-from model.networks import PROTECTED_TOKENS
 from model.schedule import NO_PRUNING, LayerTokens, Placement, Schedule
 from model.vitcod_io import check_masks
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.errors import UserError
 from sim_models.attention import AttentionCycles, attend_cycles, beats_of
-from sim_models.commands import TRANSFER, Command, network_commands
 from sim_models.memory import DEFAULT_MEMORY, MemoryTiming
 from sim_models.program import ProgramCycles, program_cycles
 
@@ -28,6 +28,7 @@ class NetworkCycles:
     """Where the cycles of a network go. An operation's are those in which its unit is busy."""
 
     patch_embedding: int = 0
+    """With gain and offset of a LayerNorm in front of the layers."""
     qkv: int = 0
     attention: AttentionCycles = field(default_factory=AttentionCycles)
     pruning: int = 0
@@ -36,6 +37,7 @@ class NetworkCycles:
     ffn: int = 0
     layer_norm: int = 0
     classifier: int = 0
+    """With the mean of tokens that it is given, if it is."""
     between: int = 0
     """No unit is at work: start, inputs, what a command needs before it can begin, logits."""
     counters: Mapping[str, int] = field(default_factory=dict, compare=False)
@@ -79,12 +81,12 @@ def assumed_live(
     before_layer = schedule.placement is Placement.BEFORE_LAYER
     for layer, tokens in enumerate(schedule.layer_tokens(network)):
         if before_layer:
-            live = _keep(importance, live, tokens.leaving)
+            live = _keep(network, importance, live, tokens.leaving)
         lives.append(live)
         mask = None if masks is None else masks[layer]
         importance = _importance(maps[layer], mask, live)
         if not before_layer:
-            live = _keep(importance, live, tokens.leaving)
+            live = _keep(network, importance, live, tokens.leaving)
     return np.stack(lives)
 
 
@@ -92,7 +94,7 @@ def assumed_live(
 class NetworkRun:
     """The program of one image and when each of its commands ran."""
 
-    commands: Sequence[Command]
+    steps: Sequence[Step]
     beats: Sequence[np.ndarray]
     """Beats (rows,) of every head's attention, in the order of the program."""
     program: ProgramCycles
@@ -129,9 +131,17 @@ def run_network(
         for layer in range(network.layers)
         for head in beats_of(dense if masks is None else masks[layer], live[layer], config.lanes)
     ]
-    commands = list(network_commands(config, network, schedule))
-    program = program_cycles(config, [command.fields for command in commands], beats, memory)
-    return NetworkRun(commands, beats, program)
+    keep = dropping_layers(network, schedule)
+    steps = list(network_steps(config, network, keep, schedule.placement))
+    program = program_cycles(config, [step.command for step in steps], beats, memory)
+    return NetworkRun(steps, beats, program)
+
+
+def dropping_layers(network: Network, schedule: Schedule) -> list[int | None]:
+    """Tokens that each layer leaves, or None where it drops none."""
+    leaving = [tokens.leaving for tokens in schedule.layer_tokens(network)]
+    pairs = pairwise([network.tokens, *leaving])
+    return [after if after < before else None for before, after in pairs]
 
 
 def network_cycles(
@@ -145,10 +155,15 @@ def network_cycles(
 ) -> NetworkCycles:
     """Cycles of one image by operation; arguments and errors are those of `run_network`."""
     run = run_network(config, network, masks=masks, schedule=schedule, live=live, memory=memory)
-    busy = dict.fromkeys((command.operation for command in run.commands), 0)
+    return cycles_of(config, run)
+
+
+def cycles_of(config: AcceleratorConfig, run: NetworkRun) -> NetworkCycles:
+    """The cycles of a run by operation."""
+    busy = dict.fromkeys((step.operation for step in run.steps), 0)
     durations = run.program.ends - run.program.starts
-    for command, cycles in zip(run.commands, durations, strict=True):
-        busy[command.operation] += int(cycles)
+    for step, cycles in zip(run.steps, durations, strict=True):
+        busy[step.operation] += int(cycles)
     busy.pop(TRANSFER)
     attention = sum((attend_cycles(config, rows) for rows in run.beats), AttentionCycles())
     return NetworkCycles(
@@ -169,11 +184,11 @@ def _importance(maps: np.ndarray, mask: np.ndarray | None, live: np.ndarray) -> 
     return importance
 
 
-def _keep(importance: np.ndarray, live: np.ndarray, keep: int) -> np.ndarray:
+def _keep(network: Network, importance: np.ndarray, live: np.ndarray, keep: int) -> np.ndarray:
     if keep >= np.count_nonzero(live):
         return live
     sums, before = torch.from_numpy(importance), torch.from_numpy(live)
-    return select_tokens(sums, before, keep, PROTECTED_TOKENS).numpy()
+    return select_tokens(sums, before, keep, network.prefix_tokens).numpy()
 
 
 def _check_live(network: Network, live: np.ndarray, layer_tokens: Sequence[LayerTokens]) -> None:
@@ -187,8 +202,8 @@ def _check_live(network: Network, live: np.ndarray, layer_tokens: Sequence[Layer
     expected = [tokens.attention for tokens in layer_tokens]
     if counts != expected:
         raise UserError(f"{counts} live tokens: the schedule leaves {expected}")
-    if not live[:, :PROTECTED_TOKENS].all() or (live[1:] & ~live[:-1]).any():
+    if not live[:, : network.prefix_tokens].all() or (live[1:] & ~live[:-1]).any():
         raise UserError(
-            "CLS or a token that an earlier layer keeps is not live: expected tokens that never "
-            "come back, and CLS in every layer"
+            "a token of the prefix, such as CLS, or one that an earlier layer drops is wrong: "
+            "expected the prefix in every layer, and tokens that never come back"
         )

@@ -90,12 +90,20 @@ def _golden(name: str, trace: Mapping[str, Tensor]) -> tuple[np.ndarray, np.ndar
         return tensor.numpy(), _rows(trace, parts, "live")
     if parts[0] != "layers":
         expected = trace[name].numpy()
-        return (expected[0] if name == "embedding" else expected), None
+        if expected.ndim == 2:
+            return expected, None
+        return expected[0], _survivors(trace) if parts[0] == "mean" else None
     if parts[2] in ("importance", "survivors"):
         return trace[name][0].numpy(), None
     before_pruning = parts[2] in ("norm1", "attention")
     rows = _rows(trace, parts, "live" if before_pruning else "survivors")
     return trace[name][0].numpy(), rows
+
+
+def _survivors(trace: Mapping[str, Tensor]) -> np.ndarray:
+    """Tokens that leave the last layer."""
+    last = [tensor for name, tensor in trace.items() if name.endswith(".survivors")][-1]
+    return last[0].numpy()
 
 
 def _rows(trace: Mapping[str, Tensor], parts: Sequence[str], which: str) -> np.ndarray:

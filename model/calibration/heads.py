@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from model.calibration.linear import Activation, quantise_linear
+from model.calibration.linear import Activation, bias_of, quantise_linear
 from model.calibration.steps import best_step, to_integers
 from model.integer.network import Linear
 from model.network import Network
@@ -50,7 +50,7 @@ class Heads:
         """The QKV layer, its outputs in the hardware's order: head, then q, k, v."""
         gain = self._gain[..., None]
         weight = qkv.weight.unflatten(0, self._shape) * gain
-        bias = (qkv.bias.unflatten(0, self._shape) - self._centre) * self._gain
+        bias = (bias_of(qkv).unflatten(0, self._shape) - self._centre) * self._gain
         ordered = (x.transpose(0, 1).flatten(0, 2) for x in (weight, bias, self._step))
         weight, bias, step = ordered
         return quantise_linear(weight, bias, normed, step)

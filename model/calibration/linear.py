@@ -6,7 +6,7 @@ A weight that is 0 stays 0, whether pruning or chance made it so.
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from model.calibration.steps import CLIPPING, squared_error
 from model.integer.network import Linear
@@ -69,6 +69,11 @@ def without_bias(
         shift=torch.tensor([scale.shift for scale in scales], dtype=torch.uint8),
     )
     return layer, offset - step * (integer @ mean)
+
+
+def bias_of(layer: nn.Linear | nn.Conv2d) -> Tensor:
+    """(M,) zeros where there is none."""
+    return torch.zeros(len(layer.weight)) if layer.bias is None else layer.bias
 
 
 def _round_weights(weight: Tensor, covariance: Tensor, zero: Tensor) -> Tensor:

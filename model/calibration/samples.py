@@ -9,15 +9,24 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from model.finite import check_finite
+from model.network import Network
 
 ROWS_PER_IMAGE = 8
-"""Token rows of an image that enter the statistics: CLS, on which all logits depend, and random
-others."""
+"""Token rows of an image that enter the statistics: those that are read out, on which all logits
+depend, and random others."""
 
 PATCHES = "patch_embed.proj"
+PRE_NORM = "norm_pre"
+"""Of networks with a norm in front of the layers."""
+NORM = "norm"
+"""Of networks that average normalised tokens."""
+READ_OUT = "read_out"
+"""What is read out of the residual stream, or, if normalised tokens are averaged, of these: rows
+(b, r, D) of tokens, or means (b, D)."""
+LOGITS = "logits"
 WATCHED_INPUTS = ("norm1", "attn.proj", "norm2")
 WATCHED_OUTPUTS = ("attn.qkv", "mlp.fc1")
-"""Of each block; the patches, the final norm's input and the classifier's output come on top."""
+"""Of each block."""
 
 
 @dataclass
@@ -34,12 +43,14 @@ class Samples:
 
 @torch.inference_mode()
 def collect(
+    network: Network,
     model: VisionTransformer,
-    run: Callable[[Tensor], object],
+    run: Callable[[Tensor], Tensor],
     batches: Iterable[Tensor],
     seed: int = 0,
 ) -> dict[str, Samples]:
-    """Samples of the watched tensors, by module name, while `run` takes the batches of images.
+    """Samples of the watched tensors, by module name or one of the names above, while `run` makes
+    logits of the batches of images.
 
     Raises:
         UserError: values that are not finite.
@@ -48,45 +59,60 @@ def collect(
     samples: dict[str, Samples] = {}
     handles = []
 
-    def watch(name: str, *, output: bool) -> None:
+    def add(name: str, place: str, values: Tensor, rows: Callable[[Tensor], Tensor]) -> None:
+        check_finite(place, values, ": expected trained weights whose sums stay in range")
+        samples[name].largest = max(samples[name].largest, values.abs().max().item())
+        samples[name].parts.append(rows(values).clone())
+
+    def some_tokens(values: Tensor) -> Tensor:
+        order = torch.rand(values.shape[:2], generator=generator)
+        order[:, : 0 if network.pools else network.read_tokens] = -1
+        chosen = order.argsort(dim=1)[:, :ROWS_PER_IMAGE, None]
+        return torch.take_along_dim(values, chosen, dim=1).flatten(0, 1)
+
+    def watch(
+        module: str, *, output: bool, name: str = "", rows: Callable[[Tensor], Tensor] = some_tokens
+    ) -> None:
+        name = name or module
         samples[name] = Samples()
+        place = f"activations {'behind' if output else 'before'} {module}"
 
-        def hook(module: nn.Module, arguments: tuple[Tensor], result: Tensor) -> None:
-            values = result if output else arguments[0]
-            place = f"activations {'behind' if output else 'before'} {name}"
-            check_finite(place, values, ": expected trained weights whose sums stay in range")
-            samples[name].largest = max(samples[name].largest, values.abs().max().item())
-            if name == PATCHES:
-                values = patches_of(module, values)
-            if name == "norm":
-                values = values[:, 0]
-            elif values.dim() == 3:
-                order = torch.rand(values.shape[:2], generator=generator)
-                order[:, 0] = -1
-                chosen = order.argsort(dim=1)[:, :ROWS_PER_IMAGE, None]
-                values = torch.take_along_dim(values, chosen, dim=1).flatten(0, 1)
-            samples[name].parts.append(values.clone())
+        def hook(_: nn.Module, arguments: tuple[Tensor], result: Tensor) -> None:
+            add(name, place, result if output else arguments[0], rows)
 
-        handles.append(model.get_submodule(name).register_forward_hook(hook))
+        handles.append(model.get_submodule(module).register_forward_hook(hook))
 
     for index in range(len(model.blocks)):
         for part in WATCHED_INPUTS:
             watch(f"blocks.{index}.{part}", output=False)
         for part in WATCHED_OUTPUTS:
             watch(f"blocks.{index}.{part}", output=True)
-    watch(PATCHES, output=False)
-    watch("norm", output=False)
-    watch("head", output=True)
+    convolution = model.patch_embed.proj
+    watch(PATCHES, output=False, rows=lambda images: some_tokens(patches_of(convolution, images)))
+    if network.pre_norm:
+        watch(PRE_NORM, output=False)
+    normalised = network.averages_normalised
+    if normalised:
+        watch(NORM, output=False)
+    watch(NORM, output=normalised, name=READ_OUT, rows=lambda x: read_out(network, x))
+    samples[LOGITS] = Samples()
     try:
         for images in batches:
-            run(images)
+            add(LOGITS, "logits", run(images), torch.Tensor.clone)
     finally:
         for handle in handles:
             handle.remove()
     return samples
 
 
+def read_out(network: Network, tokens: Tensor) -> Tensor:
+    """Rows (b, r, D) of tokens (b, n, D) that are read out, or their mean (b, D)."""
+    if network.pools:
+        return tokens[:, network.left_out :].mean(dim=1)
+    return tokens[:, : network.read_tokens]
+
+
 def patches_of(convolution: nn.Conv2d, images: Tensor) -> Tensor:
-    """(b, n - 1, K) of images (b, 3, h, w), in the order of the convolution's weights."""
+    """(b, patches, K) of images (b, 3, h, w), in the order of the convolution's weights."""
     side = convolution.kernel_size
     return functional.unfold(images, side, stride=side).mT

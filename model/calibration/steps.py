@@ -4,6 +4,9 @@ from torch import Tensor
 
 from model.golden import saturate
 
+HEADROOM = 1.5
+"""The largest residual and logit seen may grow by so much on other images."""
+
 CLIPPING = [1 - index / 25 for index in range(20)]
 """Ranges that are tried, as fractions of the largest magnitude."""
 
@@ -23,3 +26,10 @@ def squared_error(x: Tensor, step: float | Tensor) -> Tensor:
 
 def to_integers(x: Tensor, bits: int) -> Tensor:
     return saturate(x.round().long(), bits)
+
+
+def step_below(largest: float, bits: int) -> float:
+    """The step of integers of `bits` bits that holds a largest magnitude with room to spare, or of
+    nothing but 0.
+    """
+    return (largest or 1.0) * HEADROOM / (1 << (bits - 1))

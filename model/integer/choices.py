@@ -10,6 +10,7 @@ from torch import Tensor
 
 from model.digits.data import held_back_digit
 from model.entry_scores import scores_for
+from model.fit import check_fit, fitting_presets
 from model.integer.accuracy import kept_after_attention
 from model.integer.forward import patches_of
 from model.integer.network import IntegerNetwork
@@ -36,8 +37,15 @@ def shipped_integers(network: Network) -> Path | None:
 
 
 def preset_for(network: Network) -> str:
-    """The first preset whose lanes are as wide as the network's heads."""
-    return next(name for name, config in PRESETS.items() if config.width == network.head_dim)
+    """The first preset with the narrowest lanes that hold the network.
+
+    Raises:
+        UserError: none does.
+    """
+    fitting = fitting_presets(network)
+    if not fitting:
+        check_fit(PRESETS["large"], network)
+    return fitting[0]
 
 
 def integer_network(network: Network, file: Path | None, seed: int) -> IntegerNetwork:
@@ -64,7 +72,7 @@ def chosen_picture(network: Network, source: str | None) -> Image.Image | None:
 
 
 def input_patches(integers: IntegerNetwork, picture: Image.Image | None, seed: int) -> Tensor:
-    """Patches (1, n - 1, K) of a picture as timm evaluates it for a network, or random ones."""
+    """Patches (1, patches, K) of a picture as timm evaluates it for a network, or random ones."""
     if picture is None:
         return random_patches(integers.shape, 1, seed)
     return picture_patches(integers, picture)
@@ -83,7 +91,7 @@ def digit_number(network: Network, source: str | None) -> int | None:
 
 
 def picture_patches(integers: IntegerNetwork, picture: Image.Image) -> Tensor:
-    """Patches (1, n - 1, K) of a picture as timm evaluates it, by the network's preprocessing.
+    """Patches (1, patches, K) of a picture as timm evaluates it, by the network's preprocessing.
 
     A network without any, whose weights are random, takes that of its name.
     """

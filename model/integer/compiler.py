@@ -1,29 +1,28 @@
 """Compiler of whole networks: an `IntegerNetwork` with masks and a pruning schedule as one image.
 
 The program is the same for every image: the patches have a place in it, at `Image.input`, that the
-host fills. Nothing depends on which tokens survive.
-
-Order of a layer: norm 1; for each head its QKV layer, its mask (loads behind that layer's last
-tile) and attention; pruning; projection; norm 2; FFN. Channel shifts and GELU tables load behind
-the linear layer before their use.
+host fills. Nothing depends on which tokens survive. The commands and their order are those of
+model/integer/steps.py; here they get their data.
 """
 
 from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 from torch import Tensor
 
 from model.fit import check_fit
-from model.image import TOKEN_TARGETS, Image, ImageBuilder, pack_mask
-from model.integer.network import IntegerNetwork, Layer, Linear, Norm
+from model.image import Image, ImageBuilder, Input, pack_mask
+from model.integer.network import IntegerNetwork, Linear, Norm
+from model.integer.steps import Parameter, Step, network_steps, slices_of, tiles_of
 from model.network import Network
-from model.networks import PROTECTED_TOKENS
+from model.pooling import averaged_tokens, pool_scale
 from model.vitcod_io import check_masks
 from rtl_gen import numerics
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.commands import Opcode
 from rtl_gen.errors import UserError
-from rtl_gen.interfaces.program import Destination, Source
 from rtl_gen.interfaces.targets import Target
 from rtl_gen.linear.weight_buffer import channel_layout, parameter_rows
 from rtl_gen.numerics import Scale
@@ -43,7 +42,7 @@ def compile_network(
         config: the hardware.
         network: the integers.
         masks: bool (layers, heads, n, n), True = kept.
-        keep: tokens, CLS included, that each layer leaves; None for no pruning.
+        keep: tokens, the prefix included, that each layer leaves; None for no pruning.
         dump: also store every intermediate tensor that lies in a memory.
 
     Raises:
@@ -51,130 +50,120 @@ def compile_network(
     """
     check_fit(config, network.shape)
     check_masks(masks.numpy(), network.shape)
-    _check_keep(network.shape, keep)
-    return _Compiler(config, network, dump=dump).compile(masks, keep)
+    check_keep(network.shape, keep)
+    compiler = _Compiler(config, network, masks, averaged_tokens(network.shape, keep))
+    steps = network_steps(config, network.shape, keep, dump=dump)
+    return compiler.compile(steps)
 
 
 class _Compiler:
-    def __init__(self, config: AcceleratorConfig, network: IntegerNetwork, *, dump: bool):
-        self.config, self.network, self.dump = config, network, dump
-        self.builder = ImageBuilder(config)
+    """`averaged`: tokens of the mean that a POOL makes."""
 
-    def compile(self, masks: Tensor, keep: Sequence[int | None]) -> Image:
-        builder, shape, parameters = self.builder, self.network.shape, self.network.parameters
-        tokens, dim_rows = shape.tokens, shape.dim // self.config.width
-        builder.emit(Opcode.SET_TOKENS, count=tokens)
-        initial = parameters.initial.numpy().astype("<i2").tobytes()
-        builder.load(Target.RESIDUAL, initial, barrier=True)
-        patches = bytes(tokens * shape.patch_inputs)
-        input_address = builder.load(Target.HIDDEN, patches, barrier=True)
-        self.channel_shifts(parameters.layers[0].norm1)
-        self.linear(parameters.patch, Source.HIDDEN, Destination.RESIDUAL, 2 * dim_rows)
-        self.dump_tensor("embedding", Target.RESIDUAL, (tokens, shape.dim))
+    def __init__(
+        self, config: AcceleratorConfig, network: IntegerNetwork, masks: Tensor, averaged: int
+    ):
+        self.config, self.shape, self.averaged = config, network.shape, averaged
+        self.parameters = SimpleNamespace(masks=masks, **vars(network.parameters))
 
-        norms = [layer.norm1 for layer in parameters.layers[1:]] + [parameters.norm]
-        for index, layer in enumerate(parameters.layers):
-            self.layer(f"layers.{index}", layer, masks[index], keep[index], norms[index])
-        self.norm(parameters.norm, only_cls=1)
-        self.dump_tensor("norm", Target.ACTIVATION, (1, shape.dim))
-        self.linear(parameters.classifier, Source.ACTIVATION, Destination.LOGITS, 0, only_cls=1)
-        builder.store("logits", Target.HIDDEN, (1, shape.classes), numerics.LOGIT_BITS)
-        return builder.finish(input_address, (shape.patch_tokens, shape.patch_inputs))
+    def compile(self, steps: Sequence[Step]) -> Image:
+        builder, shape, patches = ImageBuilder(self.config), self.shape, None
+        for step in steps:
+            match step.opcode:
+                case Opcode.HALT:
+                    break
+                case Opcode.STORE:
+                    builder.store_tensor(step.stored)
+                case Opcode.LOAD if step.fields["target"] == Target.HIDDEN:
+                    pitch = step.fields["count"] // shape.tokens * self.config.width
+                    address = builder.emit(**step.command, payload=bytes(shape.tokens * pitch))
+                    first = address + shape.prefix_tokens * pitch
+                    patches = Input(first, (shape.patch_tokens, shape.patch_inputs), pitch)
+                case _:
+                    builder.emit(**step.command, **self.scales(step), payload=self.payload(step))
+        return builder.finish(patches)
 
-    def layer(
-        self, name: str, layer: Layer, mask: Tensor, keep: int | None, next_norm: Norm
-    ) -> None:
-        """One encoder layer; ends with the channel shifts of the norm behind it on chip."""
-        builder, config, shape = self.builder, self.config, self.network.shape
-        tokens, dim_rows = shape.tokens, shape.dim // config.width
-        self.norm(layer.norm1)
-        self.dump_tensor(f"{name}.norm1", Target.ACTIVATION, (tokens, shape.dim))
-        for head, scales in enumerate(layer.heads):
-            self.linear(layer.head_qkv(head), Source.ACTIVATION, Destination.QKV, 0)
-            builder.load(Target.MASK, pack_mask(config, mask[head]), barrier=False)
-            for target in TOKEN_TARGETS:
-                letter = target.name[0].lower()
-                self.dump_tensor(f"{name}.{letter}.{head}", target, (tokens, shape.head_dim))
-            builder.emit(
-                Opcode.ATTEND,
-                first=head,
-                pitch=dim_rows,
-                accumulate=int(keep is not None or self.dump),
-                scale_a=scales.score._asdict(),
-                scale_b=scales.output._asdict(),
-            )
-        self.dump_tensor(f"{name}.attention", Target.HIDDEN, (tokens, shape.dim))
-        self.dump_tensor(f"{name}.importance", Target.IMPORTANCE, (tokens,), 32)
-        if keep is not None or self.dump:
-            # Without pruning, a selection of all tokens clears the sums that were dumped.
-            count = tokens if keep is None else keep
-            builder.emit(Opcode.PRUNE, count=count, prefix=PROTECTED_TOKENS)
-        self.dump_tensor(f"{name}.survivors", Target.LIVE, (tokens,), 1)
-        self.linear(layer.projection, Source.HIDDEN, Destination.RESIDUAL, 2 * dim_rows)
-        builder.load(Target.GELU, layer.gelu.numpy().tobytes(), barrier=False)
-        self.channel_shifts(layer.norm2)
-        self.dump_tensor(f"{name}.x_mid", Target.RESIDUAL, (tokens, shape.dim))
-        self.norm(layer.norm2)
-        self.dump_tensor(f"{name}.norm2", Target.ACTIVATION, (tokens, shape.dim))
-        self.linear(layer.ffn1, Source.ACTIVATION, Destination.HIDDEN, shape.hidden // config.width)
-        self.dump_tensor(f"{name}.hidden", Target.HIDDEN, (tokens, shape.hidden))
-        self.linear(layer.ffn2, Source.HIDDEN, Destination.RESIDUAL, 2 * dim_rows)
-        self.channel_shifts(next_norm)
-        self.dump_tensor(f"{name}.x_out", Target.RESIDUAL, (tokens, shape.dim))
+    def parameter(self, parameter: Parameter) -> Any:
+        value = self.parameters
+        for part in parameter.name.split("."):
+            value = value[int(part)] if part.isdecimal() else getattr(value, part)
+        return value
 
-    def dump_tensor(
-        self, name: str, target: Target, shape: tuple[int, ...], bits: int | None = None
-    ) -> None:
-        if self.dump:
-            default = numerics.RESIDUAL_BITS if target == Target.RESIDUAL else 8
-            self.builder.store(name, target, shape, default if bits is None else bits)
+    def scales(self, step: Step) -> dict[str, dict]:
+        match step.opcode:
+            case Opcode.NORM:
+                mean = Scale.nearest((1 << numerics.NORM_MEAN_FRACTION_BITS) / self.shape.dim)
+                scales = mean, self.parameter(step.parameter).scale
+            case Opcode.ATTEND:
+                head = self.parameter(step.parameter)
+                scales = head.score, head.output
+            case Opcode.POOL:
+                scales = (pool_scale(self.averaged),)
+            case _:
+                scales = ()
+        names = ("scale_a", "scale_b")
+        return {name: scale._asdict() for name, scale in zip(names, scales, strict=False)}
 
-    def channel_shifts(self, norm: Norm) -> None:
-        """One byte a channel, `norm_channels` in a row; loads behind a linear layer's last tile."""
-        shifts = norm.channel_shift.numpy().reshape(-1, self.config.norm_channels)
-        rows = np.zeros((len(shifts), self.config.width), np.uint8)
-        rows[:, : shifts.shape[1]] = shifts
-        self.builder.load(Target.CHANNEL_SHIFT, rows.tobytes(), barrier=False)
+    def payload(self, step: Step) -> bytes:
+        config, target = self.config, step.fields.get("target")
+        if step.opcode == Opcode.LINEAR:
+            return self.weights(step.parameter)
+        if step.opcode != Opcode.LOAD:
+            return b""
+        size = step.fields["count"] * config.width
+        value = None if step.parameter is None else self.parameter(step.parameter)
+        match target:
+            case Target.RESIDUAL if value is None:
+                data = b""
+            case Target.RESIDUAL:
+                data = self.residual(value)
+            case Target.CHANNEL_SHIFT:
+                data = self.channel_shifts(value)
+            case Target.MASK:
+                data = pack_mask(config, value)
+            case _:
+                data = value.numpy().tobytes()
+        return data.ljust(size, b"\0")
 
-    def norm(self, norm: Norm, only_cls: int = 0) -> None:
-        dim = self.network.shape.dim
-        mean = Scale.nearest((1 << numerics.NORM_MEAN_FRACTION_BITS) / dim)
-        self.builder.emit(
-            Opcode.NORM,
-            dim=dim,
-            only_cls=only_cls,
-            scale_a=mean._asdict(),
-            scale_b=norm.scale._asdict(),
-        )
+    def weights(self, parameter: Parameter) -> bytes:
+        layer = self.parameter(parameter)
+        if parameter.outputs is not None:
+            layer = layer.rows(parameter.first, parameter.outputs)
+        return pack_linear(self.config, layer, parameter.input_groups, parameter.output_groups)[0]
 
-    def linear(
-        self,
-        layer: Linear,
-        source: Source,
-        destination: Destination,
-        pitch: int,
-        only_cls: int = 0,
-    ) -> None:
-        payload, tiles = pack_linear(self.config, layer)
-        self.builder.emit(
-            Opcode.LINEAR,
-            payload,
-            source=source,
-            destination=destination,
-            pitch=pitch,
-            slices=layer.inputs // self.config.width,
-            tiles=tiles,
-            only_cls=only_cls,
-        )
+    def residual(self, values: Tensor) -> bytes:
+        """(n, D) int16 in whole rows."""
+        tokens, dim = values.shape
+        rows = np.zeros((tokens, self.config.channel_rows(dim) * self.config.width), "<i2")
+        rows[:, :dim] = values.numpy()
+        return rows.tobytes()
+
+    def channel_shifts(self, norm: Norm) -> bytes:
+        """One byte a channel, `norm_channels` in a row."""
+        config, dim = self.config, len(norm.channel_shift)
+        rows = np.zeros((2 * config.channel_rows(dim), config.width), np.uint8)
+        halves = np.zeros((len(rows), config.norm_channels), np.uint8)
+        halves.reshape(-1)[:dim] = norm.channel_shift.numpy()
+        rows[:, : config.norm_channels] = halves
+        return rows.tobytes()
 
 
-def pack_linear(config: AcceleratorConfig, layer: Linear) -> tuple[bytes, int]:
-    """The payload of a LINEAR command and its number of tiles, the last one filled with zeros."""
+def pack_linear(
+    config: AcceleratorConfig, layer: Linear, input_groups: int = 1, output_groups: int = 1
+) -> tuple[bytes, int]:
+    """The payload of a LINEAR command and its number of tiles.
+
+    What fills groups of inputs and outputs, and the last tile, is zero.
+    """
     lanes, width = config.lanes, config.width
-    tiles = -(-layer.outputs // lanes)
-    slices = layer.inputs // width
-    weight = np.zeros((tiles * lanes, layer.inputs), np.int8)
-    weight[: layer.outputs] = layer.weight.numpy()
+    slices = slices_of(config, layer.inputs, input_groups)
+    tiles = tiles_of(config, layer.outputs, output_groups)
+    a_group = config.width * config.channel_rows(layer.outputs // output_groups)
+    grouped = np.arange(layer.outputs).reshape(output_groups, -1)
+    places = (grouped - grouped[:, :1] + a_group * np.arange(output_groups)[:, None]).reshape(-1)
+
+    weight = np.zeros((tiles * lanes, input_groups, slices // input_groups * width), np.int8)
+    values = layer.weight.numpy().reshape(layer.outputs, input_groups, -1)
+    weight[places, :, : values.shape[2]] = values
     weight = weight.reshape(tiles, lanes, slices, width).transpose(0, 2, 1, 3)
 
     parameters = np.zeros(
@@ -183,9 +172,9 @@ def pack_linear(config: AcceleratorConfig, layer: Linear) -> tuple[bytes, int]:
     )
     assert parameters.itemsize * 8 == channel_layout().size
     parameters["shift"] = 1
-    parameters["bias"][: layer.outputs] = layer.bias.numpy()
-    parameters["multiplier"][: layer.outputs] = layer.multiplier.numpy()
-    parameters["shift"][: layer.outputs] = layer.shift.numpy()
+    parameters["bias"][places] = layer.bias.numpy()
+    parameters["multiplier"][places] = layer.multiplier.numpy()
+    parameters["shift"][places] = layer.shift.numpy()
     rows = np.zeros((tiles, parameter_rows(config) * width), np.uint8)
     packed = parameters.view(np.uint8).reshape(tiles, -1)
     rows[:, : packed.shape[1]] = packed
@@ -193,14 +182,16 @@ def pack_linear(config: AcceleratorConfig, layer: Linear) -> tuple[bytes, int]:
     return np.concatenate([rows, body], axis=1).tobytes(), tiles
 
 
-def _check_keep(shape: Network, keep: Sequence[int | None]) -> None:
+def check_keep(shape: Network, keep: Sequence[int | None]) -> None:
+    """Raise UserError unless every layer can leave so many tokens."""
     if len(keep) != shape.layers:
         raise UserError(
             f"{len(keep)} counts of kept tokens: {shape.name} has {shape.layers} layers"
         )
+    fewest = max(1, shape.prefix_tokens, shape.left_out + shape.pools)
     for layer, count in enumerate(keep):
-        if count is not None and not PROTECTED_TOKENS <= count <= shape.tokens:
+        if count is not None and not fewest <= count <= shape.tokens:
             raise UserError(
-                f"layer {layer} keeps {count} tokens: expected {PROTECTED_TOKENS} to "
-                f"{shape.tokens}, CLS included"
+                f"layer {layer} keeps {count} tokens: expected {fewest} to {shape.tokens}, "
+                f"the first {shape.prefix_tokens} included"
             )

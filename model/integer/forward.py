@@ -7,8 +7,10 @@ live rows only.
 
 Names that an observer sees, in this order (`i` layer, `h` head):
 
-    patches                  (b, n, K)    int8, row 0 (CLS) is 0
-    embedding                (b, n, D)    int16, residual stream that enters layer 0
+    patches                  (b, n, K)    int8, rows of the prefix are 0
+    embedding                (b, n, D)    int16, residual stream behind the patch embedding
+    pre_norm.norm            (b, n, D)    int8, of networks with a norm in front of the layers
+    pre_norm.x               (b, n, D)    int16, the residual stream made of it
     layers.i.live            (b, n)       bool, tokens that enter the layer
     layers.i.norm1           (b, n, D)    int8
     layers.i.q, .k, .v       (b, H, n, d) int8
@@ -18,11 +20,14 @@ Names that an observer sees, in this order (`i` layer, `h` head):
     layers.i.survivors       (b, n)       bool, tokens that leave the layer
     layers.i.x_mid           (b, n, D)    int16, after the projection, survivors only from here on
     layers.i.norm2           (b, n, D)    int8
-    layers.i.gelu_input      (b, n, 4 D)  int8
-    layers.i.hidden          (b, n, 4 D)  int8
+    layers.i.preactivation   (b, n, M)    int8, outputs of FFN 1
+    layers.i.hidden          (b, n, M)    int8, the nonlinearity of them
     layers.i.x_out           (b, n, D)    int16
-    norm                     (b, D)       int8, CLS only
-    logits                   (b, classes) int16
+    mean.norm                (b, n, D)    int8, of networks that average normalised tokens
+    mean.x                   (b, n, D)    int16, the residual stream made of it
+    pooled                   (b, D)       int16, of networks whose classifier is given a mean
+    norm                     (b, D)       int8, what the classifier is given: (b, 2, D) if distilled
+    logits                   (b, classes) int16, or (b, D) features
 """
 
 from collections.abc import Callable, Sequence
@@ -31,9 +36,9 @@ import torch
 from torch import Tensor
 
 from model.golden import attend, reciprocal, requantise, saturate, select_tokens
-from model.integer.network import IntegerNetwork, Layer, Linear, Norm
-from model.network import Network
-from model.networks import PROTECTED_TOKENS
+from model.integer.network import IntegerNetwork, Layer, Linear, Norm, Renormalisation
+from model.network import Network, Readout
+from model.pooling import averaged_tokens, pool, pool_scale
 from rtl_gen.numerics import (
     LOGIT_BITS,
     MULTIPLIER_BITS,
@@ -59,13 +64,13 @@ def forward(
     keep: Sequence[int | None] | None = None,
     observe: Observer | None = None,
 ) -> Tensor:
-    """Logits (b, classes) in units of `network.logit_step`.
+    """Logits (b, classes), or else features (b, D), in units of `network.logit_step`.
 
     Args:
         network: the integers.
-        patches: (b, n - 1, K) of values -128 to 127, see `patches_of`.
+        patches: (b, patches, K) of values -128 to 127, see `patches_of`.
         masks: bool (layers, heads, n, n), True = kept; None: dense attention.
-        keep: tokens, CLS included, that each layer leaves; None: no pruning.
+        keep: tokens, the prefix included, that each layer leaves; None: no pruning.
         observe: called with name and value of every tensor of the module's list.
     """
     shape, parameters = network.shape, network.parameters
@@ -74,17 +79,27 @@ def forward(
         masks = torch.ones(shape.mask_shape, dtype=torch.bool)
     keep = [None] * shape.layers if keep is None else keep
 
-    patches = torch.cat([patches.new_zeros(batch, 1, shape.patch_inputs), patches], dim=1).long()
+    prefix = patches.new_zeros(batch, shape.prefix_tokens, shape.patch_inputs)
+    patches = torch.cat([prefix, patches], dim=1).long()
     observe = observe or _ignore
     observe("patches", patches)
     x = _add(parameters.initial.long().expand(batch, -1, -1), parameters.patch, patches)
     observe("embedding", x)
     live = torch.ones(batch, shape.tokens, dtype=torch.bool)
-    for index, layer in enumerate(parameters.layers):
-        x, live = _layer(layer, x, live, masks[index], keep[index], _prefixed(observe, index))
-    y = layer_norm(parameters.norm, x[:, 0])
+    if parameters.pre_norm is not None:
+        x = _renormalise(parameters.pre_norm, x, live, _prefixed(observe, "pre_norm"))
+    for index, (layer, count) in enumerate(zip(parameters.layers, keep, strict=True)):
+        prune = _pruning(count, shape.prefix_tokens)
+        x, live = _layer(layer, x, live, masks[index], prune, _prefixed(observe, f"layers.{index}"))
+    if parameters.mean is not None:
+        x = _renormalise(parameters.mean, x, live, _prefixed(observe, "mean"))
+    y = layer_norm(
+        parameters.norm,
+        _read_out(shape, x, live, averaged_tokens(shape, keep), observe),
+        plain=shape.plain_readout,
+    )
     observe("norm", y)
-    logits = linear(parameters.classifier, y, LOGIT_BITS)
+    logits = linear(parameters.classifier, y.flatten(1), LOGIT_BITS)
     observe("logits", logits)
     return logits
 
@@ -109,7 +124,7 @@ def trace(
 
 
 def patches_of(shape: Network, pixels: Tensor) -> Tensor:
-    """Patches (b, n - 1, K), row by row, channel order (colour, y, x), of pixels (b, 3, h, w)."""
+    """Patches (b, patches, K), row by row, channel order (colour, y, x), of pixels (b, 3, h, w)."""
     pixels = pixels.double() - PIXEL_OFFSET
     return torch.nn.functional.unfold(pixels, shape.patch, stride=shape.patch).mT.long()
 
@@ -148,8 +163,42 @@ def square_root(x: Tensor) -> Tensor:
     return root + ((root + 1) * (root + 1) <= x).long()
 
 
+def _read_out(shape: Network, x: Tensor, live: Tensor, averaged: int, observe: Observer) -> Tensor:
+    """What the last norm is given of the residual stream: (b, D), or (b, 2, D) if distilled."""
+    match shape.readout:
+        case Readout.CLASS_TOKEN:
+            return x[:, 0]
+        case Readout.DISTILLED:
+            return x[:, :2]
+    scale, images = pool_scale(averaged), zip(x, live, strict=True)
+    pooled = torch.stack([pool(*image, shape.left_out, scale) for image in images])
+    observe("pooled", pooled)
+    return pooled
+
+
+def _renormalise(norm: Renormalisation, x: Tensor, live: Tensor, observe: Observer) -> Tensor:
+    """The residual stream (b, n, D) that a LayerNorm's outputs are."""
+    normed = _live_rows(layer_norm(norm.norm, x), live)
+    observe("norm", normed)
+    x = _live_rows(linear(norm.linear, normed, RESIDUAL_BITS), live)
+    observe("x", x)
+    return x
+
+
+def _pruning(keep: int | None, prefix: int) -> Callable[[Tensor, Tensor], Tensor]:
+    """From importance and live tokens (b, n) to those that stay."""
+    if keep is None:
+        return lambda _importance, live: live
+    return lambda importance, live: select_tokens(importance, live, keep, prefix)
+
+
 def _layer(
-    layer: Layer, x: Tensor, live: Tensor, mask: Tensor, keep: int | None, observe: Observer
+    layer: Layer,
+    x: Tensor,
+    live: Tensor,
+    mask: Tensor,
+    prune: Callable[[Tensor, Tensor], Tensor],
+    observe: Observer,
 ) -> tuple[Tensor, Tensor]:
     """The residual stream and the live map (b, n) after a layer."""
     observe("live", live)
@@ -171,15 +220,15 @@ def _layer(
     observe("attention", mixed)
     observe("importance", importance)
 
-    live = live if keep is None else select_tokens(importance, live, keep, PROTECTED_TOKENS)
+    live = prune(importance, live)
     observe("survivors", live)
     x = _live_rows(_add(x, layer.projection, mixed), live)
     observe("x_mid", x)
     normed = _live_rows(layer_norm(layer.norm2, x), live)
     observe("norm2", normed)
-    gelu_input = _live_rows(linear(layer.ffn1, normed, 8), live)
-    observe("gelu_input", gelu_input)
-    hidden = _live_rows(layer.gelu.long()[gelu_input + 128], live)
+    preactivation = _live_rows(linear(layer.ffn1, normed, 8), live)
+    observe("preactivation", preactivation)
+    hidden = _live_rows(layer.nonlinearity.long()[preactivation + 128], live)
     observe("hidden", hidden)
     x = _live_rows(_add(x, layer.ffn2, hidden), live)
     observe("x_out", x)
@@ -198,5 +247,5 @@ def _ignore(name: str, tensor: Tensor) -> None:
     """The observer that wants nothing."""
 
 
-def _prefixed(observe: Observer, index: int) -> Observer:
-    return lambda name, tensor: observe(f"layers.{index}.{name}", tensor)
+def _prefixed(observe: Observer, prefix: str) -> Observer:
+    return lambda name, tensor: observe(f"{prefix}.{name}", tensor)

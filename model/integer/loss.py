@@ -25,7 +25,7 @@ from model.reference import FloatReference, LayerTrace, prune
 from model.statistics import decibels
 
 TENSORS = (
-    "norm1", "q", "k", "v", "attention", "x_mid", "norm2", "gelu_input", "hidden", "x_out",
+    "norm1", "q", "k", "v", "attention", "x_mid", "norm2", "preactivation", "hidden", "x_out",
 )  # fmt: skip
 """Of every layer, as in `model.integer.forward`."""
 
@@ -158,7 +158,7 @@ def _recorded(model: nn.Module) -> Iterator[dict[str, Tensor]]:
         keep(block.attn.proj, f"layers.{index}.attention", output=False)
         keep(block.norm2, f"layers.{index}.x_mid", output=False)
         keep(block.norm2, f"layers.{index}.norm2", output=True)
-        keep(block.mlp.fc1, f"layers.{index}.gelu_input", output=True)
+        keep(block.mlp.fc1, f"layers.{index}.preactivation", output=True)
         keep(block.mlp.fc2, f"layers.{index}.hidden", output=False)
         keep(following, f"layers.{index}.x_out", output=False)
     try:

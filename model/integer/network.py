@@ -15,6 +15,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 import safetensors
@@ -29,7 +30,7 @@ from rtl_gen.errors import UserError
 from rtl_gen.files import replace_file
 from rtl_gen.numerics import MULTIPLIER_BITS, NORM_CHANNEL_SHIFT_BITS, SHIFT_BITS, Scale
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 HEADER = "integer_network"
 """Key of the file's only metadata entry: with several, safetensors would order them at random."""
 
@@ -97,16 +98,19 @@ class Layer:
     projection: Linear
     norm2: Norm
     ffn1: Linear
-    gelu: Tensor  # (256,) int8, the value for h at h + 128
+    nonlinearity: Tensor  # (256,) int8, the value for h at h + 128
     ffn2: Linear
 
     def __post_init__(self):
-        _check_dtypes(self, gelu=torch.int8)
+        _check_dtypes(self, nonlinearity=torch.int8)
 
-    def head_qkv(self, head: int) -> Linear:
-        """The QKV layer of one head: D -> 3 * head_dim."""
-        count = self.qkv.outputs // len(self.heads)
-        return self.qkv.rows(head * count, count)
+
+@dataclass(frozen=True)
+class Renormalisation:
+    """A LayerNorm whose outputs become the residual stream."""
+
+    norm: Norm
+    linear: Linear  # D -> D: gain and offset
 
 
 @dataclass(frozen=True)
@@ -116,8 +120,13 @@ class Parameters:
     initial: Tensor  # (n, D) int16: what X holds before the patch embedding adds to it
     patch: Linear  # bias 0: it is part of `initial`
     layers: tuple[Layer, ...]
-    norm: Norm
+    norm: Norm  # of what the classifier is given; of a network without one, its rounding to int8
     classifier: Linear
+    """Of all channels that are read out; without classes, what makes features of them."""
+    pre_norm: Renormalisation | None = None
+    """In front of the layers."""
+    mean: Renormalisation | None = None
+    """Of the tokens that a mean is made of, if they are normalised before it."""
 
     def __post_init__(self):
         _check_dtypes(self, initial=torch.int16)
@@ -226,6 +235,8 @@ def _flatten(name: str, value: Any) -> Iterator[tuple[str, Tensor]]:
         yield name, value.contiguous()
     elif isinstance(value, Scale):
         yield name, torch.tensor(value, dtype=torch.int32)
+    elif value is None:
+        return
     elif isinstance(value, tuple):
         for index, item in enumerate(value):
             yield from _flatten(f"{name}.{index}", item)
@@ -239,6 +250,9 @@ def _restore(name: str, kind: Any, tensors: Mapping[str, Tensor]) -> Any:
         return tensors[name]
     if kind is Scale:
         return Scale(*tensors[name].tolist())
+    if get_origin(kind) is UnionType:
+        there = any(key.startswith(f"{name}.") for key in tensors)
+        return _restore(name, get_args(kind)[0], tensors) if there else None
     if get_origin(kind) is tuple:
         indices = {
             int(key[len(name) + 1 :].split(".")[0]) for key in tensors if key.startswith(name)

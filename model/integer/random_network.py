@@ -11,7 +11,14 @@ import torch
 from torch import Tensor
 
 from model.golden import HeadScales
-from model.integer.network import IntegerNetwork, Layer, Linear, Norm, Parameters
+from model.integer.network import (
+    IntegerNetwork,
+    Layer,
+    Linear,
+    Norm,
+    Parameters,
+    Renormalisation,
+)
 from model.network import Network
 from rtl_gen.numerics import NORM_MEAN_FRACTION_BITS, SCORE_FRACTION_BITS, Scale
 
@@ -44,20 +51,22 @@ def random_network(shape: Network, seed: int) -> IntegerNetwork:
                     projection=draw.linear(dim, dim, RESIDUAL_SPREAD),
                     norm2=draw.norm(dim),
                     ffn1=draw.linear(dim, hidden, SPREAD),
-                    gelu=_gelu_table(),
+                    nonlinearity=_gelu_table(),
                     ffn2=draw.linear(hidden, dim, RESIDUAL_SPREAD),
                 )
                 for _ in range(shape.layers)
             ),
-            norm=draw.norm(dim),
-            classifier=draw.linear(dim, shape.classes, 8 * RESIDUAL_SPREAD),
+            norm=draw.plain_norm(dim) if shape.plain_readout else draw.norm(dim),
+            classifier=draw.linear(shape.read_tokens * dim, shape.outputs, 8 * RESIDUAL_SPREAD),
+            pre_norm=draw.renormalisation(dim) if shape.pre_norm else None,
+            mean=draw.renormalisation(dim) if shape.averages_normalised else None,
         ),
         metadata={"seed": seed},
     )
 
 
 def random_patches(shape: Network, images: int, seed: int) -> Tensor:
-    """Patches (images, n - 1, K) of values -128 to 127."""
+    """Patches (images, patches, K) of values -128 to 127."""
     draw = _Draw(torch.Generator().manual_seed(seed))
     return draw.integers((images, shape.patch_tokens, shape.patch_inputs), 128).clamp(max=127)
 
@@ -87,8 +96,20 @@ class _Draw:
 
     def norm(self, dim: int) -> Norm:
         factor = self.factor(dim * SPREAD / (1 << NORM_MEAN_FRACTION_BITS))
+        return Norm(Scale.nearest(factor), self.shifts(dim))
+
+    def shifts(self, dim: int) -> Tensor:
+        """Channel shifts of a norm."""
         shifts = torch.randint(0, LARGEST_SHIFT + 1, (dim,), generator=self.generator)
-        return Norm(Scale.nearest(factor), shifts.to(torch.uint8))
+        return shifts.to(torch.uint8)
+
+    def plain_norm(self, dim: int) -> Norm:
+        """For the residual stream as it is."""
+        step = self.factor(RESIDUAL_SPREAD / SPREAD)
+        return Norm(Scale.nearest(1 / (step * (1 << NORM_MEAN_FRACTION_BITS))), self.shifts(dim))
+
+    def renormalisation(self, dim: int) -> Renormalisation:
+        return Renormalisation(self.norm(dim), self.linear(dim, dim, RESIDUAL_SPREAD))
 
     def head(self, head_dim: int) -> HeadScales:
         score = SCORE_SPREAD * (1 << SCORE_FRACTION_BITS) / (math.sqrt(head_dim) * SPREAD**2)

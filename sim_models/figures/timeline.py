@@ -15,8 +15,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from model.integer.steps import TRANSFER
 from model.plot_style import new_figure, style
-from sim_models.commands import TRANSFER
 from sim_models.figures.operations import OPERATIONS, operation_legend
 from sim_models.figures.tables import Column, TextTable, text_table
 from sim_models.figures.workload import Progress, Setting, Workload, variants
@@ -40,17 +40,17 @@ def _segments(work: Workload, setting: Setting) -> Iterator[dict]:
     live = work.live.sum(axis=-1)
     reached = 0
     stage, tokens = INPUT, None
-    for command, start, end in zip(run.commands, run.program.starts, run.program.ends, strict=True):
-        if command.layer is not None:
-            stage, tokens = f"layer {command.layer}", int(live[command.layer])
+    for step, start, end in zip(run.steps, run.program.starts, run.program.ends, strict=True):
+        if step.layer is not None:
+            stage, tokens = f"layer {step.layer}", int(live[step.layer])
         elif stage != INPUT:
             stage, tokens = OUTPUT, None
-        if command.operation == TRANSFER:
+        if step.operation == TRANSFER:
             continue
         where = {"stage": stage, "tokens": tokens}
         if start > reached:
             yield {**where, "operation": "between", "start": reached, "end": int(start)}
-        yield {**where, "operation": command.operation, "start": int(start), "end": int(end)}
+        yield {**where, "operation": step.operation, "start": int(start), "end": int(end)}
         reached = int(end)
     done = run.program.counters["cycles"]
     yield {"stage": OUTPUT, "tokens": None, "operation": "between", "start": reached, "end": done}

@@ -78,7 +78,7 @@ _Place = tuple[str, int | None]
 def _by_operation(run: NetworkRun) -> tuple[dict[_Place, int], dict[_Place, int]]:
     """When the last command of an operation ends, and how long that one takes."""
     ends, durations = {}, {}
-    for command, start, end in zip(run.commands, run.program.starts, run.program.ends, strict=True):
-        ends[command.operation, command.layer] = int(end)
-        durations[command.operation, command.layer] = int(end - start)
+    for step, start, end in zip(run.steps, run.program.starts, run.program.ends, strict=True):
+        ends[step.operation, step.layer] = int(end)
+        durations[step.operation, step.layer] = int(end - start)
     return ends, durations

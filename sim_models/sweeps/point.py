@@ -21,7 +21,7 @@ from rtl_gen.errors import UserError
 from sim_models.activity import network_activity
 from sim_models.macs import kept_entries, network_macs
 from sim_models.memory import MemoryTiming
-from sim_models.network import NetworkCycles, assumed_live, network_cycles
+from sim_models.network import NetworkCycles, assumed_live, cycles_of, run_network
 from sim_models.on_chip import on_chip_bytes
 
 DENSE = "dense"
@@ -95,7 +95,7 @@ def evaluate(point: Point) -> dict[str, Any]:
         live = assumed_live(network, maps, masks, point.schedule)
     else:
         live = np.ones((network.layers, network.tokens), dtype=np.bool_)
-    cycles = network_cycles(
+    run = run_network(
         point.config,
         network,
         masks=masks,
@@ -103,10 +103,11 @@ def evaluate(point: Point) -> dict[str, Any]:
         live=live,
         memory=point.memory,
     )
+    cycles = cycles_of(point.config, run)
     layer_tokens = point.schedule.layer_tokens(network)
     macs = network_macs(network, layer_tokens, int(kept_entries(network, masks, live)))
     busy = point.config.macs * np.array([cycles.total, cycles.attention.total])
-    activity = network_activity(point.config, network, layer_tokens, cycles.counters)
+    activity = network_activity(point.config, run.steps, cycles.counters)
     uses_maps = (point.masks is not None and point.masks.file is None) or point.pruned
     synthetic = uses_maps and _maps(point.network, point.seed).synthetic
     return {
