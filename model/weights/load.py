@@ -11,13 +11,14 @@ import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
-import timm
 import torch
 from huggingface_hub.utils import logging as hub_logging
 from timm.models.vision_transformer import VisionTransformer
 
+from model.changes import split_changes
 from model.network import Network
-from model.networks import ALL_NETWORKS, registered, timm_name
+from model.network_file import SUFFIXES
+from model.networks import ALL_NETWORKS, registered, timm_of
 from model.preprocessing import Preprocessing
 from model.weights.files import Checkpoint, Statement, first_line, read_weights
 from rtl_gen.errors import InputWarning, UserError
@@ -30,14 +31,15 @@ def stated_name(model: str, weights: Path | None, preprocessing: str | None) -> 
         UserError: a preprocessing that timm does not have, or that no file is given for.
     """
     if preprocessing is not None:
-        Preprocessing.named(preprocessing)
+        Preprocessing.stated(preprocessing)
         if weights is None:
             raise UserError(
                 "--preprocessing is that of a file: name it with --weights (timm's own weights "
                 "bring theirs along, --model chooses them by timm's name)"
             )
         return preprocessing
-    return None if model in ALL_NETWORKS else model
+    base, _ = split_changes(model, "network")
+    return None if base in ALL_NETWORKS or Path(base).suffix in SUFFIXES else base
 
 
 def load_model(
@@ -48,28 +50,28 @@ def load_model(
     Args:
         network: which network.
         weights: a file whose tensors must match one by one; see `model.weights.files`.
-        stated: timm's name of the weights. It decides on their preprocessing, and which ones are
-            downloaded if there is no file.
+        stated: what decides on the preprocessing of a file, see `Preprocessing.stated`.
 
     Raises:
         UserError: the download failed, the file is unreadable, a tensor does not fit or is not
             finite, or nothing tells the preprocessing.
     """
     if weights is None:
-        model = _pretrained(network, stated)
+        model = _pretrained(network)
     else:
         checkpoint = read_weights(weights, network)
-        model = timm.create_model(timm_name(network))
-        _check_fit(network, weights, expected=model.state_dict(), found=checkpoint.tensors)
-        model.load_state_dict(checkpoint.tensors)
+        model = timm_of(network).create()
+        tensors = timm_of(network).resized(model, checkpoint.tensors)
+        _check_fit(network, weights, expected=model.state_dict(), found=tensors)
+        model.load_state_dict(tensors)
         _preprocessing(network, weights, checkpoint, stated).apply_to(model)
     return model.eval().requires_grad_(False)
 
 
-def _pretrained(network: Network, stated: str | None) -> VisionTransformer:
+def _pretrained(network: Network) -> VisionTransformer:
     hub_logging.set_verbosity_error()
     try:
-        return timm.create_model(stated or timm_name(network), pretrained=True)
+        return timm_of(network).create(pretrained=True)
     except OSError as error:
         raise UserError(
             f"the pretrained weights of {network.name} could not be downloaded "
@@ -81,8 +83,11 @@ def _preprocessing(
     network: Network, path: Path, checkpoint: Checkpoint, stated: str | None
 ) -> Preprocessing:
     says = checkpoint.says
+    of_network = timm_of(network).preprocessing
     if stated is not None:
-        says = (Statement(f"the command ({stated})", Preprocessing.named(stated)), *says)
+        says = (Statement(f"the command ({stated})", Preprocessing.stated(stated)), *says)
+    elif of_network is not None:
+        says = (Statement(f"the file of {network.name}", of_network), *says)
     if not says:
         return _only_one(network, path)
     first = says[0]
@@ -103,6 +108,11 @@ def _only_one(network: Network, path: Path) -> Preprocessing:
     names: dict[Preprocessing, str] = {}
     for name, preprocessing in registered(network).items():
         names.setdefault(preprocessing, name)
+    if not names:
+        raise UserError(
+            f"weights file {path} does not say how its pictures are normalised: say it with "
+            "--preprocessing, as in mean=0.5+std=0.5 or by timm's name of alike weights"
+        )
     if len(names) > 1:
         choices = " or ".join(f"{name} ({each})" for each, name in names.items())
         raise UserError(
