@@ -100,7 +100,7 @@ def measure_losses(
             logits = reference.forward(images, layers.append)
         _add(losses, "logits", found["logits"], logits)
         for layer, kept in zip(layers, keep, strict=True):
-            (survivors,) = prune(layer.importance, kept, layer.live)
+            (survivors,) = prune(layer.importance, kept, network.prefix_tokens, layer.live)
             _compare_layer(losses, layer, survivors, found, record)
         if progress is not None:
             progress(len(images))

@@ -16,7 +16,6 @@ from model.accuracy.ranks import Progress
 from model.finite import check_finite
 from model.reference import FloatReference, Stream
 from model.schedule import LayerTokens
-from rtl_gen.numerics import PROTECTED_TOKENS
 
 
 class PruningLoss:
@@ -76,7 +75,7 @@ class PruningLoss:
     def _through(self, kept: Sequence[int], first: int, stream: Stream) -> Stream:
         """What leaves the last layer of `kept`, from what enters layer `first`."""
         for layer in range(first, len(kept)):
-            after = kept[layer] + PROTECTED_TOKENS
+            after = kept[layer] + self._reference.network.prefix_tokens
             count = LayerTokens(stream.live.shape[1], after, after)
             stream = self._reference.layer(layer, count, stream)
         return stream
