@@ -40,7 +40,8 @@ class AttentionMaps:
     """Averaged attention of one network.
 
     maps: float64 (layers, heads, n, n), rows = queries, each summing to 1
-    metadata: network, synthetic (bool), and where they come from
+    metadata: network, prefix_tokens (1 where it is missing), synthetic (bool), resampled (bool, of
+        synthetic ones: of another grid, prefix or depth as well), and where they come from
     """
 
     maps: np.ndarray
@@ -50,6 +51,18 @@ class AttentionMaps:
     def synthetic(self) -> bool:
         """False for measured maps only."""
         return self.metadata["synthetic"]
+
+    @property
+    def label(self) -> str:
+        """What stands for their origin in every table: measured, synthetic or resampled."""
+        if not self.synthetic:
+            return "measured"
+        return "resampled" if self.metadata.get("resampled", False) else "synthetic"
+
+    @property
+    def prefix_tokens(self) -> int:
+        """Tokens in front that are no patches."""
+        return self.metadata.get("prefix_tokens", 1)
 
     def write(self, file: BinaryIO) -> None:
         """Store the maps compactly; the same maps give the same bytes.
@@ -124,6 +137,8 @@ def load_attention_maps(source: str | Path) -> AttentionMaps:
             raise ValueError("its metadata name no network")
         if not isinstance(metadata.get("synthetic"), bool):
             raise ValueError("its metadata do not say whether they are synthetic")
+        if type(metadata.get("prefix_tokens", 1)) is not int:
+            raise ValueError("its metadata name no number of prefix tokens")
         maps = 2.0 ** (-levels.astype(np.float64) / LEVELS_PER_OCTAVE)
         maps /= maps.sum(axis=-1, keepdims=True)
     check_maps(maps)

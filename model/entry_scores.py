@@ -127,7 +127,9 @@ def learn_scores(
         masked = FloatReference(
             network=network,
             model=model,
-            masks=keep_cheapest(-scores.numpy(), maps, rng.uniform(*settings.sparsities)),
+            masks=keep_cheapest(
+                -scores.numpy(), maps, rng.uniform(*settings.sparsities), network.prefix_tokens
+            ),
             schedule=schedule if pruned else NO_PRUNING,
         )
         with autocast:

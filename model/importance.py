@@ -9,6 +9,7 @@ Importance of token j, and the hardware that it takes beside that of `column_sum
 
     column_sum       sum over heads and queries of p_ij (SpAtten, HPCA 2021).
     cls              sum over heads of p_0j (EViT, ICLR 2022). Less: sums listen to one query only.
+                     Needs a class token, as the next.
     cls_and_columns  column sum / n + cls. A product by n for the CLS query, before it is added.
     accumulated      column sums added up over layers (SpAtten's cumulative form). Sums are not
                      cleared between layers and grow by 4 bits: the radix select takes 8 passes
@@ -41,6 +42,8 @@ class Measure:
 
     of_layer: OfLayer
     accumulated: bool = False
+    of_class_token: bool = False
+    """Whether it asks the first token, which has to be one of a prefix."""
 
 
 def column_sum(probabilities: Tensor, v: Tensor) -> Tensor:  # noqa: ARG001
@@ -66,8 +69,8 @@ def value_norm(probabilities: Tensor, v: Tensor) -> Tensor:
 
 MEASURES: dict[str, Measure] = {
     "column_sum": Measure(column_sum),
-    "cls": Measure(cls),
-    "cls_and_columns": Measure(cls_and_columns),
+    "cls": Measure(cls, of_class_token=True),
+    "cls_and_columns": Measure(cls_and_columns, of_class_token=True),
     "accumulated": Measure(column_sum, accumulated=True),
     "value_norm": Measure(value_norm),
 }

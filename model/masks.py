@@ -2,8 +2,8 @@
 
 A strategy gives every entry of the maps a cost; the cheapest entries of the whole network are kept
 until the wanted number is reached, so that sparsity is met to the entry (ties aside) and the
-threshold needs no search. Always kept, whatever they cost: the CLS row, the CLS column and the
-largest entry of every row.
+threshold needs no search. Always kept, whatever they cost: rows and columns of the prefix tokens
+(CLS and what stands beside it) and the largest entry of every row.
 
 Maps are float (layers, heads, n, n), rows = queries, each row summing to 1. Masks are bool of the
 same shape, True = kept. Sparsity is the fraction dropped of all layers * heads * n * n entries.
@@ -77,8 +77,17 @@ def make_masks(
     sparsity: float,
     strategy: str = MASK_STRATEGY,
     scores: np.ndarray | None = None,
+    *,
+    prefix: int,
 ) -> np.ndarray:
-    """Masks (True = kept) of the wanted sparsity; `scores` (as maps) are for `LEARNED` alone.
+    """Masks (True = kept) of the wanted sparsity.
+
+    Args:
+        maps: float (layers, heads, n, n).
+        sparsity: fraction to drop.
+        strategy: one of `STRATEGY_NAMES`.
+        scores: as maps, for `LEARNED` alone.
+        prefix: tokens in front whose rows and columns stay whole.
 
     Raises:
         UserError: unknown strategy, maps that are no probabilities, a sparsity out of reach, or no
@@ -95,17 +104,17 @@ def make_masks(
         if scores.shape != maps.shape:
             raise UserError(f"entry scores have shape {scores.shape}: expected {maps.shape}")
         check_finite("entry scores", scores)
-        return keep_cheapest(-scores - SCORE_TIE * maps, maps, sparsity)
-    return keep_cheapest(STRATEGIES[strategy](maps), maps, sparsity)
+        return keep_cheapest(-scores - SCORE_TIE * maps, maps, sparsity, prefix)
+    return keep_cheapest(STRATEGIES[strategy](maps), maps, sparsity, prefix)
 
 
-def keep_cheapest(costs: np.ndarray, maps: np.ndarray, sparsity: float) -> np.ndarray:
+def keep_cheapest(costs: np.ndarray, maps: np.ndarray, sparsity: float, prefix: int) -> np.ndarray:
     """Masks that keep the entries of least cost, and those that always stay.
 
     Raises:
         UserError: a sparsity out of reach.
     """
-    droppable = _droppable(maps, sparsity)
+    droppable = _droppable(maps, sparsity, prefix)
     count = round(sparsity * maps.size)
     candidates = costs[droppable]
     if count == 0:
@@ -115,28 +124,32 @@ def keep_cheapest(costs: np.ndarray, maps: np.ndarray, sparsity: float) -> np.nd
     return ~droppable | (costs < threshold)
 
 
-def _droppable(maps: np.ndarray, sparsity: float) -> np.ndarray:
+def _droppable(maps: np.ndarray, sparsity: float, prefix: int) -> np.ndarray:
     """Entries that may be dropped; UserError if they are too few for a sparsity."""
     droppable = np.ones(maps.shape, dtype=bool)
-    droppable[:, :, 0, :] = False
-    droppable[:, :, :, 0] = False
+    droppable[:, :, :prefix, :] = False
+    droppable[:, :, :, :prefix] = False
     largest = np.argmax(maps, axis=-1, keepdims=True)
     np.put_along_axis(droppable, largest, values=False, axis=-1)
     share = np.count_nonzero(droppable) / maps.size
     if round(sparsity * maps.size) > np.count_nonzero(droppable):
         raise UserError(
-            f"sparsity = {sparsity}: CLS and the largest entry of every row always stay, "
+            f"sparsity = {sparsity}: prefix tokens (CLS) and the largest entry of every row always "
+            "stay, "
             f"expected at most {np.floor(share * 1000) / 1000}"
         )
     return droppable
 
 
-def check_reach(sparsity: float, tokens: int, maps: Callable[[], Iterable[np.ndarray]]) -> None:
+def check_reach(
+    sparsity: float, tokens: int, prefix: int, maps: Callable[[], Iterable[np.ndarray]]
+) -> None:
     """Raise UserError if masks of a sparsity cannot be made; `maps` are asked for if in doubt."""
-    most_kept = 3 * tokens - 2  # CLS's row and column, and an entry of every other row
+    patches = tokens - prefix
+    most_kept = tokens**2 - patches**2 + patches  # of other rows than the prefix, an entry each
     if sparsity > 1 - most_kept / tokens**2:
         for found in maps():
-            _droppable(found, sparsity)
+            _droppable(found, sparsity, prefix)
 
 
 def check_choice(sparsity: float, strategy: str) -> None:

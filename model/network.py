@@ -6,7 +6,7 @@ al., ICML 2021), DeiT III, DINOv2 with registers, MAE's fine-tuned networks and 
 of full softmax attention and a two-layer FFN, a classifier over one token, two or the mean of all.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -16,10 +16,26 @@ from timm.models.deit import VisionTransformerDistilled
 from timm.models.vision_transformer import Attention, Block, VisionTransformer
 from torch import nn
 
+from model.preprocessing import COLOURS
+from model.timm_model import TimmModel
 from rtl_gen.errors import UserError
 
-COLOURS = 3
-"""Of a picture."""
+OTHER_NETWORKS = {
+    "Beit": "relative position bias in its attention",
+    "VisionTransformerRelPos": "relative position bias in its attention",
+    "LevitDistilled": "relative position bias in its attention, convolutional stem",
+    "Eva": "rotary positions or gated FFN",
+    "SwinTransformer": "attention within windows",
+    "SwinTransformerV2": "attention within windows",
+    "VisionTransformerSAM": "attention within windows, relative position bias",
+    "MaxxVit": "convolutions beside its attention",
+    "Cait": "talking heads",
+    "ConVit": "positions gated into its attention",
+    "Xcit": "attention over channels",
+    "PoolingVisionTransformer": "pooling between its layers",
+    "MultiScaleVit": "pooling between its layers",
+}
+"""Classes of timm that people look for here, and what none of the accelerator's units does."""
 
 
 class Readout(StrEnum):
@@ -70,6 +86,8 @@ class Network:
     final_norm: FinalNorm = FinalNorm.BEFORE_READOUT
     pre_norm: bool = False
     """Whether a LayerNorm stands before the first layer, as in CLIP (Radford et al., ICML 2021)."""
+    timm: TimmModel | None = field(default=None, compare=False, repr=False)
+    """How timm makes the model; None: of a network that was read off a model or a file."""
 
     @classmethod
     def from_timm(cls, model: VisionTransformer, name: str = "network") -> "Network":
@@ -81,14 +99,21 @@ class Network:
         return _read(model, name)
 
     @classmethod
+    def of(cls, timm: TimmModel, name: str) -> "Network":
+        """The shape of what timm makes; errors are those of `from_timm` and `TimmModel.create`."""
+        return replace(_read(timm.skeleton(), name), timm=timm)
+
+    @classmethod
     def from_json(cls, values: dict[str, Any]) -> "Network":
         """What `as_json` gave."""
         kinds = {"grid": tuple, "patch": tuple, "readout": Readout, "final_norm": FinalNorm}
         return cls(**{key: kinds.get(key, lambda x: x)(value) for key, value in values.items()})
 
     def as_json(self) -> dict[str, Any]:
-        """The fields as JSON holds them."""
-        return asdict(self) | {"grid": [*self.grid], "patch": [*self.patch]}
+        """The shape as JSON holds it."""
+        shape = asdict(self) | {"grid": [*self.grid], "patch": [*self.patch]}
+        del shape["timm"]
+        return shape
 
     @property
     def dim(self) -> int:
@@ -157,8 +182,12 @@ class Network:
 
 def _read(model: VisionTransformer, name: str) -> Network:
     if type(model) not in (VisionTransformer, VisionTransformerDistilled):
+        kind = type(model).__name__
+        why = f" ({OTHER_NETWORKS[kind]})" if kind in OTHER_NETWORKS else ""
         raise _refused(
-            name, f"it is a {type(model).__name__}", "timm's VisionTransformer or its distilled one"
+            name,
+            f"it is a {kind}{why}",
+            "timm's VisionTransformer or its distilled one, such as vit_tiny_patch16_224",
         )
     blocks = list(model.blocks)
     if not blocks:

@@ -1,10 +1,19 @@
-"""The supported networks, and their names in timm.
+"""The networks by their names: timm's, files of one's own, and those of the project.
 
-DeiT (Touvron et al. 2021) of three sizes, and `vit_digits`: the same structure, small enough for
-the preset `small`, trained on handwritten digits by `python -m model train-small`. Its weights and
-attention maps come with the project.
+A name is one of
+
+    deit_tiny                                    of the project: `ALL_NETWORKS`
+    vit_tiny_patch16_384                         timm's, with or without a tag
+    vit_small_patch14_reg4_dinov2+img_size=224   with changes: timm's keywords, `Keywords`
+    my_vit.yaml                                  a file of keywords: `model.network_file`
+
+The project's own are DeiT (Touvron et al. 2021) of three sizes, and `vit_digits`: the same
+structure, small enough for the preset `small`, trained on handwritten digits by `python -m model
+train-small`. Its weights and attention maps come with the project.
 """
 
+import difflib
+from dataclasses import replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -19,34 +28,54 @@ from timm.models import (
 )
 from timm.models.vision_transformer import VisionTransformer
 
-from model.network import COLOURS, Network
-from model.preprocessing import Preprocessing
+from model.changes import split_changes
+from model.network import Network
+from model.network_file import SUFFIXES, read_network_file, with_changes
+from model.preprocessing import COLOURS, Preprocessing
+from model.timm_model import TimmModel
 from rtl_gen.errors import UserError
 
 ASSETS = Path(str(resources.files("model") / "assets"))
 """What comes with the project: weights (.safetensors) and averaged attention maps (.npz)."""
 
-PROTECTED_TOKENS = 1
-"""The first tokens (CLS), which are no patches and which pruning never drops."""
-
-
-def timm_name(network: Network) -> str:
-    """timm's name of one of `ALL_NETWORKS`."""
-    return f"{network.name}_patch{network.patch[0]}_{network.image_size[0]}"
-
-
-DEIT_TINY = Network(name="deit_tiny", heads=3)
-DEIT_SMALL = Network(name="deit_small", heads=6)
-DEIT_BASE = Network(name="deit_base", heads=12)
+DEIT_TINY = Network(name="deit_tiny", heads=3, timm=TimmModel(name="deit_tiny_patch16_224"))
+DEIT_SMALL = Network(name="deit_small", heads=6, timm=TimmModel(name="deit_small_patch16_224"))
+DEIT_BASE = Network(name="deit_base", heads=12, timm=TimmModel(name="deit_base_patch16_224"))
 
 NETWORKS: dict[str, Network] = {net.name: net for net in (DEIT_TINY, DEIT_SMALL, DEIT_BASE)}
 """The networks that accelerators are compared by."""
 
 VIT_DIGITS = Network(
-    name="vit_digits", heads=3, layers=4, head_dim=16, grid=(7, 7), patch=(4, 4), classes=10
+    name="vit_digits",
+    heads=3,
+    layers=4,
+    head_dim=16,
+    grid=(7, 7),
+    patch=(4, 4),
+    classes=10,
+    timm=TimmModel(name="vit_digits_patch4_28"),
 )
 
 ALL_NETWORKS: dict[str, Network] = {**NETWORKS, VIT_DIGITS.name: VIT_DIGITS}
+
+NAMES_MEAN = (
+    f"one of {', '.join(ALL_NETWORKS)}, a timm name (vit_tiny_patch16_384) with or without changes "
+    "(+img_size=224+num_classes=100), or a YAML file of timm's keywords"
+)
+"""What stands wherever a network is chosen."""
+
+
+def timm_of(network: Network) -> TimmModel:
+    """How timm makes the model of a network; UserError if its shape is all that is known."""
+    if network.timm is None:
+        raise UserError(f"{network.name} is a shape alone: name the network with --model")
+    return network.timm
+
+
+def timm_name(network: Network) -> str:
+    """The name of the architecture, as timm knows it."""
+    return timm_of(network).architecture
+
 
 default_cfgs = generate_default_cfgs(
     {
@@ -83,31 +112,53 @@ def vit_digits_patch4_28(*, pretrained: bool = False, **options: Any) -> VisionT
     )
 
 
-@cache
 def registered(network: Network) -> dict[str, Preprocessing]:
-    """Preprocessing by timm's names, without and with tags, of the weights that fit a network.
-
-    timm has ViT (Dosovitskiy et al. 2021) and DeiT of the same tensors; their pictures are
-    normalised differently. The network's own name comes first.
-    """
-    architectures = dict.fromkeys(
-        (timm_name(network), timm_name(network).replace("deit_", "vit_", 1))
-    )
-    names = (
-        name
-        for architecture in architectures
-        for name in (architecture, *timm.list_models(f"{architecture}.*", pretrained=True))
-    )
-    return {
-        name: Preprocessing.named(name)
-        for name in names
-        if timm.get_pretrained_cfg(name).num_classes == network.classes
-    }
+    """Preprocessing by timm's names of the weights that fit a network: `TimmModel.known`."""
+    return timm_of(network).known()
 
 
 def get_network(name: str) -> Network:
-    """The network `name`; timm's names for weights that fit it are understood too."""
+    """The network of a name, see the module.
+
+    Raises:
+        UserError: no such name or file, changes that timm refuses, or a part that the accelerator
+            has no unit for.
+    """
     for network in ALL_NETWORKS.values():
-        if name == network.name or name in registered(network):
+        if name in (network.name, timm_name(network)):
             return network
-    raise UserError(f"unknown model {name!r}: expected one of {', '.join(ALL_NETWORKS)}")
+    if Path(name).suffix in SUFFIXES:
+        return Network.of(read_network_file(Path(name)), Path(name).stem)
+    return _of_name(name)
+
+
+@cache
+def _of_name(spec: str) -> Network:
+    base, values = split_changes(spec, "network")
+    timm_model = with_changes(
+        timm_name(ALL_NETWORKS[base]) if base in ALL_NETWORKS else base, values, spec
+    )
+    if not timm_model.exists:
+        raise _unknown(spec, timm_model)
+    names = {timm_name(net): net.name for net in ALL_NETWORKS.values()}
+    untagged = replace(timm_model, name=timm_model.architecture)
+    label = str(replace(untagged, name=names.get(untagged.name, untagged.name)))
+    network = Network.of(timm_model, label)
+    if timm_model == untagged or network == Network.of(untagged, label):
+        return network
+    return replace(network, name=str(timm_model))
+
+
+def _unknown(spec: str, timm_model: TimmModel) -> UserError:
+    if timm.is_model(timm_model.name):
+        tags = timm.list_models(f"{timm_model.architecture}.*", pretrained=True)
+        known = [*ALL_NETWORKS, *tags]
+    else:
+        modules = ("vision_transformer", "deit")
+        known = [
+            *ALL_NETWORKS,
+            *(name for each in modules for name in timm.list_models(module=each)),
+        ]
+    near = difflib.get_close_matches(timm_model.name, known, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return UserError(f"unknown model {spec!r}: {hint}expected {NAMES_MEAN}")

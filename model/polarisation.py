@@ -5,8 +5,8 @@ the front splits its mask into a dense part, that can be computed without lookin
 sparse part.
 
 Which columns are global follows from the head itself, as one fixed count breaks when sparsity
-changes (at 50 % nearly every column passes it). CLS, whose column is always full, is global always.
-Of the other columns, those are global whose count is above both
+changes (at 50 % nearly every column passes it). Prefix tokens (CLS), whose columns are always full,
+are global always. Of the other columns, those are global whose count is above both
 
 - Otsu's threshold of the head's column counts (IEEE Trans. SMC 9(1), 1979): the split into two
   classes with the largest variance between them, which separates the two humps of a polarised head
@@ -20,8 +20,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.networks import PROTECTED_TOKENS
-
 
 @dataclass(frozen=True)
 class Polarisation:
@@ -30,8 +28,8 @@ class Polarisation:
     order: int (layers, heads, n); order[l, h, p] is the token whose column stands at position p.
         Global tokens come first, and within both parts tokens keep their order.
     globals: int (layers, heads); the first so many positions form the dense part
-    dense_density, sparse_density: float (layers, heads); kept fraction of each part, the sparse
-        one's is 0 where all columns are global
+    dense_density, sparse_density: float (layers, heads); kept fraction of each part, 0 where it has
+        no columns
     """
 
     order: np.ndarray
@@ -50,17 +48,17 @@ class Polarisation:
         return masks
 
 
-def polarise(masks: np.ndarray) -> Polarisation:
-    """Polarise every head of masks (layers, heads, n, n)."""
+def polarise(masks: np.ndarray, prefix: int) -> Polarisation:
+    """Polarise every head of masks (layers, heads, n, n), `prefix` tokens being global."""
     layers, heads, tokens, _ = masks.shape
     counts = np.count_nonzero(masks, axis=2)
     is_global = np.zeros(counts.shape, dtype=bool)
-    is_global[..., :PROTECTED_TOKENS] = True
+    is_global[..., :prefix] = True
     for layer in range(layers):
         for head in range(heads):
-            patches = counts[layer, head, PROTECTED_TOKENS:]
+            patches = counts[layer, head, prefix:]
             threshold = max(otsu_threshold(patches), tokens / 2)
-            is_global[layer, head, PROTECTED_TOKENS:] = patches > threshold
+            is_global[layer, head, prefix:] = patches > threshold
 
     number = np.count_nonzero(is_global, axis=-1)
     dense = np.where(is_global, counts, 0).sum(axis=-1)
@@ -68,7 +66,7 @@ def polarise(masks: np.ndarray) -> Polarisation:
     return Polarisation(
         order=np.argsort(~is_global, axis=-1, kind="stable"),
         globals=number,
-        dense_density=dense / (number * tokens),
+        dense_density=dense / (np.maximum(number, 1) * tokens),
         sparse_density=sparse / (np.maximum(tokens - number, 1) * tokens),
     )
 

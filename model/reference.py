@@ -2,8 +2,9 @@
 
 It walks through a timm Vision Transformer block by block, so that weights and every other operation
 are timm's own. A token's importance in a layer is, unless told otherwise, the sum of its attention
-probabilities over all live queries and heads (SpAtten, HPCA 2021). CLS always stays, ties keep the
-lower index, survivors keep their order.
+probabilities over all live queries and heads (SpAtten, HPCA 2021). Prefix tokens (CLS, distillation
+and register tokens) always stay, ties keep the lower index, survivors keep their order. A mean over
+tokens is one over survivors.
 """
 
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from model.importance import COLUMN_SUM, Measure, weighted_mean
 from model.network import Network
 from model.schedule import NO_PRUNING, LayerTokens, Placement, Schedule
 from model.vitcod_io import check_masks
+from rtl_gen.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,11 @@ class FloatReference:
     def __post_init__(self):
         if self.masks is not None:
             check_masks(self.masks, self.network)
+        if self.measure.of_class_token and not self.network.prefix_tokens:
+            raise UserError(
+                f"{self.network.name} has no class token: expected a measure of importance that "
+                "asks all queries, such as column_sum"
+            )
 
     @torch.inference_mode()
     def forward(
@@ -143,8 +150,7 @@ class FloatReference:
         prefix = self.network.prefix_tokens
         if not self.package:
             return prune(importance, keep, prefix, live, importance, *tensors)
-        package_last = importance.masked_fill(live == self.network.tokens, -torch.inf)
-        ranks = ranking(package_last, prefix)
+        ranks = ranking(importance.masked_fill(live == self.network.tokens, -torch.inf), prefix)
         survivors, rest = ranks[:, :keep].sort(dim=1).values, ranks[:, keep:]
         weights = take(importance, rest)
 
@@ -193,7 +199,7 @@ def probabilities(attention: Attention, q: Tensor, k: Tensor, kept: Tensor | Non
 
 
 def prune(importance: Tensor, keep: int, prefix: int, *tensors: Tensor) -> tuple[Tensor, ...]:
-    """The `keep` most important tokens, prefix included, of tensors (b, n, ...), in their order."""
+    """The `keep` most important tokens (prefix counted) of tensors (b, n, ...), in their order."""
     survivors = ranking(importance, prefix)[:, :keep].sort(dim=1).values
     return tuple(take(tensor, survivors) for tensor in tensors)
 

@@ -21,7 +21,7 @@ def sample_layers(
 ) -> list[AttentionLayer]:
     """`count` layers from layer `first` on, each pruned as the default schedule says."""
     maps = load_attention_maps(DEIT_TINY.name).maps
-    masks = torch.from_numpy(make_masks(maps, sparsity))
+    masks = torch.from_numpy(make_masks(maps, sparsity, prefix=DEIT_TINY.prefix_tokens))
     tokens = DEFAULT_SCHEDULE.layer_tokens(DEIT_TINY)
     layers = []
     for index in range(first, first + count):

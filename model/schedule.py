@@ -11,10 +11,10 @@ last layer. With t = 0 .. steps over the pruned layers:
     fraction_of_original    kept_t = floor(patches    * (1 - r_t) + 1/2)
     fraction_of_remaining   kept_t = floor(kept_(t-1) * (1 - r_t) + 1/2)
 
-Patches are counted; CLS stays always and comes on top. Rounding to the nearest gives the default's
-176 170 162 151 137 119 94 62 20 of 196. Layers are those of DeiT; `fitted` moves the first pruned
-layer of a network of another depth in proportion. Token pruning by cumulative attention: SpAtten
-(HPCA 2021).
+Patches are counted; the prefix (CLS) stays always and comes on top. Rounding to the nearest gives
+the default's 176 170 162 151 137 119 94 62 20 of 196. Layers are those of DeiT; `fitted` moves the
+first pruned layer of a network of another depth in proportion. Token pruning by cumulative
+attention: SpAtten (HPCA 2021).
 """
 
 import math
@@ -24,7 +24,7 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import NamedTuple, Self
 
-from model.network import Network
+from model.network import Network, Readout
 from model.networks import DEIT_TINY
 from rtl_gen.errors import UserError
 
@@ -56,7 +56,7 @@ class Placement(StrEnum):
 
 
 class LayerTokens(NamedTuple):
-    """Tokens, CLS included, that the parts of one layer work on."""
+    """Tokens, the prefix included, that the parts of one layer work on."""
 
     attention: int
     """Rows of the QKV linear layer, queries and keys."""
@@ -73,7 +73,7 @@ class Schedule(ABC):
 
     @abstractmethod
     def kept_tokens(self, network: Network) -> list[int]:
-        """Patch tokens (CLS not counted) that leave each layer.
+        """Patch tokens (the prefix not counted) that leave each layer.
 
         Raises:
             UserError: a schedule that the network cannot have.
@@ -92,8 +92,18 @@ class Schedule(ABC):
         return self if self.prunes(network) else NO_PRUNING
 
     def layer_tokens(self, network: Network) -> list[LayerTokens]:
-        """Tokens, the prefix counted, that the parts of each layer work on."""
-        leaving = [kept + network.prefix_tokens for kept in self.kept_tokens(network)]
+        """Tokens (the prefix counted) that the parts of each layer work on.
+
+        Raises:
+            UserError: a schedule that the network cannot have.
+        """
+        kept_tokens = self.kept_tokens(network)
+        if kept_tokens[-1] == 0 and network.readout in (Readout.MEAN, Readout.MEAN_OF_ALL):
+            raise UserError(
+                f"the schedule leaves no patch token: {network.name} classifies the mean of its "
+                "tokens, expected one at least"
+            )
+        leaving = [kept + network.prefix_tokens for kept in kept_tokens]
         entering = [network.tokens, *leaving[:-1]]
         match self.placement:
             case Placement.BEFORE_LAYER:
@@ -210,7 +220,9 @@ class ListedSchedule(Schedule):
     """A schedule that names every layer's patch tokens; it is for networks of as many layers."""
 
     kept: tuple[int, ...]
-    """Patch tokens (CLS not counted) that leave each layer; 0 leaves CLS alone."""
+    """Patch tokens (the prefix not counted) that leave each layer; 0 leaves the prefix alone."""
+    patches: int | None = None
+    """Of the networks that it is for; None: of any."""
     placement: Placement = Placement.AFTER_ATTENTION
 
     def __post_init__(self):
@@ -236,6 +248,11 @@ class ListedSchedule(Schedule):
                 f"the schedule lists {len(self.kept)} layers: {network.name} has "
                 f"{network.layers}, expected a count for each"
             )
+        if self.patches not in (None, patches):
+            raise UserError(
+                f"the schedule is for networks of {self.patches} patches: {network.name} has "
+                f"{patches}"
+            )
         if self.kept[0] > patches:
             raise UserError(
                 f"the schedule keeps {self.kept[0]} patch tokens: {network.name} has {patches}, "
@@ -259,7 +276,9 @@ DEFAULT_SCHEDULE = PruningSchedule()
 
 NO_PRUNING = Unpruned()
 
-SEARCHED_SCHEDULE = ListedSchedule(kept=(196, 196, 196, 176, 170, 162, 151, 137, 119, 94, 62, 0))
+SEARCHED_SCHEDULE = ListedSchedule(
+    kept=(196, 196, 196, 176, 170, 162, 151, 137, 119, 94, 62, 0), patches=DEIT_TINY.patch_tokens
+)
 """For DeiT: the default, but for the last layer, where CLS is left alone: behind its attention
 nothing looks at other tokens. It loses what the default loses, in fewer cycles. Where it comes from
 is in docs/results.md, "Schedule search"."""

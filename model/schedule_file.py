@@ -6,7 +6,7 @@ allow have their place in `provenance`:
     {"network": "deit_tiny", "kept": [196, ...], "placement": "after_attention", "provenance": {}}
 
     network     what it was made for; it fits every network of as many layers and patches
-    kept        patch tokens (CLS not counted) that leave each layer
+    kept        patch tokens (the prefix not counted) that leave each layer
     placement   as in `Placement`; may be left out
     provenance  whatever else is known of it; may be left out
 """

@@ -19,6 +19,9 @@ threshold, and the weight of CLS exactly; positions are new, while locality and 
 stay. `resample` applied to DeiT-Tiny itself tells how well the rest (lane imbalance, columns)
 survives.
 
+A network of another depth takes the layers at the same relative depth; of another grid or other
+prefix tokens, its maps are interpolated as well (`model.regrid`). They are labelled `resampled`.
+
 Q, K, V (`qkv_from_attention`). Scores only matter up to a constant a row, so the best Q and K are
 the truncated singular value decomposition of the row-centred logarithm of the wanted map
 (Eckart-Young; constant columns cost one of its head_dim ranks). V is normal, with the standard
@@ -29,7 +32,8 @@ import numpy as np
 
 from model.attention_maps import SMALLEST, AttentionMaps, asset, load_attention_maps
 from model.network import Network
-from model.networks import DEIT_TINY, PROTECTED_TOKENS
+from model.networks import ALL_NETWORKS, DEIT_TINY
+from model.regrid import Regrid
 from rtl_gen.errors import UserError
 
 MIXTURE = 0.15
@@ -45,30 +49,50 @@ VALUE_MEAN_STD = 0.2
 
 
 def synthetic_maps(network: Network, seed: int = 0) -> AttentionMaps:
-    """Maps of `network` resampled from the measured ones of DeiT-Tiny, labelled as synthetic."""
-    measured = load_attention_maps(DEIT_TINY.name)
+    """Maps of `network` made from the measured ones of DeiT-Tiny, and labelled as that."""
+    measured = load_attention_maps(DEIT_TINY.name).maps
+    layers = (2 * np.arange(network.layers) + 1) * DEIT_TINY.layers // (2 * network.layers)
+    maps = resample(measured[layers], network.heads, seed, DEIT_TINY.prefix_tokens)
+    source = f"resampled from the measured maps of {DEIT_TINY.name}"
+    same_tokens = network.grid == DEIT_TINY.grid and (
+        network.prefix_tokens == DEIT_TINY.prefix_tokens
+    )
+    if not same_tokens:
+        maps = _regridded(maps, network)
+        source += ", interpolated to another grid or prefix"
     return AttentionMaps(
-        resample(measured.maps, network.heads, seed),
+        maps,
         {
             "network": network.name,
+            "prefix_tokens": network.prefix_tokens,
             "synthetic": True,
-            "source": f"resampled from the measured maps of {DEIT_TINY.name}",
+            "resampled": not same_tokens or network.layers != DEIT_TINY.layers,
+            "source": source,
             "seed": seed,
         },
     )
 
 
+def _regridded(maps: np.ndarray, network: Network) -> np.ndarray:
+    """Maps of DeiT-Tiny's tokens as those of a network's."""
+    regrid = Regrid(DEIT_TINY, network)
+    result = np.empty(network.mask_shape)
+    for place in np.ndindex(result.shape[:2]):
+        result[place] = regrid(maps[place])
+    return result
+
+
 def maps_of(network: Network, seed: int = 0) -> AttentionMaps:
     """The measured maps where the project has them, else synthetic ones."""
-    if asset(network.name).is_file():
+    if ALL_NETWORKS.get(network.name) == network and asset(network.name).is_file():
         return load_attention_maps(network.name)
     return synthetic_maps(network, seed)
 
 
-def resample(maps: np.ndarray, heads: int, seed: int) -> np.ndarray:
+def resample(maps: np.ndarray, heads: int, seed: int, prefix: int) -> np.ndarray:
     """New maps with `heads` heads a layer out of maps (layers, heads', n, n); rows sum to 1."""
     layers, sources, tokens, _ = maps.shape
-    symmetries = grid_symmetries(tokens - PROTECTED_TOKENS)
+    symmetries = grid_symmetries(tokens - prefix, prefix)
     result = np.empty((layers, heads, tokens, tokens))
     for layer in range(layers):
         rng = np.random.default_rng((seed, layer))
@@ -77,19 +101,18 @@ def resample(maps: np.ndarray, heads: int, seed: int) -> np.ndarray:
         for head, (base, turn) in enumerate(zip(bases, turns, strict=True)):
             other = (base + rng.integers(1, max(sources, 2))) % sources
             order = symmetries[turn]
-            result[layer, head] = _blend(
-                maps[layer, base][order][:, order], maps[layer, other][order][:, order], rng
-            )
+            first, second = (maps[layer, each][order][:, order] for each in (base, other))
+            result[layer, head] = _blend(first, second, rng, prefix)
     return result
 
 
-def grid_symmetries(patches: int) -> list[np.ndarray]:
-    """The eight rotations and reflections of the square patch grid, as token orders with CLS."""
+def grid_symmetries(patches: int, prefix: int) -> list[np.ndarray]:
+    """The eight rotations and reflections of the square patch grid, as orders of all tokens."""
     side = round(patches**0.5)
     if side * side != patches:
         raise UserError(f"{patches} patches: expected a square grid")
-    grid = np.arange(PROTECTED_TOKENS, PROTECTED_TOKENS + patches).reshape(side, side)
-    fixed = np.arange(PROTECTED_TOKENS)
+    grid = np.arange(prefix, prefix + patches).reshape(side, side)
+    fixed = np.arange(prefix)
     return [
         np.concatenate([fixed, np.rot90(face, quarter).ravel()])
         for face in (grid, grid.T)
@@ -97,8 +120,10 @@ def grid_symmetries(patches: int) -> list[np.ndarray]:
     ]
 
 
-def _blend(base: np.ndarray, other: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    patches = slice(PROTECTED_TOKENS, None)
+def _blend(
+    base: np.ndarray, other: np.ndarray, rng: np.random.Generator, prefix: int
+) -> np.ndarray:
+    patches = slice(prefix, None)
     values = base[:, patches]
     logs = np.log(np.maximum(values, SMALLEST))
     noise = COLUMN_NOISE * rng.standard_normal((1, logs.shape[1]))
@@ -106,7 +131,7 @@ def _blend(base: np.ndarray, other: np.ndarray, rng: np.random.Generator) -> np.
     blended = (1 - MIXTURE) * logs + MIXTURE * np.log(np.maximum(other[:, patches], SMALLEST))
     blended += noise * logs.std(axis=1, keepdims=True)
     result = base.copy()
-    target = np.argsort(blended, axis=1, kind="stable") + PROTECTED_TOKENS
+    target = np.argsort(blended, axis=1, kind="stable") + prefix
     np.put_along_axis(result, target, np.sort(values, axis=1), axis=1)
     return result
 

@@ -72,7 +72,8 @@ def check_masks(masks: np.ndarray, network: Network | None = None, name: str = "
         raise UserError(
             f"{name} has shape {masks.shape}: expected {network.mask_shape} for {network.name}"
         )
-    swapped = _signs_of_swapping(masks)
+    has_class_token = network is None or network.prefix_tokens > 0
+    swapped = _signs_of_swapping(masks) if has_class_token else None
     empty = np.argwhere(~masks.any(axis=-1))
     if len(empty):
         layer, head, row = (int(index) for index in empty[0])

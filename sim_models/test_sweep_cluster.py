@@ -92,7 +92,7 @@ def test_killed_workers(cluster, tmp_path, monkeypatch, killed):
 def test_cluster_gives_the_bytes_of_this_machine(cluster, tmp_path, monkeypatch):
     address, folder = cluster
     monkeypatch.chdir(tmp_path)
-    write_masks(Path("half.npy"), make_masks(maps_of(VIT_DIGITS).maps, 0.5))
+    write_masks(Path("half.npy"), make_masks(maps_of(VIT_DIGITS).maps, 0.5, prefix=1))
     spec = {
         "networks": "vit_digits",
         "presets": "small",

@@ -49,7 +49,7 @@ def test_learned_masks():
     spec = {"networks": "deit_tiny", "sparsities": 0.8, "strategies": ["vitcod", LEARNED]}
     points = SweepSpec.model_validate(spec).points()
     levels = np.load(ASSETS / "deit_tiny-scores.npz")["levels"]
-    masks = make_masks(maps_of(DEIT_TINY).maps, 0.8, LEARNED, levels / 32)
+    masks = make_masks(maps_of(DEIT_TINY).maps, 0.8, LEARNED, levels / 32, prefix=1)
     own = network_cycles(get_config("default"), DEIT_TINY, masks=masks)
     found = [evaluate(point)["results"] for point in points]
     assert found[1]["total_cycles"] == own.total != found[0]["total_cycles"]
@@ -67,7 +67,7 @@ def pruned(tmp_path_factory):
 
 def test_row_is_what_the_cycle_model_says(pruned):
     maps = maps_of(VIT_DIGITS).maps
-    masks = make_masks(maps, 0.8)
+    masks = make_masks(maps, 0.8, prefix=1)
     schedule = DEFAULT_SCHEDULE.fitted(VIT_DIGITS)
     live = assumed_live(VIT_DIGITS, maps, masks, schedule)
     own = network_cycles(CONFIG, VIT_DIGITS, masks=masks, schedule=schedule, live=live)
@@ -143,7 +143,7 @@ def test_files_hold_the_rows_and_are_the_same_each_time(pruned, tmp_path):
 
 
 def test_mask_file_gives_the_cycles_of_its_masks(tmp_path):
-    masks = make_masks(maps_of(VIT_DIGITS).maps, 0.5)
+    masks = make_masks(maps_of(VIT_DIGITS).maps, 0.5, prefix=1)
     write_masks(tmp_path / "half.npy", masks)
     points = grid(tmp_path, sparsities=[0.5], mask_files={"vit_digits": "half.npy"})
     made, read = run(points, tmp_path).rows

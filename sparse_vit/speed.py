@@ -99,7 +99,7 @@ def sweep_points() -> None:
     for network in NETWORKS.values():
         maps = maps_of(network).maps
         for sparsity in SPARSITIES:
-            masks = make_masks(maps, sparsity)
+            masks = make_masks(maps, sparsity, prefix=network.prefix_tokens)
             live = assumed_live(network, maps, masks, DEFAULT_SCHEDULE)
             network_cycles(config, network, masks=masks)
             network_cycles(config, network, masks=masks, schedule=DEFAULT_SCHEDULE, live=live)

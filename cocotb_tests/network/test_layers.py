@@ -198,7 +198,7 @@ def test_real_weights_and_image():
     photograph, _ = next(ImageFolder(IMAGES).batches(model, 1))
     with torch.inference_mode():
         q, k, v = (x[:, 0] for x in capture_qkv(DEIT_TINY, model, photograph))
-    masks = torch.from_numpy(make_masks(load_attention_maps(DEIT_TINY.name).maps, 0.8))
+    masks = torch.from_numpy(make_masks(load_attention_maps(DEIT_TINY.name).maps, 0.8, prefix=1))
     tokens = DEFAULT_SCHEDULE.layer_tokens(DEIT_TINY)
     layers = [
         quantise_attention(q[i], k[i], v[i], masks[i], tokens[i].leaving)

@@ -69,6 +69,7 @@ class Calibration:
             with replace_file(path) as file:
                 metadata = {
                     "network": self.network.name,
+                    "prefix_tokens": self.network.prefix_tokens,
                     "synthetic": False,
                     "preprocessing": self._preprocessing,
                 }

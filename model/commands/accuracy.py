@@ -134,7 +134,11 @@ def accuracy(
     subjects = [Subject(label="dense", model=loaded, integers=integers)]
     if mask_file is None:
         named = [
-            (strategy, make_masks(source.maps, value, strategy, learned)) for value in sparsity
+            (
+                strategy,
+                make_masks(source.maps, value, strategy, learned, prefix=network.prefix_tokens),
+            )
+            for value in sparsity
         ]
     else:
         named = [(mask_file.name, kept)]

@@ -29,6 +29,7 @@ from model.commands.options import (
 from model.entry_scores import scores_for
 from model.images import ImageFolder
 from model.masks import SPARSITY_MEANS, make_masks, row_beats, sparsity_of
+from model.network import Network
 from model.networks import get_network
 from model.polarisation import polarise
 from model.preprocessing import Preprocessing
@@ -42,6 +43,13 @@ from rtl_gen.errors import UserError
 from rtl_gen.files import replace_file
 
 app = typer.Typer()
+
+MaskModel = Annotated[
+    str | None,
+    typer.Option(
+        "--model", help="Network of the file, to check the shape; default: any with a class token."
+    ),
+]
 
 
 @app.command()
@@ -73,6 +81,7 @@ def attention_maps(
             command += ["--limit", str(limit)]
         metadata = {
             "network": network.name,
+            "prefix_tokens": network.prefix_tokens,
             "synthetic": False,
             "command": shlex.join(command),
             "images": len(folder) - len(folder.unreadable),
@@ -88,7 +97,10 @@ def attention_maps(
 @app.command()
 def masks(
     *,
-    model: Annotated[str | None, typer.Option(help="A network whose maps are built in.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="A network; without built-in maps, others are resampled for it."),
+    ] = None,
     maps: Annotated[Path | None, typer.Option(help=".npz written by attention-maps.")] = None,
     sparsity: Annotated[float, typer.Option(help="Fraction to drop, 0.8 for 80 %.")],
     strategy: Strategy = "vitcod",
@@ -102,24 +114,23 @@ def masks(
         raise UserError(f"--out {out}: expected a name that ends in .npy")
     source = load_attention_maps(maps) if model is None else maps_of(get_network(model))
     learned = scores_for(strategy, source.metadata["network"], scores)
-    kept = make_masks(source.maps, sparsity, strategy, learned)
+    kept = make_masks(source.maps, sparsity, strategy, learned, prefix=source.prefix_tokens)
     write_masks(out, kept)
-    label = "synthetic maps" if source.synthetic else "measured maps"
     print(
-        f"{out}: {kept.shape} from {label} of {source.metadata['network']}, {strategy}, "
-        f"sparsity {sparsity_of(kept):.6f} ({SPARSITY_MEANS})"
+        f"{out}: {kept.shape} from {source.label} maps of {source.metadata['network']}, "
+        f"{strategy}, sparsity {sparsity_of(kept):.6f} ({SPARSITY_MEANS})"
     )
 
 
 @app.command()
 def inspect_mask(
     file: MaskFile,
-    model: Annotated[str | None, typer.Option(help="Check the shape for a network.")] = None,
+    model: MaskModel = None,
     lanes: Lanes = DEFAULT.lanes,
 ) -> None:
     """Sparsity, beats and polarisation of every layer of a ViTCoD mask file."""
-    kept = read_masks(file, None if model is None else get_network(model))
-    polarised = polarise(kept)
+    kept, prefix = _masks_of(file, model)
+    polarised = polarise(kept, prefix)
     table = Table(
         title=f"{file.name}: {kept.shape}, sparsity {sparsity_of(kept):.4f}",
         caption=f"Beats, busy lanes of {lanes}; polarised: globals a head, density of both parts. "
@@ -156,9 +167,9 @@ def inspect_mask(
 
 
 @app.command("polarise")
-def polarise_command(file: MaskFile, out: Out) -> None:
+def polarise_command(file: MaskFile, out: Out, model: MaskModel = None) -> None:
     """Write the polarised column order of every head (.npz: order, globals)."""
-    polarised = polarise(read_masks(file))
+    polarised = polarise(*_masks_of(file, model))
     with replace_file(out) as target:
         np.savez_compressed(target, order=polarised.order, globals=polarised.globals)
     print(f"{out}: order {polarised.order.shape}, {polarised.globals.mean():.1f} globals a head")
@@ -169,7 +180,7 @@ def schedule(
     model: ModelName = "deit_tiny",
     name: ScheduleName = DEFAULT_NAME,
 ) -> None:
-    """Tokens (CLS included) that each part of each layer works on."""
+    """Tokens (the prefix included) that each part of each layer works on."""
     network = get_network(model)
     table = Table(title=f"{network.name}, {name}")
     for column in ("layer", "QKV and attention", "projection and FFN", "leaving"):
@@ -177,6 +188,13 @@ def schedule(
     for layer, tokens in enumerate(schedule_of(name, network).layer_tokens(network)):
         table.add_row(str(layer), *(str(count) for count in tokens))
     console.print(table)
+
+
+def _masks_of(file: Path, model: str | None) -> tuple[np.ndarray, int]:
+    """The masks of a file and how many prefix tokens they have."""
+    network = None if model is None else get_network(model)
+    prefix = Network.prefix_tokens if network is None else network.prefix_tokens
+    return read_masks(file, network), prefix
 
 
 def _weighted(values: np.ndarray, weights: np.ndarray) -> float:

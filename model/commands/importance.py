@@ -68,6 +68,7 @@ def importance_command(
         (name, package): (measure, pruning)
         for package in (False, True)
         for name, measure in MEASURES.items()
+        if network.prefix_tokens or not measure.of_class_token
     }
     found = {}
     with progress_over(len(runs) * len(folder)) as advance:

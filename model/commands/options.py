@@ -117,7 +117,9 @@ def masks_of(
         return read_masks(mask_file, network)
     check_choice(sparsity, strategy)
     learned = scores_for(strategy, network.name, scores)
-    return make_masks(maps_for(network, maps).maps, sparsity, strategy, learned)
+    return make_masks(
+        maps_for(network, maps).maps, sparsity, strategy, learned, prefix=network.prefix_tokens
+    )
 
 
 @contextmanager

@@ -28,7 +28,7 @@ def references(model: VisionTransformer, maps: np.ndarray) -> dict[str, FloatRef
     dense = FloatReference(network=VIT_DIGITS, model=model)
     forms = {"dense": dense}
     for sparsity in SPARSITIES:
-        sparse = replace(dense, masks=make_masks(maps, sparsity))
+        sparse = replace(dense, masks=make_masks(maps, sparsity, prefix=VIT_DIGITS.prefix_tokens))
         forms[f"{sparsity:.0%} sparse"] = sparse
         forms[f"{sparsity:.0%} sparse, pruned"] = replace(
             sparse, schedule=DEFAULT_SCHEDULE.fitted(VIT_DIGITS)

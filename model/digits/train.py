@@ -115,7 +115,9 @@ class _Forms:
 
     def renew_masks(self) -> None:
         """Masks of the attention so far, for another sparsity."""
-        self._masks = make_masks(self._maps.numpy(), self._rng.choice(SPARSITIES))
+        self._masks = make_masks(
+            self._maps.numpy(), self._rng.choice(SPARSITIES), prefix=VIT_DIGITS.prefix_tokens
+        )
 
     def _observe(self, trace: LayerTrace) -> None:
         latest = trace.probabilities.detach().double().mean(dim=0)

@@ -113,7 +113,11 @@ def network_masks(
         return torch.ones(network.mask_shape, dtype=torch.bool)
     check_choice(sparsity, strategy)
     scores = scores_for(strategy, network.name)
-    return torch.from_numpy(make_masks(maps_of(network, seed).maps, sparsity, strategy, scores))
+    return torch.from_numpy(
+        make_masks(
+            maps_of(network, seed).maps, sparsity, strategy, scores, prefix=network.prefix_tokens
+        )
+    )
 
 
 def masks_label(sparsity: float, file: Path | None, strategy: str) -> str:

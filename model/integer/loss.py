@@ -101,7 +101,7 @@ def measure_losses(
         _add(losses, "logits", found["logits"], logits)
         prefix = integer.shape.prefix_tokens
         for layer, kept in zip(layers, keep, strict=True):
-            (survivors,) = prune(layer.importance, kept, prefix, layer.live)
+            (survivors,) = prune(layer.importance, kept, network.prefix_tokens, layer.live)
             _compare_layer(losses, layer, survivors, found, record)
         if progress is not None:
             progress(len(images))

@@ -16,7 +16,7 @@ def test_masks(command, tmp_path: Path, capsys: pytest.CaptureFixture):
     out = tmp_path / "mask.npy"
     assert command("masks", "--model", "deit_tiny", "--sparsity", 0.8, "--out", out) == 0
     assert "measured maps of deit_tiny, vitcod, sparsity 0.800000" in capsys.readouterr().out
-    expected = make_masks(load_attention_maps("deit_tiny").maps, 0.8)
+    expected = make_masks(load_attention_maps("deit_tiny").maps, 0.8, prefix=1)
     assert np.array_equal(read_masks(out), expected)
     learned = ("--strategy", "learned", "--out", tmp_path / "learned.npy")
     assert command("masks", "--model", "deit_tiny", "--sparsity", 0.8, *learned) == 0

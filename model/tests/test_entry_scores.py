@@ -132,7 +132,7 @@ def test_learning_helps(toy_network: Network, toy_model: VisionTransformer, maps
     target = FloatReference(network=toy_network, model=toy_model).forward(images).log_softmax(1)
 
     def divergence(strategy: str, scores: np.ndarray | None = None) -> float:
-        kept = make_masks(maps, 0.7, strategy, scores)
+        kept = make_masks(maps, 0.7, strategy, scores, prefix=1)
         reference = FloatReference(network=toy_network, model=toy_model, masks=kept)
         found = reference.forward(images).log_softmax(1)
         return (target.exp() * (target - found)).sum(dim=1).mean().item()
@@ -168,7 +168,7 @@ def test_last_layer_serves_cls_alone(
         toy_network, toy_model, maps, endless(0), SCHEDULE, settings, lambda *_: None
     )
     assert scores[-1, :, 1:].max() < scores[-1, :, 0].min()
-    kept = make_masks(maps, 0.5, LEARNED, scores)
+    kept = make_masks(maps, 0.5, LEARNED, scores, prefix=1)
     assert sparsity_of(kept) == pytest.approx(0.5, abs=1e-3)
     assert kept[-1, :, 1:].sum(axis=-1).max() <= 2
 
@@ -200,14 +200,14 @@ def test_files(tmp_path: Path):
 def test_scores_that_do_not_fit():
     maps = np.full((1, 1, 4, 4), 0.25)
     with pytest.raises(UserError, match="strategy learned needs scores of the entries"):
-        make_masks(maps, 0.5, LEARNED)
+        make_masks(maps, 0.5, LEARNED, prefix=1)
     with pytest.raises(UserError, match=r"shape \(1, 2, 4, 4\): expected \(1, 1, 4, 4\)"):
-        make_masks(maps, 0.5, LEARNED, np.zeros((1, 2, 4, 4)))
+        make_masks(maps, 0.5, LEARNED, np.zeros((1, 2, 4, 4)), prefix=1)
     scores = np.zeros(maps.shape)
     scores[0, 0, 1, 1:3] = np.nan, np.inf
     message = r"entry scores: 2 of 16 values are not finite \(1 NaN, 1 infinite\)"
     with pytest.raises(UserError, match=message):
-        make_masks(maps, 0.5, LEARNED, scores)
+        make_masks(maps, 0.5, LEARNED, scores, prefix=1)
     with pytest.raises(UserError, match=message):
         EntryScores(scores, {}).write(io.BytesIO())
 
@@ -215,7 +215,7 @@ def test_scores_that_do_not_fit():
 def test_learned_masks_of_commands(command, tmp_path: Path, capsys: pytest.CaptureFixture):
     """DeiT-Tiny has scores of its own; of others every command says so, before any work."""
     levels = np.load(asset(DEIT_TINY.name))["levels"]
-    expected = make_masks(maps_of(DEIT_TINY).maps, 0.8, LEARNED, levels / 32)
+    expected = make_masks(maps_of(DEIT_TINY).maps, 0.8, LEARNED, levels / 32, prefix=1)
     assert np.array_equal(network_masks(DEIT_TINY, 0.8, None, LEARNED, 0).numpy(), expected)
     assert np.array_equal(masks_of(DEIT_TINY, 0.8, LEARNED, None, None), expected)
     refusal = "strategy learned needs scores, and none of deit_base come with the project: learn"

@@ -55,4 +55,4 @@ def test_networks_of_nan_have_no_hits(toy_network, toy_model, image_folder):
 
 def test_importance_that_is_nan_ranks_last():
     importance = torch.tensor([[0.1, NAN, 0.5, 0.5, INF, -INF], [NAN, NAN, NAN, 1, NAN, 2]])
-    assert ranking(importance, 1).tolist() == [[0, 4, 2, 3, 1, 5], [0, 5, 3, 1, 2, 4]]
+    assert ranking(importance, prefix=1).tolist() == [[0, 4, 2, 3, 1, 5], [0, 5, 3, 1, 2, 4]]

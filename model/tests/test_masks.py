@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from model.attention_maps import load_attention_maps
-from model.masks import STRATEGIES, make_masks, row_beats, sparsity_of
+from model.masks import STRATEGIES, check_reach, make_masks, row_beats, sparsity_of
 from rtl_gen.errors import UserError
 
 
@@ -45,7 +45,7 @@ def searched(maps: np.ndarray, sparsity: float) -> np.ndarray:
 def test_vitcod_equals_bisection(sparsity: float):
     maps = random_maps(seed=round(100 * sparsity))
     wanted = round(sparsity * maps.size) / maps.size
-    assert np.array_equal(make_masks(maps, sparsity), searched(maps, wanted))
+    assert np.array_equal(make_masks(maps, sparsity, prefix=1), searched(maps, wanted))
 
 
 def test_row_stops_when_the_sum_reaches_the_threshold():
@@ -54,16 +54,16 @@ def test_row_stops_when_the_sum_reaches_the_threshold():
     maps = np.array([[[[0.2] * 5, row, row, row, row]]])
     one, two = 0b10100, 0b10110
     for entries, expected in ((3 * 4, one), (2 * 4, two)):
-        kept = make_masks(maps, entries / 25)[0, 0, 1:]
+        kept = make_masks(maps, entries / 25, prefix=1)[0, 0, 1:]
         columns = [bool(expected >> (4 - j) & 1) for j in range(5)]
         assert kept.tolist() == [columns] * 4
 
 
 def test_ties_keep_the_lower_index():
     maps = np.full((1, 1, 8, 8), 1 / 8)
-    kept = make_masks(maps, 28 / 64, "row_topk")[0, 0]
+    kept = make_masks(maps, 28 / 64, "row_topk", prefix=1)[0, 0]
     assert kept[1:].tolist() == [[True] * 4 + [False] * 4] * 7
-    kept = make_masks(maps, 28 / 64, "vitcod")[0, 0]
+    kept = make_masks(maps, 28 / 64, "vitcod", prefix=1)[0, 0]
     assert kept[1:].tolist() == [[True] * 4 + [False] * 4] * 7
 
 
@@ -71,7 +71,7 @@ def test_ties_keep_the_lower_index():
 @pytest.mark.parametrize("sparsity", [0.0, 0.5, 0.8])
 def test_every_strategy(strategy: str, sparsity: float):
     maps = random_maps(3, tokens=31)
-    kept = make_masks(maps, sparsity, strategy)
+    kept = make_masks(maps, sparsity, strategy, prefix=1)
     assert kept.dtype == np.bool_
     assert sparsity_of(kept) == pytest.approx(sparsity, abs=0.5 / maps.size + 1e-9)
     assert kept[:, :, 0, :].all()
@@ -81,11 +81,11 @@ def test_every_strategy(strategy: str, sparsity: float):
 
 def test_budgets():
     maps = load_attention_maps("deit_tiny").maps
-    by_layer = make_masks(maps, 0.7, "layer_threshold").mean(axis=(1, 2, 3))
+    by_layer = make_masks(maps, 0.7, "layer_threshold", prefix=1).mean(axis=(1, 2, 3))
     assert by_layer == pytest.approx(0.3, abs=0.005)
-    of_rows = make_masks(maps, 0.7, "row_topk")[:, :, 1:].sum(axis=-1)
+    of_rows = make_masks(maps, 0.7, "row_topk", prefix=1)[:, :, 1:].sum(axis=-1)
     assert np.percentile(of_rows, [1, 99]).tolist() in ([58, 60], [58, 59], [59, 60])
-    assert make_masks(maps, 0.7).mean(axis=(1, 2, 3)).std() > 0.1
+    assert make_masks(maps, 0.7, prefix=1).mean(axis=(1, 2, 3)).std() > 0.1
 
 
 def test_row_beats():
@@ -113,7 +113,7 @@ def test_row_beats():
 )
 def test_bad_choices(sparsity: float, strategy: str, message: str):
     with pytest.raises(UserError, match=message):
-        make_masks(random_maps(4), sparsity, strategy)
+        make_masks(random_maps(4), sparsity, strategy, prefix=1)
 
 
 @pytest.mark.parametrize(
@@ -127,4 +127,19 @@ def test_bad_choices(sparsity: float, strategy: str, message: str):
 )
 def test_bad_maps(maps: np.ndarray):
     with pytest.raises(UserError, match="attention maps"):
-        make_masks(maps, 0.5)
+        make_masks(maps, 0.5, prefix=1)
+
+
+@pytest.mark.parametrize(("prefix", "most"), [(0, 56 / 64), (1, 42 / 64), (3, 20 / 64)])
+def test_reach_by_prefix(prefix: int, most: float):
+    """Eight tokens on a diagonal of attention: 8 - p of the other rows' entries stay."""
+    maps = np.full((1, 1, 8, 8), 0.01) + 0.92 * np.eye(8)
+    kept = make_masks(maps, most, prefix=prefix)
+    assert kept.sum() == 64 - round(64 * most)
+    with pytest.raises(UserError, match="expected at most"):
+        make_masks(maps, most + 1 / 64, prefix=prefix)
+    asked = []
+    check_reach(most, 8, prefix, lambda: asked.append(1) or [])
+    assert not asked
+    check_reach(most + 0.01, 8, prefix, lambda: asked.append(1) or [])
+    assert asked

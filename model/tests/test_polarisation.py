@@ -38,7 +38,7 @@ def test_known_globals():
     chance[[3, 7, 12]] = 0.9
     masks = rng.random((1, 1, 40, 40)) < chance
     masks[..., 0] = True
-    result = polarise(masks)
+    result = polarise(masks, prefix=1)
     rest = [token for token in range(40) if token not in (0, 3, 7, 12)]
     assert result.globals.tolist() == [[4]]
     assert result.order[0, 0].tolist() == [0, 3, 7, 12, *rest]
@@ -49,8 +49,8 @@ def test_known_globals():
 
 @pytest.mark.parametrize("sparsity", [0.5, 0.6, 0.7, 0.8])
 def test_real_masks(sparsity: float):
-    masks = make_masks(load_attention_maps("deit_tiny").maps, sparsity)
-    result = polarise(masks)
+    masks = make_masks(load_attention_maps("deit_tiny").maps, sparsity, prefix=1)
+    result = polarise(masks, prefix=1)
     assert (np.sort(result.order, axis=-1) == np.arange(197)).all()
     assert (result.order[..., 0] == 0).all()
     polarised = result.apply(masks)
@@ -66,5 +66,16 @@ def test_real_masks(sparsity: float):
 
 
 def test_dense_mask_is_sparse_part_free_of_globals_beyond_cls():
-    result = polarise(np.ones((1, 1, 6, 6), dtype=bool))
+    result = polarise(np.ones((1, 1, 6, 6), dtype=bool), prefix=1)
     assert result.globals.tolist() == [[1]]
+
+
+def test_prefix_tokens_are_global():
+    """However few rows keep them; without a prefix nothing has to be."""
+    masks = np.random.default_rng(1).random((1, 2, 30, 30)) < 0.1
+    assert polarise(masks, prefix=5).order[0, :, :5].tolist() == [[0, 1, 2, 3, 4]] * 2
+    assert (polarise(masks, prefix=5).globals == 5).all()
+    free = polarise(masks, prefix=0)
+    assert (free.globals == 0).all()
+    assert (free.dense_density == 0).all()
+    np.testing.assert_allclose(free.sparse_density, masks.mean(axis=(2, 3)))

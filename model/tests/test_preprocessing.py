@@ -202,3 +202,32 @@ def test_tables_name_it(
     assert found["settings"]["preprocessing"]["mean"] == pytest.approx(list(IMAGENET))
     assert command("accuracy", *words, "--preprocessing", "magic") == 2
     assert "preprocessing 'magic': expected" in capsys.readouterr().err
+
+
+def test_stated_by_name_and_changes():
+    changed = Preprocessing.stated("vit_tiny_patch16_224+crop_pct=1.0+std=0.5,0.25,0.125")
+    assert changed.mean == (0.5, 0.5, 0.5)
+    assert changed.std == (0.5, 0.25, 0.125)
+    assert (changed.crop_pct, changed.interpolation) == (1.0, "bicubic")
+    assert Preprocessing.stated("vit_tiny_patch16_224").crop_pct == 0.9
+
+
+def test_stated_as_a_whole():
+    stated = Preprocessing.stated("mean=0.5+std=0.25+crop_mode=squash+interpolation=bilinear")
+    assert (stated.mean, stated.std) == ((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
+    assert (stated.crop_mode, stated.interpolation) == ("squash", "bilinear")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("mean=0.5", "expected mean and std, or the name of a timm model"),
+        ("mean=0.5+std=-1", "std: input should be greater than 0"),
+        ("mean=0.5,0.5+std=1", "mean: .*found"),
+        ("vit_tiny_patch16_224+crop=1", "unknown key 'crop': did you mean 'crop_pct'"),
+        ("nothing+crop_pct=1", "expected the name of a timm model"),
+    ],
+)
+def test_refused_statements(text: str, message: str):
+    with pytest.raises(UserError, match=message):
+        Preprocessing.stated(text)

@@ -115,15 +115,8 @@ def test_pruning(
 def test_prune_ties_and_order():
     importance = torch.tensor([[0.0, 2.0, 5.0, 2.0, 2.0, 9.0]])
     tokens = torch.arange(6)[None]
-    for prefix, keep, expected in (
-        (1, 1, [0]),
-        (1, 3, [0, 2, 5]),
-        (1, 4, [0, 1, 2, 5]),
-        (1, 5, [0, 1, 2, 3, 5]),
-        (0, 4, [1, 2, 3, 5]),
-        (4, 5, [0, 1, 2, 3, 5]),
-    ):
-        assert prune(importance, keep, prefix, tokens)[0].tolist() == [expected]
+    for keep, expected in ((1, [0]), (3, [0, 2, 5]), (4, [0, 1, 2, 5]), (5, [0, 1, 2, 3, 5])):
+        assert prune(importance, keep, 1, tokens)[0].tolist() == [expected]
 
 
 def test_prune_many_ties():
@@ -177,7 +170,7 @@ def test_real_model(real_model: VisionTransformer, real_images: Path):
 
 def test_make_masks_feed_the_reference(toy_network: Network, toy_model: VisionTransformer):
     maps = np.random.default_rng(2).dirichlet(np.ones(17), size=toy_network.mask_shape[:3])
-    masks = make_masks(maps, 0.5)
+    masks = make_masks(maps, 0.5, prefix=1)
     logits = FloatReference(network=toy_network, model=toy_model, masks=masks).forward(
         some_images()
     )

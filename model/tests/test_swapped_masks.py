@@ -35,14 +35,14 @@ def maps() -> dict[str, np.ndarray]:
 def test_own_masks_are_never_told(maps, network: Network, strategy: str):
     scores = scores_for(strategy, network.name)
     for sparsity in SPARSITIES[: -1 if network is VIT_DIGITS else None]:
-        check_masks(make_masks(maps[network.name], sparsity, strategy, scores), network)
+        check_masks(make_masks(maps[network.name], sparsity, strategy, scores, prefix=1), network)
 
 
 @pytest.mark.parametrize(("network", "strategy"), CASES, ids=lambda v: getattr(v, "name", v))
 def test_own_masks_swapped_are_told(maps, network: Network, strategy: str):
     """CLS's row, kept whole by all of them, is dropped whole: the message of the error says why."""
     scores = scores_for(strategy, network.name)
-    masks = make_masks(maps[network.name], 0.7, strategy, scores)
+    masks = make_masks(maps[network.name], 0.7, strategy, scores, prefix=1)
     with pytest.raises(UserError, match=r"keeps nothing in layer 0, head 0, row 0 .*look swapped"):
         check_masks(~masks, network)
     swapped = ~masks

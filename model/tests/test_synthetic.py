@@ -34,7 +34,7 @@ def test_maps(network):
 
 def test_heads_differ():
     """No two masks of a layer are nearly alike (layer 0 aside, where a head sees only itself)."""
-    masks = make_masks(synthetic_maps(DEIT_BASE).maps, 0.8)
+    masks = make_masks(synthetic_maps(DEIT_BASE).maps, 0.8, prefix=1)
     for layer in masks[1:, :, 1:, 1:]:
         heads = layer.reshape(len(layer), -1).astype(float)
         both = heads @ heads.T
@@ -58,9 +58,9 @@ def mean_reach(maps: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("sparsity", [0.5, 0.8])
 @pytest.mark.parametrize("heads", [3, 12])
 def test_statistics_of_the_measured_maps(measured: np.ndarray, sparsity: float, heads: int):
-    real = make_masks(measured, sparsity)
-    drawn = resample(measured, heads, seed=0)
-    masks = make_masks(drawn, sparsity)
+    real = make_masks(measured, sparsity, prefix=1)
+    drawn = resample(measured, heads, seed=0, prefix=1)
+    masks = make_masks(drawn, sparsity, prefix=1)
     by_layer = (1, 2, 3)
     np.testing.assert_allclose(masks.mean(axis=by_layer), real.mean(axis=by_layer), atol=0.002)
     beats, real_beats = row_beats(masks, 8), row_beats(real, 8)
@@ -75,7 +75,7 @@ def test_statistics_of_the_measured_maps(measured: np.ndarray, sparsity: float, 
 
 
 def test_symmetries_keep_distances():
-    orders = grid_symmetries(16)
+    orders = grid_symmetries(16, prefix=1)
     assert len({tuple(order) for order in orders}) == 8
     place = np.array([divmod(patch, 4) for patch in range(16)])
     distance = np.linalg.norm(place[:, None] - place[None], axis=-1)
@@ -84,7 +84,7 @@ def test_symmetries_keep_distances():
         turned = order[1:] - 1
         np.testing.assert_array_equal(distance[np.ix_(turned, turned)], distance)
     with pytest.raises(UserError, match="expected a square grid"):
-        grid_symmetries(15)
+        grid_symmetries(15, prefix=1)
 
 
 def softmax_of(q: np.ndarray, k: np.ndarray) -> np.ndarray:

@@ -10,12 +10,14 @@ Weights of timm's own source bring it along. That of a file is decided by the fi
 import warnings
 from pathlib import Path
 
-import timm
+import torch
 from huggingface_hub.utils import logging as hub_logging
 from timm.models.vision_transformer import VisionTransformer
 
+from model.changes import split_changes
 from model.network import Network
-from model.networks import ALL_NETWORKS, registered, timm_name
+from model.network_file import SUFFIXES
+from model.networks import ALL_NETWORKS, registered, timm_of
 from model.preprocessing import Preprocessing
 from model.weights.files import Checkpoint, Statement, read_weights
 from model.weights.fit import fitting
@@ -30,14 +32,15 @@ def stated_name(model: str, weights: Path | None, preprocessing: str | None) -> 
         UserError: a preprocessing that timm does not have, or that no file is given for.
     """
     if preprocessing is not None:
-        Preprocessing.named(preprocessing)
+        Preprocessing.stated(preprocessing)
         if weights is None:
             raise UserError(
                 "--preprocessing is that of a file: name it with --weights (timm's own weights "
                 "bring theirs along, --model chooses them by timm's name)"
             )
         return preprocessing
-    return None if model in ALL_NETWORKS else model
+    base, _ = split_changes(model, "network")
+    return None if base in ALL_NETWORKS or Path(base).suffix in SUFFIXES else base
 
 
 def load_model(
@@ -48,47 +51,28 @@ def load_model(
     Args:
         network: which network.
         weights: a file whose tensors must match one by one; see `model.weights.files`.
-        stated: timm's name of the weights. It decides on their preprocessing, and which ones are
-            downloaded if there is no file.
+        stated: what decides on the preprocessing of a file, see `Preprocessing.stated`.
 
     Raises:
         UserError: the download failed, the file is unreadable, a tensor does not fit or is not
             finite, or nothing tells the preprocessing.
     """
     if weights is None:
-        model = _pretrained(network, stated)
+        model = _pretrained(network)
     else:
-        model = timm.create_model(timm_name(network))
-        fill(model, network, weights, stated)
+        checkpoint = read_weights(weights, network)
+        model = timm_of(network).create()
+        tensors = timm_of(network).resized(model, checkpoint.tensors)
+        _check_fit(network, weights, expected=model.state_dict(), found=tensors)
+        model.load_state_dict(tensors)
+        _preprocessing(network, weights, checkpoint, stated).apply_to(model)
     return model.eval().requires_grad_(False)
 
 
-def fill(
-    model: VisionTransformer, network: Network, weights: Path, stated: str | None = None
-) -> None:
-    """Put the weights of a file and their preprocessing into a timm model of a network.
-
-    Raises:
-        UserError: as `load_model`.
-    """
-    checkpoint = read_weights(weights, network)
-    tensors = fitting(checkpoint, model, f"weights file {weights} does not fit {network.name}")
-    model.load_state_dict(tensors)
-    says = _preprocessing(network, weights, checkpoint, stated)
-    size = tuple(model.patch_embed.img_size)
-    if says.size not in (None, size):
-        made, expected = (" x ".join(map(str, each)) for each in (says.size, size))
-        raise UserError(
-            f"weights file {weights} does not fit {network.name}: {says.place} makes pictures of "
-            f"{made}, expected {expected}"
-        )
-    says.preprocessing.apply_to(model)
-
-
-def _pretrained(network: Network, stated: str | None) -> VisionTransformer:
+def _pretrained(network: Network) -> VisionTransformer:
     hub_logging.set_verbosity_error()
     try:
-        return timm.create_model(stated or timm_name(network), pretrained=True)
+        return timm_of(network).create(pretrained=True)
     except OSError as error:
         raise UserError(
             f"the pretrained weights of {network.name} could not be downloaded "
@@ -100,8 +84,11 @@ def _preprocessing(
     network: Network, path: Path, checkpoint: Checkpoint, stated: str | None
 ) -> Statement:
     says = checkpoint.says
+    of_network = timm_of(network).preprocessing
     if stated is not None:
-        says = (Statement(f"the command ({stated})", Preprocessing.named(stated)), *says)
+        says = (Statement(f"the command ({stated})", Preprocessing.stated(stated)), *says)
+    elif of_network is not None:
+        says = (Statement(f"the file of {network.name}", of_network), *says)
     if not says:
         return _only_one(network, path)
     first = says[0]
@@ -122,6 +109,11 @@ def _only_one(network: Network, path: Path) -> Statement:
     names: dict[Preprocessing, str] = {}
     for name, preprocessing in registered(network).items():
         names.setdefault(preprocessing, name)
+    if not names:
+        raise UserError(
+            f"weights file {path} does not say how its pictures are normalised: say it with "
+            "--preprocessing, as in mean=0.5+std=0.5 or by timm's name of alike weights"
+        )
     if len(names) > 1:
         choices = " or ".join(f"{name} ({each})" for each, name in names.items())
         raise UserError(

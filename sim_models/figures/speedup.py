@@ -2,7 +2,7 @@
 
 Data, a row a network and sparsity:
 
-    network, attention_maps     name; measured or synthetic
+    network, attention_maps     name; measured, synthetic or resampled
     sparsity                    of attention, a fraction
     sparse_cycles               of an image, from start to done
     pruned_cycles               the same with tokens pruned by the default schedule
@@ -29,7 +29,7 @@ def speedup_data(setting: Setting, progress: Progress) -> pd.DataFrame:
     """Evaluate the paper's grid."""
     rows = []
     for network in setting.networks:
-        source = "synthetic" if maps(network, setting.seed).synthetic else "measured"
+        source = maps(network, setting.seed).label
         for sparsity in SPARSITIES:
             sparse, pruned = (
                 workload(network, setting.seed, sparsity, *schedule).cycles(setting).total

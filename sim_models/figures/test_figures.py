@@ -172,7 +172,7 @@ def test_speedup_is_over_the_same_masks_alone():
     data = speedup_data(SETTING, ignore).set_index("sparsity")
     assert data.index.tolist() == [0.5, 0.6, 0.7, 0.8]
     maps = load_attention_maps("deit_tiny").maps
-    masks = make_masks(maps, 0.7)
+    masks = make_masks(maps, 0.7, prefix=1)
     live = assumed_live(DEIT_TINY, maps, masks, DEFAULT_SCHEDULE)
     sparse = network_cycles(SETTING.config, DEIT_TINY, masks=masks)
     pruned = network_cycles(

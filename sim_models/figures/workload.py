@@ -104,4 +104,6 @@ def maps(network: Network, seed: int) -> AttentionMaps:
 
 @lru_cache(maxsize=16)
 def _masks(network: Network, seed: int, sparsity: float) -> np.ndarray:
-    return make_masks(maps(network, seed).maps, sparsity, MASK_STRATEGY)
+    return make_masks(
+        maps(network, seed).maps, sparsity, MASK_STRATEGY, prefix=network.prefix_tokens
+    )

@@ -143,7 +143,7 @@ def test_every_plot_is_drawn(page, results):
 
 def test_tables_hold_the_cycles_of_the_model(page):
     maps = maps_of(DEIT_TINY).maps
-    masks = make_masks(maps, 0.8)
+    masks = make_masks(maps, 0.8, prefix=1)
     live = assumed_live(DEIT_TINY, maps, masks, DEFAULT_SCHEDULE)
     config = SETTING.config
     dense = network_cycles(config, DEIT_TINY).total

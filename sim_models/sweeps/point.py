@@ -109,10 +109,9 @@ def evaluate(point: Point) -> dict[str, Any]:
     busy = point.config.macs * np.array([cycles.total, cycles.attention.total])
     activity = network_activity(point.config, run.steps, cycles.counters)
     uses_maps = (point.masks is not None and point.masks.file is None) or point.pruned
-    synthetic = uses_maps and _maps(point.network, point.seed).synthetic
     return {
         "results": {
-            "attention_maps": ("synthetic" if synthetic else "measured") if uses_maps else None,
+            "attention_maps": _maps(point.network, point.seed).label if uses_maps else None,
             "kept_fraction": 1.0 if masks is None else round(float(1 - sparsity_of(masks)), 6),
             "tokens_left": layer_tokens[-1].leaving,
             "total_cycles": cycles.total,
@@ -149,7 +148,7 @@ def _maps(network: str, seed: int) -> AttentionMaps:
 def _masks(network: str, source: MaskSource, seed: int) -> np.ndarray:
     if source.file is None:
         maps, scores = _maps(network, seed).maps, scores_for(source.name, network)
-        return make_masks(maps, source.sparsity, source.name, scores)
+        return make_masks(maps, source.sparsity, source.name, scores, prefix=network.prefix_tokens)
     path = Path(source.file.path)
     masks = read_masks(path, get_network(network))
     if _digest(path) != source.file.sha256:

@@ -203,7 +203,9 @@ class SweepSpec(StrictModel):
         sources: list[MaskSource | None] = []
         for index, sparsity in enumerate(self.sparsities):
             with self._at(("sparsities", index)):
-                check_reach(sparsity, network.tokens, lambda: self._maps(network))
+                check_reach(
+                    sparsity, network.tokens, network.prefix_tokens, lambda: self._maps(network)
+                )
             for strategy in self.strategies:
                 made = MaskSource(name=strategy, sparsity=sparsity)
                 sources.append(None if sparsity == 0 else made)
