@@ -99,7 +99,6 @@ def measure_losses(
             layers: list[LayerTrace] = []
             logits = reference.forward(images, layers.append)
         _add(losses, "logits", found["logits"], logits)
-        prefix = integer.shape.prefix_tokens
         for layer, kept in zip(layers, keep, strict=True):
             (survivors,) = prune(layer.importance, kept, network.prefix_tokens, layer.live)
             _compare_layer(losses, layer, survivors, found, record)

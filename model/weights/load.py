@@ -8,9 +8,9 @@ Weights of timm's own source bring it along. That of a file is decided by the fi
 """
 
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
-import torch
 from huggingface_hub.utils import logging as hub_logging
 from timm.models.vision_transformer import VisionTransformer
 
@@ -60,13 +60,32 @@ def load_model(
     if weights is None:
         model = _pretrained(network)
     else:
-        checkpoint = read_weights(weights, network)
         model = timm_of(network).create()
-        tensors = timm_of(network).resized(model, checkpoint.tensors)
-        _check_fit(network, weights, expected=model.state_dict(), found=tensors)
-        model.load_state_dict(tensors)
-        _preprocessing(network, weights, checkpoint, stated).apply_to(model)
+        fill(model, network, weights, stated)
     return model.eval().requires_grad_(False)
+
+
+def fill(
+    model: VisionTransformer, network: Network, weights: Path, stated: str | None = None
+) -> None:
+    """Put the weights of a file and their preprocessing into a timm model of a network.
+
+    Raises:
+        UserError: as `load_model`.
+    """
+    made_by, checkpoint = timm_of(network), read_weights(weights, network)
+    checkpoint = replace(checkpoint, tensors=made_by.resized(model, checkpoint.tensors))
+    tensors = fitting(checkpoint, model, f"weights file {weights} does not fit {network.name}")
+    model.load_state_dict(tensors)
+    says = _preprocessing(network, weights, checkpoint, stated)
+    size = tuple(model.patch_embed.img_size)
+    if says.size not in (None, size) and "img_size" not in dict(made_by.changes):
+        made, expected = (" x ".join(map(str, each)) for each in (says.size, size))
+        raise UserError(
+            f"weights file {weights} does not fit {network.name}: {says.place} makes pictures of "
+            f"{made}, expected {expected}"
+        )
+    says.preprocessing.apply_to(model)
 
 
 def _pretrained(network: Network) -> VisionTransformer:
