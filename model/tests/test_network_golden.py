@@ -11,7 +11,7 @@ from torch import Tensor
 
 from cocotb_tests.harness.compare import assert_equal
 from model.integer.forward import forward, layer_norm, linear, patches_of, square_root, trace
-from model.integer.network import IntegerNetwork, Linear, Norm
+from model.integer.network import FORMAT_VERSION, IntegerNetwork, Linear, Norm
 from model.integer.random_network import random_network, random_patches
 from model.network import Network
 from model.networks import DEIT_TINY
@@ -212,7 +212,7 @@ def test_bad_files(tmp_path):
     random_network(TINY, 8).save(path)
     good = path.read_bytes()
     flipped = good[:-1] + bytes([good[-1] ^ 1])
-    other_version = good.replace(b'\\"version\\": 2', b'\\"version\\": 9')
+    other_version = good.replace(*(f'\\"version\\": {v}'.encode() for v in (FORMAT_VERSION, 9)))
     for data, message in (
         (b"not a network", "unreadable"),
         (good[:-3], "unreadable"),
