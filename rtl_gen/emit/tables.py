@@ -1,11 +1,11 @@
-"""Tables of docs/architecture.md that follow from the memory plan and the command table.
+"""Tables of docs/architecture.md that follow from memory plan, presets and command table.
 
 `python -m rtl_gen.emit.tables` prints them; a test holds the document to them.
 """
 
 from collections.abc import Iterable, Sequence
 
-from rtl_gen.config import DEFAULT
+from rtl_gen.config import DEFAULT, PRESETS
 from rtl_gen.control.commands import COMMANDS
 from rtl_gen.interfaces.memories import memory_plan
 
@@ -55,6 +55,16 @@ def command_table() -> str:
     return _markdown(["opcode", "command", "fields", "unit", "payload", "does"], rows)
 
 
+def preset_table() -> str:
+    """Every preset: its sizes, and the KB (1,024 bytes) of its memories."""
+    sizes = ("lanes", "width", "bus_bytes", "max_tokens", "max_heads", "max_dim")
+    rows = []
+    for name, config in PRESETS.items():
+        built = sum(memory.total_bits for memory in memory_plan(config).values()) / 8192
+        rows.append([name, *(f"{getattr(config, size):,}" for size in sizes), f"{built:,.0f}"])
+    return _markdown(["preset", *(f"`{size}`" for size in sizes), "KB on chip"], rows)
+
+
 def _markdown(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [heads, ["---"] * len(heads), *rows]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
@@ -62,4 +72,5 @@ def _markdown(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 if __name__ == "__main__":
     print(memory_table())
+    print(preset_table())
     print(command_table())
