@@ -1,16 +1,16 @@
 """Bench of `System`: an image into memory, start, wait for the interrupt, read counters and
 results; the same for each further image, without a reset.
 
-Parameters: `config`; `images` and `memory`, paths of .npy files (memory before each start, and what
-each run's program stored, a row a run); `memory_bytes`; `latency`, `rate`, `stall` of the memory;
-`limit_cycles` of a run.
+Parameters: `config`; `images` and `memory`, paths of files (bytes of memory before each start and
+behind each end, run after run), `image_bytes` and `memory_bytes`, how many these are of each run;
+`latency`, `rate`, `stall` of the memory; `limit_cycles` of a run.
 Reports `runs`: of each counters, error code, and wall seconds between start and interrupt.
 """
 
 import time
+from pathlib import Path
 
 import cocotb
-import numpy as np
 from cocotb.triggers import RisingEdge, with_timeout
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiResp
 
@@ -87,18 +87,19 @@ class Host:
 async def images_run(dut):
     given = parameters()
     config = AcceleratorConfig(**given["config"])
-    images = np.load(given["images"])
-    await start(dut, limit_cycles=2 * len(images) * given["limit_cycles"])
+    images, sizes = Path(given["images"]).read_bytes(), given["image_bytes"]
+    await start(dut, limit_cycles=2 * len(sizes) * given["limit_cycles"])
     memory = MemoryAccess(dut, "memory", config)
     memory.configure(latency=given["latency"], rate=given["rate"], stall=given["stall"])
     host = Host(dut)
-    size = images.shape[1]
-    runs, stored = [], np.zeros((len(images), given["memory_bytes"] - size), np.uint8)
-    for image, results in zip(images, stored, strict=True):
-        await memory.write(0, image.tobytes())
-        begin = time.monotonic()
+    runs, begin, left = [], 0, bytearray()
+    for size, memory_bytes in zip(sizes, given["memory_bytes"], strict=True):
+        image = images[begin : begin + size]
+        begin += size
+        await memory.write(0, image)
+        started = time.monotonic()
         await host.run(given["program_address"], given["limit_cycles"])
-        wall_seconds = time.monotonic() - begin
+        wall_seconds = time.monotonic() - started
         await host.quiet()
         runs.append(
             {
@@ -107,8 +108,9 @@ async def images_run(dut):
                 "counters": await host.counters(),
             }
         )
-        if len(results):
-            results[:] = np.frombuffer(await memory.read(size, len(results)), np.uint8)
+        left += image
+        if memory_bytes > size:
+            left += await memory.read(size, memory_bytes - size)
         await host.control("clear")
-    np.save(given["memory"], stored)
+    Path(given["memory"]).write_bytes(left)
     report(runs=runs)

@@ -1,6 +1,7 @@
 """Runs memory images on the accelerator in simulation."""
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -73,10 +74,26 @@ def run_images(
     program_address: int = 0,
 ) -> list[RtlRun]:
     """Run an image several times in one simulation, with the bytes `data` (runs, bytes)."""
-    size = max(LEAST_MEMORY[config.width], 1 << (image.memory_bytes - 1).bit_length())
+    run = {"simulator": simulator, "memory": memory, "seed": seed}
+    programs = [(image, each) for each in data]
+    return run_programs(config, programs, program_address=program_address, **run)
+
+
+def run_programs(
+    config: AcceleratorConfig,
+    programs: Sequence[tuple[Image, np.ndarray]],
+    *,
+    simulator: str,
+    memory: MemoryModel = DEFAULT_MEMORY,
+    seed: int = 1,
+    program_address: int = 0,
+) -> list[RtlRun]:
+    """Run images one behind the other in one simulation, each with its bytes."""
+    most_bytes = max(image.memory_bytes for image, _ in programs)
+    size = max(LEAST_MEMORY[config.width], 1 << (most_bytes - 1).bit_length())
     with tempfile.TemporaryDirectory() as folder:
-        before, after = Path(folder, "before.npy"), Path(folder, "after.npy")
-        np.save(before, data)
+        before, after = Path(folder, "before"), Path(folder, "after")
+        before.write_bytes(b"".join(data.tobytes() for _, data in programs))
         result = simulate(
             system_verilog(config, size // config.bus_bytes),
             simulator=simulator,
@@ -86,7 +103,8 @@ def run_images(
                 "config": config.as_dict(),
                 "images": str(before),
                 "memory": str(after),
-                "memory_bytes": image.memory_bytes,
+                "image_bytes": [len(data) for _, data in programs],
+                "memory_bytes": [image.memory_bytes for image, _ in programs],
                 "program_address": program_address,
                 "latency": memory.latency,
                 "rate": memory.rate,
@@ -95,13 +113,14 @@ def run_images(
             },
             seed=seed,
         )
-        stored = np.load(after)
+        memories = np.fromfile(after, np.uint8)
+    ends = np.cumsum([image.memory_bytes for image, _ in programs])
     return [
         RtlRun(
-            memory=np.concatenate([before, after]),
+            memory=left,
             counters=run["counters"],
             error=ErrorCode(run["error"]),
             wall_seconds=run["wall_seconds"],
         )
-        for run, before, after in zip(result.values["runs"], data, stored, strict=True)
+        for run, left in zip(result.values["runs"], np.split(memories, ends[:-1]), strict=True)
     ]
