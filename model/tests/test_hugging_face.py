@@ -15,7 +15,7 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from model.images import evaluation_transform
-from model.networks import DEIT_TINY, VIT_DIGITS
+from model.networks import DEIT_TINY, VIT_DIGITS, get_network
 from model.preprocessing import Preprocessing
 from model.tests import hugging_face_vit as theirs
 from model.weights.beside import of_processor
@@ -146,6 +146,31 @@ def test_configurations(folder: Path, changes: dict[str, Any], said: str | None)
         return
     with pytest.raises(UserError, match=f"not fit vit_digits: config.json beside it says {said}$"):
         load_model(VIT_DIGITS, folder)
+
+
+@torch.inference_mode()
+def test_small_tokens(tmp_path: Path, images: Tensor):
+    """transformers adds less to a variance than timm, which shows where variances are small."""
+    state = theirs.random_state(VIT_DIGITS, "vit.", ("classifier",))
+    for name in state:
+        if "embeddings" in name or "encoder" in name:
+            state[name] = state[name] * 0.03
+    save_file(state, tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text(json.dumps(CONFIG | {"layer_norm_eps": 1e-12}))
+    tokens = theirs.tokens(state, images, VIT_DIGITS, "vit.", five=False)
+    expected = theirs.logits(state, tokens[:, 0], "classifier")
+    found = load_model(VIT_DIGITS, tmp_path)(images)
+    assert torch.allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_resized_networks(folder: Path):
+    """Size and crop are those of the network that was asked for, whatever the files beside say."""
+    (folder / "preprocessor_config.json").write_text(json.dumps(PROCESSOR))
+    network = get_network("vit_digits+img_size=56")
+    model = load_model(network, folder)
+    assert evaluation_transform(model)(picture()).shape == (3, 56, 56)
+    with pytest.raises(UserError, match="num_attention_heads = 3, expected 6"):
+        load_model(get_network("vit_digits+img_size=56+num_heads=6"), folder)
 
 
 def picture() -> Image.Image:

@@ -21,6 +21,9 @@ from model.preprocessing import WHITE, Preprocessing
 
 CONFIG, PROCESSOR = "config.json", "preprocessor_config.json"
 
+_MODEL_TYPES = ("vit", "deit")
+"""Of config.json, where it describes a plain Vision Transformer."""
+
 _RESAMPLING = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")
 """By Pillow's numbers."""
 
@@ -131,12 +134,21 @@ def _crop_pct(crop: int, side: int) -> float:
     return part
 
 
-def contradiction(config: Mapping[str, Any], model: VisionTransformer) -> str | None:
+def norm_epsilon(config: Mapping[str, Any]) -> float | None:
+    """What transformers' LayerNorms add to the variance, or None; timm's add 1e-6."""
+    found = config.get("layer_norm_eps") if config.get("model_type") in _MODEL_TYPES else None
+    return found if isinstance(found, float) and 0 < found < 1 else None
+
+
+def contradiction(
+    config: Mapping[str, Any], model: VisionTransformer, *, resized: bool
+) -> str | None:
     """What a config.json of transformers says of a network that a timm model is not, or None.
 
-    Heads and activation leave no trace in the shapes of tensors.
+    Heads and activation leave no trace in the shapes of tensors. The size of pictures counts unless
+    the model was resized.
     """
-    if config.get("model_type") not in ("vit", "deit"):
+    if config.get("model_type") not in _MODEL_TYPES:
         return None
     block = model.blocks[0]
     for name, expected in (
@@ -145,7 +157,7 @@ def contradiction(config: Mapping[str, Any], model: VisionTransformer) -> str | 
         ("num_attention_heads", block.attn.num_heads),
         ("intermediate_size", block.mlp.fc1.out_features),
         ("patch_size", model.patch_embed.patch_size),
-        ("image_size", model.patch_embed.img_size),
+        *(() if resized else (("image_size", model.patch_embed.img_size),)),
     ):
         found = config.get(name, expected)
         pair = tuple(found) if isinstance(found, list) else found

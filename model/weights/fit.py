@@ -19,19 +19,22 @@ _KINDS = (
 """Tensors that tell a network of another kind."""
 
 
-def fitting(checkpoint: Checkpoint, model: VisionTransformer, problem: str) -> Tensors:
+def fitting(
+    checkpoint: Checkpoint, model: VisionTransformer, problem: str, *, resized: bool = False
+) -> Tensors:
     """The tensors of a model: one for each of its own, of the same shape.
 
     A classifier is left out where a model gives features.
 
     Args:
         problem: how the message of an error begins.
+        resized: whether the model is for pictures of another size than the weights were.
 
     Raises:
         UserError: a tensor is missing, of another shape or has no place, or config.json beside the
             file describes another network.
     """
-    contradicted = contradiction(checkpoint.config, model)
+    contradicted = contradiction(checkpoint.config, model, resized=resized)
     if contradicted is not None:
         raise UserError(f"{problem}: {CONFIG} beside it says {contradicted}")
     expected, found = model.state_dict(), checkpoint.tensors

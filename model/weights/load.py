@@ -13,12 +13,14 @@ from pathlib import Path
 
 from huggingface_hub.utils import logging as hub_logging
 from timm.models.vision_transformer import VisionTransformer
+from torch import nn
 
 from model.changes import split_changes
 from model.network import Network
 from model.network_file import SUFFIXES
 from model.networks import ALL_NETWORKS, registered, timm_of
 from model.preprocessing import Preprocessing
+from model.weights.beside import norm_epsilon
 from model.weights.files import Checkpoint, Statement, read_weights
 from model.weights.fit import fitting
 from model.weights.storage import first_line
@@ -74,17 +76,20 @@ def fill(
         UserError: as `load_model`.
     """
     made_by, checkpoint = timm_of(network), read_weights(weights, network)
+    resized = "img_size" in dict(made_by.changes)
     checkpoint = replace(checkpoint, tensors=made_by.resized(model, checkpoint.tensors))
-    tensors = fitting(checkpoint, model, f"weights file {weights} does not fit {network.name}")
+    problem = f"weights file {weights} does not fit {network.name}"
+    tensors = fitting(checkpoint, model, problem, resized=resized)
     model.load_state_dict(tensors)
+    epsilon = norm_epsilon(checkpoint.config)
+    for module in model.modules():
+        if epsilon is not None and isinstance(module, nn.LayerNorm):
+            module.eps = epsilon
     says = _preprocessing(network, weights, checkpoint, stated)
     size = tuple(model.patch_embed.img_size)
-    if says.size not in (None, size) and "img_size" not in dict(made_by.changes):
+    if says.size not in (None, size) and not resized:
         made, expected = (" x ".join(map(str, each)) for each in (says.size, size))
-        raise UserError(
-            f"weights file {weights} does not fit {network.name}: {says.place} makes pictures of "
-            f"{made}, expected {expected}"
-        )
+        raise UserError(f"{problem}: {says.place} makes pictures of {made}, expected {expected}")
     says.preprocessing.apply_to(model)
 
 
