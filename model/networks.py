@@ -127,9 +127,14 @@ def get_network(name: str) -> Network:
     for network in ALL_NETWORKS.values():
         if name in (network.name, timm_name(network)):
             return network
-    if Path(name).suffix in SUFFIXES:
+    if is_file(name):
         return Network.of(read_network_file(Path(name)), Path(name).stem)
     return _of_name(name)
+
+
+def is_file(name: str) -> bool:
+    """Whether a network's name is that of a file."""
+    return Path(name).suffix in SUFFIXES
 
 
 @cache

@@ -48,7 +48,14 @@ _WHOLE_NETWORK = _MASKS | variables(
     SEED="0",
     OUT="folder",
 )
-_FIGURES = variables(CONFIG="default", MODEL="deit_tiny", LATENCY="100", RATE="64", SEED="0")
+_FIGURES = variables(
+    CONFIG="default",
+    MODEL="deit_tiny",
+    COMPARE=Values(example="deit_small deit_base"),
+    LATENCY="100",
+    RATE="64",
+    SEED="0",
+)
 
 TARGETS: dict[str, Target] = {
     "demo": Target(

@@ -54,7 +54,7 @@ def test_grid_is_the_product_of_all_lists(tmp_path):
     sources = {DEIT_TINY.name: 1 + 2 + 1, DEIT_SMALL.name: 1 + 2}
     machines, memories, seeds, schedules = 2 * 2, 2, 2, 1 + 1 + 4
     for name, count in sources.items():
-        of_network = [p for p in points if p.network == name]
+        of_network = [p for p in points if p.network.name == name]
         assert len(of_network) == count * machines * memories * seeds * schedules
     assert {p.config.frequency_mhz for p in points} == {250}
     assert {(p.memory.latency, p.memory.rate) for p in points} == {(50, 16), (100, 16)}
@@ -102,7 +102,10 @@ def test_listed_tokens(tmp_path):
         ("seeds: 1\n7: 0.5", "line 2: unknown key 7: expected one of networks"),
         ("seeds: 1\nmemory:\n  latncy: 3", "line 3: memory: unknown key 'latncy': did you mean 'l"),
         ("overrides: {lane: 4}", "unknown key 'lane': did you mean 'lanes'?"),
-        ("networks:\n- deit_tiny\n- deit_tony", "line 3: networks.1: unknown network 'deit_tony'"),
+        (
+            "networks:\n- deit_tiny\n- deit_tony",
+            "line 3: networks.1: unknown model 'deit_tony': did you mean",
+        ),
         (
             "strategies: vitcods",
             f"did you mean 'vitcod'? expected one of {', '.join(STRATEGY_NAMES)}",
@@ -175,4 +178,8 @@ def test_file_that_cannot_be_read(tmp_path):
 def test_examples_are_grids():
     examples = sorted((Path(spec.__file__).parent / "examples").glob("*.yaml"))
     sizes = {path.stem: len(read_model(path, SweepSpec).points(path.parent)) for path in examples}
-    assert sizes == {"array_and_memory": 2 * 2 * 2 * 3 * 3, "masks_and_schedules": 9 * 11 * 3}
+    assert sizes == {
+        "array_and_memory": 2 * 2 * 2 * 3 * 3,
+        "masks_and_schedules": 9 * 11 * 3,
+        "networks_of_384_pixels": 3 * 5 * 2,
+    }

@@ -11,6 +11,7 @@ from model.yaml_file import read_model
 from rtl_gen.cli import LARGEST_SEED
 from rtl_gen.errors import UserError
 from sim_models.sweeps.energy import DEFAULT_TABLE, energy_table
+from sim_models.sweeps.point import evaluate
 from sim_models.sweeps.spec import POINTS_LIMIT, SweepSpec
 
 VALID = """\
@@ -223,7 +224,43 @@ def test_size_is_that_of_the_grid(folder: Path):
 def test_names_of_networks(tmp_path: Path, name: str):
     """Results carry the project's own name; a network stands in the grid once."""
     found = points(tmp_path, f"networks: [{name}, deit_tiny]")
-    assert [point.network for point in found] == ["deit_tiny"]
+    assert [point.network.name for point in found] == ["deit_tiny"]
+
+
+def test_any_network(tmp_path: Path):
+    """By timm's name with changes, or in a file beside the spec."""
+    (tmp_path / "mine.yaml").write_text("embed_dim: 32\nnum_heads: 2\ndepth: 3\nimg_size: 64\n")
+    write_masks(tmp_path / "half.npy", np.random.default_rng(0).random((3, 2, 17, 17)) < 0.9)
+    changed = "vit_tiny_patch16_224+img_size=64x96+depth=2"
+    found = points(
+        tmp_path,
+        f"networks: [mine.yaml, {changed}]\nsparsities: 0.5\nmask_files: {{mine.yaml: half.npy}}",
+    )
+    assert {point.network.name for point in found} == {
+        "mine",
+        "vit_tiny_patch16_224+depth=2+img_size=64x96",
+    }
+    assert [point.masks.name for point in found] == ["vitcod", "half.npy", "vitcod"]
+    results = [evaluate(point)["results"] for point in found]
+    assert [row["attention_maps"] for row in results] == ["resampled", None, "resampled"]
+    assert [row["tokens_left"] for row in results] == [17, 17, 25]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("networks: [deit_tiny, no.yaml]", "line 1: networks.1: cannot read .*no.yaml"),
+        (
+            "networks:\n- deit_tiny\n- swin_tiny_patch4_window7_224",
+            "line 3: networks.1: .* windows",
+        ),
+        ("networks:\n- deit_tiny+deepth=3", "line 2: networks.0: .*unknown key 'deepth'"),
+        ("networks: vit_tiny_patch16_384", "needs max_tokens = 577"),
+    ],
+)
+def test_networks_that_cannot_be(tmp_path: Path, text: str, message: str):
+    with pytest.raises(UserError, match=message):
+        points(tmp_path, text)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be"])

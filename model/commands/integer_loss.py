@@ -10,6 +10,7 @@ from rich.table import Table
 from model.commands.options import (
     Batch,
     Data,
+    FileModelName,
     InsteadMasks,
     PreprocessingName,
     ScheduleName,
@@ -18,6 +19,7 @@ from model.commands.options import (
     Weights,
     console,
     masks_of,
+    network_of_file,
     progress_over,
     report_unreadable,
 )
@@ -26,7 +28,6 @@ from model.integer.accuracy import kept_after_attention
 from model.integer.loss import Losses, measure_losses
 from model.integer.network import IntegerNetwork
 from model.masks import check_choice
-from model.networks import get_network
 from model.preprocessing import Preprocessing
 from model.reference import FloatReference
 from model.schedule_file import DEFAULT_NAME, schedule_of
@@ -40,6 +41,7 @@ app = typer.Typer()
 def integer_loss(
     file: Annotated[Path, typer.Argument(help="Integer network written by calibrate.")],
     *,
+    model: FileModelName = None,
     weights: Weights = None,
     preprocessing: PreprocessingName = None,
     data: Data,
@@ -56,14 +58,16 @@ def integer_loss(
 ) -> None:
     """SQNR and cosine of every layer's int8 tensors against float: dense, sparse and pruned."""
     integer = IntegerNetwork.load(file)
-    network = get_network(integer.shape.name)
+    network = network_of_file(integer, model)
     pruning = schedule_of(schedule, network)
     kept_after_attention(pruning, network)
     check_choice(sparsity, strategy)
     folder = ImageFolder(data, limit, labelled=False)
     check_writable(out)
     masks = masks_of(network, sparsity, strategy, scores, mask_file)
-    loaded = load_model(network, weights, stated_name(network.name, weights, preprocessing))
+    loaded = load_model(
+        network, weights, stated_name(model or network.name, weights, preprocessing)
+    )
     runs = {
         "dense": FloatReference(network=network, model=loaded),
         "sparse": FloatReference(network=network, model=loaded, masks=masks),

@@ -11,6 +11,7 @@ from model.calibrate import calibrate
 from model.commands.options import (
     Batch,
     Data,
+    FileModelName,
     InsteadMasks,
     LabelFile,
     LabelledData,
@@ -27,6 +28,7 @@ from model.commands.options import (
     Strategy,
     Weights,
     file_sha256,
+    network_of_file,
     progress_over,
     reference_of,
     report_unreadable,
@@ -143,6 +145,7 @@ def calibrated_file(
 def integer_accuracy(
     file: Annotated[Path, typer.Argument(help="Integer network written by calibrate.")],
     *,
+    model: FileModelName = None,
     weights: Weights = None,
     preprocessing: PreprocessingName = None,
     data: LabelledData,
@@ -155,8 +158,8 @@ def integer_accuracy(
     """Top-1 accuracy in integers beside that of the float network, on the same images."""
     integer = IntegerNetwork.load(file)
     folder = ImageFolder(data, limit, labels=labels)
-    network = get_network(integer.shape.name)
-    stated = stated_name(network.name, weights, preprocessing)
+    network = network_of_file(integer, model)
+    stated = stated_name(model or network.name, weights, preprocessing)
     reference = reference_of(network, weights, stated, mask_file, schedule)
     kept_after_attention(reference.schedule, reference.network)
     with progress_over(len(folder)) as advance:

@@ -14,18 +14,25 @@ from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainin
 
 from model.accuracy.calibration import maps_for
 from model.entry_scores import scores_for
+from model.integer.network import IntegerNetwork
 from model.masks import STRATEGY_NAMES, check_choice, make_masks
 from model.network import Network
-from model.networks import ALL_NETWORKS
+from model.networks import NAMES_MEAN, get_network
 from model.picture_files import examples
 from model.reference import FloatReference
 from model.schedule_file import NAMED, schedule_of
 from model.vitcod_io import read_masks
 from model.weights.load import load_model
 from rtl_gen.cli import LARGEST_SEED
-from rtl_gen.errors import InputWarning
+from rtl_gen.errors import InputWarning, UserError
 
-ModelName = Annotated[str, typer.Option("--model", help=f"One of {', '.join(ALL_NETWORKS)}.")]
+_MODEL_HELP = f"{NAMES_MEAN[0].upper()}{NAMES_MEAN[1:]}."
+ModelName = Annotated[str, typer.Option("--model", help=_MODEL_HELP)]
+FileModelName = Annotated[
+    str | None,
+    typer.Option("--model", help=f"{_MODEL_HELP} Default: what the file is named after."),
+]
+"""Of a file of integers, which knows a network's shape but not how timm makes it."""
 Weights = Annotated[
     Path | None,
     typer.Option(help="safetensors or torch state dict; default: timm's pretrained, by internet."),
@@ -34,8 +41,9 @@ PreprocessingName = Annotated[
     str | None,
     typer.Option(
         "--preprocessing",
-        help="timm model whose normalisation and crop the file of --weights was trained with, such "
-        "as vit_tiny_patch16_224; default: what --model, in timm's words, or the file says.",
+        help="How pictures are normalised and cropped for the file of --weights: a timm name, such "
+        "as vit_tiny_patch16_224, with or without changes (+crop_pct=1.0), or mean=0.5+std=0.5 and "
+        "others; default: what --model, in timm's words, or the file says.",
     ),
 ]
 Data = Annotated[Path, typer.Option(help="Folder of images, in folders of any name or none.")]
@@ -102,6 +110,21 @@ def reference_of(
     kept = None if mask_file is None else read_masks(mask_file, network)
     model = load_model(network, weights, stated)
     return FloatReference(network=network, model=model, masks=kept, schedule=pruning)
+
+
+def network_of_file(integer: IntegerNetwork, model: str | None) -> Network:
+    """The network of a file of integers, with what timm needs to make it.
+
+    Raises:
+        UserError: another network than the file's.
+    """
+    network = get_network(model or integer.shape.name)
+    if network != integer.shape:
+        raise UserError(
+            f"the file holds a {integer.shape.name}: expected a {network.name}, or the name of its "
+            "network with --model"
+        )
+    return network
 
 
 def masks_of(

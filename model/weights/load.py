@@ -17,8 +17,7 @@ from torch import nn
 
 from model.changes import split_changes
 from model.network import Network
-from model.network_file import SUFFIXES
-from model.networks import ALL_NETWORKS, registered, timm_of
+from model.networks import ALL_NETWORKS, is_file, registered, timm_of
 from model.preprocessing import Preprocessing
 from model.weights.beside import norm_epsilon
 from model.weights.files import Checkpoint, Statement, read_weights
@@ -42,7 +41,7 @@ def stated_name(model: str, weights: Path | None, preprocessing: str | None) -> 
             )
         return preprocessing
     base, _ = split_changes(model, "network")
-    return None if base in ALL_NETWORKS or Path(base).suffix in SUFFIXES else base
+    return None if base in ALL_NETWORKS or is_file(base) else base
 
 
 def load_model(

@@ -2,7 +2,8 @@
 
 Data, a row a network, variant and operation:
 
-    network, variant, operation     operation: a key of style.OPERATIONS
+    network, attention_maps         name; measured, synthetic or resampled
+    variant, operation              operation: a key of style.OPERATIONS
     flops, flops_share              two for each multiply-accumulate of a matrix product (macs.py)
     cycles, cycles_share            in which the operation's unit is busy; they add up to start to
                                     done
@@ -17,7 +18,7 @@ from matplotlib.figure import Figure
 from model.plot_style import WHITE, new_figure, style, text_on
 from sim_models.figures.operations import OPERATIONS, operation_legend
 from sim_models.figures.tables import Column, TextTable, text_table
-from sim_models.figures.workload import Progress, Setting, variants
+from sim_models.figures.workload import Progress, Setting, maps, variants
 from sim_models.macs import FLOPS_PER_MAC
 
 TITLE = "FLOPs and latency by operation"
@@ -33,6 +34,7 @@ def breakdown_data(setting: Setting, progress: Progress) -> pd.DataFrame:
     """Evaluate every network, dense and with everything."""
     frames = []
     for network in setting.networks:
+        source = maps(network, setting.seed).label
         for variant, work in variants(network, setting.seed).items():
             cycles = pd.Series(work.cycles(setting).operations())
             macs = pd.Series(work.macs()).reindex(cycles.index, fill_value=0)
@@ -40,6 +42,7 @@ def breakdown_data(setting: Setting, progress: Progress) -> pd.DataFrame:
             frame = pd.DataFrame(
                 {
                     "network": network.name,
+                    "attention_maps": source,
                     "variant": variant,
                     "operation": cycles.index,
                     "flops": flops.to_numpy(),
@@ -90,7 +93,8 @@ def _draw_variant(axes: Axes, data: pd.DataFrame, whole: pd.DataFrame) -> None:
         for offset, (share, name) in enumerate(SHARES.items()):
             place = 2.5 * index + offset
             places.append(place)
-            names.append(f"{network}  {name}")
+            whose = f"{group['attention_maps'].iloc[0]} attention maps" if offset else network
+            names.append(f"{whose}  {name}")
             left = 0.0
             for operation, look in OPERATIONS.items():
                 percent = 100 * parts.loc[operation, share]

@@ -11,6 +11,7 @@ from rtl_gen.errors import UserError
 from rtl_gen.files import check_writable
 from sim_models.figures.catalogue import FIGURES, write_figure
 from sim_models.figures.options import (
+    CompareOption,
     ConfigOption,
     LatencyOption,
     ModelOption,
@@ -32,6 +33,7 @@ def figures(
     *,
     config: ConfigOption = "default",
     model: ModelOption = DEIT_TINY.name,
+    compare: CompareOption = (),
     latency: LatencyOption = DEFAULT_MEMORY.latency,
     rate: RateOption = DEFAULT_MEMORY.rate,
     seed: SeedOption = 0,
@@ -39,7 +41,7 @@ def figures(
 ) -> None:
     """Figures of FLOPs, cycles and speed-up (PNG, SVG, CSV)."""
     chosen = _chosen(names or [ALL])
-    setting = make_setting(config, model, latency, rate, seed)
+    setting = make_setting(config, model, latency, rate, seed, compare)
     check_writable(out / f"{chosen[0]}.csv")
     results = evaluate(setting, chosen)
     console = Console()

@@ -1,6 +1,6 @@
 """What the commands of figures and of the report share."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Annotated
 
 import pandas as pd
@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress
 
 from model.fit import check_fit
-from model.networks import NETWORKS, get_network
+from model.networks import NAMES_MEAN, NETWORKS, get_network
 from rtl_gen.cli import LARGEST_SEED
 from rtl_gen.config import PRESETS, get_config
 from sim_models.figures.catalogue import FIGURES
@@ -17,8 +17,14 @@ from sim_models.figures.workload import Setting
 from sim_models.memory import MemoryTiming
 
 ConfigOption = Annotated[str, typer.Option(help=f"One of {', '.join(PRESETS)}.")]
-ModelOption = Annotated[
-    str, typer.Option(help=f"Shown in timeline and pareto: one of {', '.join(NETWORKS)}.")
+ModelOption = Annotated[str, typer.Option(help=f"Shown in timeline and pareto: {NAMES_MEAN}.")]
+CompareOption = Annotated[
+    list[str],
+    typer.Option(
+        "--compare",
+        help="Network that breakdown and speedup compare, repeatable; default: "
+        f"{', '.join(NETWORKS)} for one of them, else the model alone.",
+    ),
 ]
 LatencyOption = Annotated[
     int, typer.Option(help="Memory's cycles from an address to its first beat.")
@@ -33,18 +39,30 @@ SeedOption = Annotated[
 _messages = Console(stderr=True)
 
 
-def make_setting(config: str, model: str, latency: int, rate: int | None, seed: int) -> Setting:
+def make_setting(
+    config: str,
+    model: str,
+    latency: int,
+    rate: int | None,
+    seed: int,
+    compare: Sequence[str] = (),
+) -> Setting:
     """The options as one object.
 
     Raises:
         UserError: an unknown preset or model, a memory that cannot be, or a preset too small for
             the networks.
     """
+    network = get_network(model)
+    compared = [get_network(name) for name in compare]
+    if not compared:
+        compared = list(NETWORKS.values()) if network.name in NETWORKS else [network]
     setting = Setting(
         config=get_config(config),
         memory=MemoryTiming(latency, rate),
         seed=seed,
-        network=get_network(model),
+        networks=tuple(compared),
+        network=network,
     )
     setting.memory.bytes_a_cycle(setting.config)
     for network in (*setting.networks, setting.network):

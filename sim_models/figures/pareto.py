@@ -2,7 +2,7 @@
 
 Data, a row a point of one network:
 
-    network
+    network, attention_maps     name; measured, synthetic or resampled
     sparsity            of attention, a fraction; 0 is dense
     final_ratio         tokens dropped by the last layer / patches; the schedule starts at 0.1 and
                         rises exponentially; 0 is no pruning
@@ -37,6 +37,7 @@ POINTS = len(GRID_SPARSITIES) * len(FINAL_RATIOS)
 def pareto_data(setting: Setting, progress: Progress) -> pd.DataFrame:
     """Evaluate the grid for the setting's network."""
     network = setting.network
+    averaged = maps(network, setting.seed)
     rows = []
     for sparsity in GRID_SPARSITIES:
         for ratio in FINAL_RATIOS:
@@ -49,10 +50,11 @@ def pareto_data(setting: Setting, progress: Progress) -> pd.DataFrame:
             rows.append(
                 {
                     "network": network.name,
+                    "attention_maps": averaged.label,
                     "sparsity": sparsity,
                     "final_ratio": ratio,
                     "keep_ratio": float(np.mean(projected)) / network.tokens,
-                    "attention_kept": attention_kept(work, maps(network, setting.seed).maps),
+                    "attention_kept": attention_kept(work, averaged.maps),
                     "cycles": cycles,
                     "milliseconds": cycles / setting.config.frequency_mhz / 1000,
                 }
@@ -101,8 +103,12 @@ def draw_pareto(data: pd.DataFrame) -> Figure:
     by_kept.legend(title="colours as on the left", handles=by_kept.lines[-1:], **below)
     for axes in (by_keep, by_sparsity, by_kept):
         axes.grid()
-    figure.suptitle(f"{data['network'].iloc[0]}, masks x pruning schedules", fontsize=11)
+    figure.suptitle(f"{_subject(data)}, masks x pruning schedules", fontsize=11)
     return figure
+
+
+def _subject(data: pd.DataFrame) -> str:
+    return f"{data['network'].iloc[0]} ({data['attention_maps'].iloc[0]} attention maps)"
 
 
 def _lines(axes: Axes, data: pd.DataFrame, across: str, series: str, line: str = "-") -> None:
@@ -124,7 +130,7 @@ def pareto_table(data: pd.DataFrame) -> TextTable:
     marks = data["front"].map({True: "yes", False: ""})
     return text_table(
         "pareto",
-        f"{data['network'].iloc[0]}: cycles by mask and schedule",
+        f"{_subject(data)}: cycles by mask and schedule",
         data.assign(front=marks),
         [
             Column("sparsity", "sparsity", "{:.0%}"),

@@ -2,8 +2,9 @@
 
 Data, a row a segment; those of a variant follow each other without gap or overlap:
 
-    network, variant        variant: dense, or sparse and pruned
-    stage                   input, layer 0 to layer 11, output
+    network, attention_maps name; measured, synthetic or resampled
+    variant                 dense, or sparse and pruned
+    stage                   input, layers from layer 0 on, output
     tokens                  live in the attention of the layer; empty for input and output
     operation               a key of style.OPERATIONS; "between": no unit but the loader is busy
     start, end              first cycle of the segment and first behind it
@@ -19,7 +20,7 @@ from model.integer.steps import TRANSFER
 from model.plot_style import new_figure, style
 from sim_models.figures.operations import OPERATIONS, operation_legend
 from sim_models.figures.tables import Column, TextTable, text_table
-from sim_models.figures.workload import Progress, Setting, Workload, variants
+from sim_models.figures.workload import Progress, Setting, Workload, maps, variants
 
 TITLE = "Where the cycles of one image go"
 INPUT, OUTPUT = "input", "output"
@@ -27,9 +28,10 @@ INPUT, OUTPUT = "input", "output"
 
 def timeline_data(setting: Setting, progress: Progress) -> pd.DataFrame:
     """Run the setting's network, dense and with everything."""
+    source = maps(setting.network, setting.seed).label
     rows = []
     for variant, work in variants(setting.network, setting.seed).items():
-        names = {"network": setting.network.name, "variant": variant}
+        names = {"network": setting.network.name, "attention_maps": source, "variant": variant}
         rows += [{**names, **segment} for segment in _segments(work, setting)]
         progress(1)
     return pd.DataFrame(rows).astype({"tokens": "Int64"})
@@ -65,7 +67,7 @@ def by_stage(data: pd.DataFrame) -> pd.DataFrame:
 @style()
 def draw_timeline(data: pd.DataFrame) -> Figure:
     """Above: the whole run of every variant on one axis; below: its stages from their own start."""
-    network = data["network"].iloc[0]
+    network, source = (data[name].iloc[0] for name in ("network", "attention_maps"))
     chosen = list(dict.fromkeys(data["variant"]))
     figure = new_figure(11, 7.2)
     grid = figure.add_gridspec(2, len(chosen), height_ratios=(1, 4))
@@ -76,7 +78,7 @@ def draw_timeline(data: pd.DataFrame) -> Figure:
     whole.set_xlim(0, 1.08 * data["end"].max() / 1e3)
     whole.invert_yaxis()
     whole.set_xlabel("thousand cycles from start to interrupt")
-    whole.set_title(f"{network}, one image", fontsize=11)
+    whole.set_title(f"{network} ({source} attention maps), one image", fontsize=11)
     stages = by_stage(data)
     panels: list[Axes] = []
     for index, (variant, group) in enumerate(stages.groupby("variant", sort=False)):
@@ -135,7 +137,8 @@ def timeline_table(data: pd.DataFrame) -> TextTable:
     cycles.loc["total"] = sums.mask(sums.index == "tokens")
     return text_table(
         "timeline",
-        f"{data['network'].iloc[0]}, {last}: cycles by layer",
+        f"{data['network'].iloc[0]} ({data['attention_maps'].iloc[0]} attention maps), {last}: "
+        "cycles by layer",
         cycles.astype("Int64").reset_index(),
         [
             Column("stage", "stage"),

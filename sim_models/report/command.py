@@ -8,6 +8,7 @@ import typer
 from model.networks import DEIT_TINY
 from rtl_gen.files import check_writable, replace_file
 from sim_models.figures.options import (
+    CompareOption,
     ConfigOption,
     LatencyOption,
     ModelOption,
@@ -26,6 +27,7 @@ def report(
     *,
     config: ConfigOption = "default",
     model: ModelOption = DEIT_TINY.name,
+    compare: CompareOption = (),
     latency: LatencyOption = DEFAULT_MEMORY.latency,
     rate: RateOption = DEFAULT_MEMORY.rate,
     seed: SeedOption = 0,
@@ -36,7 +38,7 @@ def report(
     out: Annotated[Path, typer.Option(help="The page.")] = Path("build/report/report.html"),
 ) -> None:
     """A page of speed-up, breakdown, timeline, Pareto front and RTL runs (HTML)."""
-    setting = make_setting(config, model, latency, rate, seed)
+    setting = make_setting(config, model, latency, rate, seed, compare)
     check_writable(out)
     evidence = find_evidence(runs, calibration)
     print(f"preset {config}, memory latency {latency}, seed {seed}")

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, ValidationError, create_model
 
 from model.network import Network
-from model.networks import ALL_NETWORKS, get_network
+from model.networks import get_network, is_file
 from model.schedule import (
     DEFAULT_SCHEDULE,
     Interpolation,
@@ -39,11 +39,13 @@ def one_of(kind: str, known: Iterable[str]) -> BeforeValidator:
 
 
 def network_name(name: Any) -> str:
-    """The project's name of a network; timm's is understood too."""
+    """The name that a network has in results; that of a file, which may lie anywhere, as it is."""
+    if is_file(str(name)):
+        return str(name)
     try:
         return get_network(str(name)).name
-    except UserError:
-        return choose("network", name, list(ALL_NETWORKS))
+    except UserError as error:
+        raise ValueError(str(error)) from error
 
 
 Whole = Annotated[int, Field(strict=True, ge=0, le=LARGEST)]

@@ -12,7 +12,7 @@ import numpy as np
 from model.attention_maps import AttentionMaps
 from model.entry_scores import scores_for
 from model.masks import make_masks, sparsity_of
-from model.networks import get_network
+from model.network import Network
 from model.schedule import NO_PRUNING, Schedule
 from model.synthetic import maps_of
 from model.vitcod_io import read_masks
@@ -54,7 +54,7 @@ class MaskSource:
 class Point:
     """One network on one machine; everything that its row depends on."""
 
-    network: str
+    network: Network
     masks: MaskSource | None
     """None: dense attention."""
     schedule: Schedule
@@ -65,11 +65,11 @@ class Point:
 
     @property
     def pruned(self) -> bool:
-        return self.schedule.prunes(get_network(self.network))
+        return self.schedule.prunes(self.network)
 
     def key(self) -> str:
         """Hash of all of it; of a mask file its contents, wherever it lies."""
-        fields = asdict(self)
+        fields = asdict(self) | {"network": self.network.as_json()}
         if self.masks is not None and self.masks.file is not None:
             fields["masks"] = self.masks.file.sha256
         return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:24]
@@ -88,10 +88,10 @@ def evaluate(point: Point) -> dict[str, Any]:
 
     A pure function of the point and, where it names one, of the mask file.
     """
-    network = get_network(point.network)
-    masks = None if point.masks is None else _masks(point.network, point.masks, point.seed)
+    network = point.network
+    masks = None if point.masks is None else _masks(network, point.masks, point.seed)
     if point.pruned:
-        maps = _maps(point.network, point.seed).maps
+        maps = _maps(network, point.seed).maps
         live = assumed_live(network, maps, masks, point.schedule)
     else:
         live = np.ones((network.layers, network.tokens), dtype=np.bool_)
@@ -111,7 +111,7 @@ def evaluate(point: Point) -> dict[str, Any]:
     uses_maps = (point.masks is not None and point.masks.file is None) or point.pruned
     return {
         "results": {
-            "attention_maps": _maps(point.network, point.seed).label if uses_maps else None,
+            "attention_maps": _maps(network, point.seed).label if uses_maps else None,
             "kept_fraction": 1.0 if masks is None else round(float(1 - sparsity_of(masks)), 6),
             "tokens_left": layer_tokens[-1].leaving,
             "total_cycles": cycles.total,
@@ -140,17 +140,17 @@ def _cycle_columns(cycles: NetworkCycles) -> dict[str, int]:
 
 
 @lru_cache(maxsize=1)
-def _maps(network: str, seed: int) -> AttentionMaps:
-    return maps_of(get_network(network), seed)
+def _maps(network: Network, seed: int) -> AttentionMaps:
+    return maps_of(network, seed)
 
 
 @lru_cache(maxsize=2)
-def _masks(network: str, source: MaskSource, seed: int) -> np.ndarray:
+def _masks(network: Network, source: MaskSource, seed: int) -> np.ndarray:
     if source.file is None:
-        maps, scores = _maps(network, seed).maps, scores_for(source.name, network)
+        maps, scores = _maps(network, seed).maps, scores_for(source.name, network.name)
         return make_masks(maps, source.sparsity, source.name, scores, prefix=network.prefix_tokens)
     path = Path(source.file.path)
-    masks = read_masks(path, get_network(network))
+    masks = read_masks(path, network)
     if _digest(path) != source.file.sha256:
         raise UserError(f"mask file {path} changed since the sweep began: run it again")
     return masks

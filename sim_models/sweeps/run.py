@@ -16,7 +16,6 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from model.networks import get_network
 from model.schedule_file import UNPRUNED
 from rtl_gen.config import PRESETS, AcceleratorConfig
 from sim_models import CODE
@@ -101,7 +100,9 @@ def _batches(points: Sequence[Point]) -> list[list[Point]]:
     batches: dict[tuple, list[Point]] = {}
     for point in points:
         batches.setdefault((point.network, point.seed, point.masks), []).append(point)
-    return sorted(batches.values(), key=lambda batch: -get_network(batch[0].network).heads)
+    return sorted(
+        batches.values(), key=lambda batch: -batch[0].network.heads * batch[0].network.tokens ** 2
+    )
 
 
 def _row(point: Point, results: Mapping[str, Any], energy: EnergyTable) -> dict[str, Any]:
@@ -125,10 +126,10 @@ def _row(point: Point, results: Mapping[str, Any], energy: EnergyTable) -> dict[
 def _identification(point: Point) -> dict[str, Any]:
     masks, config, memory = point.masks, point.config, point.memory
     return {
-        "network": point.network,
+        "network": point.network.name,
         "masks": DENSE if masks is None else masks.name,
         "sparsity": 0.0 if masks is None else masks.sparsity,
-        "pruning": pruning_label(point.schedule, get_network(point.network)),
+        "pruning": pruning_label(point.schedule, point.network),
         "hardware": hardware_label(config),
         **config.as_dict(),
         "memory_latency": memory.latency,

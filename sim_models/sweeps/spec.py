@@ -16,7 +16,7 @@ from model.entry_scores import check_built_in
 from model.fit import check_fit
 from model.masks import LEARNED, MASK_STRATEGY, STRATEGY_NAMES, check_reach
 from model.network import Network
-from model.networks import ALL_NETWORKS, NETWORKS, timm_name
+from model.networks import NETWORKS, get_network, is_file, timm_name
 from model.schedule import READINGS
 from model.schedule_file import UNPRUNED
 from model.synthetic import maps_of
@@ -52,6 +52,7 @@ class SweepSpec(StrictModel):
     """What a sweep evaluates."""
 
     networks: Axis(NetworkName) = list(NETWORKS)
+    """By name; files are relative to the spec."""
     sparsities: Annotated[list[Fraction], BeforeValidator(as_list)] = [0.0]
     """0 is dense attention."""
     strategies: Axis(Annotated[str, one_of("strategy", STRATEGY_NAMES)]) = [MASK_STRATEGY]
@@ -137,23 +138,27 @@ class SweepSpec(StrictModel):
             with self._at(("sparsities",)):
                 raise UserError("the sweep has no points: name sparsities or mask files")
         machines, memories = list(self._machines()), list(self._memories())
-        for (name, network), config in product(self._networks(), machines):
-            with self._at(("networks", name), ("presets",), ("overrides",)):
+        networks = list(self._networks(folder))
+        for (index, network), config in product(enumerate(networks), machines):
+            with self._at(("networks", index), ("presets",), ("overrides",)):
                 check_fit(config, network)
-        choices = list(self._choices())
-        masks = {network.name: self._masks(network, folder) for _, network in self._networks()}
+        choices = list(self._choices(networks))
+        masks = [
+            self._masks(name, network, folder)
+            for name, network in zip(self.networks, networks, strict=True)
+        ]
         points = [
             Point(
-                network=network.name,
+                network=network,
                 masks=source,
                 schedule=choice.of(network),
                 config=config,
                 memory=memory,
                 seed=seed,
             )
-            for _, network in self._networks()
+            for network, sources in zip(networks, masks, strict=True)
             for config, memory, seed in product(machines, memories, self.seeds)
-            for source, choice in product(masks[network.name], choices)
+            for source, choice in product(sources, choices)
         ]
         return list(dict.fromkeys(points))
 
@@ -169,8 +174,10 @@ class SweepSpec(StrictModel):
                     raise self.source.error_at(str(error), place) from error
             raise
 
-    def _networks(self) -> list[tuple[int, Network]]:
-        return [(index, ALL_NETWORKS[name]) for index, name in enumerate(self.networks)]
+    def _networks(self, folder: Path) -> Iterator[Network]:
+        for index, name in enumerate(self.networks):
+            with self._at(("networks", index), ("networks",)):
+                yield get_network(str(folder / name) if is_file(name) else name)
 
     def _machines(self) -> Iterator[AcceleratorConfig]:
         replaced = {name: values for name, values in self.overrides if values}
@@ -191,15 +198,15 @@ class SweepSpec(StrictModel):
         for latency, rate in product(self.memory.latency, self.memory.rate):
             yield MemoryTiming(latency, rate)
 
-    def _choices(self) -> Iterator[PruningChoice]:
+    def _choices(self, networks: Sequence[Network]) -> Iterator[PruningChoice]:
         for index, entry in enumerate(self.pruning):
             with self._at(("pruning", index)):
                 for choice in entry.choices():
-                    for _, network in self._networks():
+                    for network in networks:
                         choice.of(network).layer_tokens(network)
                     yield choice
 
-    def _masks(self, network: Network, folder: Path) -> list[MaskSource | None]:
+    def _masks(self, own: str, network: Network, folder: Path) -> list[MaskSource | None]:
         sources: list[MaskSource | None] = []
         for index, sparsity in enumerate(self.sparsities):
             with self._at(("sparsities", index)):
@@ -209,8 +216,8 @@ class SweepSpec(StrictModel):
             for strategy in self.strategies:
                 made = MaskSource(name=strategy, sparsity=sparsity)
                 sources.append(None if sparsity == 0 else made)
-        for index, name in enumerate(self.mask_files.get(network.name, [])):
-            keys = (network.name, timm_name(network))
+        for index, name in enumerate(self.mask_files.get(own, [])):
+            keys = (own, timm_name(network))
             with self._at(*(("mask_files", key, index) for key in keys), ("mask_files",)):
                 path = folder / name
                 read_masks(path, network)

@@ -9,6 +9,7 @@ from sim_models.sweeps.run import SweepResult
 
 MAX_ROWS = 40
 RESULTS = (
+    Column("attention_maps", "maps"),
     Column("total_cycles", "cycles", "{:,}"),
     Column("milliseconds", "ms", "{:.2f}"),
     Column("speedup_over_dense", "vs dense", "{:.3f}x"),
