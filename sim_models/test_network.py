@@ -9,15 +9,15 @@ import torch
 from model.integer.choices import kept_tokens
 from model.integer.compiler import compile_network
 from model.integer.random_network import random_network
+from model.integer.steps import network_steps
 from model.network import Network
 from model.networks import DEIT_BASE, DEIT_TINY
 from model.schedule import DEFAULT_SCHEDULE, READINGS, ListedSchedule
 from rtl_gen.config import get_config
 from rtl_gen.control.commands import Opcode
 from rtl_gen.errors import UserError
-from sim_models.commands import network_commands
 from sim_models.memory import MemoryTiming
-from sim_models.network import assumed_live, network_cycles
+from sim_models.network import assumed_live, dropping_layers, network_cycles, run_network
 
 DEFAULT = get_config("default")
 TINY_MAC_BOUND = 2_449_000
@@ -41,7 +41,10 @@ def test_commands_are_those_of_the_compiler(kept):
     schedule = ListedSchedule(kept=kept)
     keep = kept_tokens(shape, schedule)
     image = compile_network(config, network, torch.ones(shape.mask_shape, dtype=torch.bool), keep)
-    commands = [command.fields for command in network_commands(config, shape, schedule)]
+    live = np.ones((2, 17), np.bool_)
+    live[1, kept[0] + 1 :] = False
+    run = run_network(config, shape, schedule=schedule, live=live)
+    commands = [step.command for step in run.steps]
     compiled = [
         {name: emitted.get(name, 0) for name in expected}
         for expected, emitted in zip(commands, image.commands, strict=True)
@@ -52,10 +55,11 @@ def test_commands_are_those_of_the_compiler(kept):
 def test_selection_stands_where_the_schedule_says():
     around = {}
     for name, schedule in READINGS.items():
-        commands = list(network_commands(DEFAULT, DEIT_TINY, schedule))
-        places = [i for i, c in enumerate(commands) if c.fields["opcode"] == Opcode.PRUNE]
+        keep = dropping_layers(DEIT_TINY, schedule)
+        steps = list(network_steps(DEFAULT, DEIT_TINY, keep, schedule.placement))
+        places = [i for i, step in enumerate(steps) if step.opcode == Opcode.PRUNE]
         assert len(places) == 9
-        around[name] = {(commands[i - 1].operation, commands[i + 1].operation) for i in places}
+        around[name] = {(steps[i - 1].operation, steps[i + 1].operation) for i in places}
     for meaning in ("original", "remaining"):
         assert around[f"{meaning}-after-attention"] == {("attention", "projection")}
         for placement in ("before-layer", "after-ffn"):
@@ -115,9 +119,8 @@ def test_survivors_have_the_largest_column_sums():
 def test_network_beyond_the_configuration_is_refused():
     with pytest.raises(UserError, match="max_heads = 12"):
         network_cycles(get_config("default", max_heads=6), DEIT_BASE)
-    narrow = dataclasses.replace(DEIT_TINY, head_dim=32, heads=6)
-    with pytest.raises(UserError, match="heads of 32 channels"):
-        network_cycles(DEFAULT, narrow)
+    with pytest.raises(UserError, match="width = 80, this configuration has 64"):
+        network_cycles(DEFAULT, dataclasses.replace(DEIT_TINY, head_dim=80, heads=2))
 
 
 def test_live_tokens_that_do_not_fit_the_schedule_are_refused():

@@ -2,12 +2,13 @@
 
 import pytest
 
+from model.integer.steps import network_steps
 from model.networks import DEIT_TINY
-from model.schedule import DEFAULT_SCHEDULE, NO_PRUNING
+from model.schedule import DEFAULT_SCHEDULE
 from rtl_gen.config import get_config
 from rtl_gen.errors import UserError
 from sim_models.activity import network_activity
-from sim_models.network import network_cycles
+from sim_models.network import dropping_layers, run_network
 from sim_models.on_chip import on_chip_bytes
 from sim_models.sweeps.energy import DEFAULT_TABLE, energy_table
 
@@ -23,9 +24,9 @@ def test_bytes_that_tiny_uses():
 
 def test_array_steps_are_those_of_the_counters():
     """Every step of a linear layer reads one source row; so do query rows, stores and norms."""
-    counters = network_cycles(DEFAULT, DEIT_TINY).counters
-    tokens = NO_PRUNING.layer_tokens(DEIT_TINY)
-    activity = network_activity(DEFAULT, DEIT_TINY, tokens, counters)
+    run = run_network(DEFAULT, DEIT_TINY)
+    counters = run.program.counters
+    activity = network_activity(DEFAULT, run.steps, counters)
     beats = counters["linear_beats"] + counters["qk_beats"] + counters["pv_beats"]
     assert activity.macs == 512 * beats
     source_rows = sum(activity.memory_bits[name][0] for name in ("activation", "hidden")) // 512
@@ -44,10 +45,11 @@ def _tiles(network) -> int:
 
 
 def test_pruning_reads_importance_and_saves_the_rest():
-    whole = network_cycles(DEFAULT, DEIT_TINY).counters
-    tokens = DEFAULT_SCHEDULE.layer_tokens(DEIT_TINY)
-    dense = network_activity(DEFAULT, DEIT_TINY, NO_PRUNING.layer_tokens(DEIT_TINY), whole)
-    pruned = network_activity(DEFAULT, DEIT_TINY, tokens, whole)
+    run = run_network(DEFAULT, DEIT_TINY)
+    whole = run.program.counters
+    keep = dropping_layers(DEIT_TINY, DEFAULT_SCHEDULE)
+    dense = network_activity(DEFAULT, run.steps, whole)
+    pruned = network_activity(DEFAULT, network_steps(DEFAULT, DEIT_TINY, keep), whole)
     selections = 9 * 8 * 25 * 8 * 28  # layers, passes, words, banks, bits
     assert pruned.memory_bits["importance"][0] - dense.memory_bits["importance"][0] == selections
     assert pruned.multiplications < dense.multiplications

@@ -7,7 +7,9 @@ nested lists under the names of an integer network's file.
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from math import floor, isqrt
+from typing import Any
 
+from model.network import Network
 from model.tests.formulas import attention_row, half_up, requantised, saturated
 
 Row = list[int]
@@ -70,27 +72,66 @@ def added(x: Row, delta: Row) -> Row:
     return [saturated(a + b, RESIDUAL_BITS) for a, b in zip(x, delta, strict=True)]
 
 
-def norm(parameters: Parameters, name: str, x: Row) -> Row:
-    return layer_norm(x, parameters[f"{name}.scale"], parameters[f"{name}.channel_shift"])
+def norm(parameters: Parameters, name: str, x: Row, *, plain: bool = False) -> Row:
+    scale, shifts = parameters[f"{name}.scale"], parameters[f"{name}.channel_shift"]
+    return (plain_norm if plain else layer_norm)(x, scale, shifts)
+
+
+def mean(rows: Sequence[Row]) -> Row:
+    """Of tokens, rounded once by the factor nearest to 1 / their number."""
+    scale = nearest_scale(Fraction(1, len(rows)))
+    return [requantised(sum(channel), *scale, RESIDUAL_BITS) for channel in zip(*rows, strict=True)]
+
+
+def renormalised(
+    parameters: Parameters, name: str, x: Mapping[int, Row], results: dict[str, dict[int, Row]]
+) -> dict[int, Row]:
+    """The outputs of a norm, with gain and offset, as the residual stream."""
+    normed = {j: norm(parameters, f"{name}.norm", row) for j, row in x.items()}
+    x = {j: linear(parameters, f"{name}.linear", row, RESIDUAL_BITS) for j, row in normed.items()}
+    results |= {f"{name}.norm": normed, f"{name}.x": x}
+    return x
+
+
+def read_out(
+    parameters: Parameters, shape: Network, x: Mapping[int, Row], results: dict[str, Any]
+) -> None:
+    """From the tokens that leave the last layer to the results."""
+    if shape.readout in ("mean", "mean_of_all"):
+        if shape.final_norm == "before_readout":
+            x = renormalised(parameters, "mean", x, results)
+        first = shape.prefix_tokens if shape.readout == "mean" else 0
+        results["pooled"] = mean([row for j, row in x.items() if j >= first])
+        normalise = shape.final_norm == "after_readout"
+        results["norm"] = norm(parameters, "norm", results["pooled"], plain=not normalise)
+        read = results["norm"]
+    else:
+        normalise = shape.final_norm != "none"
+        tokens = [0, 1] if shape.readout == "distilled" else [0]
+        rows = [norm(parameters, "norm", x[j], plain=not normalise) for j in tokens]
+        results["norm"] = rows if len(rows) > 1 else rows[0]
+        read = [value for row in rows for value in row]
+    results["logits"] = linear(parameters, "classifier", read, LOGIT_BITS)
 
 
 def network(
     parameters: Parameters,
-    layers: int,
-    heads: int,
-    head_dim: int,
+    shape: Network,
     patches: Sequence[Row],
     masks: Sequence,
     keep: Sequence[int | None],
 ) -> dict[str, dict[int, Row] | Row]:
     """Every traced tensor of one image: a row for each token that is live there, or one row."""
     results: dict[str, dict[int, Row] | Row] = {}
-    rows = [[0] * len(patches[0]), *patches]
+    layers, heads, head_dim, prefix = shape.layers, shape.heads, shape.head_dim, shape.prefix_tokens
+    rows = [[0] * len(patches[0]) for _ in range(prefix)] + [*patches]
     x = {
         j: added(parameters["initial"][j], linear(parameters, "patch", row, RESIDUAL_BITS))
         for j, row in enumerate(rows)
     }
     results["embedding"] = x
+    if shape.pre_norm:
+        x = renormalised(parameters, "pre_norm", x, results)
     for i in range(layers):
         at = f"layers.{i}"
         normed = {j: norm(parameters, f"{at}.norm1", row) for j, row in x.items()}
@@ -119,7 +160,7 @@ def network(
                 for j, probability in probabilities.items():
                     importance[j] += probability
         if keep[i] is not None:
-            ranking = sorted(x, key=lambda j: (j != 0, -importance[j], j))
+            ranking = sorted(x, key=lambda j: (j >= prefix, j if j < prefix else -importance[j], j))
             x = {j: row for j, row in x.items() if j in ranking[: keep[i]]}
         x = {
             j: added(row, linear(parameters, f"{at}.projection", attention[j], RESIDUAL_BITS))
@@ -127,10 +168,10 @@ def network(
         }
         middle = x
         normed2 = {j: norm(parameters, f"{at}.norm2", row) for j, row in x.items()}
-        gelu_input = {j: linear(parameters, f"{at}.ffn1", row, 8) for j, row in normed2.items()}
+        preactivation = {j: linear(parameters, f"{at}.ffn1", row, 8) for j, row in normed2.items()}
         hidden = {
-            j: [parameters[f"{at}.gelu"][value + 128] for value in row]
-            for j, row in gelu_input.items()
+            j: [parameters[f"{at}.nonlinearity"][value + 128] for value in row]
+            for j, row in preactivation.items()
         }
         x = {
             j: added(row, linear(parameters, f"{at}.ffn2", hidden[j], RESIDUAL_BITS))
@@ -142,10 +183,9 @@ def network(
             f"{at}.importance": {j: [value] for j, value in importance.items()},
             f"{at}.x_mid": middle,
             f"{at}.norm2": normed2,
-            f"{at}.gelu_input": gelu_input,
+            f"{at}.preactivation": preactivation,
             f"{at}.hidden": hidden,
             f"{at}.x_out": x,
         }
-    results["norm"] = norm(parameters, "norm", x[0])
-    results["logits"] = linear(parameters, "classifier", results["norm"], LOGIT_BITS)
+    read_out(parameters, shape, x, results)
     return results

@@ -56,7 +56,7 @@ def test_input_has_the_image_s_shape_and_format():
     patches = random_patches(SHAPE, 1, 2)[0]
     data = image.with_patches(patches)
     changed = np.flatnonzero(data != image.data)
-    start = image.input + SHAPE.patch_inputs
+    start = image.input.address
     assert start <= changed.min() <= changed.max() < start + patches.numel()
     for wrong in (patches[1:], patches[:, :-8], torch.cat([patches, patches])):
         with pytest.raises(UserError, match=r"this image takes \(8, 24\)"):

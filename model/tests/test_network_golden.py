@@ -1,6 +1,7 @@
 """The whole network's golden model against the document's formulas, its file, and its parts."""
 
 import dataclasses
+import json
 import math
 import random
 
@@ -13,7 +14,7 @@ from cocotb_tests.harness.compare import assert_equal
 from model.integer.forward import forward, layer_norm, linear, patches_of, square_root, trace
 from model.integer.network import FORMAT_VERSION, IntegerNetwork, Linear, Norm
 from model.integer.random_network import random_network, random_patches
-from model.network import Network
+from model.network import FinalNorm, Network, Readout
 from model.networks import DEIT_TINY
 from model.tests import network_formulas as formulas
 from rtl_gen.errors import UserError
@@ -26,6 +27,19 @@ SMALL = Network(
     name="small", heads=3, head_dim=16, layers=2, grid=(5, 5), patch=(4, 4), classes=7, mlp_ratio=2
 )
 DEEP = dataclasses.replace(TINY, layers=6, grid=(3, 3))
+NARROW = Network(
+    name="narrow",
+    heads=3,
+    head_dim=5,
+    layers=2,
+    grid=(3, 4),
+    patch=(2, 3),
+    classes=4,
+    mlp_ratio=1.4,
+)
+DISTILLED = {"readout": Readout.DISTILLED, "prefix_tokens": 2}
+MEAN, OF_ALL = {"readout": Readout.MEAN}, {"readout": Readout.MEAN_OF_ALL}
+AFTER, NONE = {"final_norm": FinalNorm.AFTER_READOUT}, {"final_norm": FinalNorm.NONE}
 
 
 def random_masks(shape: Network, seed: int, density: float) -> Tensor:
@@ -41,6 +55,26 @@ def random_masks(shape: Network, seed: int, density: float) -> Tensor:
         (TINY, 2, 0.3, [17, 9, 1]),
         (SMALL, 3, 0.2, [20, 7]),
         (DEEP, 4, 0.5, [None, 8, 8, 5, None, 2]),
+        *(
+            (dataclasses.replace(NARROW, **choices), seed, 0.6, keep)
+            for seed, (choices, keep) in enumerate(
+                [
+                    ({"prefix_tokens": 5}, [None, 6]),
+                    ({"pre_norm": True, "classes": 0}, [9, 4]),
+                    (DISTILLED, [None, 2]),
+                    (DISTILLED | NONE | {"pre_norm": True, "classes": 0}, [7, 7]),
+                    (NONE, [None, 5]),
+                    (MEAN | {"prefix_tokens": 0}, [7, 5]),
+                    (MEAN | {"prefix_tokens": 3, "pre_norm": True}, [None, 6]),
+                    (MEAN | AFTER | {"prefix_tokens": 0}, [4, 1]),
+                    (MEAN | AFTER | {"prefix_tokens": 2}, [None, None]),
+                    (MEAN | NONE | {"prefix_tokens": 5, "classes": 0}, [11, 6]),
+                    (OF_ALL | {"prefix_tokens": 2}, [8, 2]),
+                    (OF_ALL | AFTER, [None, 7]),
+                ],
+                start=5,
+            )
+        ),
     ],
 )
 def test_network_equals_the_formulas(shape, seed, density, keep):
@@ -52,9 +86,7 @@ def test_network_equals_the_formulas(shape, seed, density, keep):
     for image in range(2):
         expected = formulas.network(
             parameters,
-            shape.layers,
-            shape.heads,
-            shape.head_dim,
+            shape,
             patches[image].tolist(),
             masks.tolist(),
             keep,
@@ -227,7 +259,15 @@ def test_bad_files(tmp_path):
 
 @pytest.mark.parametrize(
     "header",
-    ["", "{", "[1]", "null", "[" * 100_000, '{"version": 2}', '{"sha256": "", "version": 2}'],
+    [
+        "",
+        "{",
+        "[1]",
+        "null",
+        "[" * 100_000,
+        json.dumps({"version": FORMAT_VERSION}),
+        json.dumps({"sha256": "", "version": FORMAT_VERSION}),
+    ],
 )
 def test_headers_of_other_contents(tmp_path, header):
     path = tmp_path / "network"

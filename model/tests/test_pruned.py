@@ -120,9 +120,7 @@ def test_golden_model_equals_the_formulas(integers: IntegerNetwork):
     actual = trace(integers, patches)
     expected = formulas.network(
         {name: tensor.tolist() for name, tensor in integers.tensors().items()},
-        SHAPE.layers,
-        SHAPE.heads,
-        SHAPE.head_dim,
+        SHAPE,
         patches[0].tolist(),
         torch.ones(SHAPE.mask_shape, dtype=torch.bool).tolist(),
         [None] * SHAPE.layers,
