@@ -1,7 +1,7 @@
 """The supported networks, and their names in timm.
 
 DeiT (Touvron et al. 2021) of three sizes, and `vit_digits`: the same structure, small enough for
-the preset `small`, trained on handwritten digits by `python -m model train-small`. Its weights and
+the preset `small`, trained on handwritten digits by `sparse-vit train-small`. Its weights and
 attention maps come with the project.
 """
 

@@ -7,14 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from model.accuracy.calibration import maps_for
-from model.entry_scores import scores_for
-from model.masks import STRATEGY_NAMES, check_choice, make_masks
+from model.masks import STRATEGY_NAMES
 from model.network import Network
 from model.networks import ALL_NETWORKS
 from model.picture_files import examples
@@ -102,22 +99,6 @@ def reference_of(
     kept = None if mask_file is None else read_masks(mask_file, network)
     model = load_model(network, weights, stated)
     return FloatReference(network=network, model=model, masks=kept, schedule=pruning)
-
-
-def masks_of(
-    network: Network,
-    sparsity: float,
-    strategy: str,
-    scores: Path | None,
-    mask_file: Path | None,
-    maps: str | None = None,
-) -> np.ndarray:
-    """Masks of a file, or else by a strategy from attention maps or learned scores."""
-    if mask_file is not None:
-        return read_masks(mask_file, network)
-    check_choice(sparsity, strategy)
-    learned = scores_for(strategy, network.name, scores)
-    return make_masks(maps_for(network, maps).maps, sparsity, strategy, learned)
 
 
 @contextmanager

@@ -34,7 +34,7 @@ def breakdown_data(setting: Setting, progress: Progress) -> pd.DataFrame:
     frames = []
     for network in setting.networks:
         for variant, work in variants(network, setting.seed).items():
-            cycles = pd.Series(work.cycles(setting).operations())
+            cycles = pd.Series(work.cycles(setting.config, setting.memory).operations())
             macs = pd.Series(work.macs()).reindex(cycles.index, fill_value=0)
             flops = FLOPS_PER_MAC * macs
             frame = pd.DataFrame(

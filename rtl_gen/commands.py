@@ -1,69 +1,48 @@
-"""`python -m rtl_gen`: write the Verilog of an accelerator, synthesize it, or list the presets."""
+"""Commands of the hardware: write its Verilog, synthesize it, list the presets."""
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from rtl_gen import cli
 from rtl_gen.accelerator import Accelerator
 from rtl_gen.config import PRESETS, get_config
-from rtl_gen.emit.manifest import manifest
+from rtl_gen.emit.files import TOP, write_rtl
 from rtl_gen.emit.verilog import emit
 from rtl_gen.errors import UserError
-from rtl_gen.files import check_writable, make_folder, write_if_changed
+from rtl_gen.files import make_folder, write_if_changed
 from rtl_gen.synthesis.flow import Placement, show, synthesize
 from rtl_gen.synthesis.units import find, units
 
-TOP = "accelerator"
+Config = Annotated[str, typer.Option("--config", help="Name of the preset.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="Replace one choice; may be repeated."),
+]
 
-app = typer.Typer(add_completion=False, help="Generator of the hardware.")
 
-
-@app.command()
 def rtl(
-    config: Annotated[str, typer.Option(help="Name of the preset.")] = "default",
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Replace one choice; may be repeated."),
-    ] = None,
+    config: Config = "default",
+    set_: Overrides = None,
     out: Annotated[Path, typer.Option(help="Folder that gets one folder a configuration.")] = Path(
         "build/rtl"
     ),
 ) -> None:
     """Write accelerator.v and manifest.json of one configuration."""
-    overrides = _parse_overrides(set_ or [])
+    overrides = parse_overrides(set_ or [])
     choice = get_config(config, **overrides)
     folder = _folder(out, config, overrides)
-    check_writable(folder / "manifest.json")
-    accelerator = Accelerator(choice)
-    design = emit(accelerator, TOP)
-    description = manifest(
-        design,
-        preset=config,
-        overrides=overrides,
-        config=choice,
-        registers=accelerator.registers.map.as_list(),
-    )
-    for path, content in (
-        (folder / f"{TOP}.v", design.text),
-        (folder / "manifest.json", description),
-    ):
-        written = write_if_changed(path, content)
-        print(f"{path}: {'written' if written else 'unchanged'}, {len(content):,} bytes")
+    for path, written in write_rtl(choice, folder, (config, overrides)):
+        print(f"{path}: {'written' if written else 'unchanged'}, {path.stat().st_size:,} bytes")
 
 
-@app.command()
 def synth(
     *,
-    config: Annotated[str, typer.Option(help="Name of the preset.")] = "small",
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Replace one choice; may be repeated."),
-    ] = None,
+    config: Config = "small",
+    set_: Overrides = None,
     unit: Annotated[
         str | None, typer.Option(help="Only this unit, such as attention or attention.softmax.")
     ] = None,
@@ -83,9 +62,9 @@ def synth(
     out: Annotated[Path, typer.Option(help="Folder that gets one folder a configuration.")] = Path(
         "build/synth"
     ),
-) -> None:
+) -> dict[str, Any]:
     """Cells of every unit on a LFE5U-85F, and the clock frequency if all of it fits."""
-    overrides = _parse_overrides(set_ or [])
+    overrides = parse_overrides(set_ or [])
     choice = get_config(config, **overrides)
     console = Console()
     with console.status("writing the Verilog") as status:
@@ -114,15 +93,16 @@ def synth(
     write_if_changed(path, json.dumps(identity | result, indent=2) + "\n")
     show(console, result)
     console.print(str(path))
+    return identity | result
 
 
-@app.command()
-def presets() -> None:
+def presets() -> dict[str, dict[str, int]]:
     """List the presets and their choices."""
     table = Table("preset", *(name.replace("_", " ") for name in PRESETS["default"].as_dict()))
     for name, preset in PRESETS.items():
         table.add_row(name, *map(str, preset.as_dict().values()))
     Console().print(table)
+    return {name: preset.as_dict() for name, preset in PRESETS.items()}
 
 
 def _folder(out: Path, preset: str, overrides: dict[str, int]) -> Path:
@@ -130,7 +110,8 @@ def _folder(out: Path, preset: str, overrides: dict[str, int]) -> Path:
     return out / "-".join([preset, *(f"{name}{value}" for name, value in overrides.items())])
 
 
-def _parse_overrides(settings: list[str]) -> dict[str, int]:
+def parse_overrides(settings: list[str]) -> dict[str, int]:
+    """Choices by name, of `--set`."""
     overrides = {}
     for setting in settings:
         name, _, value = setting.partition("=")
@@ -138,7 +119,3 @@ def _parse_overrides(settings: list[str]) -> dict[str, int]:
             raise UserError(f"--set {setting}: expected NAME=VALUE with a whole number as VALUE")
         overrides[name] = int(value)
     return dict(sorted(overrides.items()))
-
-
-if __name__ == "__main__":
-    cli.run(app)
