@@ -191,7 +191,7 @@ def _arguments(draw: st.DrawFn) -> Attempt:
             strategy,
             seed,
         ],
-        ("schedule"): [model, schedule],
+        ("schedule",): [model, schedule],
         ("synthetic-qkv", f"--model={NETWORK}", f"--out={out}.npz"): [
             _option("layer", _mostly(st.integers(-1, 5))),
             _option("head", _mostly(st.integers(-1, 4))),
