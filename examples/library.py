@@ -1,7 +1,7 @@
 """From a timm model and pictures to cycles, integers, Verilog, and a picture through the hardware.
 
-    sparse-vit digits --out digits
-    python library.py digits/calibration digits/held-back/7/0003.png
+sparse-vit digits --out digits
+python library.py digits/calibration digits/held-back/7/0003.png
 """
 
 import sys

@@ -54,7 +54,8 @@ def vitcod(maps: Maps, *, sparsity: float) -> np.ndarray:
     """Masks by ViTCoD's rule (HPCA 2023): one information threshold over all layers and heads.
 
     Args:
-        maps: of `average_attention`, or an array (layers, heads, n, n) of rows that sum to 1.
+        maps: of `average_attention`, an array (layers, heads, n, n) of rows that sum to 1, a file
+            of `sparse-vit attention-maps`, or a network whose maps come with the project.
         sparsity: fraction of all entries to drop, 0 to below 1.
 
     Returns:

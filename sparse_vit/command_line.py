@@ -48,13 +48,13 @@ COMMANDS: dict[str, dict[str, str]] = {
         "bench": "sparse_vit.commands.bench:bench",
     },
     "Hardware": {
-        "presets": "rtl_gen.commands:presets",
-        "rtl": "rtl_gen.commands:rtl",
+        "presets": "rtl_gen.commands.presets:presets",
+        "rtl": "rtl_gen.commands.rtl:rtl",
         "image": "model.commands.integers:image_command",
         "wipe": "model.commands.wipe:wipe_command",
         "run": "sparse_vit.commands.run:run",
         "calibrate": "sparse_vit.commands.calibrate:calibrate",
-        "synth": "rtl_gen.commands:synth",
+        "synth": "rtl_gen.commands.synth:synth",
     },
     "Everything": {
         "demo": "sparse_vit.commands.demo:demo",
@@ -74,7 +74,7 @@ class Commands(TyperGroup):
                 self.add_command(LazyCommand(name, place, panel))
 
 
-app = typer.Typer(cls=Commands, no_args_is_help=True)
+app = typer.Typer(cls=Commands)
 
 
 def _show_version(wanted: bool) -> None:  # noqa: FBT001
@@ -96,5 +96,8 @@ def sparse_vit(
 
 
 def main(*words: str) -> None:
-    """Run a command line, by default the program's own, and exit as `cli.run` says."""
-    cli.run(app, NAME, words or sys.argv[1:])
+    """Run a command line, by default the program's own, and exit as `cli.run` says.
+
+    An empty one asks for help.
+    """
+    cli.run(app, NAME, words or sys.argv[1:] or ["--help"])

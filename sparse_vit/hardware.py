@@ -8,8 +8,8 @@ import numpy as np
 from model.integer.choices import picture_patches
 from rtl_gen.config import AcceleratorConfig, get_config
 from rtl_gen.errors import UserError
+from rtl_gen.extras import naming_extras
 from sim_models.memory import DEFAULT_MEMORY, MemoryTiming
-from sparse_vit.extras import naming_extras
 from sparse_vit.inputs import Picture, config_of, opened
 from sparse_vit.quantisation import IntegerModel
 
@@ -47,7 +47,7 @@ def build_rtl(config: AcceleratorConfig | str, folder: Path | str) -> list[Path]
         UserError: an unknown preset, a folder that cannot be written, or no extra `rtl`.
     """
     choice = config if isinstance(config, AcceleratorConfig) else get_config(config)
-    with naming_extras("build_rtl"):
+    with naming_extras():
         from rtl_gen.emit.files import write_rtl
     return [path for path, _ in write_rtl(choice, Path(folder))]
 
@@ -81,7 +81,7 @@ def run_rtl(
         UserError: more than one picture, a network that does not fit, an unknown simulator, or the
             extra `rtl` is missing.
     """
-    with naming_extras("run_rtl"):
+    with naming_extras():
         from cocotb_tests.harness.simulators import make_runner
         from sparse_vit.co_simulation import CoSimulation
     make_runner(simulator)

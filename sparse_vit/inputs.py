@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from PIL import Image
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
 
-from model.attention_maps import AttentionMaps
+from model.attention_maps import AttentionMaps, load_attention_maps
 from model.images import ImageFolder
 from model.integer.choices import preset_for
 from model.masks import check_maps
@@ -17,13 +18,13 @@ from model.network import Network
 from model.networks import ALL_NETWORKS, get_network
 from model.pictures import open_picture
 from model.schedule import NO_PRUNING, Schedule
-from model.schedule_file import NAMED
+from model.schedule_file import NAMED, schedule_of
 from model.vitcod_io import check_masks, read_masks
 from model.weights.load import load_model, stated_name
 from rtl_gen.config import AcceleratorConfig, get_config
 from rtl_gen.errors import UserError
 
-Maps = AttentionMaps | np.ndarray
+Maps = AttentionMaps | np.ndarray | Path | str
 Masks = np.ndarray | Tensor | Path | str
 Picture = Image.Image | Path | str
 Model = VisionTransformer | Network | str
@@ -57,39 +58,10 @@ def network_of(model: Model) -> Network:
         return get_network(model)
     if not isinstance(model, VisionTransformer):
         raise UserError(f"a {type(model).__name__} is no network: expected a timm model or a name")
-    found = _shape(model)
-    for network in ALL_NETWORKS.values():
-        if found == _comparable(network):
-            return network
-    shape = ", ".join(f"{value} {name}" for name, value in found.items())
-    raise UserError(
-        f"the model has {shape}: expected the shape of one of {', '.join(ALL_NETWORKS)}"
-    )
-
-
-def _shape(model: VisionTransformer) -> dict[str, int]:
-    block = model.blocks[0]
-    return {
-        "layers": len(model.blocks),
-        "heads": block.attn.num_heads,
-        "channels": model.embed_dim,
-        "hidden channels": block.mlp.fc1.out_features,
-        "tokens": model.pos_embed.shape[1],
-        "patch inputs": model.patch_embed.proj.weight[0].numel(),
-        "classes": model.num_classes,
-    }
-
-
-def _comparable(network: Network) -> dict[str, int]:
-    return {
-        "layers": network.layers,
-        "heads": network.heads,
-        "channels": network.dim,
-        "hidden channels": network.hidden,
-        "tokens": network.tokens,
-        "patch inputs": network.patch_inputs,
-        "classes": network.classes,
-    }
+    name = (model.pretrained_cfg or {}).get("architecture") or "network"
+    shape = Network.from_timm(model, name)
+    named = (one for one in ALL_NETWORKS.values() if replace(shape, name=one.name) == one)
+    return next(named, shape)
 
 
 @contextmanager
@@ -113,7 +85,9 @@ def config_of(preset: AcceleratorConfig | str | None, network: Network) -> Accel
 
 
 def maps_array(maps: Maps, network: Network | None = None) -> np.ndarray:
-    """Averaged attention, float (layers, heads, n, n)."""
+    """Averaged attention, float (layers, heads, n, n), also of a file or a built-in network."""
+    if isinstance(maps, Path | str):
+        maps = load_attention_maps(maps)
     array = maps.maps if isinstance(maps, AttentionMaps) else maps
     if not isinstance(array, np.ndarray):
         raise UserError(f"attention maps are a {type(maps).__name__}: expected an array")
@@ -139,13 +113,15 @@ def masks_array(masks: Masks | None, network: Network) -> np.ndarray | None:
     return array
 
 
-def schedule_for(schedule: Schedule | None, network: Network) -> Schedule:
-    """A schedule that the network can have; None is no pruning.
+def schedule_for(schedule: Schedule | Path | str | None, network: Network) -> Schedule:
+    """A schedule that the network can have, also by its name or from a file; None: no pruning.
 
     One that has a name, such as Schedule.paper(), is meant for DeiT and is fitted to the depth.
     """
     if schedule is None:
         return NO_PRUNING
+    if isinstance(schedule, Path | str):
+        return schedule_of(str(schedule), network)
     if not isinstance(schedule, Schedule):
         raise UserError(
             f"the schedule is a {type(schedule).__name__}: expected one such as Schedule.paper()"

@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from sparse_vit.extras import naming_extras
+from rtl_gen.extras import naming_extras
 
 ROOT = Path(__file__).parents[1]
 
@@ -40,11 +40,10 @@ class LazyCommand(TyperCommand):
         Raises:
             UserError: a package of an extra is missing.
         """
-        what = f"sparse-vit {self.name}"
-        with naming_extras(what):
+        with naming_extras():
             function = _function(self._place)
         app = typer.Typer(add_completion=False)
-        app.command(self.name)(naming_extras(what)(_with_json(function)))
+        app.command(self.name)(naming_extras()(_with_json(function)))
         return typer.main.get_command(app)
 
 

@@ -39,7 +39,7 @@ class IntegerModel:
     """Kept entries, bool (layers, heads, n, n); None for dense attention."""
     schedule: Schedule = NO_PRUNING
 
-    def pruned(self, masks: Masks | None, schedule: Schedule | None = None) -> Self:
+    def pruned(self, masks: Masks | None, schedule: Schedule | Path | str | None = None) -> Self:
         """The same integers with masks and a schedule of token pruning.
 
         Raises:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from model.masks import sparsity_of
+from model.networks import ALL_NETWORKS
 from model.schedule import Schedule
 from model.synthetic import maps_of
 from rtl_gen.config import AcceleratorConfig
+from rtl_gen.errors import UserError
 from sim_models.memory import DEFAULT_MEMORY, MemoryTiming
 from sim_models.sweeps.energy import energy_table
 from sim_models.workload import Simulation, Workload
@@ -174,7 +176,7 @@ class Report:
 def simulate(
     network: Model,
     masks: Masks | None = None,
-    schedule: Schedule | None = None,
+    schedule: Schedule | Path | str | None = None,
     *,
     preset: AcceleratorConfig | str | None = None,
     maps: Maps | None = None,
@@ -188,7 +190,7 @@ def simulate(
     Args:
         network: a timm model, a network or its name.
         masks: kept entries (True), bool (layers, heads, n, n), or a ViTCoD mask file; None: dense.
-        schedule: of token pruning; None: all tokens stay.
+        schedule: of token pruning, also by name or from a file; None: all tokens stay.
         preset: the accelerator, by name or as a configuration; None: the first preset that has
             lanes as wide as the network's heads.
         maps: averaged attention (layers, heads, n, n), from which the tokens that survive are
@@ -206,6 +208,11 @@ def simulate(
     config = config_of(preset, shape)
     kept, pruning = masks_array(masks, shape), schedule_for(schedule, shape)
     given = None if maps is None else maps_array(maps, shape)
+    if given is None and pruning.prunes(shape) and shape not in ALL_NETWORKS.values():
+        raise UserError(
+            f"no attention maps of {shape.name} come with the project: give those of "
+            "average_attention as maps, from which the tokens that survive follow"
+        )
     table = energy_table(None if energy is None else Path(energy))
     memory = MemoryTiming(latency, rate)
     work = Workload.assumed(

@@ -31,8 +31,19 @@ def shipped_integers(network: Network) -> Path | None:
 
 
 def preset_for(network: Network) -> str:
-    """The first preset whose lanes are as wide as the network's heads."""
-    return next(name for name, config in PRESETS.items() if config.width == network.head_dim)
+    """The first preset whose lanes are as wide as the network's heads.
+
+    Raises:
+        UserError: no preset's are.
+    """
+    for name, config in PRESETS.items():
+        if config.width == network.head_dim:
+            return name
+    widths = ", ".join(str(width) for width in sorted({one.width for one in PRESETS.values()}))
+    raise UserError(
+        f"{network.name} has heads of {network.head_dim} channels: presets have lanes of {widths}, "
+        "name a configuration of the right width"
+    )
 
 
 def integer_network(network: Network, file: Path | None, seed: int) -> IntegerNetwork:

@@ -27,7 +27,7 @@ from model.networks import DEIT_TINY
 from model.sample_layers import sample_layers
 from model.schedule_file import DEFAULT_NAME
 from rtl_gen import cli
-from rtl_gen.commands import rtl
+from rtl_gen.commands.rtl import rtl
 from rtl_gen.config import get_config
 from rtl_gen.errors import UserError
 from rtl_gen.files import check_writable, replace_file

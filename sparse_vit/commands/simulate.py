@@ -23,7 +23,7 @@ from model.mask_source import MaskSource
 from model.masks import MASK_STRATEGY
 from model.networks import get_network
 from model.schedule_file import schedule_name, schedule_of
-from rtl_gen.commands import Overrides, parse_overrides
+from rtl_gen.commands.options import Overrides, parse_overrides
 from rtl_gen.config import get_config
 from rtl_gen.files import check_writable, replace_file
 from sim_models.memory import DEFAULT_MEMORY
@@ -68,7 +68,7 @@ def simulate(
         stand_in=seed,
     )
     pruning = schedule_of(schedule_name(schedule, prune=prune), network)
-    choice = get_config(config or preset_for(network), **parse_overrides(set_ or []))
+    choice = get_config(config or preset_for(network), **parse_overrides(set_))
     if out is not None:
         check_writable(out)
     report = simulation.simulate(
