@@ -127,7 +127,7 @@ def load_attention_maps(source: str | Path) -> AttentionMaps:
         UserError: neither such an asset nor such a file, or a file of another kind.
     """
     path = _maps_file(str(source))
-    written_by = "a file written by `python -m model attention-maps`"
+    written_by = "a file written by `sparse-vit attention-maps`"
     with told_as(f"attention maps {path} are", written_by):
         levels, text = read_archive(path, "levels", "metadata")
         metadata = metadata_of(text)
@@ -159,6 +159,6 @@ def _maps_file(source: str) -> Path:
     if not asset(name).is_file():
         raise UserError(
             f"no measured attention maps of {name} come with the project: "
-            f"make some with `python -m model attention-maps --model {name} --data DIR`"
+            f"make some with `sparse-vit attention-maps --model {name} --data DIR`"
         )
     return asset(name)

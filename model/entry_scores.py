@@ -236,7 +236,7 @@ def check_built_in(network: str) -> None:
     if not asset(network).is_file():
         raise UserError(
             f"strategy {LEARNED} needs scores, and none of {network} come with the project: learn "
-            f"some with `python -m model learn-scores --model {network}`, or choose another "
+            f"some with `sparse-vit learn-scores --model {network}`, or choose another "
             "strategy"
         )
 
@@ -249,10 +249,10 @@ def load_scores(path: Path) -> EntryScores:
     """
     if not path.is_file():
         raise UserError(
-            f"no entry scores {path}: learn some with `python -m model learn-scores`, or choose "
+            f"no entry scores {path}: learn some with `sparse-vit learn-scores`, or choose "
             "another strategy"
         )
-    written_by = "a file written by `python -m model learn-scores`"
+    written_by = "a file written by `sparse-vit learn-scores`"
     with told_as(f"entry scores {path} are", written_by):
         levels, text = read_archive(path, "levels", "metadata")
         metadata = metadata_of(text)

@@ -99,7 +99,7 @@ def make_masks(
         if scores is None:
             raise UserError(
                 f"strategy {LEARNED} needs scores of the entries: learn some with "
-                "`python -m model learn-scores`, or choose another strategy"
+                "`sparse-vit learn-scores`, or choose another strategy"
             )
         if scores.shape != maps.shape:
             raise UserError(f"entry scores have shape {scores.shape}: expected {maps.shape}")

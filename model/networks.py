@@ -8,7 +8,7 @@ A name is one of
     my_vit.yaml                                  a file of keywords: `model.network_file`
 
 The project's own are DeiT (Touvron et al. 2021) of three sizes, and `vit_digits`: the same
-structure, small enough for the preset `small`, trained on handwritten digits by `python -m model
+structure, small enough for the preset `small`, trained on handwritten digits by `sparse-vit
 train-small`. Its weights and attention maps come with the project.
 """
 

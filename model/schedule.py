@@ -19,6 +19,7 @@ attention: SpAtten (HPCA 2021).
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import pairwise
@@ -70,6 +71,21 @@ class Schedule(ABC):
     """How many tokens each layer of a network leaves, and where inside a layer the others go."""
 
     placement: Placement
+
+    @staticmethod
+    def paper() -> "Schedule":
+        """The default: ratios rise exponentially from 0.1 to 0.9 over the last 9 layers of 12."""
+        return DEFAULT_SCHEDULE
+
+    @staticmethod
+    def unpruned() -> "Schedule":
+        """All tokens stay."""
+        return NO_PRUNING
+
+    @staticmethod
+    def listed(kept: Sequence[int]) -> "Schedule":
+        """Patch tokens (CLS not counted) that leave each layer."""
+        return ListedSchedule(kept=tuple(kept))
 
     @abstractmethod
     def kept_tokens(self, network: Network) -> list[int]:

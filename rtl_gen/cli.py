@@ -2,6 +2,7 @@
 
 import sys
 import warnings
+from collections.abc import Sequence
 from io import TextIOWrapper
 
 import typer
@@ -13,8 +14,10 @@ LARGEST_SEED = 2**31 - 2
 """Simulators take one more at most, which some commands give them."""
 
 
-def run(app: typer.Typer) -> None:
+def run(app: typer.Typer, name: str | None = None, words: Sequence[str] | None = None) -> None:
     """Run `app` and exit: 0 if all went well, otherwise as `errors.on_one_line` says.
+
+    `name` and `words` stand for those of this program's own command line.
 
     An option that Typer does not accept is bad input, too. An InputWarning is a line `warning: ...`
     on standard error.
@@ -23,14 +26,14 @@ def run(app: typer.Typer) -> None:
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # names of files may be any bytes
     with on_one_line():
-        status = _status(app)
+        status = _status(app, name, words)
     sys.exit(status)
 
 
-def _status(app: typer.Typer) -> int | None:
+def _status(app: typer.Typer, name: str | None, words: Sequence[str] | None) -> int | None:
     """Typer's own endings as exceptions of the project or of Python."""
     try:
-        status = app(standalone_mode=False)
+        status = app(words, name, standalone_mode=False)
     except TyperException as error:
         raise UserError(error.format_message()) from error
     except Abort as error:

@@ -283,3 +283,14 @@ def get_config(name: str, **overrides: int) -> AcceleratorConfig:
         if key not in known:
             raise UserError(f"unknown choice {key!r}: expected one of {', '.join(sorted(known))}")
     return dataclasses.replace(PRESETS[name], **overrides)
+
+
+def nearest_preset(config: AcceleratorConfig) -> tuple[str, dict[str, int]]:
+    """The preset that differs in the fewest choices, and these choices of the configuration."""
+
+    def changes(preset: str) -> dict[str, int]:
+        base = PRESETS[preset].as_dict()
+        return {name: value for name, value in config.as_dict().items() if value != base[name]}
+
+    nearest = min(PRESETS, key=lambda preset: len(changes(preset)))
+    return nearest, changes(nearest)

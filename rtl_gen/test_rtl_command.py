@@ -1,4 +1,4 @@
-"""`python -m rtl_gen rtl`: its files, and one line with exit status 2 for bad input."""
+"""`sparse-vit rtl`: its files, and one line with exit status 2 for bad input."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ from rtl_gen.config import get_config
 
 def run(*arguments: str) -> subprocess.CompletedProcess:
     return subprocess.run(
-        [sys.executable, "-m", "rtl_gen", *arguments],
+        [sys.executable, "-m", "sparse_vit", *arguments],
         cwd=Path(__file__).parents[1],
         capture_output=True,
         text=True,

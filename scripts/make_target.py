@@ -61,12 +61,16 @@ def command_lines(
     return lines, changes
 
 
+_PROGRAMS = {"python": [sys.executable], "sparse-vit": [sys.executable, "-m", "sparse_vit"]}
+"""Those of .venv, which runs this."""
+
+
 def run(target: Target) -> None:
     """Run a target's commands, each shown first, until one fails; the last is all that stays."""
     lines, changes = command_lines(target, os.environ)
     os.environ.update(changes)
     for line in lines:
-        program = [sys.executable, *line[1:]] if line[0] == "python" else line
+        program = [*_PROGRAMS.get(line[0], line[:1]), *line[1:]]
         print(shlex.join(program), flush=True)
         if line is lines[-1]:
             os.execvp(program[0], program)

@@ -13,7 +13,7 @@ from scripts.variables import Setting, Switch, Values, Variable, variables
 class Target:
     """`commands` run one after the other; the last one gets the variables.
 
-    The word `python` in front of a command is the Python of .venv.
+    The words `python` and `sparse-vit` in front of a command are those of .venv.
     """
 
     does: str
@@ -60,7 +60,7 @@ _FIGURES = variables(
 TARGETS: dict[str, Target] = {
     "demo": Target(
         "RTL, co-simulation of digits and of DeiT layers on Verilator, and the sweep",
-        ("python -m sparse_vit.demo",),
+        ("sparse-vit demo",),
         variables(SEED="0", OUT="folder", WAVES=_WAVES),
     ),
     "test": Target(
@@ -76,12 +76,12 @@ TARGETS: dict[str, Target] = {
     ),
     "rtl": Target(
         "Verilog and manifest",
-        ("python -m rtl_gen rtl",),
+        ("sparse-vit rtl",),
         variables(CONFIG="default", SET=Values(example="name=value"), OUT="folder"),
     ),
     "synth": Target(
         "cells and clock frequency on an ECP5",
-        ("python -m rtl_gen synth",),
+        ("sparse-vit synth",),
         variables(
             CONFIG="small",
             SET=Values(example="name=value"),
@@ -108,7 +108,7 @@ TARGETS: dict[str, Target] = {
     ),
     "sweep": Target(
         "cycles, traffic and energy of a grid",
-        ("python -m sim_models sweep",),
+        ("sparse-vit sweep",),
         variables(
             SPEC=Variable(example="file.yaml", option=""),
             CONFIG="default",
@@ -124,7 +124,7 @@ TARGETS: dict[str, Target] = {
     ),
     "calibrate": Target(
         "error of the cycle model against the RTL",
-        ("python -m sparse_vit.calibrate",),
+        ("sparse-vit calibrate",),
         variables(
             SEED="1",
             CONFIGS="4",
@@ -139,7 +139,7 @@ TARGETS: dict[str, Target] = {
     ),
     "fuzz": Target(
         "damaged programs in RTL, damaged files and arguments of the commands",
-        ("python -m cocotb_tests.fuzz",),
+        ("sparse-vit fuzz",),
         variables(
             SEED="0",
             DURATION=Variable(example="600", option="--seconds"),
@@ -152,12 +152,12 @@ TARGETS: dict[str, Target] = {
     ),
     "bench": Target(
         "seconds of the cycle model beside those of the RTL simulation",
-        ("python -m sparse_vit.speed",),
+        ("sparse-vit bench",),
         variables(RUNS="folder", OUT="file"),
     ),
     "deit": Target(
         "a whole network in RTL",
-        ("python -m sparse_vit.deit",),
+        ("sparse-vit run",),
         _WHOLE_NETWORK
         | variables(
             WEIGHTS="file",
@@ -172,15 +172,13 @@ TARGETS: dict[str, Target] = {
     ),
     "wipe": Target(
         "the program that overwrites what earlier ones left on the chip",
-        ("python -m model wipe",),
+        ("sparse-vit wipe",),
         variables(CONFIG="default", OUT="folder"),
     ),
-    "image": Target(
-        "memory image and map of a network", ("python -m model image",), _WHOLE_NETWORK
-    ),
+    "image": Target("memory image and map of a network", ("sparse-vit image",), _WHOLE_NETWORK),
     "accuracy": Target(
         "drops against the dense network",
-        ("python -m model accuracy",),
+        ("sparse-vit accuracy",),
         _MASKS
         | variables(
             SPARSITY=Values(example="0.5 0.8"),
@@ -203,7 +201,7 @@ TARGETS: dict[str, Target] = {
     ),
     "search-schedule": Target(
         "pruning schedule of fewest cycles",
-        ("python -m sim_models search-schedule",),
+        ("sparse-vit search-schedule",),
         {name: one for name, one in _MASKS.items() if name != "SCHEDULE"}
         | variables(
             SPARSITY="0",
@@ -224,22 +222,22 @@ TARGETS: dict[str, Target] = {
     ),
     "figures": Target(
         "breakdown, speed-up, Pareto front and timeline",
-        ("python -m sim_models figures",),
+        ("sparse-vit figures",),
         _FIGURES | variables(FIGURE=Values(example="timeline", option=""), OUT="folder"),
     ),
     "report": Target(
         "page of all figures, tables and RTL runs",
-        ("python -m sim_models report",),
+        ("sparse-vit report",),
         _FIGURES | variables(RUNS="folder", CALIBRATION="file", OUT="file"),
     ),
     "train-small": Target(
         "train vit_digits on handwritten digits",
-        ("python -m model train-small",),
+        ("sparse-vit train-small",),
         variables(EPOCHS="100", SEED="0", OUT="folder"),
     ),
     "finetune": Target(
         "recover accuracy with masks and pruning",
-        ("python -m model finetune",),
+        ("sparse-vit finetune",),
         _MASKS
         | variables(
             WEIGHTS="file",

@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -16,16 +15,16 @@ from rtl_gen.switches import is_on
 from scripts.make_target import command_lines
 from scripts.targets import TARGETS
 from scripts.variables import Setting, Switch, Values
+from sparse_vit.command_line import app
 
 ROOT = Path(__file__).parents[1]
 
-PACKAGES = r"python -m (rtl_gen|model|sim_models|cocotb_tests|sparse_vit)"
-
-PYTHON_TARGETS = {
-    name: target.commands[-1].removeprefix("python -m ").split()
+SUB_COMMANDS = {
+    name: target.commands[-1].removeprefix("sparse-vit ")
     for name, target in TARGETS.items()
-    if target.commands and re.match(PACKAGES, target.commands[-1])
+    if target.commands and target.commands[-1].startswith("sparse-vit ")
 }
+"""Of the targets that are calls of the project's command."""
 
 
 def make(*words: str, **variables: str) -> subprocess.CompletedProcess:
@@ -109,7 +108,7 @@ def test_words_that_switch_off(word: str):
     assert not is_on("X", word)
     assert last_command("deit", PRUNE=word)[-1] == "--no-prune"
     assert last_command("accuracy", INTEGER=word)[-1] == "--no-integer"
-    assert last_command("finetune", FRESH=word) == ["python", "-m", "model", "finetune"]
+    assert last_command("finetune", FRESH=word) == ["sparse-vit", "finetune"]
     lines, changes = command_lines(TARGETS["regression"], {"WAVES": word})
     assert ("-rP" in lines[-1], changes) == (False, {"WAVES": "0"})
 
@@ -118,17 +117,17 @@ def test_other_words_switch_nothing():
     for word in ("2", "maybe", "-1", "y e s"):
         with pytest.raises(UserError, match=f"PRUNE={word}: expected one of 1, yes"):
             last_command("image", PRUNE=word)
-    assert last_command("image", PRUNE="") == ["python", "-m", "model", "image"]
+    assert last_command("image", PRUNE="") == ["sparse-vit", "image"]
 
 
 def test_every_value_goes_to_its_option():
     sweep = last_command("sweep", SPEC="-a grid.yaml", CONFIG="small", SEED="3", UNKNOWN="x")
     assert sweep == [
-        *["python", "-m", "sim_models", "sweep", "--config=small", "--seed=3", "--"],
+        *["sparse-vit", "sweep", "--config=small", "--seed=3", "--"],
         "-a grid.yaml",
     ]
     accuracy = last_command("accuracy", FINETUNED="one 'the other'", SPARSITY="0.5 0.7", BATCH="4")
-    assert accuracy[4:] == [
+    assert accuracy[2:] == [
         *("--sparsity=0.5", "--sparsity=0.7", "--finetuned=one", "--finetuned=the other"),
         "--batch-size=4",
     ]
@@ -137,17 +136,12 @@ def test_every_value_goes_to_its_option():
     assert regression[-5:] == ["--sim=icarus", "-k", "a and not b", "-n", "5"]
 
 
-@pytest.mark.parametrize("name", PYTHON_TARGETS)
+@pytest.mark.parametrize("name", SUB_COMMANDS)
 def test_variables_are_the_options_of_the_command(name: str):
     """All of them, each once, of the right kind."""
-    module, *sub_command = PYTHON_TARGETS[name]
-    holder = import_module(module)
-    if hasattr(holder, "__path__"):  # a package
-        holder = import_module(f"{module}.__main__")
-    command = typer.main.get_command(holder.app)
-    for word in sub_command:
-        command = command.commands[word]
-    parameters = [one for one in command.params if one.name != "help"]
+    command = typer.main.get_command(app).commands[SUB_COMMANDS[name]].load()
+    # `make` prints the command first, so that its output is no JSON.
+    parameters = [one for one in command.params if one.name not in ("help", "as_json")]
     variables = {
         key: one for key, one in TARGETS[name].variables.items() if not isinstance(one, Setting)
     }

@@ -18,16 +18,15 @@ from model.networks import ASSETS, DEIT_TINY, VIT_DIGITS
 from model.schedule import DEFAULT_SCHEDULE
 from model.synthetic import maps_of
 from model.vitcod_io import write_masks
-from rtl_gen import cli
 from rtl_gen.config import get_config
 from rtl_gen.errors import UserError
-from sim_models.__main__ import app
 from sim_models.network import assumed_live, network_cycles
 from sim_models.sweeps.energy import energy_table
 from sim_models.sweeps.files import write_sweep
 from sim_models.sweeps.point import evaluate
 from sim_models.sweeps.run import run_points
 from sim_models.sweeps.spec import SweepSpec
+from sparse_vit.command_line import main
 
 SMALL = {"networks": ["vit_digits"], "presets": ["small"]}
 CONFIG = get_config("small")
@@ -157,7 +156,7 @@ def test_mask_file_gives_the_cycles_of_its_masks(tmp_path):
 
 
 def test_lost_worker_leaves_what_is_finished(tmp_path, monkeypatch):
-    monkeypatch.setattr("sim_models.sweeps.point.network_activity", lambda *_: os._exit(9))
+    monkeypatch.setattr("sim_models.workload.network_activity", lambda *_: os._exit(9))
     with pytest.raises(UserError, match="a worker was lost"):
         run(grid(), tmp_path, processes=1)
     assert (tmp_path / "finished.jsonl").read_bytes() == b""
@@ -167,7 +166,7 @@ def test_killed_sweep_goes_on_where_it_was(tmp_path):
     seeds = list(range(40))
     spec = tmp_path / "grid.yaml"
     spec.write_text(json.dumps(SMALL | {"sparsities": [0.5], "seeds": seeds}))
-    command = [sys.executable, "-m", "sim_models", "sweep", spec, "--out", tmp_path]
+    command = [sys.executable, "-m", "sparse_vit", "sweep", spec, "--out", tmp_path]
     finished = tmp_path / "grid.finished.jsonl"
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while process.poll() is None and (not finished.exists() or not finished.stat().st_size):
@@ -205,9 +204,8 @@ def test_killed_sweep_goes_on_where_it_was(tmp_path):
 def test_bad_input_is_one_line_and_no_file(tmp_path, capsys, monkeypatch, arguments, message):
     out = tmp_path / "sweep"
     monkeypatch.setattr("sim_models.sweeps.workers.CONNECT_SECONDS", 1)
-    monkeypatch.setattr(sys, "argv", ["sim_models", "sweep", "--out", str(out), *arguments])
     with pytest.raises(SystemExit) as ended:
-        cli.run(app)
+        main("sweep", "--out", str(out), *arguments)
     assert ended.value.code == 2
     printed = capsys.readouterr().err
     assert printed.startswith(message), printed

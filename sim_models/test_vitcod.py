@@ -97,5 +97,5 @@ def test_bad_input_is_one_line(tmp_path, arguments, message):
 
 
 def _compare(*arguments) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "sim_models", "compare-vitcod", *map(str, arguments)]
+    command = [sys.executable, "-m", "sparse_vit", "compare-vitcod", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False)

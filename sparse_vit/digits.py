@@ -18,13 +18,12 @@ from model.image import Image
 from model.integer.choices import (
     integer_network,
     kept_tokens,
-    network_masks,
     picture_patches,
     preset_for,
 )
 from model.integer.compiler import compile_network
 from model.integer.forward import trace
-from model.masks import MASK_STRATEGY
+from model.mask_source import MaskSource
 from model.networks import VIT_DIGITS
 from model.schedule import DEFAULT_SCHEDULE
 from rtl_gen.config import get_config
@@ -72,7 +71,7 @@ def classify(
     config = get_config(PRESET)
     memory = memory or MemoryTiming()
     network = integer_network(VIT_DIGITS, None, seed)
-    masks = network_masks(VIT_DIGITS, sparsity, None, MASK_STRATEGY, seed)
+    masks = torch.from_numpy(MaskSource(sparsity=sparsity).masks(VIT_DIGITS))
     if keep is None:
         keep = kept_tokens(VIT_DIGITS, DEFAULT_SCHEDULE.fitted(VIT_DIGITS))
     image = compile_network(config, network, masks, keep, dump=dump)

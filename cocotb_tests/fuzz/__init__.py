@@ -1,4 +1,4 @@
 """Fuzzing: damaged programs for the hardware, damaged files and arguments for the commands.
 
-`python -m cocotb_tests.fuzz` draws all of it from one seed; see `__main__.py`.
+`sparse-vit fuzz` draws all of it from one seed; see `command.py`.
 """

@@ -22,18 +22,7 @@ from enum import Enum
 from functools import cache
 from pathlib import Path
 
-import typer
-
-import model.__main__
-import rtl_gen.__main__
-import sim_models.__main__
-from rtl_gen import cli
-
-APPS: dict[str, typer.Typer] = {
-    "rtl_gen": rtl_gen.__main__.app,
-    "model": model.__main__.app,
-    "sim_models": sim_models.__main__.app,
-}
+from sparse_vit.command_line import main
 
 LIMIT_SECONDS = 30
 """No attempt takes that long unless it hangs, as one does that reads a pipe which nobody writes."""
@@ -69,7 +58,7 @@ class Attempt:
     """A command line and its files; `{name}` in a word stands for the path of the file `name`."""
 
     words: tuple[str, ...]
-    """The first one is the package."""
+    """Of `sparse-vit`."""
     files: Mapping[str, bytes | Node] = field(default_factory=dict)
     """By a path relative to the attempt's own folder."""
     damage: str = "none"
@@ -146,18 +135,17 @@ def run(attempt: Attempt) -> Ending:
         for path, contents in attempt.files.items():
             _place(folder / path, contents)
         kinds = {path: _kind(folder / path) for path in attempt.files}
-        package, *words = (_filled(word, folder, attempt.files) for word in attempt.words)
+        words = [_filled(word, folder, attempt.files) for word in attempt.words]
         stdout, stderr = io.StringIO(), io.StringIO()
         with (
             contextlib.chdir(folder),
             contextlib.redirect_stdout(stdout),
             contextlib.redirect_stderr(stderr),
-            _arguments([package, *words]),
             _as_for_users(),
             _Ended() as ended,
             _limited(LIMIT_SECONDS),
         ):
-            cli.run(APPS[package])
+            main(*words)
         texts = (text.getvalue().replace(str(folder), "") for text in (stdout, stderr))
         replaced = tuple(
             f"{path}, {attempt.files[path].value}"
@@ -221,15 +209,6 @@ class _Ended:
         elif error is not None:
             traceback.print_exception(error)
         return not isinstance(error, KeyboardInterrupt)
-
-
-@contextlib.contextmanager
-def _arguments(words: list[str]) -> Iterator[None]:
-    before, sys.argv = sys.argv, words
-    try:
-        yield
-    finally:
-        sys.argv = before
 
 
 @contextlib.contextmanager

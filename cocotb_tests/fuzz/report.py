@@ -30,8 +30,9 @@ class Report:
             ended.total() for (part, _), ended in self.counts.items() if part.startswith(half)
         )
 
-    def write(self, path: Path) -> None:
-        contents = {
+    def contents(self) -> dict[str, Any]:
+        """Everything, ready for JSON."""
+        return {
             "seed": self.seed,
             "seconds": {half: round(value, 1) for half, value in self.seconds.items()},
             "programs": self.total(HARDWARE),
@@ -42,8 +43,10 @@ class Report:
             ],
             "failures": self.failures,
         }
+
+    def write(self, path: Path) -> None:
         with replace_file(path) as file:
-            file.write((json.dumps(contents, indent=2) + "\n").encode())
+            file.write((json.dumps(self.contents(), indent=2) + "\n").encode())
 
     def table(self) -> Table:
         """A line a class of damage."""

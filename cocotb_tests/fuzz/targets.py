@@ -42,19 +42,19 @@ def _unchanged(
 
 def _mask_files() -> Attempts:
     name, word = "masks.npy", "{masks.npy}"
-    image = ("model", "image", "--model", NETWORK, "--config", "small", "--out", f"{{{OUT}}}")
+    image = ("image", "--model", NETWORK, "--config", "small", "--out", f"{{{OUT}}}")
     return st.one_of(
-        _of_file(name, arrays.masks(), "model", "inspect-mask", word),
-        _of_file(name, arrays.masks(), "model", "inspect-mask", word, "--model", NETWORK),
-        _of_file(name, arrays.masks(), "model", "polarise", word, "--out", f"{{{OUT}}}/x.npz"),
-        _of_file(name, arrays.masks(), "sim_models", "compare-vitcod", word, "--config", "small"),
+        _of_file(name, arrays.masks(), "inspect-mask", word),
+        _of_file(name, arrays.masks(), "inspect-mask", word, "--model", NETWORK),
+        _of_file(name, arrays.masks(), "polarise", word, "--out", f"{{{OUT}}}/x.npz"),
+        _of_file(name, arrays.masks(), "compare-vitcod", word, "--config", "small"),
         _of_file(name, arrays.masks(), *image, "--masks", word),
         _unchanged(name, samples.masks(), arrays.same_masks(), *image, "--masks", word),
     )
 
 
 def _map_files() -> Attempts:
-    words = ("model", "masks", "--sparsity", "0.5", "--out", f"{{{OUT}}}/masks.npy")
+    words = ("masks", "--sparsity", "0.5", "--out", f"{{{OUT}}}/masks.npy")
     learned = (*words, "--model", NETWORK, "--strategy", "learned", "--scores", "{file.npz}")
     return st.one_of(
         _of_file("file.npz", arrays.archives(samples.maps()), *words, "--maps", "{file.npz}"),
@@ -72,7 +72,7 @@ def _map_files() -> Attempts:
 
 def _schedule_files() -> Attempts:
     name, word = "schedule.json", "{schedule.json}"
-    words = ("model", "schedule", "--model", NETWORK, "--schedule", word)
+    words = ("schedule", "--model", NETWORK, "--schedule", word)
     known = {**samples.SCHEDULE, "provenance": {}}
     return st.one_of(
         _of_file(name, documents.documents(known), *words),
@@ -82,7 +82,7 @@ def _schedule_files() -> Attempts:
 
 
 def _sweep_files() -> Attempts:
-    words = ("sim_models", "sweep", "{sweep.yaml}", "--processes", "1", "--out", f"{{{OUT}}}")
+    words = ("sweep", "{sweep.yaml}", "--processes", "1", "--out", f"{{{OUT}}}")
     energy = {"mac": 0.2, "name": "x", "sram_64_bits": {8: 10.0, 32: 20.0}, "dram_64_bits": 1300.0}
     known = {**samples.SWEEP, "pruning": ["none"], "memory": {"latency": 100}, "overrides": {}}
     return st.one_of(
@@ -106,15 +106,15 @@ def _network_commands(weight_file: str) -> st.SearchStrategy[tuple[str, ...]]:
     out, integers = f"{{{OUT}}}", f"{{{INTEGERS}}}"
     return st.sampled_from(
         [
-            ("model", "attention-maps", *words, f"--out={out}/maps.npz"),
-            ("model", "calibrate", *words, f"--out={out}/int8.safetensors"),
-            ("model", "accuracy", *words, "--no-integer", f"--maps={NETWORK}", f"--out={out}"),
-            ("model", "accuracy", *words, f"--network={integers}", f"--out={out}"),
-            ("model", "importance", *words, f"--out={out}/importance.csv"),
-            ("model", "integer-accuracy", integers, *source),
-            ("model", "integer-loss", integers, *source, f"--out={out}/loss.csv"),
-            ("model", "learn-scores", *words, *LITTLE, f"--out={out}/scores.npz"),
-            ("model", "finetune", *words, *LITTLE, "--threads=1", f"--out={out}"),
+            ("attention-maps", *words, f"--out={out}/maps.npz"),
+            ("quantise", *words, f"--out={out}/int8.safetensors"),
+            ("accuracy", *words, "--no-integer", f"--maps={NETWORK}", f"--out={out}"),
+            ("accuracy", *words, f"--network={integers}", f"--out={out}"),
+            ("prune", *words, f"--out={out}/importance.csv"),
+            ("integer-accuracy", integers, *source),
+            ("integer-loss", integers, *source, f"--out={out}/loss.csv"),
+            ("learn-scores", *words, *LITTLE, f"--out={out}/scores.npz"),
+            ("finetune", *words, *LITTLE, "--threads=1", f"--out={out}"),
         ]
     )
 
@@ -142,7 +142,7 @@ def _picture_folders() -> Attempts:
 
 
 def _integer_files() -> Attempts:
-    words = ("model", "image", "--model", NETWORK, "--network", f"{{{INTEGERS}}}")
+    words = ("image", "--model", NETWORK, "--network", f"{{{INTEGERS}}}")
     damaged = st.one_of(damage.cut_up(samples.integers()), weights.states(), damage.nodes())
     return _of_file(INTEGERS, damaged, *words, "--out", f"{{{OUT}}}")
 
@@ -183,37 +183,37 @@ def _arguments(draw: st.DrawFn) -> Attempt:
     setting = st.builds("{}={}".format, fields, _mostly(st.integers(0, 4096)))
     masks = (f"--model={NETWORK}", f"--out={out}.npy")
     options = {
-        ("model", "masks", *masks): [sparsity, strategy],
-        ("model", "image", f"--out={out}", f"--model={NETWORK}"): [
+        ("masks", *masks): [sparsity, strategy],
+        ("image", f"--out={out}", f"--model={NETWORK}"): [
             config,
             sparsity,
             schedule,
             strategy,
             seed,
         ],
-        ("model", "schedule"): [model, schedule],
-        ("model", "synthetic", "qkv", f"--model={NETWORK}", f"--out={out}.npz"): [
+        ("schedule",): [model, schedule],
+        ("synthetic-qkv", f"--model={NETWORK}", f"--out={out}.npz"): [
             _option("layer", _mostly(st.integers(-1, 5))),
             _option("head", _mostly(st.integers(-1, 4))),
             seed,
         ],
-        ("model", "inspect-mask", "{masks.npy}"): [
+        ("inspect-mask", "{masks.npy}"): [
             model,
             _option("lanes", _mostly(st.integers(1, 64))),
         ],
-        ("sim_models", "compare-vitcod", "{masks.npy}", f"--out={out}"): [config, model],
-        ("rtl_gen", "rtl", "--config=tiny", f"--out={out}", "--set=lanes=3"): [
+        ("compare-vitcod", "{masks.npy}", f"--out={out}"): [config, model],
+        ("rtl", "--config=tiny", f"--out={out}", "--set=lanes=3"): [
             _option("set", setting),
             _option("set", setting),
         ],
-        ("sim_models", "sweep", "{sweep.yaml}", f"--out={out}", "--processes=1"): [
+        ("sweep", "{sweep.yaml}", f"--out={out}", "--processes=1"): [
             config,
             _option("latency", _mostly(st.integers(2, 300))),
             _option("rate", _mostly(st.integers(1, 64))),
             seed,
             _option("scheduler", st.sampled_from(["tcp://", "x", "tcp://127.0.0.1:1"])),
         ],
-        ("sim_models", "figures", "breakdown", f"--out={out}"): [
+        ("figures", "breakdown", f"--out={out}"): [
             st.just(("--rate=0",)),
             config,
             model,

@@ -1,4 +1,4 @@
-"""A small share of the fuzzing, and that it would notice: `python -m cocotb_tests.fuzz` goes on."""
+"""A small share of the fuzzing, and that it would notice: `sparse-vit fuzz` goes on."""
 
 from collections import Counter
 from dataclasses import replace
@@ -143,7 +143,7 @@ def test_faults_reach_the_program(beat):
 
 def test_verdicts(monkeypatch):
     """Each kind of wrong end is noticed."""
-    words = ("model", "inspect-mask", "{masks.npy}")
+    words = ("inspect-mask", "{masks.npy}")
     good = Attempt(words, {"masks.npy": samples.masks()})
     ending, problem = judge(good)
     assert (ending.status, problem) == (0, None)
@@ -180,6 +180,6 @@ def test_a_replaced_device_is_noticed(monkeypatch):
         path.write_bytes(b"")
 
     monkeypatch.setattr(attention, "write_masks", replace_anything)
-    words = ("model", "masks", "--model", "vit_digits", "--sparsity", "0.5", "--out", "{pipe.npy}")
+    words = ("masks", "--model", "vit_digits", "--sparsity", "0.5", "--out", "{pipe.npy}")
     problem = judge(Attempt(words, {"pipe.npy": Node.FIFO}))[1]
     assert problem == f"replaced: pipe.npy, {Node.FIFO.value}"

@@ -20,6 +20,7 @@ import cocotb_tools.config
 from cocotb_tools import runner
 
 from rtl_gen.errors import UserError
+from rtl_gen.extras import require
 
 SIMULATORS = ("verilator", "icarus")
 
@@ -176,10 +177,8 @@ def _random_contents(declaration: re.Match) -> str:
 
 
 def _package(name: str) -> Path:
-    spec = find_spec(name)
-    if spec is None or spec.origin is None:
-        raise UserError(f"the Python package {name} is missing: install the project with pip")
-    return Path(spec.origin).parent
+    require(name)
+    return Path(find_spec(name).origin).parent
 
 
 def _link(link: Path, target: Path) -> None:

@@ -14,7 +14,7 @@ from timm.models.vision_transformer import VisionTransformer
 
 from model.accuracy.evaluation import ProgressBar, digest_of, digest_of_masks
 from model.accuracy.finished_rows import key_of
-from model.attention_maps import AttentionMaps, average_attention, load_attention_maps
+from model.attention_maps import AttentionMaps, average_attention
 from model.calibrate import calibrate
 from model.images import ImageFolder
 from model.integer.network import FORMAT_VERSION, IntegerNetwork
@@ -35,17 +35,6 @@ def check_apart(calibration: Path, evaluation: Path) -> None:
         )
 
 
-def maps_for(network: Network, source: str | None) -> AttentionMaps:
-    """The attention maps of a file or of a built-in network, by default the network's own."""
-    maps = load_attention_maps(source or network.name)
-    if maps.maps.shape != network.mask_shape:
-        raise UserError(
-            f"attention maps {source} have shape {maps.maps.shape}: expected "
-            f"{network.mask_shape} for {network.name}"
-        )
-    return maps
-
-
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
     """A network, its calibration images, and where files made from them go."""
@@ -58,8 +47,8 @@ class Calibration:
     folder: Path
     bar: ProgressBar
 
-    def attention_maps(self) -> AttentionMaps:
-        """Dense attention averaged over the images."""
+    def attention_maps(self) -> Path:
+        """The file of dense attention averaged over the images."""
         path = self._path("maps", {}, ".npz")
         if not path.is_file():
             with self.bar(len(self.images), "attention maps") as advance:
@@ -74,7 +63,7 @@ class Calibration:
                     "preprocessing": self._preprocessing,
                 }
                 AttentionMaps(maps, metadata).write(file)
-        return load_attention_maps(path)
+        return path
 
     def integer_network(self, masks: np.ndarray | None = None) -> IntegerNetwork:
         """The network in integers, without and with pruning.

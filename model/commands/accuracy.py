@@ -4,9 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
+import pandas as pd
 import typer
 
-from model.accuracy.calibration import Calibration, check_apart, maps_for
+from model.accuracy.calibration import Calibration, check_apart
 from model.accuracy.evaluation import Subject, evaluate, variants
 from model.accuracy.finished_rows import FinishedRows
 from model.accuracy.table import render, to_frame, write
@@ -33,21 +34,17 @@ from model.finetune.run import read_run
 from model.images import ImageFolder
 from model.integer.accuracy import check_same, kept_after_attention
 from model.integer.choices import integer_network
-from model.masks import check_choice, make_masks
+from model.mask_source import MaskSource
 from model.networks import get_network
 from model.preprocessing import Preprocessing
 from model.schedule_file import DEFAULT_NAME, schedule_of
-from model.vitcod_io import read_masks
 from model.weights.load import load_model, stated_name
 from rtl_gen.errors import UserError
 from rtl_gen.files import check_writable
 
-app = typer.Typer()
-
 Sparsities = Annotated[list[float], typer.Option("--sparsity", help="Repeat for several.")]
 
 
-@app.command()
 def accuracy(
     *,
     model: ModelName = "deit_tiny",
@@ -76,7 +73,7 @@ def accuracy(
     batch_size: Batch = 16,
     seed: Seed = 0,
     out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("build/accuracy"),
-) -> None:
+) -> pd.DataFrame:
     """Drops against the dense float network on the same images: sparse, pruned, float and int8.
 
     Finished rows are kept in OUT and not evaluated again. These are not ImageNet accuracies, unless
@@ -85,8 +82,13 @@ def accuracy(
     network = get_network(model)
     stated = stated_name(model, weights, preprocessing)
     pruning = schedule_of(schedule, network)
-    for value in sparsity:
-        check_choice(value, strategy)
+    if mask_file is None:
+        sources = [
+            MaskSource(sparsity=value, strategy=strategy, scores=scores, maps=maps)
+            for value in sparsity
+        ]
+    else:
+        sources = [MaskSource(file=mask_file)]
     folder = ImageFolder(data, limit, labels=labels)
     if calib is not None:
         check_apart(calib, data)
@@ -102,12 +104,12 @@ def accuracy(
                 "the int8 rows of a fine-tuning run need calibration images (--calib): name them, "
                 "or leave the rows out with --no-integer"
             )
-    kept = None if mask_file is None else read_masks(mask_file, network)
     integers = integer_network(network, network_file, seed) if integer and network_file else None
-    source = None
-    if kept is None and (maps is not None or calib is None):
-        source = maps_for(network, maps)
-    learned = scores_for(strategy, network.name, scores)
+    averaged = mask_file is None and maps is None and calib is not None
+    if not averaged:
+        masks = [source.masks(network) for source in sources]
+    else:
+        scores_for(strategy, network.name, scores)
     images = None if calib is None else ImageFolder(calib, calib_limit, labelled=False)
     runs = {run.name: read_run(run, network, preprocessing) for run in finetuned}
     if len(runs) < len(finetuned):
@@ -127,27 +129,17 @@ def accuracy(
             folder=out,
             bar=progress_over,
         )
-        if kept is None and source is None:
-            source = calibration.attention_maps()
+        if averaged:
+            found = str(calibration.attention_maps())
+            masks = [replace(source, maps=found).masks(network) for source in sources]
         if integer and integers is None:
             integers = calibration.integer_network()
     subjects = [Subject(label="dense", model=loaded, integers=integers)]
-    if mask_file is None:
-        named = [
-            (
-                strategy,
-                make_masks(source.maps, value, strategy, learned, prefix=network.prefix_tokens),
-            )
-            for value in sparsity
-        ]
-    else:
-        named = [(mask_file.name, kept)]
-    subjects += [
-        Subject(label=label, model=loaded, masks=masks, integers=integers) for label, masks in named
-    ]
-    for name, (tuned, masks) in runs.items():
-        in_integers = replace(calibration, model=tuned).integer_network(masks) if integer else None
-        subjects.append(Subject(label=name, model=tuned, masks=masks, integers=in_integers))
+    kind = strategy if mask_file is None else mask_file.name
+    subjects += [Subject(label=kind, model=loaded, masks=kept, integers=integers) for kept in masks]
+    for name, (tuned, kept) in runs.items():
+        in_integers = replace(calibration, model=tuned).integer_network(kept) if integer else None
+        subjects.append(Subject(label=name, model=tuned, masks=kept, integers=in_integers))
 
     finished = FinishedRows(out / f"{network.name}.rows.jsonl")
     rows = variants(network, subjects, pruning)
@@ -162,7 +154,7 @@ def accuracy(
         "unreadable": result.unreadable,
         "calibration": None if calib is None else calib.resolve().name,
         "calibration_images": None if images is None else len(images),
-        "masks": strategy if mask_file is None else mask_file.name,
+        "masks": kind,
         "finetuned": list(runs),
         "schedule": schedule,
         "integers": None if integers is None else dict(integers.metadata),
@@ -174,3 +166,4 @@ def accuracy(
     if images is not None:
         report_unreadable(images.unreadable, len(images))
     print(f"{written[0]}, {written[1]}; seed {seed}; {result.reused} of {len(frame)} rows reused")
+    return frame

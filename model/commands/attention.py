@@ -42,8 +42,6 @@ from rtl_gen.config import DEFAULT
 from rtl_gen.errors import UserError
 from rtl_gen.files import replace_file
 
-app = typer.Typer()
-
 MaskModel = Annotated[
     str | None,
     typer.Option(
@@ -52,7 +50,6 @@ MaskModel = Annotated[
 ]
 
 
-@app.command()
 def attention_maps(
     *,
     model: ModelName = "deit_tiny",
@@ -71,7 +68,7 @@ def attention_maps(
         loaded = load_model(network, weights, stated)
         with progress_over(len(folder)) as advance:
             maps = average_attention(network, loaded, folder, batch_size, advance)
-        command = ["python", "-m", "model", "attention-maps", "--model", model]
+        command = ["sparse-vit", "attention-maps", "--model", model]
         if weights is not None:
             command += ["--weights", weights.name]
         if preprocessing is not None:
@@ -94,7 +91,6 @@ def attention_maps(
     print(f"{out}: {maps.shape} averaged over {metadata['images']} images")
 
 
-@app.command()
 def masks(
     *,
     model: Annotated[
@@ -122,12 +118,24 @@ def masks(
     )
 
 
-@app.command()
+_MASK_COLUMNS = {
+    "layer": "{}",
+    "sparsity": "{:.3f}",
+    "kept/row": "{:.1f}",
+    "beats/row": "{:.2f}",
+    "busy": "{:.1%}",
+    "globals": "{:.1f}",
+    "dense": "{:.1%}",
+    "sparse": "{:.1%}",
+}
+"""How each column of `inspect_mask` is shown."""
+
+
 def inspect_mask(
     file: MaskFile,
     model: MaskModel = None,
     lanes: Lanes = DEFAULT.lanes,
-) -> None:
+) -> list[dict[str, float]]:
     """Sparsity, beats and polarisation of every layer of a ViTCoD mask file."""
     kept, prefix = _masks_of(file, model)
     polarised = polarise(kept, prefix)
@@ -136,37 +144,31 @@ def inspect_mask(
         caption=f"Beats, busy lanes of {lanes}; polarised: globals a head, density of both parts. "
         f"{SPARSITY_MEANS}.",
     )
-    for column in (
-        "layer",
-        "sparsity",
-        "kept/row",
-        "beats/row",
-        "busy",
-        "globals",
-        "dense",
-        "sparse",
-    ):
+    for column in _MASK_COLUMNS:
         table.add_column(column, justify="right")
+    rows = []
     for layer, mask in enumerate(kept):
         beats = row_beats(mask, lanes)
         dense = np.average(polarised.dense_density[layer], weights=polarised.globals[layer])
         sparse = _weighted(
             polarised.sparse_density[layer], mask.shape[-1] - polarised.globals[layer]
         )
-        table.add_row(
-            str(layer),
-            f"{sparsity_of(mask):.3f}",
-            f"{mask.sum(axis=-1).mean():.1f}",
-            f"{beats.mean():.2f}",
-            f"{mask.sum() / (beats.sum() * lanes):.1%}",
-            f"{polarised.globals[layer].mean():.1f}",
-            f"{dense:.1%}",
-            f"{sparse:.1%}",
-        )
+        row = {
+            "layer": layer,
+            "sparsity": sparsity_of(mask),
+            "kept/row": mask.sum(axis=-1).mean(),
+            "beats/row": beats.mean(),
+            "busy": mask.sum() / (beats.sum() * lanes),
+            "globals": polarised.globals[layer].mean(),
+            "dense": dense,
+            "sparse": sparse,
+        }
+        table.add_row(*(form.format(row[name]) for name, form in _MASK_COLUMNS.items()))
+        rows.append(row)
     console.print(table)
+    return rows
 
 
-@app.command("polarise")
 def polarise_command(file: MaskFile, out: Out, model: MaskModel = None) -> None:
     """Write the polarised column order of every head (.npz: order, globals)."""
     polarised = polarise(*_masks_of(file, model))
@@ -175,19 +177,20 @@ def polarise_command(file: MaskFile, out: Out, model: MaskModel = None) -> None:
     print(f"{out}: order {polarised.order.shape}, {polarised.globals.mean():.1f} globals a head")
 
 
-@app.command()
 def schedule(
     model: ModelName = "deit_tiny",
     name: ScheduleName = DEFAULT_NAME,
-) -> None:
+) -> list[dict[str, int]]:
     """Tokens (the prefix included) that each part of each layer works on."""
     network = get_network(model)
     table = Table(title=f"{network.name}, {name}")
     for column in ("layer", "QKV and attention", "projection and FFN", "leaving"):
         table.add_column(column, justify="right")
-    for layer, tokens in enumerate(schedule_of(name, network).layer_tokens(network)):
+    layers = schedule_of(name, network).layer_tokens(network)
+    for layer, tokens in enumerate(layers):
         table.add_row(str(layer), *(str(count) for count in tokens))
     console.print(table)
+    return [tokens._asdict() for tokens in layers]
 
 
 def _masks_of(file: Path, model: str | None) -> tuple[np.ndarray, int]:

@@ -14,12 +14,9 @@ from model.digits.train import Recipe, train
 from model.networks import VIT_DIGITS
 from model.preprocessing import Preprocessing
 
-app = typer.Typer()
-
 Folder = Annotated[Path, typer.Option(help="Folder of the files.")]
 
 
-@app.command("digits")
 def digits_command(*, out: Folder = Path("build/digits")) -> None:
     """Write the handwritten digits as image folders: train, calibration and held-back."""
     for split in Split:
@@ -27,13 +24,12 @@ def digits_command(*, out: Folder = Path("build/digits")) -> None:
         print(f"{folder.root}: {len(folder)} images, split with seed {SPLIT_SEED}")
 
 
-@app.command()
 def train_small(
     *,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the images.")] = Recipe.epochs,
     seed: Seed = Recipe.seed,
     out: Folder = Path("build/digits"),
-) -> None:
+) -> dict[str, float]:
     """Train vit_digits on one core: weights, attention maps, integers, accuracy."""
     torch.set_num_threads(1)  # Sums of several threads round differently.
     recipe = Recipe(seed=seed, epochs=epochs)
@@ -52,3 +48,4 @@ def train_small(
         table.add_row(name, f"{value:.1%}")
     console.print(table)
     print(f"{out / VIT_DIGITS.name}.safetensors, .npz, -int8.safetensors")
+    return accuracy

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import pandas as pd
 import torch
@@ -28,7 +28,6 @@ from model.commands.options import (
     Strategy,
     Weights,
     console,
-    masks_of,
     messages,
     progress_over,
     report_replaced,
@@ -42,6 +41,7 @@ from model.finetune.tables import accuracy_table, validation_table
 from model.finetune.trainer import Trainer
 from model.finetune.validation import Validation, split
 from model.images import ImageFolder
+from model.mask_source import MaskSource
 from model.masks import SPARSITY_MEANS, sparsity_of
 from model.networks import get_network
 from model.preprocessing import Preprocessing
@@ -52,12 +52,9 @@ from model.weights.storage import weights_sha256
 from rtl_gen.errors import UserError
 from rtl_gen.files import check_writable, replace_file
 
-app = typer.Typer()
-
 DEFAULT = Recipe()
 
 
-@app.command()
 def finetune(
     *,
     model: ModelName = "deit_tiny",
@@ -106,7 +103,7 @@ def finetune(
     out: Annotated[
         Path | None, typer.Option(help="Folder; default: build/finetune/<model>-<masks>.")
     ] = None,
-) -> None:
+) -> dict[str, Any]:
     """Recover accuracy with the masks fixed and pruning active, by distillation; no labels needed.
 
     A run that was stopped continues from its folder's checkpoint; a finished one is left as it is.
@@ -125,14 +122,16 @@ def finetune(
     network, place = get_network(model), _device(device)
     stated = stated_name(model, weights, preprocessing)
     pruning = schedule_of(schedule, network)
-    masks = masks_of(network, sparsity, strategy, scores, mask_file, maps)
+    source = MaskSource(
+        sparsity=sparsity, strategy=strategy, file=mask_file, scores=scores, maps=maps
+    )
+    masks = source.masks(network)
     folder = ImageFolder(data, limit, labelled=False)
     parts = split(folder, hold_back, seed)
     if labels is not None and evaluate_on is None:
         raise UserError(f"--labels {labels} is for images of --eval: name their folder, too")
     labelled = None if evaluate_on is None else ImageFolder(evaluate_on, labels=labels)
-    kind = f"{sparsity:g}-{strategy}" if mask_file is None else mask_file.stem
-    target = out or Path("build/finetune") / f"{network.name}-{kind}"
+    target = out or Path("build/finetune") / f"{network.name}-{source.label}"
     check_writable(target / "report.json")
     if threads is not None:
         torch.set_num_threads(threads)
@@ -183,7 +182,7 @@ def finetune(
             f"{target} is finished, all {done} steps are done and nothing was changed: train "
             f"further with --start {target / NETWORK} and another --out, or anew with --fresh"
         )
-        return
+        return json.loads((target / REPORT).read_text())
     held = f" ({hold_back} held back)" if hold_back else ""
     print(
         f"{network.name}, sparsity {sparsity_of(masks):.4f}, {len(folder)} images{held}, "
@@ -214,6 +213,7 @@ def finetune(
     with replace_file(target / REPORT) as file:
         file.write(json.dumps(report, indent=2).encode() + b"\n")
     print(f"{target}: {NETWORK}, {MASKS}, curve.png, {REPORT}; {seconds:.0f} s")
+    return report
 
 
 def _evaluate(trainer: Trainer, folder: ImageFolder) -> pd.DataFrame:

@@ -34,10 +34,7 @@ from model.vitcod_io import read_masks
 from model.weights.load import load_model, stated_name
 from rtl_gen.files import check_writable, replace_file
 
-app = typer.Typer()
 
-
-@app.command("importance")
 def importance_command(
     *,
     model: ModelName = "deit_tiny",
@@ -52,7 +49,7 @@ def importance_command(
     out: Annotated[Path, typer.Option(help="CSV file to write.")] = Path(
         "build/accuracy/importance.csv"
     ),
-) -> None:
+) -> pd.DataFrame:
     """What pruning costs the float network by each measure of importance, by images that choose.
 
     Every measure runs without and with a package token. Drops are against the network that drops
@@ -112,3 +109,4 @@ def importance_command(
     console.print(table)
     report_unreadable(folder.unreadable, len(folder))
     print(out)
+    return frame

@@ -18,7 +18,6 @@ from model.commands.options import (
     Strategy,
     Weights,
     console,
-    masks_of,
     network_of_file,
     progress_over,
     report_unreadable,
@@ -27,19 +26,16 @@ from model.images import ImageFolder
 from model.integer.accuracy import kept_after_attention
 from model.integer.loss import Losses, measure_losses
 from model.integer.network import IntegerNetwork
-from model.masks import check_choice
+from model.mask_source import MaskSource
 from model.preprocessing import Preprocessing
 from model.reference import FloatReference
 from model.schedule_file import DEFAULT_NAME, schedule_of
 from model.weights.load import load_model, stated_name
 from rtl_gen.files import check_writable, replace_file
 
-app = typer.Typer()
 
-
-@app.command("integer-loss")
 def integer_loss(
-    file: Annotated[Path, typer.Argument(help="Integer network written by calibrate.")],
+    file: Annotated[Path, typer.Argument(help="Integer network written by quantise.")],
     *,
     model: FileModelName = None,
     weights: Weights = None,
@@ -55,16 +51,16 @@ def integer_loss(
     out: Annotated[Path, typer.Option(help="CSV file to write.")] = Path(
         "build/accuracy/integer-loss.csv"
     ),
-) -> None:
+) -> pd.DataFrame:
     """SQNR and cosine of every layer's int8 tensors against float: dense, sparse and pruned."""
     integer = IntegerNetwork.load(file)
     network = network_of_file(integer, model)
     pruning = schedule_of(schedule, network)
     kept_after_attention(pruning, network)
-    check_choice(sparsity, strategy)
+    source = MaskSource(sparsity=sparsity, strategy=strategy, scores=scores, file=mask_file)
     folder = ImageFolder(data, limit, labelled=False)
     check_writable(out)
-    masks = masks_of(network, sparsity, strategy, scores, mask_file)
+    masks = source.masks(network)
     loaded = load_model(
         network, weights, stated_name(model or network.name, weights, preprocessing)
     )
@@ -88,6 +84,7 @@ def integer_loss(
     console.print(_table(frame, losses, f"{title}; {Preprocessing.of(loaded)}"))
     report_unreadable(folder.unreadable, len(folder))
     print(out)
+    return frame
 
 
 def _frame(run: str, losses: Losses) -> pd.DataFrame:

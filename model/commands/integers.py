@@ -5,6 +5,7 @@ import hashlib
 from pathlib import Path
 from typing import Annotated, Any
 
+import torch
 import typer
 
 from model.calibrate import calibrate
@@ -39,12 +40,11 @@ from model.integer.accuracy import compare, kept_after_attention
 from model.integer.choices import (
     integer_network,
     kept_tokens,
-    masks_label,
-    network_masks,
     preset_for,
 )
 from model.integer.compiler import compile_network
 from model.integer.network import FORMAT_VERSION, IntegerNetwork
+from model.mask_source import MaskSource
 from model.masks import MASK_STRATEGY
 from model.networks import get_network
 from model.preprocessing import Preprocessing
@@ -60,11 +60,8 @@ from rtl_gen.files import check_writable, replace_file
 CALIBRATED = cache_folder("int8")
 CALIBRATION_IMAGES = 250
 
-app = typer.Typer()
 
-
-@app.command("calibrate")
-def calibrate_command(
+def quantise_command(
     *,
     model: ModelName = "deit_tiny",
     weights: Weights = None,
@@ -141,9 +138,8 @@ def calibrated_file(
     return path
 
 
-@app.command()
 def integer_accuracy(
-    file: Annotated[Path, typer.Argument(help="Integer network written by calibrate.")],
+    file: Annotated[Path, typer.Argument(help="Integer network written by quantise.")],
     *,
     model: FileModelName = None,
     weights: Weights = None,
@@ -173,7 +169,6 @@ def integer_accuracy(
     )
 
 
-@app.command("image")
 def image_command(
     *,
     model: ModelName = "deit_tiny",
@@ -195,9 +190,9 @@ def image_command(
     choice = get_config(config or preset_for(network))
     check_fit(choice, network)
     name = schedule_name(schedule, prune=prune)
-    masks = network_masks(network, sparsity, mask_file, strategy, seed)
-    kind = masks_label(sparsity, mask_file, strategy)
-    path = out / f"{network.name}-{kind}-{schedule_label(name)}.bin"
+    source = MaskSource(sparsity=sparsity, strategy=strategy, file=mask_file, stand_in=seed)
+    masks = torch.from_numpy(source.masks(network))
+    path = out / f"{network.name}-{source.label}-{schedule_label(name)}.bin"
     check_writable(path)
     image = compile_network(
         choice,

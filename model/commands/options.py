@@ -7,15 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from model.accuracy.calibration import maps_for
-from model.entry_scores import scores_for
 from model.integer.network import IntegerNetwork
-from model.masks import STRATEGY_NAMES, check_choice, make_masks
+from model.masks import STRATEGY_NAMES
 from model.network import Network
 from model.networks import NAMES_MEAN, get_network
 from model.picture_files import examples
@@ -125,24 +122,6 @@ def network_of_file(integer: IntegerNetwork, model: str | None) -> Network:
             "network with --model"
         )
     return network
-
-
-def masks_of(
-    network: Network,
-    sparsity: float,
-    strategy: str,
-    scores: Path | None,
-    mask_file: Path | None,
-    maps: str | None = None,
-) -> np.ndarray:
-    """Masks of a file, or else by a strategy from attention maps or learned scores."""
-    if mask_file is not None:
-        return read_masks(mask_file, network)
-    check_choice(sparsity, strategy)
-    learned = scores_for(strategy, network.name, scores)
-    return make_masks(
-        maps_for(network, maps).maps, sparsity, strategy, learned, prefix=network.prefix_tokens
-    )
 
 
 @contextmanager

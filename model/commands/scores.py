@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 from torch import Tensor
 
-from model.accuracy.calibration import maps_for
 from model.commands.options import (
     Data,
     Limit,
@@ -25,6 +24,7 @@ from model.entry_scores import EntryScores, Settings, learn_scores
 from model.finetune.crops import batches, crops_of
 from model.finetune.recipe import Recipe
 from model.images import ImageFolder
+from model.mask_source import maps_for
 from model.networks import get_network
 from model.preprocessing import Preprocessing
 from model.schedule_file import DEFAULT_NAME, schedule_of
@@ -32,12 +32,9 @@ from model.weights.load import load_model, stated_name
 from model.weights.storage import weights_sha256
 from rtl_gen.files import replace_file
 
-app = typer.Typer()
-
 DEFAULTS = Settings()
 
 
-@app.command("learn-scores")
 def learn_scores_command(
     *,
     model: ModelName = "deit_tiny",

@@ -12,10 +12,7 @@ from model.synthetic import maps_of, qkv_from_attention, synthetic_maps
 from rtl_gen.errors import UserError
 from rtl_gen.files import replace_file
 
-app = typer.Typer(no_args_is_help=True, help=__doc__)
 
-
-@app.command("maps")
 def synthetic_maps_command(*, model: ModelName, seed: Seed = 0, out: Out) -> None:
     """Attention maps of a network, resampled from the measured ones of DeiT-Tiny (.npz)."""
     maps = synthetic_maps(get_network(model), seed)
@@ -24,7 +21,6 @@ def synthetic_maps_command(*, model: ModelName, seed: Seed = 0, out: Out) -> Non
     print(f"{out}: {maps.maps.shape}, synthetic")
 
 
-@app.command("qkv")
 def synthetic_qkv_command(
     *,
     model: ModelName,

@@ -9,10 +9,7 @@ from model.wipe import wipe_image
 from rtl_gen.config import get_config
 from rtl_gen.files import replace_file
 
-app = typer.Typer()
 
-
-@app.command("wipe")
 def wipe_command(
     *,
     config: Annotated[str, typer.Option(help="Preset.")] = "default",

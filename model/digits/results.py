@@ -51,7 +51,7 @@ def write_network(
     """
     maps = average_attention(VIT_DIGITS, model, folders[Split.TRAIN], recipe.batch_size)
     preprocessing = {"preprocessing": Preprocessing.of(model).as_json()}
-    origin = {"command": "python -m model train-small", "recipe": dataclasses.asdict(recipe)}
+    origin = {"command": "sparse-vit train-small", "recipe": dataclasses.asdict(recipe)}
     with replace_file(out / f"{VIT_DIGITS.name}.npz") as file:
         metadata = {"network": VIT_DIGITS.name, "synthetic": False, **_images(folders[Split.TRAIN])}
         AttentionMaps(maps, metadata | preprocessing | origin).write(file)

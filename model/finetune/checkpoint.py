@@ -61,7 +61,7 @@ def resume(
     Raises:
         UserError: an unreadable file, another kind of file, or a run of other settings.
     """
-    expected = "expected a checkpoint written by `python -m model finetune`; --fresh starts anew"
+    expected = "expected a checkpoint written by `sparse-vit finetune`; --fresh starts anew"
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             header = (file.metadata() or {}).get(HEADER)

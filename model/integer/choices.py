@@ -1,28 +1,23 @@
-"""What a user chooses of a run: network, masks, pruning and input, from files or from a seed."""
+"""What a user chooses of a run: network, pruning and input, from files or from a seed."""
 
 from itertools import pairwise
 from pathlib import Path
 
-import torch
 from PIL import Image
 from timm.data import create_transform
 from torch import Tensor
 
 from model.digits.data import held_back_digit
-from model.entry_scores import scores_for
 from model.fit import check_fit, fitting_presets
 from model.integer.accuracy import kept_after_attention
 from model.integer.forward import patches_of
 from model.integer.network import IntegerNetwork
 from model.integer.random_network import random_network, random_patches
-from model.masks import MASK_STRATEGY, check_choice, make_masks
 from model.network import COLOURS, Network
 from model.networks import ASSETS, VIT_DIGITS, timm_name
 from model.pictures import open_picture
 from model.preprocessing import Preprocessing
 from model.schedule import Schedule
-from model.synthetic import maps_of
-from model.vitcod_io import read_masks
 from rtl_gen.config import PRESETS
 from rtl_gen.errors import UserError
 
@@ -101,30 +96,6 @@ def picture_patches(integers: IntegerNetwork, picture: Image.Image) -> Tensor:
     transform = create_transform(input_size=size, **preprocessing.model_dump())
     pixels = preprocessing.pixels(transform(picture.convert("RGB")))
     return patches_of(network, pixels[None])
-
-
-def network_masks(
-    network: Network, sparsity: float, file: Path | None, strategy: str, seed: int
-) -> Tensor:
-    """Masks of a ViTCoD file, or by a strategy from averaged maps at a sparsity; 0 is dense."""
-    if file is not None:
-        return torch.from_numpy(read_masks(file, network))
-    if sparsity == 0:
-        return torch.ones(network.mask_shape, dtype=torch.bool)
-    check_choice(sparsity, strategy)
-    scores = scores_for(strategy, network.name)
-    return torch.from_numpy(
-        make_masks(
-            maps_of(network, seed).maps, sparsity, strategy, scores, prefix=network.prefix_tokens
-        )
-    )
-
-
-def masks_label(sparsity: float, file: Path | None, strategy: str) -> str:
-    """What names the masks of `network_masks` in the names of results."""
-    if file is not None:
-        return file.stem
-    return f"{sparsity:g}" if strategy == MASK_STRATEGY else f"{sparsity:g}-{strategy}"
 
 
 def kept_tokens(network: Network, schedule: Schedule) -> list[int | None]:

@@ -180,8 +180,8 @@ class IntegerNetwork:
             UserError: no such file, another kind or version of file, or a damaged one.
         """
         if not path.is_file():
-            raise UserError(f"no integer network {path}: make one with `python -m model calibrate`")
-        expected = "expected a file written by `python -m model calibrate`"
+            raise UserError(f"no integer network {path}: make one with `sparse-vit quantise`")
+        expected = "expected a file written by `sparse-vit quantise`"
         try:
             with safetensors.safe_open(path, framework="pt") as file:
                 contents = file.metadata() or {}

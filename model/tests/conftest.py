@@ -1,6 +1,5 @@
 """Fixtures: a toy Vision Transformer, toy images, and the real model where it is at hand."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,6 @@ import torch
 from PIL import Image
 from timm.models.vision_transformer import VisionTransformer
 
-from model.__main__ import app
 from model.finetune.crops import crops_of
 from model.finetune.recipe import Recipe
 from model.finetune.run import Run
@@ -20,7 +18,7 @@ from model.network import Network
 from model.networks import DEIT_TINY
 from model.tests.toy_training import RECIPE, SCHEDULE
 from model.weights.load import load_model
-from rtl_gen.cli import run
+from sparse_vit.command_line import main
 
 REAL_DATA = Path(__file__).parents[2].parent / "shared" / "data"
 WEIGHTS = REAL_DATA / "deit_tiny_patch16_224.safetensors"
@@ -33,13 +31,12 @@ def _one_thread() -> None:
 
 
 @pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch):
+def command():
     """Run the command line in this process and return its exit status."""
 
     def call(*words: object) -> int:
-        monkeypatch.setattr(sys, "argv", ["model", *map(str, words)])
         with pytest.raises(SystemExit) as ended:
-            run(app)
+            main(*map(str, words))
         return ended.value.code or 0
 
     return call

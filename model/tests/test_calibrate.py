@@ -119,10 +119,10 @@ def test_user_errors(command, tmp_path: Path, image_folder: Path, capsys: pytest
     bad = tmp_path / "bad.safetensors"
     bad.write_bytes(b"no weights")
     for words, message in (
-        (("calibrate", "--data", tmp_path / "nowhere", "--out", out), "is unreadable"),
-        (("calibrate", "--data", image_folder, "--images", 0, "--out", out), "at least one image"),
-        (("calibrate", "--data", image_folder, "--weights", bad, "--out", out), "is unreadable"),
-        (("calibrate", "--model", "vgg", "--data", image_folder, "--out", out), "unknown model"),
+        (("quantise", "--data", tmp_path / "nowhere", "--out", out), "is unreadable"),
+        (("quantise", "--data", image_folder, "--images", 0, "--out", out), "at least one image"),
+        (("quantise", "--data", image_folder, "--weights", bad, "--out", out), "is unreadable"),
+        (("quantise", "--model", "vgg", "--data", image_folder, "--out", out), "unknown model"),
         (("integer-accuracy", out, "--data", image_folder), "no integer network"),
         (("integer-accuracy", bad, "--data", image_folder), "is unreadable"),
     ):
@@ -140,7 +140,7 @@ def test_real_network(
     """DeiT-Tiny, calibrated on a few images, on others: a coarse guard of the whole flow."""
     file = tmp_path / "deit_tiny"
     source = ("--weights", real_weights, "--data", real_images)
-    assert command("calibrate", *source, "--images", 24, "--out", file) == 0
+    assert command("quantise", *source, "--images", 24, "--out", file) == 0
     assert IntegerNetwork.load(file).metadata["images"] == 24
     assert command("integer-accuracy", file, *source, "--limit", 7) == 0
     decibels = capsys.readouterr().out.rsplit("logits ", 1)[1].split()[0]

@@ -1,4 +1,4 @@
-"""`python -m model`: what the commands write, and one line with status 2 for every user error."""
+"""What the commands write, and one line with status 2 for every user error."""
 
 import json
 from pathlib import Path
@@ -33,11 +33,11 @@ def test_masks(command, tmp_path: Path, capsys: pytest.CaptureFixture):
 
 def test_synthetic(command, tmp_path: Path, capsys: pytest.CaptureFixture):
     maps, mask, qkv = tmp_path / "maps.npz", tmp_path / "mask.npy", tmp_path / "qkv.npz"
-    assert command("synthetic", "maps", "--model", "deit_small", "--out", maps) == 0
+    assert command("synthetic-maps", "--model", "deit_small", "--out", maps) == 0
     assert command("masks", "--maps", maps, "--sparsity", 0.5, "--out", mask) == 0
     assert "synthetic maps of deit_small" in capsys.readouterr().out
     words = ("--model", "deit_tiny", "--layer", 3, "--head", 1, "--out", qkv)
-    assert command("synthetic", "qkv", *words) == 0
+    assert command("synthetic-qkv", *words) == 0
     with np.load(qkv) as archive:
         assert {name: archive[name].shape for name in archive} == dict.fromkeys("qkv", (197, 64))
 
@@ -83,7 +83,7 @@ def test_user_errors(command, tmp_path: Path, image_folder: Path, capsys: pytest
         ((*maps, *images, "--weights", tmp_path / "w.pth"), "does not fit deit_tiny"),
         ((*maps, *images, "--weights", bad), "is unreadable"),
         (
-            ("synthetic", "qkv", "--model", "deit_tiny", "--layer", 12, "--head", 0, "--out", out),
+            ("synthetic-qkv", "--model", "deit_tiny", "--layer", 12, "--head", 0, "--out", out),
             "has layers 0 to 11",
         ),
     ):

@@ -1,7 +1,6 @@
 """Handwritten digits: the split, the training, and what the shipped network is said to reach."""
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,6 @@ import torch
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from model.__main__ import app
 from model.attention_maps import average_attention, load_attention_maps
 from model.digits.data import Split, held_back_digit, indices, write_folder
 from model.digits.results import references, top1
@@ -29,7 +27,6 @@ from model.networks import ASSETS, VIT_DIGITS
 from model.schedule import DEFAULT_SCHEDULE
 from model.weights.files import HEADER
 from model.weights.load import load_model
-from rtl_gen.cli import run
 from rtl_gen.errors import UserError
 
 WEIGHTS = ASSETS / "vit_digits.safetensors"
@@ -155,15 +152,9 @@ def test_schedule_of_four_layers():
     assert kept_tokens(VIT_DIGITS, DEFAULT_SCHEDULE.fitted(VIT_DIGITS)) == [None, 45, 35, 6]
 
 
-def test_commands(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture
-) -> None:
+def test_commands(command, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     """One epoch from the command line: files that the other commands take."""
-    words = ["model", "train-small", "--epochs", "1", "--seed", "3", "--out", str(tmp_path)]
-    monkeypatch.setattr(sys, "argv", words)
-    with pytest.raises(SystemExit) as ended:
-        run(app)
-    assert not ended.value.code
+    assert command("train-small", "--epochs", 1, "--seed", 3, "--out", tmp_path) == 0
     assert "seed 3" in capsys.readouterr().out
     load_model(VIT_DIGITS, tmp_path / "vit_digits.safetensors")
     assert load_attention_maps(tmp_path / "vit_digits.npz").maps.shape == VIT_DIGITS.mask_shape

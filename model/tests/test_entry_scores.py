@@ -10,7 +10,6 @@ import pytest
 import torch
 from timm.models.vision_transformer import VisionTransformer
 
-from model.commands.options import masks_of
 from model.entry_scores import (
     EntryScores,
     Settings,
@@ -19,7 +18,7 @@ from model.entry_scores import (
     learn_scores,
     load_scores,
 )
-from model.integer.choices import masks_label, network_masks
+from model.mask_source import MaskSource
 from model.masks import LEARNED, make_masks, sparsity_of
 from model.network import Network
 from model.networks import DEIT_TINY
@@ -216,8 +215,8 @@ def test_learned_masks_of_commands(command, tmp_path: Path, capsys: pytest.Captu
     """DeiT-Tiny has scores of its own; of others every command says so, before any work."""
     levels = np.load(asset(DEIT_TINY.name))["levels"]
     expected = make_masks(maps_of(DEIT_TINY).maps, 0.8, LEARNED, levels / 32, prefix=1)
-    assert np.array_equal(network_masks(DEIT_TINY, 0.8, None, LEARNED, 0).numpy(), expected)
-    assert np.array_equal(masks_of(DEIT_TINY, 0.8, LEARNED, None, None), expected)
+    source = MaskSource(sparsity=0.8, strategy=LEARNED)
+    assert np.array_equal(source.masks(DEIT_TINY), expected)
     refusal = "strategy learned needs scores, and none of deit_base come with the project: learn"
     common = ("--model", "deit_base", "--strategy", LEARNED, "--out", tmp_path / "out.npy")
     for words in (("image",), ("masks", "--sparsity", 0.8)):
@@ -229,8 +228,9 @@ def test_learned_masks_of_commands(command, tmp_path: Path, capsys: pytest.Captu
 
 
 def test_names_of_results():
-    labels = [masks_label(0.8, None, name) for name in ("vitcod", LEARNED)]
-    assert [*labels, masks_label(0.8, Path("a/b.npy"), LEARNED)] == ["0.8", "0.8-learned", "b"]
+    labels = [MaskSource(sparsity=0.8, strategy=name).label for name in ("vitcod", LEARNED)]
+    file = MaskSource(sparsity=0.8, file=Path("a/b.npy"), strategy=LEARNED)
+    assert [*labels, file.label] == ["0.8", "0.8-learned", "b"]
 
 
 def test_asset():

@@ -31,7 +31,7 @@ USUAL_DECIBELS = 30
 
 @cache
 def measured(preset: str, seed: int) -> float:
-    """Signal to noise of the integers' results, in dB, on other pictures than those of the ranges."""
+    """Signal to noise of the integers' results in dB, on other pictures than gave the ranges."""
     model = random_model(get_config(preset), seed)
     network = Network.from_timm(model)
     _, images = random_pictures(model, 32, seed)

@@ -145,10 +145,10 @@ def test_commands_take_a_file(path, tmp_path, image_folder, command, capsys):
     missing = ("--schedule", tmp_path / "no.json")
     for words in (
         ("accuracy", *data, *out),
-        ("calibrate", *data, *out),
+        ("quantise", *data, *out),
         ("finetune", *data, *out),
         ("image", *out),
-        ("importance", *data, *out),
+        ("prune", *data, *out),
         ("learn-scores", *data, *out),
     ):
         assert command(*words, *missing) == 2, words

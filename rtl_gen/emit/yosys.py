@@ -8,6 +8,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from rtl_gen.extras import require
+
+require("pyosys")
+
 _RUN = """
 import sys
 from pyosys import libyosys

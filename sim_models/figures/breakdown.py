@@ -36,7 +36,7 @@ def breakdown_data(setting: Setting, progress: Progress) -> pd.DataFrame:
     for network in setting.networks:
         source = maps(network, setting.seed).label
         for variant, work in variants(network, setting.seed).items():
-            cycles = pd.Series(work.cycles(setting).operations())
+            cycles = pd.Series(work.cycles(setting.config, setting.memory).operations())
             macs = pd.Series(work.macs()).reindex(cycles.index, fill_value=0)
             flops = FLOPS_PER_MAC * macs
             frame = pd.DataFrame(

@@ -1,8 +1,9 @@
-"""`python -m sim_models figures`: figures as PNG and SVG, their data as CSV and as tables."""
+"""Figures as PNG and SVG, their data as CSV and as tables."""
 
 from pathlib import Path
 from typing import Annotated
 
+import pandas as pd
 import typer
 from rich.console import Console
 
@@ -38,7 +39,7 @@ def figures(
     rate: RateOption = DEFAULT_MEMORY.rate,
     seed: SeedOption = 0,
     out: Annotated[Path, typer.Option(help="Folder that gets the files.")] = Path("build/figures"),
-) -> None:
+) -> dict[str, pd.DataFrame]:
     """Figures of FLOPs, cycles and speed-up (PNG, SVG, CSV)."""
     chosen = _chosen(names or [ALL])
     setting = make_setting(config, model, latency, rate, seed, compare)
@@ -51,6 +52,7 @@ def figures(
         console.print(terminal_table(FIGURES[name].table(data)))
         files += write_figure(name, data, out)
     print("\n".join(map(str, files)))
+    return results
 
 
 def _chosen(names: list[str]) -> list[str]:

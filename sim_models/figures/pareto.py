@@ -26,7 +26,8 @@ from model.masks import SPARSITY_MEANS
 from model.plot_style import BLACK, SERIES, new_figure, style
 from model.schedule import DEFAULT_SCHEDULE, NO_PRUNING
 from sim_models.figures.tables import Column, TextTable, text_table
-from sim_models.figures.workload import Progress, Setting, Workload, maps, workload
+from sim_models.figures.workload import Progress, Setting, maps, workload
+from sim_models.workload import Workload
 
 TITLE = "Cycles against what is kept"
 GRID_SPARSITIES = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9)
@@ -45,7 +46,7 @@ def pareto_data(setting: Setting, progress: Progress) -> pd.DataFrame:
             if ratio:
                 schedule = replace(DEFAULT_SCHEDULE, end=ratio).fitted(network)
             work = workload(network, setting.seed, sparsity or None, schedule)
-            cycles = work.cycles(setting).total
+            cycles = work.cycles(setting.config, setting.memory).total
             projected = [layer.projection for layer in schedule.layer_tokens(network)]
             rows.append(
                 {

@@ -32,7 +32,9 @@ def speedup_data(setting: Setting, progress: Progress) -> pd.DataFrame:
         source = maps(network, setting.seed).label
         for sparsity in SPARSITIES:
             sparse, pruned = (
-                workload(network, setting.seed, sparsity, *schedule).cycles(setting).total
+                workload(network, setting.seed, sparsity, *schedule)
+                .cycles(setting.config, setting.memory)
+                .total
                 for schedule in ((), (DEFAULT_SCHEDULE.fitted(network),))
             )
             rows.append(

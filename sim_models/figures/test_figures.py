@@ -2,7 +2,6 @@
 
 import dataclasses
 import itertools
-import sys
 
 import numpy as np
 import pandas as pd
@@ -14,17 +13,17 @@ from model.network import Network
 from model.networks import DEIT_TINY, NETWORKS
 from model.plot_style import FORMATS
 from model.schedule import DEFAULT_SCHEDULE, NO_PRUNING, LayerTokens
-from rtl_gen import cli
-from sim_models.__main__ import app
 from sim_models.figures.breakdown import breakdown_data, breakdown_table, draw_breakdown
 from sim_models.figures.catalogue import write_figure
 from sim_models.figures.operations import OPERATIONS
 from sim_models.figures.pareto import attention_kept, on_front
 from sim_models.figures.speedup import draw_speedup, speedup_data, speedup_table
 from sim_models.figures.timeline import by_stage, timeline_data
-from sim_models.figures.workload import Setting, Workload, variants
+from sim_models.figures.workload import Setting, variants
 from sim_models.macs import kept_entries, network_macs
 from sim_models.network import NetworkCycles, assumed_live, network_cycles
+from sim_models.workload import Workload
+from sparse_vit.command_line import main
 
 SETTING = Setting(networks=(DEIT_TINY,))
 TOY = Network(
@@ -132,7 +131,7 @@ def test_timeline_is_without_gap_or_overlap(timeline):
         assert segments["start"].iloc[0] == 0
         assert (segments["start"].iloc[1:].to_numpy() == segments["end"].iloc[:-1]).all()
         assert (segments["end"] > segments["start"]).all()
-        cycles = work.cycles(SETTING)
+        cycles = work.cycles(SETTING.config, SETTING.memory)
         assert segments["end"].iloc[-1] == cycles.counters["cycles"]
         spent = (segments["end"] - segments["start"]).groupby(segments["operation"]).sum()
         assert spent.to_dict() == cycles.operations()
@@ -219,9 +218,8 @@ def test_bad_input_is_one_line_and_no_file(arguments, message, tmp_path, monkeyp
     broken = tmp_path / "broken"
     broken.mkdir()
     (broken / "run.json").write_text("{}")
-    monkeypatch.setattr(sys, "argv", ["sim_models", *arguments])
     with pytest.raises(SystemExit) as stopped:
-        cli.run(app)
+        main(*arguments)
     assert stopped.value.code == 2
     printed = capsys.readouterr().err
     assert printed.startswith(message)

@@ -20,7 +20,8 @@ from model.integer.steps import TRANSFER
 from model.plot_style import new_figure, style
 from sim_models.figures.operations import OPERATIONS, operation_legend
 from sim_models.figures.tables import Column, TextTable, text_table
-from sim_models.figures.workload import Progress, Setting, Workload, maps, variants
+from sim_models.figures.workload import Progress, Setting, maps, variants
+from sim_models.workload import Workload
 
 TITLE = "Where the cycles of one image go"
 INPUT, OUTPUT = "input", "output"
@@ -38,7 +39,7 @@ def timeline_data(setting: Setting, progress: Progress) -> pd.DataFrame:
 
 
 def _segments(work: Workload, setting: Setting) -> Iterator[dict]:
-    run = work.run(setting)
+    run = work.run(setting.config, setting.memory)
     live = work.live.sum(axis=-1)
     reached = 0
     stage, tokens = INPUT, None

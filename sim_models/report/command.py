@@ -1,4 +1,4 @@
-"""`python -m sim_models report`: one self-contained HTML page."""
+"""One self-contained HTML page."""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,8 +1,8 @@
-"""`python -m sim_models search-schedule`: fewest cycles at no more loss, on calibration images."""
+"""Schedule search: fewest cycles at no more loss, on calibration images."""
 
 import hashlib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -17,7 +17,6 @@ from model.commands.options import (
     Scores,
     Strategy,
     Weights,
-    masks_of,
     progress_over,
     report_unreadable,
 )
@@ -25,6 +24,7 @@ from model.fit import check_fit
 from model.images import ImageFolder
 from model.integer.accuracy import kept_after_attention
 from model.integer.choices import preset_for
+from model.mask_source import MaskSource
 from model.networks import get_network
 from model.preprocessing import Preprocessing
 from model.reference import FloatReference
@@ -76,7 +76,7 @@ def search_schedule(
     out: Annotated[
         Path | None, typer.Option(help="Folder; default: build/schedules/<model>-<masks>.")
     ] = None,
-) -> None:
+) -> dict[str, Any]:
     """The pruning schedule of fewest cycles that loses no more than LOSS, by default than the
     default schedule does on the same images (JSON, CSV, PNG, SVG). No labels are used.
     """
@@ -88,15 +88,17 @@ def search_schedule(
         raise UserError(f"loss = {loss}: expected more than 0 nats")
     first = schedule_of(start, network)
     kept_after_attention(first, network)
-    dense = mask_file is None and sparsity == 0
-    masks = None if dense else masks_of(network, sparsity, strategy, scores, mask_file, maps)
+    source = MaskSource(
+        sparsity=sparsity, strategy=strategy, file=mask_file, scores=scores, maps=maps
+    )
+    masks = None if source.dense else source.masks(network)
     folder = ImageFolder(data, labelled=False)
     images = folder.spread(limit)
     others = _held_back(folder, images, held_back)
     machine = Machine(
         setting=setting, network=network, masks=masks, maps=maps_of(network, seed).maps
     )
-    kind = "dense" if dense else f"{sparsity:g}-{strategy}" if mask_file is None else mask_file.stem
+    kind = "dense" if source.dense else source.label
     target = out or Path("build/schedules") / f"{network.name}-{kind}"
     check_writable(target / "schedules.csv")
     loaded = load_model(network, weights, stated_name(model, weights, preprocessing))
@@ -132,6 +134,7 @@ def search_schedule(
     if others is not None:
         report_unreadable(others.unreadable, len(others))
     print("\n".join(map(str, files)))
+    return provenance | {"schedules": result.frame()}
 
 
 def _held_back(folder: ImageFolder, images: ImageFolder, count: int) -> ImageFolder | None:

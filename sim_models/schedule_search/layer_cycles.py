@@ -12,8 +12,9 @@ import numpy as np
 
 from model.network import Network
 from model.schedule import ListedSchedule, Schedule
-from sim_models.figures.workload import Setting, Workload
-from sim_models.network import NetworkRun, assumed_live
+from sim_models.figures.workload import Setting
+from sim_models.network import NetworkRun
+from sim_models.workload import Workload
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,12 +29,11 @@ class Machine:
     """Averaged attention, (layers, heads, n, n), which the survivors are assumed from."""
 
     def workload(self, schedule: Schedule) -> Workload:
-        live = assumed_live(self.network, self.maps, self.masks, schedule)
-        return Workload(network=self.network, masks=self.masks, schedule=schedule, live=live)
+        return Workload.assumed(self.network, self.masks, schedule, lambda: self.maps)
 
     def cycles(self, schedule: Schedule) -> int:
         """Of one image, from start to done, equal to the RTL's with these survivors."""
-        return self.workload(schedule).cycles(self.setting).total
+        return self.workload(schedule).cycles(self.setting.config, self.setting.memory).total
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,9 @@ def layer_cycles(machine: Machine, progress: Callable[[int], object]) -> LayerCy
     entering, leaving = np.zeros((2, layers, patches + 1))
     selection = outside = 0
     for kept in range(patches, -1, -1):
-        run = machine.workload(ListedSchedule(kept=(kept,) * layers)).run(machine.setting)
+        run = machine.workload(ListedSchedule(kept=(kept,) * layers)).run(
+            machine.setting.config, machine.setting.memory
+        )
         ends, durations = _by_operation(run)
         selection = durations.get(("pruning", 0), 0)
         begin = ends["patch_embedding", None]

@@ -1,7 +1,6 @@
 """The search itself on made-up plans, and whole searches on handwritten digits."""
 
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,11 +16,10 @@ from model.reference import FloatReference
 from model.schedule import DEFAULT_SCHEDULE, ListedSchedule
 from model.schedule_file import schedule_of
 from model.weights.load import load_model
-from rtl_gen import cli
-from sim_models.__main__ import app
 from sim_models.schedule_search.losses import PruningLoss, with_drop
 from sim_models.schedule_search.planning import Plan
 from sim_models.schedule_search.search import Evaluated, best, most_evaluations, search
+from sparse_vit.command_line import main
 
 
 def ignore(_images: int) -> None:
@@ -105,14 +103,12 @@ def test_losses_with_one_layer_changed_are_those_of_the_whole_network(folder: Pa
 
 
 @pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch):
+def command():
     """`search-schedule` for digits, in this process; the exit status."""
 
     def call(*words: object) -> int:
-        given = ["search-schedule", "--model", "vit_digits", *words]
-        monkeypatch.setattr(sys, "argv", ["sim_models", *map(str, given)])
         with pytest.raises(SystemExit) as ended:
-            cli.run(app)
+            main("search-schedule", "--model", "vit_digits", *map(str, words))
         return ended.value.code or 0
 
     return call

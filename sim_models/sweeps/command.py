@@ -1,10 +1,10 @@
-"""`python -m sim_models sweep`: the grid of a YAML file, or the paper's."""
+"""The sweep: the grid of a YAML file, or the paper's."""
 
 import gc
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import pandas as pd
 import typer
@@ -75,7 +75,7 @@ def sweep(
     processes: Annotated[
         int | None, typer.Option(min=1, help="On this machine.", show_default="one a core")
     ] = None,
-) -> None:
+) -> list[dict[str, Any]]:
     """Cycles, traffic and energy of every combination in a grid (CSV, JSON, Parquet, PNG)."""
     # What is imported stays: forked workers share it, and nobody collects it at the end.
     gc.freeze()
@@ -92,12 +92,12 @@ def sweep(
         raise UserError("--processes are those of this machine: leave it out with --scheduler")
     workers = Workers(scheduler=scheduler, processes=processes)
     if spec is None:
-        standard_sweep(grid, out, energy, workers, points_limit)
-        return
+        return standard_sweep(grid, out, energy, workers, points_limit).rows
     result = run_grid(grid, spec.parent, out, spec.stem, energy, workers, points_limit)
     files = write_sweep(result, out, spec.stem)
     _show(result)
     print("\n".join(map(str, files)))
+    return result.rows
 
 
 def standard_sweep(

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
+import pyarrow
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter
 
@@ -54,7 +55,7 @@ def _json(result: SweepResult) -> bytes:
 
 def _parquet(frame: pd.DataFrame) -> bytes:
     buffer = io.BytesIO()
-    frame.to_parquet(buffer, index=False)
+    frame.to_parquet(buffer, engine=pyarrow.__name__, index=False)
     return buffer.getvalue()
 
 

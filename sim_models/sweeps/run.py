@@ -17,7 +17,7 @@ from statistics import fmean
 from typing import Any
 
 from model.schedule_file import UNPRUNED
-from rtl_gen.config import PRESETS, AcceleratorConfig
+from rtl_gen.config import AcceleratorConfig, nearest_preset
 from sim_models import CODE
 from sim_models.sweeps.energy import EnergyTable
 from sim_models.sweeps.finished import FinishedPoints
@@ -140,11 +140,5 @@ def _identification(point: Point) -> dict[str, Any]:
 
 def hardware_label(config: AcceleratorConfig) -> str:
     """A preset's name, or the nearest preset and what differs from it."""
-
-    def changes(preset: str) -> dict[str, int]:
-        base = PRESETS[preset].as_dict()
-        return {name: value for name, value in config.as_dict().items() if value != base[name]}
-
-    nearest = min(PRESETS, key=lambda preset: len(changes(preset)))
-    changed = [f"{name}={value}" for name, value in changes(nearest).items()]
-    return " ".join([nearest, *changed])
+    preset, changes = nearest_preset(config)
+    return " ".join([preset, *(f"{name}={value}" for name, value in changes.items())])

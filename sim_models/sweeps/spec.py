@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, PlainValidator, PrivateAttr, field_validat
 
 from model.entry_scores import check_built_in
 from model.fit import check_fit
+from model.mask_source import MaskSource
 from model.masks import LEARNED, MASK_STRATEGY, STRATEGY_NAMES, check_reach
 from model.network import Network
 from model.networks import NETWORKS, get_network, is_file, timm_name
@@ -40,7 +41,7 @@ from sim_models.sweeps.axes import (
     one_of,
     pruning_entry,
 )
-from sim_models.sweeps.point import MaskSource, Point
+from sim_models.sweeps.point import Point, PointMasks
 
 POINTS_LIMIT = 10_000
 """Points of a grid that somebody surely means."""
@@ -206,22 +207,23 @@ class SweepSpec(StrictModel):
                         choice.of(network).layer_tokens(network)
                     yield choice
 
-    def _masks(self, own: str, network: Network, folder: Path) -> list[MaskSource | None]:
-        sources: list[MaskSource | None] = []
+    def _masks(self, own: str, network: Network, folder: Path) -> list[PointMasks | None]:
+        sources: list[PointMasks | None] = []
         for index, sparsity in enumerate(self.sparsities):
             with self._at(("sparsities", index)):
                 check_reach(
                     sparsity, network.tokens, network.prefix_tokens, lambda: self._maps(network)
                 )
             for strategy in self.strategies:
-                made = MaskSource(name=strategy, sparsity=sparsity)
-                sources.append(None if sparsity == 0 else made)
+                source = MaskSource(sparsity=sparsity, strategy=strategy)
+                made = PointMasks(name=strategy, source=source)
+                sources.append(None if source.dense else made)
         for index, name in enumerate(self.mask_files.get(own, [])):
             keys = (own, timm_name(network))
             with self._at(*(("mask_files", key, index) for key in keys), ("mask_files",)):
                 path = folder / name
                 read_masks(path, network)
-                sources.append(MaskSource.of_file(name, path))
+                sources.append(PointMasks.of_file(name, path))
         return sources
 
     def _maps(self, network: Network) -> Iterator[Any]:

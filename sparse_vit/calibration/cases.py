@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from cocotb_tests.network.run import MemoryModel
 from model.image import Image
-from model.integer.choices import input_patches, integer_network, kept_tokens, network_masks
-from model.masks import MASK_STRATEGY
+from model.integer.choices import input_patches, integer_network, kept_tokens
+from model.mask_source import MaskSource
 from model.networks import get_network
 from model.schedule import DEFAULT_SCHEDULE, NO_PRUNING
 from rtl_gen.config import AcceleratorConfig, get_config
@@ -99,7 +100,7 @@ def draw_deit_cases(seed: int) -> Iterator[Case]:
         ("sparse", 0.8, NO_PRUNING),
         ("sparse-pruned", 0.8, DEFAULT_SCHEDULE),
     ):
-        masks = network_masks(shape, sparsity, None, MASK_STRATEGY, seed)
+        masks = torch.from_numpy(MaskSource(sparsity=sparsity, stand_in=seed).masks(shape))
         keep = kept_tokens(shape, schedule)
         image, data, beats = network_run(config, network, patches, masks, keep)
         memory = MemoryModel(

@@ -15,7 +15,7 @@ COUNTERS = dict.fromkeys(Accelerator.COUNTERS, 1000)
 
 
 def test_model_equals_rtl(tmp_path):
-    command = [sys.executable, "-m", "sparse_vit.calibrate", "--quick", "--seed", "3"]
+    command = [sys.executable, "-m", "sparse_vit", "calibrate", "--quick", "--seed", "3"]
     done = subprocess.run(
         [*command, "--out", str(tmp_path)], capture_output=True, text=True, check=False
     )

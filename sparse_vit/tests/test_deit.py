@@ -23,7 +23,7 @@ PRUNED = [197, 197, 197, 177, 171, 163, 152, 138, 120, 95, 63, 21]
     ],
 )
 def test_whole_network(options, kept_tokens, most_ratio, tmp_path):
-    command = [sys.executable, "-m", "sparse_vit.deit", *options, "--out", str(tmp_path)]
+    command = [sys.executable, "-m", "sparse_vit", "run", *options, "--out", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     (path,) = tmp_path.glob("*.json")

@@ -1,13 +1,10 @@
 """The trained `vit_digits` in RTL: from the pixels of held-back digits to their classes."""
 
-import sys
-
 import pytest
 
-from rtl_gen.cli import run
 from rtl_gen.errors import UserError
 from sim_models.memory import MemoryTiming
-from sparse_vit import deit
+from sparse_vit.command_line import main
 from sparse_vit.digits import PRESET, classify
 
 SPARSITY = 0.8
@@ -57,11 +54,10 @@ def test_no_such_digit():
         (("--image", "none.png", "--weights", "none.pth", "--calib", "none"), "none.png is unread"),
     ],
 )
-def test_user_errors(options, message, monkeypatch, tmp_path, capsys):
+def test_user_errors(options, message, tmp_path, capsys):
     out = tmp_path / "deit"
-    monkeypatch.setattr(sys, "argv", ["deit", *options, "--out", str(out)])
     with pytest.raises(SystemExit) as ended:
-        run(deit.app)
+        main("run", *options, "--out", str(out))
     assert ended.value.code == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ")

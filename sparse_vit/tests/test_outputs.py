@@ -1,6 +1,5 @@
 """No command begins its long work when its result could not be written."""
 
-import sys
 from importlib import import_module
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rtl_gen import cli
+from sparse_vit.command_line import main
 
 IMAGES = ("--data", "images", "--limit", "2")
 DIGITS = Path(import_module("model").__file__).parent / "assets" / "vit_digits-int8.safetensors"
@@ -17,22 +16,22 @@ DIGITS = Path(import_module("model").__file__).parent / "assets" / "vit_digits-i
 @pytest.mark.parametrize(
     ("command", "work"),
     [
-        ("rtl_gen.__main__ rtl", "rtl_gen.__main__.Accelerator"),
-        ("model.__main__ image --model vit_digits", "model.commands.integers.compile_network"),
-        ("model.__main__ accuracy --no-integer", "model.commands.accuracy.load_model"),
-        ("model.__main__ importance", "model.commands.importance.load_model"),
-        ("model.__main__ finetune", "model.commands.finetune.load_model"),
-        (f"model.__main__ integer-loss {DIGITS}", "model.commands.integer_loss.load_model"),
-        ("sim_models.__main__ figures", "sim_models.figures.command.evaluate"),
-        ("sim_models.__main__ report", "sim_models.report.command.evaluate"),
+        ("rtl", "rtl_gen.emit.files.Accelerator"),
+        ("image --model vit_digits", "model.commands.integers.compile_network"),
+        ("accuracy --no-integer", "model.commands.accuracy.load_model"),
+        ("prune", "model.commands.importance.load_model"),
+        ("finetune", "model.commands.finetune.load_model"),
+        (f"integer-loss {DIGITS}", "model.commands.integer_loss.load_model"),
+        ("figures", "sim_models.figures.command.evaluate"),
+        ("report", "sim_models.report.command.evaluate"),
         (
-            "sim_models.__main__ search-schedule --held-back 1",
+            "search-schedule --held-back 1",
             "sim_models.schedule_search.command.load_model",
         ),
-        ("sparse_vit.demo", "sparse_vit.demo.rtl"),
-        ("sparse_vit.deit --model vit_digits", "sparse_vit.deit.compile_network"),
-        ("sparse_vit.speed", "sparse_vit.speed.model_run"),
-        ("sparse_vit.calibrate --quick", "sparse_vit.calibrate._simulate_all"),
+        ("demo", "sparse_vit.commands.demo.rtl"),
+        ("run --model vit_digits", "sparse_vit.co_simulation.compile_network"),
+        ("bench", "sparse_vit.commands.bench.model_run"),
+        ("calibrate --quick", "sparse_vit.commands.calibrate._simulate_all"),
     ],
 )
 def test_a_place_that_cannot_be_is_refused_before_the_work(
@@ -48,19 +47,16 @@ def test_a_place_that_cannot_be_is_refused_before_the_work(
         pixels = np.full((40, 40, 3), index, dtype=np.uint8)
         Image.fromarray(pixels).save(tmp_path / "images" / "n01440764" / f"{index}.png")
     (tmp_path / "file").touch()
-    module, *words = command.split()
     takes_images = work.endswith("load_model")
-    words += [*(IMAGES if takes_images else ()), "--out", "file/below"]
-    app = import_module(module).app
+    words = [*command.split(), *(IMAGES if takes_images else ()), "--out", "file/below"]
 
     def begin(*_, **__) -> None:
         pytest.fail("the work began")
 
     holder, _, name = work.rpartition(".")
     monkeypatch.setattr(import_module(holder), name, begin)
-    monkeypatch.setattr(sys, "argv", ["command", *words])
     with pytest.raises(SystemExit) as ended:
-        cli.run(app)
+        main(*words)
     last = capsys.readouterr().err.splitlines()[-1]
     assert (ended.value.code, last.startswith("error: cannot write file/below")) == (2, True), last
     assert "Not a directory" in last

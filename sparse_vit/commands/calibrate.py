@@ -1,4 +1,4 @@
-"""`python -m sparse_vit.calibrate`: the error of the cycle model against the RTL, case by case.
+"""The error of the cycle model against the RTL, case by case.
 
 Cases are drawn from a seed. All predictions are made and written before the first simulation
 starts. The command fails if a case on an ideal or fixed-latency memory is off in any counter, or
@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -43,12 +43,10 @@ from sparse_vit.calibration.results import (
 
 QUICK_CASES = 9
 
-app = typer.Typer(add_completion=False, help=__doc__)
 console = Console()
 messages = Console(stderr=True)
 
 
-@app.command()
 def calibrate(
     *,
     seed: Annotated[int, typer.Option(min=0, max=cli.LARGEST_SEED, help="Draws the cases.")] = 0,
@@ -63,8 +61,8 @@ def calibrate(
         2, os.cpu_count() or 1
     ),
     out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("build/calibration"),
-) -> None:
-    """Predict, simulate, compare."""
+) -> dict[str, Any]:
+    """The error of the cycle model against the RTL, on seeded random cases."""
     if quick:
         groups = [list(draw_cases(config, seed, QUICK_CASES)) for config in quick_configs()]
     else:
@@ -81,6 +79,7 @@ def calibrate(
             f"{len(failed)} of {len(results)} cases are off, the first is {first.case['name']} of "
             f"{first.case['config']} with {first.off} (model minus RTL): see {out / 'report.json'}"
         )
+    return report(results, seed)
 
 
 def run_calibration(
@@ -157,7 +156,3 @@ def _simulate(case: Case, simulator: str) -> Counters:
 def _write(path: Path, content: object) -> None:
     with replace_file(path) as file:
         file.write((json.dumps(content, indent=2) + "\n").encode())
-
-
-if __name__ == "__main__":
-    cli.run(app)

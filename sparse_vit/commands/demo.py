@@ -1,4 +1,4 @@
-"""`python -m sparse_vit.demo`: digits and layers of DeiT in RTL, and a sweep over DeiT models.
+"""The demonstration: digits and layers of DeiT in RTL, and a sweep over DeiT models.
 
 1. Verilog of the default preset.
 2. Held-back handwritten digits through a whole trained network, 80 % sparse and pruned, on the
@@ -14,7 +14,7 @@ Results: tables and `demo.json`.
 import dataclasses
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -27,7 +27,7 @@ from model.networks import DEIT_TINY
 from model.sample_layers import sample_layers
 from model.schedule_file import DEFAULT_NAME
 from rtl_gen import cli
-from rtl_gen.__main__ import rtl
+from rtl_gen.commands.rtl import rtl
 from rtl_gen.config import get_config
 from rtl_gen.errors import UserError
 from rtl_gen.files import check_writable, replace_file
@@ -43,18 +43,16 @@ SPARSITY = 0.8
 DIGITS = range(6)
 """Of the held-back ones."""
 
-app = typer.Typer(add_completion=False, help=__doc__)
 console = Console()
 
 
-@app.command()
 def demo(
     *,
     seed: Annotated[
         int, typer.Option(min=0, max=cli.LARGEST_SEED, help="Of Q, K, V and the synthetic maps.")
     ] = 0,
     out: Annotated[Path, typer.Option(help="Folder of demo.json.")] = Path("build/demo"),
-) -> None:
+) -> dict[str, Any]:
     """RTL, co-simulation of a small network and of two real layers on Verilator, and the sweep."""
     check_writable(out / "demo.json")
     rtl("default")
@@ -112,6 +110,7 @@ def demo(
             f"{mismatches} values differ from the golden model; counters differ from "
             f"the cycle model for {', '.join(wrong) or 'no run'}"
         )
+    return summary
 
 
 def _useful_macs(layers, traces) -> int:
@@ -136,7 +135,3 @@ def _show(summary: dict) -> None:
         )
     console.print(table)
     console.print(f"mean speed-up of pruning over the sweep: {summary['mean_speedup']:.3f}x")
-
-
-if __name__ == "__main__":
-    cli.run(app)

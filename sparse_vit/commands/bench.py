@@ -1,6 +1,6 @@
-"""`python -m sparse_vit.speed`: how fast the cycle model is, beside the RTL simulations.
+"""How fast the cycle model is, beside the RTL simulations.
 
-RTL seconds are those of the runs of `python -m sparse_vit.deit` found in the folder of `--runs`;
+RTL seconds are those of the runs of `sparse-vit run` found in the folder of `--runs`;
 without any, a small network is simulated. Each is compared with the model's time for the same
 network. Numbers depend on the machine and on what else it does (then seconds of the processor tell
 more than those of the clock); nothing here fails because of them.
@@ -18,26 +18,24 @@ from rich.console import Console
 from rich.table import Table
 
 from cocotb_tests.network.run import run_image
-from model.integer.choices import network_masks
+from model.mask_source import MaskSource
 from model.masks import MASK_STRATEGY, make_masks
 from model.network import Network
 from model.networks import DEIT_BASE, DEIT_TINY, NETWORKS, get_network
-from model.schedule import DEFAULT_SCHEDULE, Schedule
+from model.schedule import DEFAULT_SCHEDULE, NO_PRUNING, Schedule
 from model.schedule_file import schedule_of
 from model.synthetic import maps_of
 from model.text_file import read_text
-from rtl_gen import cli
 from rtl_gen.config import get_config
 from rtl_gen.errors import UserError
 from rtl_gen.files import check_writable, replace_file
-from sim_models.network import assumed_live, network_cycles
 from sim_models.paper import SPARSITIES
-from sparse_vit.calibrate import predict
+from sim_models.workload import Workload
 from sparse_vit.calibration.cases import draw_cases, quick_configs
+from sparse_vit.commands.calibrate import predict
 
 REPEATS = 3
 
-app = typer.Typer(add_completion=False, help=__doc__)
 console = Console()
 
 
@@ -48,8 +46,7 @@ class Seconds(NamedTuple):
     cpu: float
 
 
-@app.command()
-def speed(
+def bench(
     *,
     runs: Annotated[Path, typer.Option(help="Folder of whole-network RTL runs.")] = Path(
         "build/deit"
@@ -57,8 +54,8 @@ def speed(
     out: Annotated[Path, typer.Option(help="JSON file of the result.")] = Path(
         "build/bench/bench.json"
     ),
-) -> None:
-    """Time the model, print and write seconds and ratios."""
+) -> dict[str, Any]:
+    """Seconds of the cycle model beside those of the RTL simulation."""
     check_writable(out)
     model_run(DEIT_TINY, 0.8, DEFAULT_SCHEDULE)()  # compiles the model
     base = fastest(model_run(DEIT_BASE, 0.8, DEFAULT_SCHEDULE))
@@ -74,6 +71,7 @@ def speed(
         file.write((json.dumps(result, indent=2) + "\n").encode())
     console.print(table(result))
     print(out)
+    return result
 
 
 def model_run(
@@ -84,13 +82,11 @@ def model_run(
     strategy: str = MASK_STRATEGY,
 ) -> Callable[[], Any]:
     """The model of one image; the masks and the survivors are ready."""
-    maps = maps_of(network).maps
-    masks = None
-    if sparsity != 0:
-        masks = network_masks(network, sparsity, None, strategy, seed=0).numpy()
-    live = assumed_live(network, maps, masks, schedule) if schedule.prunes(network) else None
+    source = MaskSource(sparsity=sparsity, strategy=strategy, stand_in=0)
+    masks = None if source.dense else source.masks(network)
+    work = Workload.assumed(network, masks, schedule, lambda: maps_of(network).maps)
     machine = get_config(config)
-    return lambda: network_cycles(machine, network, masks=masks, schedule=schedule, live=live)
+    return lambda: work.cycles(machine)
 
 
 def sweep_points() -> None:
@@ -100,9 +96,8 @@ def sweep_points() -> None:
         maps = maps_of(network).maps
         for sparsity in SPARSITIES:
             masks = make_masks(maps, sparsity, prefix=network.prefix_tokens)
-            live = assumed_live(network, maps, masks, DEFAULT_SCHEDULE)
-            network_cycles(config, network, masks=masks)
-            network_cycles(config, network, masks=masks, schedule=DEFAULT_SCHEDULE, live=live)
+            for schedule in (NO_PRUNING, DEFAULT_SCHEDULE):
+                Workload.assumed(network, masks, schedule, lambda: maps).cycles(config)  # noqa: B023
 
 
 def recorded_runs(folder: Path) -> list[dict]:
@@ -179,7 +174,3 @@ def table(result: dict) -> Table:
             f"{run['times_faster_cpu']:,.0f}",
         )
     return table
-
-
-if __name__ == "__main__":
-    cli.run(app)

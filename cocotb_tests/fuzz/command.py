@@ -1,4 +1,4 @@
-"""`python -m cocotb_tests.fuzz`: damaged programs, files and arguments, all drawn from one seed.
+"""Fuzzing: damaged programs, files and arguments, all drawn from one seed.
 
 Hardware, on the preset `tiny`: every damaged program ends in done or in the error code that the
 format foresees, within a bound of cycles; no memory changes that its STOREs may not write; the good
@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -25,14 +25,12 @@ from cocotb_tests.fuzz.kinds import draw_case
 from cocotb_tests.fuzz.report import HARDWARE, SOFTWARE, Report
 from cocotb_tests.fuzz.software import run_round
 from cocotb_tests.fuzz.targets import TARGETS
-from rtl_gen import cli
 from rtl_gen.errors import UserError
 
 BATCHES = {"verilator": 130, "icarus": 13}
 """Cases of one simulation; Icarus takes as long for its few."""
 ROUND_ATTEMPTS = 25
 
-app = typer.Typer(add_completion=False, help=__doc__)
 console = Console()
 # What attempts print is theirs: the bar is drawn between them only.
 BAR = {
@@ -43,7 +41,6 @@ BAR = {
 }
 
 
-@app.command()
 def fuzz(
     *,
     seed: Annotated[int, typer.Option(min=0, help="Draws everything.")] = 0,
@@ -61,8 +58,8 @@ def fuzz(
     ] = None,
     number: Annotated[int, typer.Option("--round", min=0, help="Of --target.")] = 0,
     out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("build/fuzz"),
-) -> None:
-    """Draw, run, judge, until the time is over."""
+) -> dict[str, Any]:
+    """Damaged programs in RTL, damaged files and arguments of every command."""
     if target is not None and target not in TARGETS:
         raise UserError(f"unknown target {target!r}: expected one of {', '.join(TARGETS)}")
     report = Report(seed)
@@ -86,6 +83,7 @@ def fuzz(
             f"{len(report.failures)} failures with seed {seed}: run the first one alone by "
             f"{report.failures[0]['replay']}"
         )
+    return report.contents()
 
 
 def fuzz_hardware(report: Report, simulator: str, numbers: range) -> None:
@@ -156,8 +154,4 @@ def _until(
 
 
 def _replay(report: Report, what: str) -> str:
-    return f"python -m cocotb_tests.fuzz --seed {report.seed} {what}"
-
-
-if __name__ == "__main__":
-    cli.run(app)
+    return f"sparse-vit fuzz --seed {report.seed} {what}"

@@ -1,7 +1,6 @@
-"""`python -m sparse_vit.deit`: one image through a whole network in RTL, compared with the golden
-model.
+"""One image through a whole network in RTL, compared with the golden model.
 
-The network is a calibrated one (`--network`, from `python -m model calibrate`; vit_digits comes
+The network is a calibrated one (`--network`, from `sparse-vit quantise`; vit_digits comes
 with its own) or else a seeded random one of the same shape, whose cycles are as real. The program
 is compiled, runs on Verilator behind a simulated AXI4 memory, and every tensor that it stores is
 compared.
@@ -19,8 +18,7 @@ from rich.table import Table
 from timm.data import ImageNetInfo
 from torch import Tensor
 
-from cocotb_tests.network.check import compare, network_pairs
-from cocotb_tests.network.run import RtlRun, run_image
+from cocotb_tests.network.run import RtlRun
 from model.commands.integers import calibrated_file
 from model.commands.options import (
     InsteadMasks,
@@ -32,20 +30,16 @@ from model.commands.options import (
 )
 from model.digits.data import held_back_digit
 from model.fit import check_fit
-from model.image import Image
 from model.integer.choices import (
     chosen_picture,
     digit_number,
     input_patches,
     integer_network,
     kept_tokens,
-    masks_label,
-    network_masks,
     preset_for,
     shipped_integers,
 )
-from model.integer.compiler import compile_network
-from model.integer.forward import trace
+from model.mask_source import MaskSource
 from model.masks import MASK_STRATEGY
 from model.network import Network
 from model.networks import ALL_NETWORKS, VIT_DIGITS, get_network
@@ -55,18 +49,15 @@ from rtl_gen import cli
 from rtl_gen.config import AcceleratorConfig, get_config
 from rtl_gen.errors import UserError
 from rtl_gen.files import check_writable, replace_file
-from rtl_gen.interfaces.program import ErrorCode
 from sim_models.macs import kept_entries, network_macs
 from sim_models.memory import MemoryTiming
 from sim_models.on_chip import on_chip_bytes
-from sim_models.program import predict_network
+from sparse_vit.co_simulation import CoSimulation
 
-app = typer.Typer(add_completion=False, help=__doc__)
 console = Console()
 
 
-@app.command()
-def deit(
+def run(
     *,
     model: Annotated[str, typer.Option(help=f"One of {', '.join(ALL_NETWORKS)}.")] = "deit_tiny",
     sparsity: Annotated[
@@ -106,17 +97,17 @@ def deit(
         int, typer.Option(min=0, max=cli.LARGEST_SEED, help="Of whatever is random.")
     ] = 0,
     out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("build/deit"),
-) -> None:
-    """Compile, simulate, compare, report."""
+) -> dict[str, Any]:
+    """One image through a whole network in RTL, compared with the golden model."""
     network = get_network(model)
     pruning = schedule_name(schedule, prune=prune)
     keep = kept_tokens(network, schedule_of(pruning, network))
     config = config or preset_for(network)
     choice = get_config(config)
     check_fit(choice, network)
-    masks = network_masks(network, sparsity, mask_file, strategy, seed)
-    kind = masks_label(sparsity, mask_file, strategy)
-    path = out / f"{network.name}-{kind}-{schedule_label(pruning)}.json"
+    source = MaskSource(sparsity=sparsity, strategy=strategy, file=mask_file, stand_in=seed)
+    masks = torch.from_numpy(source.masks(network))
+    path = out / f"{network.name}-{source.label}-{schedule_label(pruning)}.json"
     check_writable(path)
     opened = chosen_picture(network, picture)
     number = digit_number(network, picture)
@@ -125,15 +116,14 @@ def deit(
     network_file = network_file or shipped_integers(network)
     integers = integer_network(network, network_file, seed)
     patches = input_patches(integers, opened, seed)
-    image = compile_network(choice, integers, masks, keep, dump=dump)
     timing = MemoryTiming(latency=latency, rate=min(rate, choice.bus_bytes))
-    golden = trace(integers, patches, masks, keep)
-    predicted = predict_network(choice, image, masks, golden, timing)
+    simulation = CoSimulation.of(choice, integers, patches, masks, keep, timing, dump=dump)
+    megabytes = len(simulation.image.data) / 1e6
     console.print(
-        f"{network.name}: image of {len(image.data) / 1e6:.1f} MB, seed {seed}; building the "
+        f"{network.name}: image of {megabytes:.1f} MB, seed {seed}; building the "
         "simulation takes a minute or two the first time"
     )
-    run = _simulate(choice, image, patches, timing, simulator, seed + 1)
+    done = simulation.run(simulator, seed + 1)
     result = {
         "model": network.name,
         "network": "random" if network_file is None else str(network_file),
@@ -147,9 +137,9 @@ def deit(
         "rate": timing.rate,
         "seed": seed,
         "label": None if number is None else held_back_digit(number)[1],
-        **_measured(choice, network, image, masks, golden, run),
-        "cycles_model": predicted["cycles"],
-        "counters_model": predicted,
+        **_measured(simulation, network, masks, done),
+        "cycles_model": simulation.predicted["cycles"],
+        "counters_model": simulation.predicted,
     }
     with replace_file(path) as file:
         file.write((json.dumps(result, indent=2) + "\n").encode())
@@ -157,6 +147,7 @@ def deit(
     console.print(str(path))
     if result["mismatches"]:
         raise UserError(f"{result['mismatches']} values differ from the golden model")
+    return result
 
 
 def mac_bound_cycles(
@@ -173,31 +164,12 @@ def mac_bound_cycles(
     return sum(network_macs(network, layer_tokens, entries).values()) / config.macs
 
 
-def _simulate(
-    config: AcceleratorConfig,
-    image: Image,
-    patches: Tensor,
-    timing: MemoryTiming,
-    simulator: str,
-    seed: int,
-) -> RtlRun:
-    data = image.with_patches(patches[0])
-    run = run_image(config, image, data, simulator=simulator, memory=timing, seed=seed)
-    if run.error != ErrorCode.NONE:
-        raise UserError(f"the accelerator stopped with error {run.error.name}")
-    return run
-
-
 def _measured(
-    config: AcceleratorConfig,
-    network: Network,
-    image: Image,
-    masks: Tensor,
-    golden: dict[str, Tensor],
-    run: RtlRun,
+    simulation: CoSimulation, network: Network, masks: Tensor, run: RtlRun
 ) -> dict[str, Any]:
     """What the run took, and how it compares with the golden model and the multipliers' bound."""
-    comparison = compare(network_pairs(image, golden, run))
+    config, golden = simulation.config, simulation.golden
+    comparison = simulation.compare(run)
     live = [golden[f"layers.{i}.live"][0] for i in range(network.layers)]
     survivors = [golden[f"layers.{i}.survivors"][0] for i in range(network.layers)]
     bound = mac_bound_cycles(config, network, masks, [*live, survivors[-1]])
@@ -241,7 +213,3 @@ def _show(result: dict, network: Network, *, trained: bool) -> None:
         top = [name(index) for index in result["top5"]]
         table.add_row("top 5", "; ".join(top))
     console.print(table)
-
-
-if __name__ == "__main__":
-    cli.run(app)

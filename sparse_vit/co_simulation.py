@@ -1,0 +1,101 @@
+"""One image through a whole network in RTL, beside the golden model and the cycle model."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from torch import Tensor
+
+from cocotb_tests.network.check import Comparison, compare, network_pairs
+from cocotb_tests.network.run import RtlRun, run_image
+from model.fit import check_fit
+from model.image import Image
+from model.integer.compiler import compile_network
+from model.integer.forward import trace
+from model.integer.network import IntegerNetwork
+from rtl_gen.config import AcceleratorConfig
+from rtl_gen.errors import UserError
+from rtl_gen.interfaces.program import ErrorCode
+from sim_models.memory import DEFAULT_MEMORY, MemoryTiming
+from sim_models.program import predict_network
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoSimulation:
+    """A compiled network with an input, and what the models say of it."""
+
+    config: AcceleratorConfig
+    image: Image
+    patches: Tensor
+    """(1, n - 1, K)"""
+    golden: dict[str, Tensor]
+    """Every tensor of the golden model, see `model.integer.forward`."""
+    memory: MemoryTiming
+    predicted: dict[str, int]
+    """Counters by the cycle model."""
+
+    @classmethod
+    def of(
+        cls,
+        config: AcceleratorConfig,
+        integers: IntegerNetwork,
+        patches: Tensor,
+        masks: Tensor,
+        keep: Sequence[int | None],
+        memory: MemoryTiming = DEFAULT_MEMORY,
+        *,
+        dump: bool = False,
+    ) -> Self:
+        """Compile a network and run both models.
+
+        Args:
+            config: the accelerator.
+            integers: the network.
+            patches: (1, n - 1, K) of its input.
+            masks: kept entries, bool (layers, heads, n, n).
+            keep: tokens (CLS counted) that each layer leaves; None where it drops none.
+            memory: behaviour of the simulated memory.
+            dump: store, and so compare, every intermediate tensor.
+
+        Raises:
+            UserError: the network does not fit the accelerator.
+        """
+        check_fit(config, integers.shape)
+        image = compile_network(config, integers, masks, keep, dump=dump)
+        golden = trace(integers, patches, masks, keep)
+        return cls(
+            config=config,
+            image=image,
+            patches=patches,
+            golden=golden,
+            memory=memory,
+            predicted=predict_network(config, image, masks, golden, memory),
+        )
+
+    def run(self, simulator: str, seed: int) -> RtlRun:
+        """Simulate the RTL.
+
+        Raises:
+            UserError: the accelerator stopped with an error.
+        """
+        run = run_image(
+            self.config,
+            self.image,
+            self.image.with_patches(self.patches[0]),
+            simulator=simulator,
+            memory=self.memory,
+            seed=seed,
+        )
+        if run.error != ErrorCode.NONE:
+            raise UserError(f"the accelerator stopped with error {run.error.name}")
+        return run
+
+    def compare(self, run: RtlRun) -> Comparison:
+        """Every stored value against the golden model."""
+        return compare(network_pairs(self.image, self.golden, run))
+
+    def logits(self, run: RtlRun) -> np.ndarray:
+        """What the RTL stored, int64 (classes,)."""
+        (stored,) = (tensor for tensor in self.image.stored if tensor.name == "logits")
+        return self.image.read(run.memory, stored).reshape(-1)

@@ -1,0 +1,156 @@
+"""What users hand to the library, checked before any work: each function here raises UserError."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from timm.models.vision_transformer import VisionTransformer
+from torch import Tensor
+
+from model.attention_maps import AttentionMaps, load_attention_maps
+from model.images import ImageFolder
+from model.integer.choices import preset_for
+from model.masks import check_maps
+from model.network import Network
+from model.networks import ALL_NETWORKS, get_network
+from model.pictures import open_picture
+from model.schedule import NO_PRUNING, Schedule
+from model.schedule_file import NAMED, schedule_of
+from model.vitcod_io import check_masks, read_masks
+from model.weights.load import load_model, stated_name
+from rtl_gen.config import AcceleratorConfig, get_config
+from rtl_gen.errors import UserError
+
+Maps = AttentionMaps | np.ndarray | Path | str
+Masks = np.ndarray | Tensor | Path | str
+Picture = Image.Image | Path | str
+Model = VisionTransformer | Network | str
+
+
+def load(
+    name: str, weights: Path | str | None = None, preprocessing: str | None = None
+) -> VisionTransformer:
+    """A timm model with its weights, in evaluation mode.
+
+    A model from `timm.create_model` does as well.
+
+    Args:
+        name: one of the project's networks ("deit_tiny") or timm's name of weights that fit one.
+        weights: safetensors or torch state dict; default: timm's pretrained ones, by internet, or
+            those that come with the project.
+        preprocessing: timm's name of the weights in the file, where the file does not tell.
+
+    Raises:
+        UserError: an unknown name, or weights that cannot be had or do not fit.
+    """
+    path = None if weights is None else Path(weights)
+    return load_model(get_network(name), path, stated_name(name, path, preprocessing))
+
+
+def network_of(model: Model) -> Network:
+    """The shape of a timm model, or of a name."""
+    if isinstance(model, Network):
+        return model
+    if isinstance(model, str):
+        return get_network(model)
+    if not isinstance(model, VisionTransformer):
+        raise UserError(f"a {type(model).__name__} is no network: expected a timm model or a name")
+    name = (model.pretrained_cfg or {}).get("architecture") or "network"
+    shape = Network.from_timm(model, name)
+    named = (one for one in ALL_NETWORKS.values() if replace(shape, name=one.name) == one)
+    return next(named, shape)
+
+
+@contextmanager
+def evaluating(model: VisionTransformer) -> Iterator[VisionTransformer]:
+    """The model in evaluation mode, which `timm.create_model` does not leave it in."""
+    if not isinstance(model, VisionTransformer):
+        raise UserError(f"a {type(model).__name__} is no model: expected a timm model")
+    training = model.training
+    model.eval()
+    try:
+        yield model
+    finally:
+        model.train(training)
+
+
+def config_of(preset: AcceleratorConfig | str | None, network: Network) -> AcceleratorConfig:
+    """A configuration, that of a preset, or of the first preset with lanes as wide as the heads."""
+    if isinstance(preset, AcceleratorConfig):
+        return preset
+    return get_config(preset or preset_for(network))
+
+
+def maps_array(maps: Maps, network: Network | None = None) -> np.ndarray:
+    """Averaged attention, float (layers, heads, n, n), also of a file or a built-in network."""
+    if isinstance(maps, Path | str):
+        maps = load_attention_maps(maps)
+    array = maps.maps if isinstance(maps, AttentionMaps) else maps
+    if not isinstance(array, np.ndarray):
+        raise UserError(f"attention maps are a {type(maps).__name__}: expected an array")
+    check_maps(array)
+    if network is not None and array.shape != network.mask_shape:
+        raise UserError(
+            f"attention maps have shape {array.shape}: expected {network.mask_shape} for "
+            f"{network.name}"
+        )
+    return array
+
+
+def masks_array(masks: Masks | None, network: Network) -> np.ndarray | None:
+    """Kept entries, bool (layers, heads, n, n), of an array or of a ViTCoD mask file."""
+    if masks is None:
+        return None
+    if isinstance(masks, Path | str):
+        return read_masks(Path(masks), network)
+    array = masks.numpy(force=True) if isinstance(masks, Tensor) else masks
+    if not isinstance(array, np.ndarray):
+        raise UserError(f"masks are a {type(masks).__name__}: expected an array or a file")
+    check_masks(array, network)
+    return array
+
+
+def schedule_for(schedule: Schedule | Path | str | None, network: Network) -> Schedule:
+    """A schedule that the network can have, also by its name or from a file; None: no pruning.
+
+    One that has a name, such as Schedule.paper(), is meant for DeiT and is fitted to the depth.
+    """
+    if schedule is None:
+        return NO_PRUNING
+    if isinstance(schedule, Path | str):
+        return schedule_of(str(schedule), network)
+    if not isinstance(schedule, Schedule):
+        raise UserError(
+            f"the schedule is a {type(schedule).__name__}: expected one such as Schedule.paper()"
+        )
+    if schedule in NAMED.values():
+        schedule = schedule.fitted(network)
+    schedule.layer_tokens(network)
+    return schedule
+
+
+def image_folder(images: ImageFolder | Path | str, limit: int | None = None) -> ImageFolder:
+    """Pictures at any depth of a folder, without labels; at most `limit`, evenly spread."""
+    if isinstance(images, ImageFolder):
+        return images
+    return ImageFolder(Path(images), limit, labelled=False)
+
+
+def opened(pictures: Picture | Sequence[Picture]) -> list[Image.Image]:
+    """Pictures of a file or a folder, upright, or those that were opened already."""
+    if isinstance(pictures, Image.Image):
+        return [pictures]
+    if isinstance(pictures, Path | str):
+        path = Path(pictures)
+        if not path.is_dir():
+            return [open_picture(path, upright=True)]
+        return [open_picture(file, upright=True) for file, _ in image_folder(path).files]
+    if not isinstance(pictures, Sequence):
+        raise UserError(
+            f"pictures are a {type(pictures).__name__}: expected a file, a folder, a PIL image or "
+            "a list of them"
+        )
+    return [picture for one in pictures for picture in opened(one)]
