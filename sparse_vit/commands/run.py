@@ -42,7 +42,7 @@ from model.integer.choices import (
 from model.mask_source import MaskSource
 from model.masks import MASK_STRATEGY
 from model.network import Network
-from model.networks import ALL_NETWORKS, VIT_DIGITS, get_network
+from model.networks import ALL_NETWORKS, get_network
 from model.schedule import LayerTokens
 from model.schedule_file import schedule_label, schedule_name, schedule_of
 from rtl_gen import cli
@@ -209,7 +209,8 @@ def _show(result: dict, network: Network, *, trained: bool) -> None:
     if result["label"] is not None:
         table.add_row("label", str(result["label"]))
     if trained:
-        name = str if network == VIT_DIGITS else ImageNetInfo().index_to_description
+        imagenet = network.classes == IMAGENET_CLASSES
+        name = ImageNetInfo().index_to_description if imagenet else str
         top = [name(index) for index in result["top5"]]
         table.add_row("top 5", "; ".join(top))
     console.print(table)
