@@ -56,6 +56,9 @@ from sparse_vit.co_simulation import CoSimulation
 
 console = Console()
 
+IMAGENET_CLASSES = 1000
+"""Of whose names timm knows all."""
+
 
 def run(
     *,
