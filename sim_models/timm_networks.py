@@ -28,7 +28,7 @@ MODULES = ("deit", "vision_transformer")
 
 SPARSITY = 0.8
 
-TOLD = ("default", "large", "wide")
+TOLD = ("small", "default", "large", "wide")
 """Presets whose cycles are told, the first that holds a network."""
 
 
