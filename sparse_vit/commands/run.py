@@ -22,6 +22,7 @@ from cocotb_tests.network.run import RtlRun
 from model.commands.integers import calibrated_file
 from model.commands.options import (
     InsteadMasks,
+    ModelName,
     NetworkFile,
     PreprocessingName,
     Prune,
@@ -42,7 +43,7 @@ from model.integer.choices import (
 from model.mask_source import MaskSource
 from model.masks import MASK_STRATEGY
 from model.network import Network
-from model.networks import ALL_NETWORKS, get_network
+from model.networks import get_network
 from model.schedule import LayerTokens
 from model.schedule_file import schedule_label, schedule_name, schedule_of
 from rtl_gen import cli
@@ -62,7 +63,7 @@ IMAGENET_CLASSES = 1000
 
 def run(
     *,
-    model: Annotated[str, typer.Option(help=f"One of {', '.join(ALL_NETWORKS)}.")] = "deit_tiny",
+    model: ModelName = "deit_tiny",
     sparsity: Annotated[
         float, typer.Option(help="Fraction of attention entries to drop; 0 for dense.")
     ] = 0.8,
