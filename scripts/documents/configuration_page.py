@@ -3,6 +3,7 @@
 import ast
 import dataclasses
 import inspect
+import itertools
 
 from rtl_gen import config
 from rtl_gen.config import DEFAULT, PRESETS, AcceleratorConfig
@@ -69,7 +70,7 @@ def _documented(kind: type) -> dict[str, str]:
     )
     return {
         field.target.id: text.value.value
-        for field, text in zip(body, body[1:], strict=False)
+        for field, text in itertools.pairwise(body)
         if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr)
     }
 

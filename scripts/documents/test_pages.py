@@ -1,13 +1,10 @@
 """What the pages tell a reader to type works, and does what they say."""
 
-import re
 from pathlib import Path
 
 import pytest
 
 from scripts.documents.blocks import run, steps
-from scripts.make_target import check
-from scripts.targets import TARGETS
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
