@@ -7,7 +7,7 @@ from rtl_gen.files import replace_file
 from scripts.documents.measurements import MEASUREMENTS, ROOT
 from scripts.documents.tables import rewritten
 
-PAGES = [ROOT / "README.md", ROOT / "docs" / "results.md", ROOT / "docs" / "experiments.md"]
+PAGES = [ROOT / "docs" / name for name in ("index.md", "results.md", "experiments.md")]
 
 
 def main() -> None:
