@@ -8,7 +8,7 @@ PY := .venv/bin/python
 export GIVEN_VARIABLES := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
 
 TARGETS := demo test lint format rtl synth regression sweep calibrate fuzz bench deit image wipe \
-	accuracy search-schedule figures report train-small finetune
+	accuracy search-schedule figures report docs results train-small finetune
 
 .DEFAULT_GOAL := help
 .PHONY: $(TARGETS) help venv clean variables

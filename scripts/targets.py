@@ -230,6 +230,13 @@ TARGETS: dict[str, Target] = {
         ("sparse-vit report",),
         _FIGURES | variables(RUNS="folder", CALIBRATION="file", OUT="file"),
     ),
+    "docs": Target(
+        "the documents as a site in build/docs/", ("python -m scripts.documents.build",)
+    ),
+    "results": Target(
+        "take new measurements from build/ into docs/results/, write the documents' tables anew",
+        ("python -m scripts.documents.results",),
+    ),
     "train-small": Target(
         "train vit_digits on handwritten digits",
         ("sparse-vit train-small",),

@@ -1,4 +1,4 @@
-"""What make's targets take, what they refuse, and that README and the commands agree with them."""
+"""What make's targets take, what they refuse, and that the commands agree with them."""
 
 import json
 import os
@@ -204,16 +204,3 @@ with on_one_line():
     assert (ended.returncode, ended.stdout) == (2, "")
     how = "install them as root (apt-get install g++ iverilog)"
     assert ended.stderr == f"error: missing g++: {how}\n"
-
-
-def test_readme_agrees_with_the_table():
-    rows = re.findall(
-        r"^\| (`make .*?) \| .* \| (.*?) ?\|$", (ROOT / "README.md").read_text(), re.M
-    )
-    named = [name for first, _ in rows for name in re.findall(r"`make ([a-z-]+)`", first)]
-    assert sorted(named) == sorted(TARGETS.keys() - {"venv", "help"})
-    for first, options in rows:
-        (name, *_) = re.findall(r"`make ([a-z-]+)`", first)
-        known = {one.shown(key) for key, one in TARGETS[name].variables.items()}
-        shown = set(re.findall(r"`(.*?)`", options.replace("\\|", "|")))
-        assert shown <= known, name

@@ -1,0 +1,216 @@
+"""Measurements that documents show: CSV files in `docs/results/`, taken from what commands wrote.
+
+A measurement that was repeated replaces the row of the same key; all others stay.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "docs" / "results"
+BUILD = ROOT / "build"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """Rows of `docs/results/<name>.csv`."""
+
+    name: str
+    command: str
+    """What measures it."""
+    written: str
+    """Where the command writes, a pattern below `build/`."""
+    key: Sequence[str]
+    """Columns that tell one row from the others."""
+    columns: Sequence[str]
+    """All of them, with the key."""
+    read: Callable[[Path], pd.DataFrame] = pd.read_csv
+    """Rows of one written file."""
+
+    @property
+    def path(self) -> Path:
+        return FOLDER / f"{self.name}.csv"
+
+    def rows(self) -> pd.DataFrame:
+        """What is known."""
+        return pd.read_csv(self.path)
+
+    def take(self) -> int:
+        """Take what lies in `build/`; returns how many rows are new or replaced."""
+        files = sorted(BUILD.glob(self.written))
+        if not files:
+            return 0
+        found = pd.concat([self.read(file) for file in files]).reindex(columns=self.columns)
+        known = self.rows() if self.path.exists() else found[:0]
+        merged = pd.concat([known, found]).drop_duplicates(self.key, keep="last")
+        exact = merged.convert_dtypes().round(6)  # whole numbers stay whole beside empty cells
+        exact.to_csv(self.path, index=False, lineterminator="\n")
+        return len(found)
+
+
+def _run(path: Path) -> pd.DataFrame:
+    """Of a whole network in RTL."""
+    run = json.loads(path.read_text())
+    run["network"] = Path(run["network"]).name
+    return pd.DataFrame([{name: value for name, value in run.items() if name in _RUN_COLUMNS}])
+
+
+def _accuracy(path: Path) -> pd.DataFrame:
+    return pd.read_csv(path).assign(model=path.stem)
+
+
+def _calibration(path: Path) -> pd.DataFrame:
+    report = json.loads(path.read_text())
+    kinds = ("fixed_memory", "random_stall")
+    return pd.DataFrame([{"seed": report["seed"], "memory": kind} | report[kind] for kind in kinds])
+
+
+def _demo(path: Path) -> pd.DataFrame:
+    presets = json.loads(path.read_text())["presets"]
+    return pd.DataFrame([{"preset": preset} | run for preset, run in presets.items()])
+
+
+def _bench(path: Path) -> pd.DataFrame:
+    return pd.DataFrame(json.loads(path.read_text())["rtl"])
+
+
+def _synthesis(path: Path) -> pd.DataFrame:
+    found = json.loads(path.read_text())
+    frame = pd.DataFrame.from_dict(found["units"], orient="index").rename_axis("unit")
+    return frame.reset_index().assign(preset=found["preset"])
+
+
+_RUN_KEY = ("model", "network", "sparsity", "strategy", "prune", "config", "rate")
+_RUN_COLUMNS = (
+    *_RUN_KEY,
+    "cycles",
+    "cycles_model",
+    "mac_bound_cycles",
+    "ratio",
+    "compared",
+    "mismatches",
+    "axi_read_bytes",
+    "wall_seconds",
+)
+_SWEEP_KEY = ("network", "attention_maps", "sparsity", "pruning", "hardware")
+_ACCURACY_KEY = ("model", "masks", "sparsity", "pruned", "arithmetic")
+CELLS = {
+    "luts": "LUT4",
+    "carries": "CCU2C",
+    "distributed_rams": "DPR16X4",
+    "flip_flops": "FF",
+    "multipliers": "MULT18",
+    "block_rams": "DP16KD",
+}
+"""Columns of the synthesis and what the vendor calls them."""
+
+MEASUREMENTS = {
+    one.name: one
+    for one in (
+        Measurement(
+            name="sweep",
+            command="make sweep [CONFIG=preset]",
+            written="sweep*/sweep.csv",
+            key=_SWEEP_KEY,
+            columns=(
+                *_SWEEP_KEY,
+                "total_cycles",
+                "milliseconds",
+                "attention_utilisation",
+                "energy_total_uj",
+                "speedup_over_sparse",
+            ),
+        ),
+        Measurement(
+            name="breakdown",
+            command="make figures FIGURE=breakdown",
+            written="figures/breakdown.csv",
+            key=("network", "variant", "operation"),
+            columns=(
+                "network",
+                "variant",
+                "operation",
+                "flops",
+                "flops_share",
+                "cycles",
+                "cycles_share",
+                "milliseconds",
+            ),
+        ),
+        Measurement(
+            name="rtl_runs",
+            command="make deit",
+            written="deit/*.json",
+            key=_RUN_KEY,
+            columns=_RUN_COLUMNS,
+            read=_run,
+        ),
+        Measurement(
+            name="accuracy",
+            command="make accuracy",
+            written="accuracy/*.csv",
+            key=_ACCURACY_KEY,
+            columns=(
+                *_ACCURACY_KEY,
+                "images",
+                "drop",
+                "drop_standard_error",
+                "against_float",
+                "against_float_standard_error",
+            ),
+            read=_accuracy,
+        ),
+        Measurement(
+            name="calibration",
+            command="make calibrate",
+            written="calibration/report.json",
+            key=("seed", "memory"),
+            columns=(
+                "seed",
+                "memory",
+                "cases",
+                "cycles_rtl",
+                "cycles_model",
+                "largest_relative_error",
+            ),
+            read=_calibration,
+        ),
+        Measurement(
+            name="demo",
+            command="make demo",
+            written="demo/demo.json",
+            key=("preset",),
+            columns=(
+                "preset",
+                "macs",
+                "compared",
+                "mismatches",
+                "cycles_rtl",
+                "cycles_model",
+                "attention_utilisation",
+            ),
+            read=_demo,
+        ),
+        Measurement(
+            name="bench",
+            command="make bench",
+            written="bench/bench.json",
+            key=("run",),
+            columns=("run", "cycles", "rtl_seconds", "model_seconds", "times_faster"),
+            read=_bench,
+        ),
+        Measurement(
+            name="synthesis",
+            command="make synth",
+            written="synth/*/synth.json",
+            key=("preset", "unit"),
+            columns=("preset", "unit", *CELLS),
+            read=_synthesis,
+        ),
+    )
+}
+"""By name."""
