@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -58,8 +59,8 @@ def network_of(model: Model) -> Network:
         return get_network(model)
     if not isinstance(model, VisionTransformer):
         raise UserError(f"a {type(model).__name__} is no network: expected a timm model or a name")
-    name = (model.pretrained_cfg or {}).get("architecture") or "network"
-    shape = Network.from_timm(model, name)
+    made_by: dict[str, Any] = getattr(model, "pretrained_cfg", None) or {}
+    shape = Network.from_timm(model, made_by.get("architecture") or "network")
     named = (one for one in ALL_NETWORKS.values() if replace(shape, name=one.name) == one)
     return next(named, shape)
 

@@ -208,7 +208,7 @@ NETWORK = np.ones(VIT_DIGITS.mask_shape, dtype=bool)
     ("call", "message"),
     [
         (lambda: sv.load("vgg"), "unknown model 'vgg'"),
-        (lambda: sv.simulate("vit_digits", preset="default"), "heads of 16 channels"),
+        (lambda: sv.simulate("vit_digits", preset="tiny"), "vit_digits needs max_tokens = 50"),
         (lambda: sv.simulate("vit_digits", preset="huge"), "unknown preset 'huge'"),
         (lambda: sv.simulate("vit_digits", NETWORK[:, :, :-1]), r"has shape .*: expected \(layers"),
         (lambda: sv.simulate("vit_digits", NETWORK[:, :2]), r"expected \(4, 3, 50, 50\) for vit_d"),
