@@ -21,7 +21,7 @@ from rtl_gen.config import AcceleratorConfig
 NONLINEARITIES = ("gelu", "gelu_tanh", "quick_gelu", "relu", "silu")
 LAYER_SCALES = (None, 1e-5, 0.1, 1.0)
 MOST_LAYERS = 3
-MOST_REGISTERS = 4
+REGISTERS = (0, 0, 1, 3, 4, 4)
 
 
 def random_model(config: AcceleratorConfig, seed: int) -> VisionTransformer:
@@ -63,7 +63,7 @@ def _options(config: AcceleratorConfig, rng: random.Random, *, distilled: bool) 
     head_dim = rng.randint(2, min(config.width, config.max_dim // heads))
     dim = heads * head_dim
     class_token = distilled or rng.random() < 0.7
-    registers = 0 if distilled else rng.choice((0, 0, rng.randint(1, MOST_REGISTERS)))
+    registers = 0 if distilled else rng.choice(REGISTERS)
     prefix = class_token + registers + distilled
     patches = rng.randint(1, config.max_tokens - prefix)
     rows = rng.randint(1, math.isqrt(patches))

@@ -4,8 +4,11 @@ The memory plan (rtl_gen/interfaces/memories.py) is the one definition.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
 
 from model.network import Network
+from rtl_gen import numerics
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.interfaces.memories import Memory, memory_plan
 
@@ -16,7 +19,18 @@ def on_chip_memories(
     """Every memory by name: as built, or with the words that `network` uses."""
     if network is None:
         return memory_plan(config)
-    return memory_plan(config, tokens=network.tokens, dim=network.dim)
+    dim = config.channel_rows(network.dim) * config.width
+    plan = memory_plan(config, tokens=network.tokens, dim=dim)
+    hidden = replace(plan["hidden"], words=_hidden_rows(config, network))
+    return MappingProxyType({**plan, "hidden": hidden})
+
+
+def _hidden_rows(config: AcceleratorConfig, network: Network) -> int:
+    """Rows of patches, of attention's outputs, of the FFN's hidden channels, or of results."""
+    channels = network.patch_inputs, network.heads * config.width, network.hidden
+    of_tokens = network.tokens * max(map(config.channel_rows, channels))
+    results = min(network.outputs, config.hidden_dim) * numerics.LOGIT_BITS
+    return max(of_tokens, -(-results // config.row_bits))
 
 
 def on_chip_bytes(config: AcceleratorConfig, network: Network | None = None) -> float:

@@ -30,7 +30,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "synthetic-qkv": "model.commands.synthetic:synthetic_qkv_command",
     },
     "Networks": {
-        "networks": "sparse_vit.commands.networks:networks",
+        "networks": "sim_models.networks_page:networks",
         "accuracy": "model.commands.accuracy:accuracy",
         "finetune": "model.commands.finetune:finetune",
         "quantise": "model.commands.integers:quantise_command",

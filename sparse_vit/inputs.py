@@ -84,11 +84,15 @@ def config_of(preset: AcceleratorConfig | str | None, network: Network) -> Accel
     return get_config(preset or preset_for(network))
 
 
+def averages(maps: Maps) -> AttentionMaps | np.ndarray:
+    """The maps of a file or a built-in network, where such is named, else `maps` themselves."""
+    return load_attention_maps(maps) if isinstance(maps, Path | str) else maps
+
+
 def maps_array(maps: Maps, network: Network | None = None) -> np.ndarray:
-    """Averaged attention, float (layers, heads, n, n), also of a file or a built-in network."""
-    if isinstance(maps, Path | str):
-        maps = load_attention_maps(maps)
-    array = maps.maps if isinstance(maps, AttentionMaps) else maps
+    """Averaged attention, float (layers, heads, n, n)."""
+    given = averages(maps)
+    array = given.maps if isinstance(given, AttentionMaps) else given
     if not isinstance(array, np.ndarray):
         raise UserError(f"attention maps are a {type(maps).__name__}: expected an array")
     check_maps(array)

@@ -11,7 +11,7 @@ import torch
 
 from cocotb_tests.network.check import check_network
 from cocotb_tests.network.run import MemoryModel, run_programs
-from model.integer.compiler import compile_network
+from model.integer.compiler import compile_network, fewest_tokens
 from model.integer.forward import trace
 from model.integer.random_network import random_network, random_patches
 from model.network import Network
@@ -27,8 +27,7 @@ def random_keep(shape: Network, rng: random.Random) -> list[int | None]:
     """Fewer and fewer tokens, or as many, in some of the layers."""
     keep, most = [], shape.tokens
     for _ in range(shape.layers):
-        fewest = max(1, shape.prefix_tokens, shape.left_out + shape.pools)
-        count = rng.randint(fewest, most) if rng.random() < 0.6 else None
+        count = rng.randint(fewest_tokens(shape), most) if rng.random() < 0.6 else None
         keep.append(count)
         most = most if count is None else count
     return keep

@@ -182,13 +182,18 @@ def pack_linear(
     return np.concatenate([rows, body], axis=1).tobytes(), tiles
 
 
+def fewest_tokens(shape: Network) -> int:
+    """That a layer may leave: the prefix, and a token to average."""
+    return max(1, shape.prefix_tokens, shape.left_out + shape.pools)
+
+
 def check_keep(shape: Network, keep: Sequence[int | None]) -> None:
     """Raise UserError unless every layer can leave so many tokens."""
     if len(keep) != shape.layers:
         raise UserError(
             f"{len(keep)} counts of kept tokens: {shape.name} has {shape.layers} layers"
         )
-    fewest = max(1, shape.prefix_tokens, shape.left_out + shape.pools)
+    fewest = fewest_tokens(shape)
     for layer, count in enumerate(keep):
         if count is not None and not fewest <= count <= shape.tokens:
             raise UserError(

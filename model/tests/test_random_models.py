@@ -13,25 +13,28 @@ from model.calibration.samples import collect
 from model.fit import check_fit
 from model.integer.forward import forward, patches_of
 from model.network import FinalNorm, Network, Readout
-from model.random_models import LAYER_SCALES, NONLINEARITIES, random_model, random_pictures
+from model.random_models import NONLINEARITIES, random_model, random_pictures
 from model.statistics import decibels
 from rtl_gen.config import get_config
 
 SEEDS = {"tiny": range(24), "small": range(100, 120)}
 CASES = [(preset, seed) for preset, seeds in SEEDS.items() for seed in seeds]
 
-LEAST_DECIBELS = 12
-"""Of the results' power over that of their error: int8 loses less than a sixteenth of it, in
-networks of a few channels, of which each is rounded to 8 bits several times in a row. Of 300 seeds
-the worst gives 15 dB; a part that is left out or misplaced leaves 7 dB or less."""
+LEAST_DECIBELS = 22
+"""Of the results' power over that of their error, in half of the pictures: int8 loses less than
+1/150 of it, in networks of a few channels, each of which is rounded to 8 bits several times in a
+row. Of 300 seeds the worst gives 26 dB; a part that is left out or misplaced leaves 7 dB or less.
+Single pictures may be far off: the norm of a token whose few channels are all but equal enlarges
+their errors as much as the channels.
+"""
 
-USUAL_DECIBELS = 30
+USUAL_DECIBELS = 35
 """What half of the networks reach at least."""
 
 
 @cache
 def measured(preset: str, seed: int) -> float:
-    """Signal to noise of the integers' results in dB, on other pictures than gave the ranges."""
+    """Signal to noise of the integers' results, in dB, on pictures that gave no ranges: median."""
     model = random_model(get_config(preset), seed)
     network = Network.from_timm(model)
     _, images = random_pictures(model, 32, seed)
@@ -41,7 +44,8 @@ def measured(preset: str, seed: int) -> float:
         expected = model(images)
     actual = forward(integers, patches_of(network, pixels)) * integers.logit_step
     assert actual.shape == expected.shape == (16, network.outputs)
-    return decibels(expected.square().sum().item(), (actual - expected).square().sum().item())
+    signal, noise = (x.square().sum(dim=1).tolist() for x in (expected, actual - expected))
+    return median(map(decibels, signal, noise))
 
 
 @pytest.mark.parametrize(("preset", "seed"), CASES)
@@ -70,7 +74,7 @@ def test_models_fit_and_take_every_choice():
     assert kinds == {VisionTransformer, VisionTransformerDistilled}
     blocks = [model.blocks[0] for model in models]
     assert len({type(block.mlp.act) for block in blocks}) == len(NONLINEARITIES)
-    assert len({_scale(block) for block in blocks}) == len(LAYER_SCALES)
+    assert {_scale(block) for block in blocks} >= {None, -5, -1, 0}
     assert {block.attn.qkv.bias is None for block in blocks} == {False, True}
     assert {model.dynamic_img_size for model in models} == {False, True}
     assert {model.pos_embed is None for model in models} == {False, True}

@@ -123,7 +123,7 @@ def _case(draws: ProgramDraws, name: str, kind: str) -> Case:
             image, beats = draws.layers()
             data = image.data
         case "network":
-            image, data, beats = draws.network(draws.integer(1, draws.tokens + 1))
+            image, data, beats = draws.network()
         case "stalling":
             tokens = draws.integer(min(STALL_TOKENS, draws.tokens), draws.tokens + 1)
             image, data, beats = draws.network(tokens, layers=STALL_LAYERS)

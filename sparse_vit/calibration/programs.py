@@ -1,6 +1,7 @@
 """Seeded programs for the cycle model and the RTL: of a unit, of attention layers, of networks."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -8,12 +9,13 @@ import torch
 from cocotb_tests.network.run import MemoryModel
 from model.golden import HeadScales
 from model.image import TOKEN_TARGETS, Image, ImageBuilder, pack_mask
-from model.integer.compiler import compile_network, pack_linear
+from model.integer.compiler import compile_network, fewest_tokens, pack_linear
 from model.integer.forward import trace
 from model.integer.network import IntegerNetwork, Linear
 from model.integer.random_network import random_network, random_patches
 from model.layers import AttentionLayer, compile_layers, run_layers
 from model.network import Network
+from model.random_models import random_model
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.commands import Opcode
 from rtl_gen.interfaces.program import Destination, Source
@@ -192,30 +194,26 @@ class ProgramDraws:
         return compile_layers(config, tokens, layers), beats
 
     def network(
-        self, tokens: int, layers: int | None = None
+        self, tokens: int | None = None, layers: int | None = None
     ) -> tuple[Image, np.ndarray, list[np.ndarray]]:
-        """A random network of any shape that fits, pruned or not, with or without dumps."""
-        config = self.config
-        most_heads = min(config.max_heads, config.max_dim // config.width)
-        shape = Network(
-            name="random",
-            heads=self.integer(1, most_heads + 1),
-            layers=self.integer(1, 3) if layers is None else layers,
-            head_dim=config.width,
-            grid=(1, tokens - 1),
-            colours=1,
-            patch=(config.width, min(self.integer(1, 5), 4 * config.max_dim // config.width)),
-            classes=self.integer(1, config.max_dim + 1),
-        )
+        """A random network over every choice, pruned or not, with or without dumps; `tokens` and
+        `layers` instead of drawn ones.
+        """
         seed = self.integer(0, 1 << 31)
+        shape = Network.from_timm(random_model(self.config, seed), "random")
+        if tokens is not None:
+            shape = replace(shape, grid=(1, max(tokens - shape.prefix_tokens, 1)))
+        shape = replace(shape, layers=layers or shape.layers)
         network, patches = random_network(shape, seed), random_patches(shape, 1, seed)
         masks = torch.from_numpy(self.mask(*shape.mask_shape))
         keep = [
-            self.integer(1, tokens + 1) if self.rng.random() < 0.6 else None
+            self.integer(fewest_tokens(shape), shape.tokens + 1)
+            if self.rng.random() < 0.6
+            else None
             for _ in range(shape.layers)
         ]
         dump = bool(self.rng.random() < 0.3)
-        return network_run(config, network, patches, masks, keep, dump=dump)
+        return network_run(self.config, network, patches, masks, keep, dump=dump)
 
 
 def network_run(

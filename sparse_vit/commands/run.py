@@ -22,6 +22,7 @@ from cocotb_tests.network.run import RtlRun
 from model.commands.integers import calibrated_file
 from model.commands.options import (
     InsteadMasks,
+    ModelName,
     NetworkFile,
     PreprocessingName,
     Prune,
@@ -42,7 +43,7 @@ from model.integer.choices import (
 from model.mask_source import MaskSource
 from model.masks import MASK_STRATEGY
 from model.network import Network
-from model.networks import ALL_NETWORKS, VIT_DIGITS, get_network
+from model.networks import get_network
 from model.schedule import LayerTokens
 from model.schedule_file import schedule_label, schedule_name, schedule_of
 from rtl_gen import cli
@@ -56,10 +57,13 @@ from sparse_vit.co_simulation import CoSimulation
 
 console = Console()
 
+IMAGENET_CLASSES = 1000
+"""Of whose names timm knows all."""
+
 
 def run(
     *,
-    model: Annotated[str, typer.Option(help=f"One of {', '.join(ALL_NETWORKS)}.")] = "deit_tiny",
+    model: ModelName = "deit_tiny",
     sparsity: Annotated[
         float, typer.Option(help="Fraction of attention entries to drop; 0 for dense.")
     ] = 0.8,
@@ -209,7 +213,8 @@ def _show(result: dict, network: Network, *, trained: bool) -> None:
     if result["label"] is not None:
         table.add_row("label", str(result["label"]))
     if trained:
-        name = str if network == VIT_DIGITS else ImageNetInfo().index_to_description
+        imagenet = network.classes == IMAGENET_CLASSES
+        name = ImageNetInfo().index_to_description if imagenet else str
         top = [name(index) for index in result["top5"]]
         table.add_row("top 5", "; ".join(top))
     console.print(table)
