@@ -35,6 +35,7 @@ _LINT = (
     "python -m ruff check .",
     "python -m ruff format --check .",
     f"{_LAYERS} --no-logo --cache-dir=build/import-linter",
+    "python -m mypy",
 )
 
 _MASKS = variables(
@@ -64,12 +65,12 @@ TARGETS: dict[str, Target] = {
         variables(SEED="0", OUT="folder", WAVES=_WAVES),
     ),
     "test": Target(
-        "linter, formatter and layers check and every test, on both simulators",
+        "linter, formatter, layers and types check and every test, on both simulators",
         (*_LINT, _PYTEST),
         variables(WORKERS=_WORKERS, WAVES=_TEST_WAVES),
         {"WORKERS": "2"},
     ),
-    "lint": Target("linter, formatter and layers check", _LINT),
+    "lint": Target("linter, formatter, layers and types check", _LINT),
     "format": Target(
         "apply the formatter and the linter's safe fixes",
         ("python -m ruff format .", "python -m ruff check --fix ."),
@@ -88,7 +89,7 @@ TARGETS: dict[str, Target] = {
             UNIT="attention.softmax",
             PLACE=Switch(),
             EACH=Switch(),
-            TARGET="70",
+            TARGET_MHZ="70",
             SPEED_GRADE="8",
             SEED="1",
             OUT="folder",
@@ -212,7 +213,7 @@ TARGETS: dict[str, Target] = {
             HELD_BACK="128",
             MAPS="file",
             SCORES="file",
-            START=_SCHEDULE,
+            NEAR=_SCHEDULE,
             LOSS="nats",
             CONFIG="default",
             BATCH=_BATCH,

@@ -10,7 +10,7 @@ from model import attention_maps, masks
 from model.attention_maps import AttentionMaps
 from model.images import ImageFolder
 from model.preprocessing import Preprocessing
-from sparse_vit.inputs import Maps, evaluating, image_folder, maps_array, network_of
+from sparse_vit.inputs import Maps, averages, evaluating, image_folder, maps_array, network_of
 
 
 def average_attention(
@@ -36,12 +36,12 @@ def average_attention(
     Raises:
         UserError: a model that is not supported, or a folder without readable pictures.
     """
-    network = network_of(model)
-    folder = image_folder(images, limit)
     with evaluating(model):
+        network, folder = network_of(model), image_folder(images, limit)
         found = attention_maps.average_attention(network, model, folder, batch_size, progress)
     metadata = {
         "network": network.name,
+        "prefix_tokens": network.prefix_tokens,
         "synthetic": False,
         "images": len(folder) - len(folder.unreadable),
         "images_sha256": folder.digest(),
@@ -50,13 +50,15 @@ def average_attention(
     return AttentionMaps(found, metadata)
 
 
-def vitcod(maps: Maps, *, sparsity: float) -> np.ndarray:
+def vitcod(maps: Maps, *, sparsity: float, prefix: int | None = None) -> np.ndarray:
     """Masks by ViTCoD's rule (HPCA 2023): one information threshold over all layers and heads.
 
     Args:
         maps: of `average_attention`, an array (layers, heads, n, n) of rows that sum to 1, a file
             of `sparse-vit attention-maps`, or a network whose maps come with the project.
         sparsity: fraction of all entries to drop, 0 to below 1.
+        prefix: tokens in front (CLS) whose rows and columns stay whole; None: as many as the maps
+            say, 1 for an array.
 
     Returns:
         bool (layers, heads, n, n), True = kept.
@@ -64,7 +66,7 @@ def vitcod(maps: Maps, *, sparsity: float) -> np.ndarray:
     Raises:
         UserError: maps that are no probabilities, or a sparsity out of reach.
     """
-    return make_masks(maps, sparsity=sparsity, strategy=masks.MASK_STRATEGY)
+    return make_masks(maps, sparsity=sparsity, prefix=prefix)
 
 
 def make_masks(
@@ -73,10 +75,14 @@ def make_masks(
     sparsity: float,
     strategy: str = masks.MASK_STRATEGY,
     scores: np.ndarray | None = None,
+    prefix: int | None = None,
 ) -> np.ndarray:
     """Masks by any strategy: vitcod, layer_threshold, row_topk, or learned from `scores`.
 
     `scores` are float (layers, heads, n, n), the larger the earlier an entry is kept; the rest is
     as for `vitcod`.
     """
-    return masks.make_masks(maps_array(maps), sparsity, strategy, scores)
+    given = averages(maps)
+    if prefix is None:
+        prefix = given.prefix_tokens if isinstance(given, AttentionMaps) else 1
+    return masks.make_masks(maps_array(given), sparsity, strategy, scores, prefix=prefix)

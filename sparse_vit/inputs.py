@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -58,8 +59,8 @@ def network_of(model: Model) -> Network:
         return get_network(model)
     if not isinstance(model, VisionTransformer):
         raise UserError(f"a {type(model).__name__} is no network: expected a timm model or a name")
-    name = (model.pretrained_cfg or {}).get("architecture") or "network"
-    shape = Network.from_timm(model, name)
+    made_by: dict[str, Any] = getattr(model, "pretrained_cfg", None) or {}
+    shape = Network.from_timm(model, made_by.get("architecture") or "network")
     named = (one for one in ALL_NETWORKS.values() if replace(shape, name=one.name) == one)
     return next(named, shape)
 
@@ -84,11 +85,15 @@ def config_of(preset: AcceleratorConfig | str | None, network: Network) -> Accel
     return get_config(preset or preset_for(network))
 
 
+def averages(maps: Maps) -> AttentionMaps | np.ndarray:
+    """The maps of a file or a built-in network, where such is named, else `maps` themselves."""
+    return load_attention_maps(maps) if isinstance(maps, Path | str) else maps
+
+
 def maps_array(maps: Maps, network: Network | None = None) -> np.ndarray:
-    """Averaged attention, float (layers, heads, n, n), also of a file or a built-in network."""
-    if isinstance(maps, Path | str):
-        maps = load_attention_maps(maps)
-    array = maps.maps if isinstance(maps, AttentionMaps) else maps
+    """Averaged attention, float (layers, heads, n, n)."""
+    given = averages(maps)
+    array = given.maps if isinstance(given, AttentionMaps) else given
     if not isinstance(array, np.ndarray):
         raise UserError(f"attention maps are a {type(maps).__name__}: expected an array")
     check_maps(array)

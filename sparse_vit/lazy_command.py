@@ -34,7 +34,7 @@ class LazyCommand(TyperCommand):
         """The context of the real command, which therefore is what runs, helps and completes."""
         return self.load().make_context(*positional, **named)
 
-    def load(self) -> TyperCommand:
+    def load(self) -> Any:
         """The real command.
 
         Raises:
@@ -54,7 +54,7 @@ def first_line(place: str) -> str:
     source = ROOT.joinpath(*module.split(".")).with_suffix(".py").read_bytes()
     nodes = (node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef))
     docstring = next(ast.get_docstring(node) for node in nodes if node.name == name)
-    return " ".join(docstring.split("\n\n")[0].split())
+    return " ".join((docstring or "").split("\n\n")[0].split())
 
 
 def _function(place: str) -> Callable[..., Any]:
@@ -84,7 +84,7 @@ def _with_json(function: Callable[..., Any]) -> Callable[..., None]:
     parameter = inspect.Parameter(
         "as_json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=kind
     )
-    command.__signature__ = signature.replace(
+    command.__dict__["__signature__"] = signature.replace(
         parameters=[*signature.parameters.values(), parameter], return_annotation=None
     )
     command.__annotations__ = {**function.__annotations__, "as_json": kind, "return": None}

@@ -117,8 +117,7 @@ def quantise(
     Raises:
         UserError: a model that is not supported, no readable pictures, or ranges that do not fit.
     """
-    network = network_of(model)
-    folder = image_folder(images, limit)
     with evaluating(model):
+        network, folder = network_of(model), image_folder(images, limit)
         reference = FloatReference(network=network, model=model)
         return IntegerModel(integers=calibrate(reference, folder, batch_size, progress, seed))

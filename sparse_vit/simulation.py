@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from model.masks import sparsity_of
-from model.networks import ALL_NETWORKS
 from model.schedule import Schedule
 from model.synthetic import maps_of
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.errors import UserError
 from sim_models.memory import DEFAULT_MEMORY, MemoryTiming
 from sim_models.sweeps.energy import energy_table
 from sim_models.workload import Simulation, Workload
@@ -194,11 +192,11 @@ def simulate(
         preset: the accelerator, by name or as a configuration; None: the first preset that has
             lanes as wide as the network's heads.
         maps: averaged attention (layers, heads, n, n), from which the tokens that survive are
-            assumed; None: those that come with the project, or synthetic ones.
+            assumed; None: those that come with the project, or stand-ins drawn from DeiT-Tiny's.
         latency: of the memory, in cycles.
         rate: bytes a cycle of the memory; None: the port's width.
         energy: YAML file of picojoules; None: the 45 nm table of the project.
-        seed: of synthetic attention maps.
+        seed: of stand-ins for attention maps.
 
     Raises:
         UserError: an input that does not fit the network, or a network that does not fit the
@@ -208,11 +206,6 @@ def simulate(
     config = config_of(preset, shape)
     kept, pruning = masks_array(masks, shape), schedule_for(schedule, shape)
     given = None if maps is None else maps_array(maps, shape)
-    if given is None and pruning.prunes(shape) and shape not in ALL_NETWORKS.values():
-        raise UserError(
-            f"no attention maps of {shape.name} come with the project: give those of "
-            "average_attention as maps, from which the tokens that survive follow"
-        )
     table = energy_table(None if energy is None else Path(energy))
     memory = MemoryTiming(latency, rate)
     work = Workload.assumed(

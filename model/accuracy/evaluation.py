@@ -177,7 +177,7 @@ def _settings(variant: Variant) -> dict[str, Any]:
     reference = variant.reference
     masks = reference.masks
     return {
-        "network": dataclasses.asdict(reference.network),
+        "network": reference.network.as_json(),
         "preprocessing": variant.preprocessing.as_json(),
         "masks": None if masks is None else digest_of_masks(masks),
         "schedule": dataclasses.asdict(reference.schedule),

@@ -69,7 +69,7 @@ def learn_scores_command(
 
     def images() -> Iterator[Tensor]:
         nonlocal unreadable
-        for batch, skipped in batches(crops, recipe, 0, 0, loaded.cls_token.device):
+        for batch, skipped in batches(crops, recipe, 0, 0, next(loaded.parameters()).device):
             unreadable += skipped
             yield batch
 

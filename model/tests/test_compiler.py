@@ -1,5 +1,7 @@
 """What the compiler of networks and its images refuse: masks, counts, inputs, numbers too large."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from model.image import ImageBuilder, pack_rows
 from model.integer.compiler import compile_network
 from model.integer.random_network import random_network, random_patches
 from model.layers import AttentionLayer, compile_layers
-from model.network import Network
+from model.network import Network, Readout
 from rtl_gen.config import get_config
 from rtl_gen.control.commands import Opcode
 from rtl_gen.errors import UserError
@@ -51,6 +53,24 @@ def test_counts_of_kept_tokens(keep, message):
         compile_network(TINY, NETWORK, MASKS, keep)
 
 
+@pytest.mark.parametrize(
+    ("changes", "fewest"),
+    [
+        ({"prefix_tokens": 5}, 5),
+        ({"readout": Readout.DISTILLED, "prefix_tokens": 2}, 2),
+        ({"readout": Readout.MEAN, "prefix_tokens": 0}, 1),
+        ({"readout": Readout.MEAN, "prefix_tokens": 3}, 4),
+        ({"readout": Readout.MEAN_OF_ALL, "prefix_tokens": 3}, 3),
+    ],
+)
+def test_prefix_and_a_token_to_average_stay(changes, fewest):
+    network = random_network(dataclasses.replace(SHAPE, **changes), 1)
+    masks = torch.ones(network.shape.mask_shape, dtype=torch.bool)
+    assert compile_network(TINY, network, masks, [None, fewest])
+    with pytest.raises(UserError, match=f"layer 1 keeps {fewest - 1} tokens: expected {fewest} to"):
+        compile_network(TINY, network, masks, [None, fewest - 1])
+
+
 def test_input_has_the_image_s_shape_and_format():
     image = compile_network(TINY, NETWORK, MASKS, [None, None])
     patches = random_patches(SHAPE, 1, 2)[0]
@@ -66,6 +86,19 @@ def test_input_has_the_image_s_shape_and_format():
         wrong[3, 4] = value
         with pytest.raises(UserError, match="expected whole numbers from -128 to 127"):
             image.with_patches(wrong)
+
+
+def test_patches_of_odd_sizes_lie_in_whole_rows():
+    """9 inputs in rows of 8, behind a prefix of three tokens; what fills the rows stays 0."""
+    shape = dataclasses.replace(SHAPE, patch=(1, 3), prefix_tokens=3)
+    masks = torch.ones(shape.mask_shape, dtype=torch.bool)
+    image = compile_network(TINY, random_network(shape, 1), masks, [None, None])
+    patches = torch.full((8, 9), -7)
+    written = image.with_patches(patches) != image.data
+    begin, pitch = image.input.address, image.input.pitch
+    assert pitch == 16
+    expected = [begin + pitch * patch + k for patch in range(8) for k in range(9)]
+    assert np.flatnonzero(written).tolist() == expected
 
 
 def test_rows_beyond_int8():

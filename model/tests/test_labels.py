@@ -58,6 +58,10 @@ FORMS = {
         "labels.csv",
         ["file,class", *(f'"{name}", {label}' for name, label in reversed(PAIRS))],
     ),
+    "CSV of names with blanks": (
+        "labels.csv",
+        ["the file,its class", *(f"my val/{name},{WNIDS[label]}" for name, label in PAIRS)],
+    ),
     "commas in a text": ("labels.txt", [f"{name},{label}" for name, label in PAIRS]),
     "commas and blanks": ("labels.txt", ["", *(f"{name}, {label}" for name, label in PAIRS), ""]),
     "synsets in order": ("synset_labels.txt", [WNIDS[label] for label in CLASSES]),
@@ -199,10 +203,10 @@ def test_commands_take_labels(command, tmp_path: Path, capsys: pytest.CaptureFix
     network, out = ("--model", "vit_digits"), ("--out", tmp_path / "out")
     integers, table = tmp_path / "integers", tmp_path / "table.csv"
     calibration = ("--data", folder, "--images", 20, "--out", integers)
-    assert command("calibrate", *network, *calibration) == 0
+    assert command("quantise", *network, *calibration) == 0
     for words, file in (
         (("accuracy", *network, "--no-integer", "--sparsity", 0.5, *out), "out/vit_digits.csv"),
-        (("importance", *network, "--out", table), "table.csv"),
+        (("prune", *network, "--out", table), "table.csv"),
         (("integer-accuracy", integers), None),
     ):
         found = []

@@ -222,16 +222,23 @@ def test_numbers_outside_their_formats_are_refused():
         Norm(Scale(1 << 15, 5), torch.tensor([8], dtype=torch.uint8))
 
 
-def test_file_round_trip(tmp_path):
-    network = dataclasses.replace(random_network(TINY, 8), logit_step=0.125)
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"pre_norm": True, "classes": 0}, MEAN | {"prefix_tokens": 0}, DISTILLED | NONE],
+)
+def test_file_round_trip(tmp_path, changes):
+    shape = dataclasses.replace(TINY, **changes)
+    network = dataclasses.replace(random_network(shape, 8), logit_step=0.125)
     network.save(tmp_path / "a")
     loaded = IntegerNetwork.load(tmp_path / "a")
-    assert loaded.shape == TINY
+    assert loaded.shape == shape
     assert loaded.logit_step == 0.125
-    assert loaded.digest() == network.digest() != random_network(TINY, 9).digest()
+    assert loaded.digest() == network.digest() != random_network(shape, 9).digest()
+    parts = loaded.parameters.pre_norm, loaded.parameters.mean
+    assert [part is not None for part in parts] == [shape.pre_norm, shape.pools]
     for name, tensor in network.tensors().items():
         assert_equal(name, loaded.tensors()[name], tensor)
-    patches = random_patches(TINY, 2, 10)
+    patches = random_patches(shape, 2, 10)
     assert_equal("logits", forward(loaded, patches), forward(network, patches))
     loaded.save(tmp_path / "b")
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()

@@ -30,7 +30,7 @@ def synth(
     each: Annotated[
         bool, typer.Option(help="Place and route every unit on its own, too (minutes).")
     ] = False,
-    target: Annotated[
+    target_mhz: Annotated[
         int, typer.Option(min=1, help="MHz that the placement aims at.")
     ] = Placement.target_mhz,
     speed_grade: Annotated[
@@ -55,7 +55,7 @@ def synth(
             chosen,
             chosen[0].module if unit else TOP,
             folder=folder,
-            placement=Placement(target_mhz=target, speed_grade=speed_grade, seed=seed)
+            placement=Placement(target_mhz=target_mhz, speed_grade=speed_grade, seed=seed)
             if place
             else None,
             each=each,

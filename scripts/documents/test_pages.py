@@ -33,14 +33,18 @@ def test_what_a_page_tells_to_type(page, tmp_path, monkeypatch):
     run(page)
 
 
+FENCED = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
 def code(text: str) -> Iterator[str]:
     """Everything set as code, a line or a span at a time; a backslash goes on."""
     text = text.replace("\\\n", " ")
-    yield from re.findall(r"^(?: {4}|\$ )(.*)$", text, re.MULTILINE)
-    for block in re.findall(r"^```\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
-        yield from block.splitlines()
-    for span in re.findall(r"`([^`]+)`", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)):
-        yield " ".join(span.split())
+    for block in FENCED.finditer(text):
+        yield from (line.removeprefix("$ ") for line in block[2].splitlines() if not block[1])
+        yield from (line[2:] for line in block[2].splitlines() if line.startswith("$ "))
+    text = FENCED.sub("", text)
+    yield from re.findall(r"^ {4}(.*)$", text, re.MULTILINE)
+    yield from (" ".join(span.split()) for span in re.findall(r"`([^`]+)`", text))
 
 
 def calls(document: Path, program: str) -> Iterator[list[str]]:

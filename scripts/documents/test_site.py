@@ -27,9 +27,10 @@ ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-backg
 def site(tmp_path_factory) -> Path:
     """The built site; a warning, a dead link among them, is an error."""
     folder = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "scripts.documents.build", "--quiet", "--site-dir", folder]
+    command = [sys.executable, "-m", "scripts.documents.build", "--site-dir", folder]
     built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert (built.returncode, built.stderr) == (0, "")
+    assert built.returncode == 0, built.stderr
+    assert all(line.startswith("INFO") for line in built.stderr.splitlines()), built.stderr
     return folder
 
 

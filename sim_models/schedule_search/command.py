@@ -59,7 +59,7 @@ def search_schedule(
     scores: Scores = None,
     maps: Maps = None,
     mask_file: InsteadMasks = None,
-    start: Annotated[
+    near: Annotated[
         str, typer.Option(help="Schedule near which others are sought, a name or a file.")
     ] = DEFAULT_NAME,
     loss: Annotated[
@@ -86,7 +86,7 @@ def search_schedule(
     check_fit(setting.config, network)
     if loss is not None and not loss > 0:
         raise UserError(f"loss = {loss}: expected more than 0 nats")
-    first = schedule_of(start, network)
+    first = schedule_of(near, network)
     kept_after_attention(first, network)
     source = MaskSource(
         sparsity=sparsity, strategy=strategy, file=mask_file, scores=scores, maps=maps
@@ -118,7 +118,7 @@ def search_schedule(
         "images_sha256": images.digest(),
         "preset": preset,
         "seed": seed,
-        "start": start,
+        "start": near,
         "most_nats": loss,
         "nats": result.found.loss,
         "default_nats": result.default.loss,

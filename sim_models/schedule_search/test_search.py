@@ -159,8 +159,8 @@ def test_allowed_loss(command, folder, tmp_path):
 def test_bad_input_is_one_line_and_no_file(command, folder, tmp_path, capsys):
     data, out = ("--data", folder), ("--out", tmp_path / "out")
     for words, message in (
-        ((*data, "--start", "magic"), "unknown schedule 'magic'"),
-        ((*data, "--start", "original-after-ffn"), "the hardware prunes after_attention"),
+        ((*data, "--near", "magic"), "unknown schedule 'magic'"),
+        ((*data, "--near", "original-after-ffn"), "the hardware prunes after_attention"),
         ((*data, "--loss", -1), "loss = -1.0: expected more than 0 nats"),
         ((*data, "--limit", 190, "--held-back", 20), "20 images to hold back: "),
         ((*data, "--config", "tiny"), "vit_digits needs max_tokens = 50"),

@@ -54,7 +54,7 @@ def draw_configs(seed: int, count: int) -> list[AcceleratorConfig]:
     A beat is as wide as the rules allow in the odd ones of each four, and drawn in the others.
     """
     rng = np.random.default_rng((seed, 0))
-    configs = []
+    configs: list[AcceleratorConfig] = []
     while len(configs) < count:
         for lanes, width in _pairs(rng):
             widths = [b for b in (2, 4, 8, 16, 32, 64) if lanes <= b <= width]

@@ -10,7 +10,7 @@ Writes `predictions.json` first, then `report.json`, into the folder of `--out`.
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Annotated, Any
@@ -135,7 +135,7 @@ def _simulate_all(
 def _results(
     drawn: Sequence[Sequence[Case]],
     predictions: Sequence[Sequence[Counters]],
-    futures: Sequence[Future],
+    futures: Iterable[Future],
 ) -> Iterator[Result]:
     for group, predicted, future in zip(drawn, predictions, futures, strict=True):
         for case, model, rtl in zip(group, predicted, future.result(), strict=True):

@@ -87,7 +87,7 @@ def demo(
             "beat_utilisation": useful / (config.macs * beats),
         }
     result = standard_sweep(STANDARD.model_copy(update={"seeds": [seed]}))
-    summary = {
+    summary: dict[str, Any] = {
         "mismatches": sum(run["mismatches"] for run in runs.values()),
         "cycles_rtl": runs["default"]["cycles_rtl"],
         "cycles_model": runs["default"]["cycles_model"],

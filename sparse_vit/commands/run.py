@@ -214,7 +214,7 @@ def _show(result: dict, network: Network, *, trained: bool) -> None:
         table.add_row("label", str(result["label"]))
     if trained:
         imagenet = network.classes == IMAGENET_CLASSES
-        name = ImageNetInfo().index_to_description if imagenet else str
-        top = [name(index) for index in result["top5"]]
+        named = ImageNetInfo().index_to_description if imagenet else str
+        top = [named(index) for index in result["top5"]]
         table.add_row("top 5", "; ".join(top))
     console.print(table)

@@ -1,6 +1,7 @@
 """`import sparse_vit`: the example, what its numbers must be, and what it refuses in one line."""
 
 import json
+import math
 import runpy
 import subprocess
 import sys
@@ -207,7 +208,7 @@ NETWORK = np.ones(VIT_DIGITS.mask_shape, dtype=bool)
     ("call", "message"),
     [
         (lambda: sv.load("vgg"), "unknown model 'vgg'"),
-        (lambda: sv.simulate("vit_digits", preset="default"), "heads of 16 channels"),
+        (lambda: sv.simulate("vit_digits", preset="tiny"), "vit_digits needs max_tokens = 50"),
         (lambda: sv.simulate("vit_digits", preset="huge"), "unknown preset 'huge'"),
         (lambda: sv.simulate("vit_digits", NETWORK[:, :, :-1]), r"has shape .*: expected \(layers"),
         (lambda: sv.simulate("vit_digits", NETWORK[:, :2]), r"expected \(4, 3, 50, 50\) for vit_d"),
@@ -271,12 +272,19 @@ def test_a_schedule_that_the_hardware_lacks(integer: sv.IntegerModel):
     assert sv.simulate("vit_digits", schedule=before).tokens[-1] == 6
 
 
-def test_a_network_of_no_name_needs_its_maps():
-    model = timm.create_model("vit_small_patch32_224")
-    with pytest.raises(sv.UserError, match="no attention maps of vit_small_patch32_224"):
-        sv.simulate(model, schedule=sv.Schedule.paper())
-    maps = np.full((12, 6, 50, 50), 1 / 50)
-    assert sv.simulate(model, schedule=sv.Schedule.paper(), maps=maps).tokens[-1] == 6
+def test_a_network_of_no_name():
+    """Another number of patches, two prefix tokens; survivors by the formula of the schedule."""
+    model = timm.create_model("deit_tiny_distilled_patch16_224", img_size=160)
+    maps = np.full((12, 3, 102, 102), 1 / 102)
+    report = sv.simulate(model, schedule=sv.Schedule.paper(), maps=maps)
+    assert report.tokens == [
+        2 + (100 if layer < 3 else math.floor(100 * (1 - 0.1 * 9 ** ((layer - 3) / 8)) + 0.5))
+        for layer in range(12)
+    ]
+    masks = sv.vitcod(maps, sparsity=0.7, prefix=2)
+    assert masks[:, :, :2].all()
+    assert masks[..., :2].all()
+    assert sv.simulate(model, masks).cycles < sv.simulate(model).cycles
 
 
 def test_deit_tiny_has_its_own_shape():
