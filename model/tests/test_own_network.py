@@ -11,6 +11,7 @@ from PIL import Image
 
 from model.attention_maps import load_attention_maps
 from model.integer.network import IntegerNetwork
+from model.network import Readout
 from model.networks import get_network
 from model.schedule_file import read_schedule
 from model.vitcod_io import read_masks
@@ -102,9 +103,13 @@ def test_every_command(own: Path, command, capsys: pytest.CaptureFixture):
     tuned = ("finetune", *weights, "--data", "calib", "--masks", "m.npy", "--no-bf16")
     run(*tuned, *few, "--out", "tuned")
     search = ("search-schedule", *weights, "--data", "calib", "--masks", "m.npy")
-    run(*search, "--limit", 4, "--held-back", 4, "--out", "search")
-    for found in Path("search").glob("*.json"):
-        read_schedule(found).layer_tokens(network)
+    search += ("--limit", 4, "--held-back", 4, "--out", "search")
+    if network.readout is Readout.MEAN:
+        assert command(*search) == 2
+        assert "expected a network that classifies a token" in capsys.readouterr().err
+    else:
+        run(*search)
+        assert read_schedule(Path("search/searched-m.json")).layer_tokens(network)
     run("image", *mine, "--sparsity", 0.3, "--network", "int8.safetensors", "--out", "image")
 
 
