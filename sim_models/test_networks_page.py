@@ -13,7 +13,7 @@ from sim_models.network import network_cycles
 from sim_models.networks_page import networks
 from sim_models.timm_networks import find, rows_of
 
-SMALL = "plain_vit+embed_dim=32+num_heads=2+depth=2+img_size=64"
+SMALL = "plain_vit+embed_dim=32+num_heads=2+depth=2+img_size=32+patch_size=8"
 LARGE = "vit_small_patch14_dinov2"
 WINDOWS = "swin_tiny_patch4_window7_224"
 TWIN = "vit_tiny_patch16_224"
