@@ -113,8 +113,8 @@ MEASUREMENTS = {
     for one in (
         Measurement(
             name="sweep",
-            command="make sweep [CONFIG=preset]",
-            written="sweep*/sweep.csv",
+            command="make sweep",
+            written="sweep*/*.csv",
             key=_SWEEP_KEY,
             columns=(
                 *_SWEEP_KEY,
