@@ -34,7 +34,7 @@ from torch.nn import functional
 
 from model.arrays import metadata_of, read_archive, told_as
 from model.finite import check_finite
-from model.masks import LEARNED, keep_cheapest
+from model.masks import LEARNED, keep_cheapest, largest_sparsity
 from model.network import Network
 from model.networks import ASSETS
 from model.reference import FloatReference, LayerTrace
@@ -57,7 +57,7 @@ class Settings:
     warmup: int = 5
     momentum: tuple[float, float] = (0.9, 0.98)
     sparsities: tuple[float, float] = (0.5, 0.85)
-    """Each step draws one between these."""
+    """Each step draws one between these, at most what the network's masks can have."""
     prune_share: float = 0.5
     """Fraction of the steps in which tokens are pruned."""
     bf16: bool = True
@@ -118,18 +118,18 @@ def learn_scores(
             information += entry_gradients(dense, images, _fisher_of(generator), square=True)[0]
         progress(len(images), 0.0)
     check_finite("Fisher information of the entries", information)
+    most = largest_sparsity(maps, network.prefix_tokens)
     scores = information.clamp(min=torch.finfo().tiny).log2()
 
     update = _Adam(settings, scores)
     for step in range(settings.steps):
         images = next(batches)
         pruned = rng.random() < settings.prune_share
+        sparsity = min(rng.uniform(*settings.sparsities), most)
         masked = FloatReference(
             network=network,
             model=model,
-            masks=keep_cheapest(
-                -scores.numpy(), maps, rng.uniform(*settings.sparsities), network.prefix_tokens
-            ),
+            masks=keep_cheapest(-scores.numpy(), maps, sparsity, network.prefix_tokens),
             schedule=schedule if pruned else NO_PRUNING,
         )
         with autocast:

@@ -126,18 +126,28 @@ def keep_cheapest(costs: np.ndarray, maps: np.ndarray, sparsity: float, prefix: 
 
 def _droppable(maps: np.ndarray, sparsity: float, prefix: int) -> np.ndarray:
     """Entries that may be dropped; UserError if they are too few for a sparsity."""
+    droppable = _of_no_need(maps, prefix)
+    if round(sparsity * maps.size) > np.count_nonzero(droppable):
+        share = np.count_nonzero(droppable) / maps.size
+        raise UserError(
+            f"sparsity = {sparsity}: prefix tokens (CLS) and the largest entry of every row always "
+            f"stay, expected at most {np.floor(share * 1000) / 1000}"
+        )
+    return droppable
+
+
+def largest_sparsity(maps: np.ndarray, prefix: int) -> float:
+    """The most that masks from maps can drop."""
+    return np.count_nonzero(_of_no_need(maps, prefix)) / maps.size
+
+
+def _of_no_need(maps: np.ndarray, prefix: int) -> np.ndarray:
+    """All entries but those that always stay."""
     droppable = np.ones(maps.shape, dtype=bool)
     droppable[:, :, :prefix, :] = False
     droppable[:, :, :, :prefix] = False
     largest = np.argmax(maps, axis=-1, keepdims=True)
     np.put_along_axis(droppable, largest, values=False, axis=-1)
-    share = np.count_nonzero(droppable) / maps.size
-    if round(sparsity * maps.size) > np.count_nonzero(droppable):
-        raise UserError(
-            f"sparsity = {sparsity}: prefix tokens (CLS) and the largest entry of every row always "
-            "stay, "
-            f"expected at most {np.floor(share * 1000) / 1000}"
-        )
     return droppable
 
 

@@ -156,10 +156,11 @@ async def finished_rows_wait(dut):
     stopped = True
     bench = await InterleaverBench.on(dut, output=iter(lambda: stopped, None))
     await bench.begin([2] * bench.config.max_tokens)
-    await ClockCycles(dut.clk, 400)
+    enough = 400 + bench.config.max_tokens * RowInterleaver.output_cycles(bench.config)
+    await ClockCycles(dut.clk, enough)
     assert_equal("finished rows", bench.finished, OUTPUT_ROWS)
     stopped = False
-    await ClockCycles(dut.clk, 400)
+    await ClockCycles(dut.clk, enough)
     bench.compare()
 
 

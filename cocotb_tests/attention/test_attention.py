@@ -34,8 +34,8 @@ UNITS = [
 CONFIGS = {
     "tiny": get_config("tiny"),
     "small": get_config("small"),
-    # The widest rows, of few tokens.
-    "wide": get_config("wide", max_tokens=22, max_heads=2, max_dim=128, row_slots=4),
+    # The widest rows, of as many tokens as the output unit needs to take them without a pause.
+    "wide": get_config("wide", max_tokens=68, max_heads=2, max_dim=128, row_slots=4),
 }
 
 

@@ -14,7 +14,7 @@ from cocotb_tests.network.run import MemoryModel, run_programs
 from model.integer.compiler import compile_network, fewest_tokens
 from model.integer.forward import trace
 from model.integer.random_network import random_network, random_patches
-from model.network import Network
+from model.network import FinalNorm, Network, Readout
 from model.random_models import random_model
 from rtl_gen.config import get_config
 from sim_models.program import predict_network
@@ -75,3 +75,33 @@ def test_random_networks(simulator, preset, seeds):
         print(f"{preset}, seed {seed}: {len(image.commands)} commands")
         assert check_network(image, golden, run)
         assert predict_network(config, image, masks, golden, memory) == run.counters
+
+
+@pytest.mark.parametrize("final_norm", FinalNorm)
+def test_mean_of_tokens_without_the_first(simulator, final_norm):
+    """Nothing protects token 0, and hardly anybody looks at it: it goes, and the mean takes its
+    rows.
+    """
+    config, memory = get_config("tiny"), MemoryModel(latency=7)
+    shape = Network(
+        name="mean",
+        heads=2,
+        layers=1,
+        head_dim=5,
+        grid=(3, 4),
+        patch=(2, 2),
+        classes=9,
+        prefix_tokens=0,
+        readout=Readout.MEAN,
+        final_norm=final_norm,
+    )
+    network, patches, keep = random_network(shape, 3), random_patches(shape, 1, 3), [6]
+    masks = torch.ones(shape.mask_shape, dtype=torch.bool)
+    masks[..., 1:, 0] = False
+    image = compile_network(config, network, masks, keep, dump=True)
+    golden = trace(network, patches, masks, keep)
+    assert not golden["layers.0.survivors"][0, 0]
+    pairs = [(image, image.with_patches(patches[0]))]
+    (run,) = run_programs(config, pairs, simulator=simulator, memory=memory)
+    assert check_network(image, golden, run)
+    assert predict_network(config, image, masks, golden, memory) == run.counters

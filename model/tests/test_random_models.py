@@ -1,5 +1,6 @@
 """Random plain ViTs over every choice: the integers against timm's own forward pass."""
 
+from dataclasses import replace
 from functools import cache
 from statistics import median
 
@@ -9,9 +10,9 @@ from timm.models.deit import VisionTransformerDistilled
 from timm.models.vision_transformer import VisionTransformer
 
 from model.calibrate import quantise
-from model.calibration.samples import collect
+from model.calibration.samples import collect, read_out
 from model.fit import check_fit
-from model.integer.forward import forward, patches_of
+from model.integer.forward import forward, patches_of, trace
 from model.network import FinalNorm, Network, Readout
 from model.random_models import NONLINEARITIES, random_model, random_pictures
 from model.statistics import decibels
@@ -84,6 +85,32 @@ def _scale(block) -> int | None:
     """Decimal order of a block's LayerScale."""
     gamma = getattr(block.ls1, "gamma", None)
     return None if gamma is None else round(torch.log10(gamma.abs().median()).item())
+
+
+def test_rows_that_are_read_out():
+    tokens = torch.arange(24.0).reshape(2, 6, 2)
+    shape = Network(name="any", heads=1, prefix_tokens=3)
+    for readout, expected in (
+        (Readout.CLASS_TOKEN, tokens[:, :1]),
+        (Readout.DISTILLED, tokens[:, :2]),
+        (Readout.MEAN, tokens[:, 4]),
+        (Readout.MEAN_OF_ALL, (tokens[:, 2] + tokens[:, 3]) / 2),
+    ):
+        rows = read_out(replace(shape, readout=readout), tokens)
+        assert torch.equal(rows, expected)
+
+
+def test_the_mean_s_stream_has_a_step_of_its_own():
+    """The largest normalised channel seen takes two thirds of int16, whatever residuals do."""
+    for preset, seed in CASES:
+        model = random_model(get_config(preset), seed)
+        network = Network.from_timm(model)
+        if not network.averages_normalised:
+            continue
+        pixels, images = random_pictures(model, 8, seed)
+        integers = quantise(network, model, collect(network, model, model, [images]))
+        largest = trace(integers, patches_of(network, pixels))["mean.x"].abs().max().item()
+        assert 0.9 < largest * 1.5 / (1 << 15) < 1.1
 
 
 def test_same_seed_same_model():
