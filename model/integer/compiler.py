@@ -15,7 +15,8 @@ from torch import Tensor
 from model.fit import check_fit
 from model.image import Image, ImageBuilder, Input, pack_mask
 from model.integer.network import IntegerNetwork, Linear, Norm
-from model.integer.steps import Parameter, Step, network_steps, slices_of, tiles_of
+from model.integer.steps import Parameter, Step, network_steps
+from model.integer.whole_rows import places_of, slices_of, tiles_of
 from model.network import Network
 from model.pooling import averaged_tokens, pool_scale
 from model.vitcod_io import check_masks
@@ -157,9 +158,7 @@ def pack_linear(
     lanes, width = config.lanes, config.width
     slices = slices_of(config, layer.inputs, input_groups)
     tiles = tiles_of(config, layer.outputs, output_groups)
-    a_group = config.width * config.channel_rows(layer.outputs // output_groups)
-    grouped = np.arange(layer.outputs).reshape(output_groups, -1)
-    places = (grouped - grouped[:, :1] + a_group * np.arange(output_groups)[:, None]).reshape(-1)
+    places = places_of(config, layer.outputs, output_groups)
 
     weight = np.zeros((tiles * lanes, input_groups, slices // input_groups * width), np.int8)
     values = layer.weight.numpy().reshape(layer.outputs, input_groups, -1)

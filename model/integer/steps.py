@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from model.image import TOKEN_TARGETS, StoredTensor
+from model.integer.whole_rows import slices_of, tiles_of
 from model.network import Network
 from model.schedule import Placement
 from rtl_gen import numerics
@@ -86,17 +87,6 @@ def network_steps(
         for step in program.layer(index, count, placement):
             yield step._replace(layer=index)
     yield from program.closing()
-
-
-def tiles_of(config: AcceleratorConfig, outputs: int, groups: int = 1) -> int:
-    """Groups of `lanes` outputs of a linear layer."""
-    a_group = config.width * config.channel_rows(outputs // groups)
-    return -(-((groups - 1) * a_group + outputs // groups) // config.lanes)
-
-
-def slices_of(config: AcceleratorConfig, inputs: int, groups: int = 1) -> int:
-    """Rows of inputs of a linear layer."""
-    return groups * config.channel_rows(inputs // groups)
 
 
 class _Program:
