@@ -113,7 +113,7 @@ class _Program:
         if placement is Placement.BEFORE_LAYER:
             yield from prunes
         yield self.norm(f"{name}.norm1")
-        yield from self.activation(f"{name}.norm1")
+        yield from self.dump(f"{name}.norm1", Target.ACTIVATION, self.network.dim)
         for head in range(network.heads):
             yield from self.head(index, head, accumulate=keep is not None or self.dumps)
         yield from self.dump(f"{name}.attention", Target.HIDDEN, network.dim, groups=network.heads)
@@ -152,7 +152,7 @@ class _Program:
         yield self.channel_shifts(f"{name}.norm2")
         yield from self.stream(f"{name}.x_mid")
         yield self.norm(f"{name}.norm2")
-        yield from self.activation(f"{name}.norm2")
+        yield from self.dump(f"{name}.norm2", Target.ACTIVATION, self.network.dim)
         yield self.linear(
             "ffn",
             Parameter(f"{name}.ffn1"),
@@ -202,7 +202,7 @@ class _Program:
     def renormalise(self, name: str, operation: str, norm_behind: str) -> Iterator[Step]:
         """A LayerNorm whose outputs become the residual stream."""
         yield self.norm(f"{name}.norm")
-        yield from self.activation(f"{name}.norm")
+        yield from self.dump(f"{name}.norm", Target.ACTIVATION, self.network.dim)
         yield self.residual()
         yield self.to_residual(operation, f"{name}.linear", Source.ACTIVATION, self.network.dim)
         yield self.channel_shifts(norm_behind)
@@ -212,8 +212,6 @@ class _Program:
         if index + 1 < self.network.layers:
             return f"layers.{index + 1}.norm1"
         return "mean.norm" if self.network.averages_normalised else "norm"
-
-    # Commands --------------------------------------------------------------------------------
 
     def tokens(self, count: int) -> Step:
         return Step("pruning", Opcode.SET_TOKENS, {"count": count})
@@ -280,13 +278,8 @@ class _Program:
         fields = {"target": target, "count": tensor.rows}
         return Step(TRANSFER, Opcode.STORE, fields, stored=tensor)
 
-    # Intermediate tensors --------------------------------------------------------------------
-
     def stream(self, name: str) -> Iterable[Step]:
         return self.dump(name, Target.RESIDUAL, self.network.dim)
-
-    def activation(self, name: str) -> Iterable[Step]:
-        return self.dump(name, Target.ACTIVATION, self.network.dim)
 
     def dump(
         self,
