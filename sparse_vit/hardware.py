@@ -19,7 +19,7 @@ class RtlResult:
     """What the RTL made of a picture."""
 
     logits: np.ndarray
-    """float (classes,)"""
+    """float64 (classes,)"""
     mismatches: int
     """Stored values that differ from the golden model's."""
     compared: int

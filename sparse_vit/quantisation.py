@@ -55,7 +55,7 @@ class IntegerModel:
         return self.logits(pictures).argmax(axis=1)
 
     def logits(self, pictures: Picture | Sequence[Picture]) -> np.ndarray:
-        """Logits of every picture, float (pictures, classes).
+        """Logits of every picture, float64 (pictures, classes).
 
         Args:
             pictures: a file, a folder, a PIL image, or a list of them.
@@ -67,7 +67,7 @@ class IntegerModel:
         if not patches:
             raise UserError("no pictures: expected at least one")
         found = [forward(self.integers, one, self.mask_tensor, self.keep) for one in patches]
-        return (torch.cat(found) * self.integers.logit_step).numpy()
+        return torch.cat(found).numpy() * self.integers.logit_step
 
     @property
     def keep(self) -> list[int | None]:

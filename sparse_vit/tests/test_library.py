@@ -265,6 +265,14 @@ def test_wrong_inputs_of_integers(integer: sv.IntegerModel, call, message: str):
         call(integer)
 
 
+def test_a_named_schedule_is_fitted_to_the_depth_and_another_is_not():
+    """90 %, 70 % and 10 % of 49 patches in the last three of four layers, and CLS."""
+    assert sv.simulate("vit_digits", schedule=sv.Schedule.paper()).tokens == [50, 45, 35, 6]
+    listed = sv.simulate("vit_digits", schedule=sv.Schedule.listed([40, 30, 20, 0]))
+    assert listed.tokens == [41, 31, 21, 1]
+    assert sv.simulate("vit_digits", schedule=sv.Schedule.unpruned()).tokens == [50] * 4
+
+
 def test_a_schedule_that_the_hardware_lacks(integer: sv.IntegerModel):
     before = "original-before-layer"
     with pytest.raises(sv.UserError, match="the hardware prunes after_attention"):
