@@ -66,7 +66,8 @@ class StoredTensor:
         elif target == Target.LIVE:
             rows = transfers(config)[Target.LIVE].rows
         elif target == Target.RESIDUAL:
-            rows = math.prod(tokens) * 2 * config.channel_rows(channels)
+            # Whole rows of int8 channels, in as many bytes as a channel has.
+            rows = math.prod(tokens) * config.channel_rows(channels) * bits // 8
         else:
             a_group = -(-channels // groups * bits // config.row_bits)
             rows = math.prod(tokens) * groups * a_group

@@ -41,13 +41,13 @@ HEADERS = (
 INTRODUCTION = """\
 # timm's plain Vision Transformers
 
-`sparse-vit networks --all --out docs/networks.md` wrote this page from timm's own models: which
+`sparse-vit networks {chosen} --out docs/networks.md` wrote this page from timm's own models: which
 preset holds which network, and what it takes there. Networks of one shape share a row. Any of them
 works wherever a command takes `--model`, with changes too
 (`vit_small_patch14_reg4_dinov2+img_size=224`); so does a YAML file of timm's keywords.
 
 Cycles of one image are those of the cycle model on the first preset of the row, dense, and with
-{sparsity:.0%} sparse attention (ViTCoD's rule) and the default schedule. The last column tells
+{sparsity} sparse attention (ViTCoD's rule) and the default schedule. The last column tells
 where attention maps of the first network of a row, thus masks and survivors, come from: measured,
 synthetic (heads drawn from DeiT-Tiny's maps) or resampled (the same, interpolated to another grid,
 depth or prefix). KB on chip: the memories' words that the network uses. Seed {seed}.
@@ -98,14 +98,15 @@ def networks(
         _show(rows, found)
     else:
         with replace_file(out) as file:
-            file.write(page(rows, found, seed).encode())
+            chosen = "--all" if every else " ".join(names or ALL_NETWORKS)
+            file.write(page(rows, found, chosen, seed).encode())
         print(out)
     return [asdict(row) | {"network": row.network.as_json()} for row in rows]
 
 
-def page(rows: Sequence[Row], found: Found, seed: int) -> str:
-    """The networks by the preset whose cycles are told, then what does not run and why."""
-    parts = [INTRODUCTION.format(sparsity=SPARSITY, seed=seed)]
+def page(rows: Sequence[Row], found: Found, chosen: str, seed: int) -> str:
+    """The `chosen` networks by the preset whose cycles are told, then what does not run and why."""
+    parts = [INTRODUCTION.format(chosen=chosen, sparsity=f"{100 * SPARSITY:g} %", seed=seed)]
     for preset in TOLD:
         chosen = [row for row in rows if row.presets[:1] == (preset,)]
         if chosen:

@@ -87,6 +87,30 @@ def utilisation() -> str:
     return table(["sparsity", *presets], rows)
 
 
+def any_network() -> str:
+    """Runs of networks other than the three that accelerators are compared by."""
+    runs = select("rtl_runs", rate=64)
+    rows = (
+        [
+            f"`{run.model}`",
+            _kind(run.sparsity, prune=run.prune),
+            run.config,
+            f"{run.cycles:,}",
+            f"{run.cycles_model:,}",
+            f"{run.mismatches} of {run.compared:,}",
+            f"{run.cycles / run.mac_bound_cycles:.3f}",
+        ]
+        for run in runs[~runs.model.isin(NETWORKS)].itertuples()
+    )
+    heads = ["network", "", "preset", "cycles, RTL", "cycle model", "mismatches"]
+    return table([*heads, "of the MAC bound"], rows)
+
+
+def _kind(sparsity: float, *, prune: bool) -> str:
+    masks = "dense" if sparsity == 0 else f"{percent(sparsity)} sparse"
+    return f"{masks}, pruned" if prune else masks
+
+
 def runs() -> str:
     def lines() -> Iterator[list[str]]:
         for network, title in NETWORKS.items():
@@ -94,10 +118,9 @@ def runs() -> str:
                 at = {"model": network, "sparsity": sparsity, "prune": prune, "strategy": "vitcod"}
                 fast = select("rtl_runs", rate=64, **at).iloc[0]
                 slow = select("rtl_runs", rate=16, **at).iloc[0]
-                masks = "dense" if sparsity == 0 else f"{percent(sparsity)} sparse"
                 yield [
                     title if sparsity == 0 else "",
-                    f"{masks}, pruned" if prune else masks,
+                    _kind(sparsity, prune=prune),
                     f"{fast.cycles:,}",
                     f"{fast.cycles_model:,}",
                     str(fast.mismatches),
