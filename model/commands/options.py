@@ -64,7 +64,7 @@ Limit = Annotated[int | None, typer.Option(help="Use so many images, evenly spre
 Batch = Annotated[int, typer.Option("--batch-size", min=1, help="Images a step.")]
 Out = Annotated[Path, typer.Option(help="File to write.")]
 Seed = Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the random numbers.")]
-Lanes = Annotated[int, typer.Option(min=1, help="Banks that the beats are counted for.")]
+Lanes = Annotated[int, typer.Option(min=1, max=1024, help="Banks that the beats are counted for.")]
 MaskFile = Annotated[Path, typer.Argument(help="ViTCoD mask file, .npy.")]
 Masks = Annotated[Path | None, typer.Option("--masks", help="ViTCoD mask file; default: dense.")]
 InsteadMasks = Annotated[
