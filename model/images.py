@@ -9,12 +9,13 @@ from pathlib import Path, PurePosixPath
 
 import torch
 from PIL import Image
-from timm.data import create_transform, resolve_model_data_config
+from timm.data import create_transform
 from torch import Tensor, nn
 
 from model.labels import CLASS_WORDS, class_of, read_labels
 from model.picture_files import SUFFIXES, LeftOut, examples, find_pictures
 from model.pictures import PictureError, open_picture
+from model.preprocessing import picture_settings
 from rtl_gen.errors import InputWarning, UserError
 
 _BLOCK = 1 << 20
@@ -169,7 +170,7 @@ class ImageFolder:
 
 def evaluation_transform(model: nn.Module) -> Callable[[Image.Image], Tensor]:
     """timm's own evaluation transform for a model: resize, centre crop, normalise."""
-    return create_transform(**resolve_model_data_config(model), is_training=False)
+    return create_transform(**picture_settings(model), is_training=False)
 
 
 def class_index(folder: Path) -> int:

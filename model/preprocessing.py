@@ -31,6 +31,13 @@ _Mean = Annotated[float, Field(ge=0, le=1)]
 _Deviation = Annotated[float, Field(gt=0)]
 
 
+def picture_settings(model: nn.Module) -> dict[str, Any]:
+    """timm's settings of a model's pictures, whose size is the one that the model was made for."""
+    settings = resolve_model_data_config(model)
+    size = getattr(getattr(model, "patch_embed", None), "img_size", None)
+    return settings if size is None else settings | {"input_size": (COLOURS, *size)}
+
+
 class Preprocessing(BaseModel):
     """Resizing, cropping and normalisation in timm's words; equal ones give equal numbers.
 
@@ -49,7 +56,7 @@ class Preprocessing(BaseModel):
     @classmethod
     def of(cls, model: nn.Module) -> "Preprocessing":
         """That of a model's weights."""
-        return cls.model_validate(resolve_model_data_config(model))
+        return cls.model_validate(picture_settings(model))
 
     @classmethod
     def named(cls, name: str) -> "Preprocessing":

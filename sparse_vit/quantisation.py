@@ -15,6 +15,7 @@ from model.images import ImageFolder
 from model.integer.choices import kept_tokens, picture_patches
 from model.integer.forward import forward
 from model.integer.network import IntegerNetwork
+from model.masks import sparsity_of
 from model.reference import FloatReference
 from model.schedule import NO_PRUNING, Schedule
 from rtl_gen.errors import UserError
@@ -38,6 +39,12 @@ class IntegerModel:
     masks: np.ndarray | None = None
     """Kept entries, bool (layers, heads, n, n); None for dense attention."""
     schedule: Schedule = NO_PRUNING
+
+    def __repr__(self) -> str:
+        shape = self.integers.shape
+        attention = "dense" if self.masks is None else f"{sparsity_of(self.masks):.0%} sparse"
+        left = self.schedule.layer_tokens(shape)[-1].leaving
+        return f"<IntegerModel {shape.name}: {attention}, {shape.tokens} to {left} tokens>"
 
     def pruned(self, masks: Masks | None, schedule: Schedule | Path | str | None = None) -> Self:
         """The same integers with masks and a schedule of token pruning.

@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from PIL import Image
-from timm.data import Mixup, create_transform, resolve_model_data_config
+from timm.data import Mixup, create_transform
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from model.finetune.recipe import Augmentation, Recipe
 from model.images import ImageFolder
 from model.pictures import PictureError, open_picture
+from model.preprocessing import picture_settings
 from rtl_gen.errors import UserError
 
 _TRANSFORMS = {
@@ -73,7 +74,7 @@ class Crops(Dataset):
 
 def crops_of(folder: ImageFolder, model: nn.Module, recipe: Recipe) -> Crops:
     """The training images of a recipe, as a model expects them."""
-    config = resolve_model_data_config(model)
+    config = picture_settings(model)
     transform = create_transform(**config, is_training=True, **_TRANSFORMS[recipe.augmentation])
     return Crops(folder, transform, recipe.seed)
 

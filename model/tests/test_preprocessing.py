@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 import timm
 import torch
+from PIL import Image
 from safetensors.torch import save_file
+from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
 
 from model.calibrate import calibrate
 from model.digits.data import Split, write_folder
-from model.images import ImageFolder
+from model.images import ImageFolder, evaluation_transform
 from model.integer.accuracy import compare
 from model.integer.network import IntegerNetwork
 from model.networks import ASSETS, DEIT_TINY, VIT_DIGITS, timm_name
@@ -231,3 +233,10 @@ def test_stated_as_a_whole():
 def test_refused_statements(text: str, message: str):
     with pytest.raises(UserError, match=message):
         Preprocessing.stated(text)
+
+
+def test_a_model_made_by_hand_has_pictures_of_its_own_size():
+    """timm's settings say 224 where a model says nothing."""
+    model = VisionTransformer(img_size=(24, 20), patch_size=4, embed_dim=8, depth=1, num_heads=1)
+    picture = Image.new("RGB", (60, 50))
+    assert evaluation_transform(model)(picture).shape == (3, 24, 20)

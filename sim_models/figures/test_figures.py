@@ -208,7 +208,10 @@ def test_files_are_the_same_each_time(breakdown, tmp_path):
         (["figures", "pie"], "error: no figure 'pie': expected some of breakdown, "),
         (["figures", "--config", "tiny"], "error: deit_tiny needs max_tokens = 197"),
         (["figures", "--model", "vgg"], "error: unknown model 'vgg'"),
-        (["figures", "--model", "vit_tiny_patch16_384"], "error: vit_tiny_patch16_384 needs max_tokens"),
+        (
+            ["figures", "--model", "vit_tiny_patch16_384"],
+            "error: vit_tiny_patch16_384 needs max_tokens",
+        ),
         (["report", "--latency", "1"], "error: memory latency 1: expected at least 2"),
         (["report", "--runs", "broken"], "error: broken/run.json is no result of `make deit`"),
     ],

@@ -18,6 +18,7 @@ from rich.table import Table
 from timm.data import ImageNetInfo
 from torch import Tensor
 
+from cocotb_tests.harness.simulators import make_runner
 from cocotb_tests.network.run import RtlRun
 from model.commands.integers import calibrated_file
 from model.commands.options import (
@@ -109,6 +110,7 @@ def run(
     config = config or preset_for(network)
     choice = get_config(config)
     check_fit(choice, network)
+    make_runner(simulator)
     source = MaskSource(sparsity=sparsity, strategy=strategy, file=mask_file, stand_in=seed)
     masks = torch.from_numpy(source.masks(network))
     path = out / f"{network.name}-{source.label}-{schedule_label(pruning)}.json"

@@ -273,6 +273,15 @@ def test_a_named_schedule_is_fitted_to_the_depth_and_another_is_not():
     assert sv.simulate("vit_digits", schedule=sv.Schedule.unpruned()).tokens == [50] * 4
 
 
+def test_integers_are_shown_in_a_line(integer: sv.IntegerModel):
+    """Half of each row is kept; 6 of 50 tokens stay."""
+    masks = np.zeros((4, 3, 50, 50), np.bool_)
+    masks[..., :25] = True
+    assert repr(integer) == "<IntegerModel vit_digits: dense, 50 to 50 tokens>"
+    pruned = integer.pruned(masks, sv.Schedule.paper())
+    assert repr(pruned) == "<IntegerModel vit_digits: 50% sparse, 50 to 6 tokens>"
+
+
 def test_a_schedule_that_the_hardware_lacks(integer: sv.IntegerModel):
     before = "original-before-layer"
     with pytest.raises(sv.UserError, match="the hardware prunes after_attention"):
