@@ -10,11 +10,14 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+PACKAGES = ("rtl_gen", "model", "sim_models")
+"""The project's, of which the cycle model is made; where they are installed, others' lie beside."""
+
 ASSETS = "assets"
 
 
 def sources_of(*modules: str, root: Path = ROOT) -> list[Path]:
-    """Files below `root` that the modules depend on, sorted; others' packages are left out."""
+    """Files below `root` that the modules depend on, sorted; those of PACKAGES alone."""
     found: dict[str, Path] = {}
     pending = list(modules)
     while pending:
@@ -40,6 +43,8 @@ def digest_of(*modules: str, root: Path = ROOT) -> str:
 
 def _file(root: Path, module: str) -> Path | None:
     """Where a module or a package of the project is."""
+    if module.partition(".")[0] not in PACKAGES:
+        return None
     place = root.joinpath(*module.split("."))
     candidates = (place.with_name(f"{place.name}.py"), place / "__init__.py")
     return next((path for path in candidates if path.is_file()), None)

@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 
 from sim_models import CODE, COMPILED, sources
-from sim_models.sources import ROOT, digest_of, sources_of
+from sim_models.sources import PACKAGES, ROOT, digest_of, sources_of
 
 POINT = "sim_models.sweeps.point"
-PACKAGES = ("rtl_gen", "model", "sim_models")
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +33,15 @@ def change(path: Path, old: str, new: str) -> None:
 
 def test_place_is_no_part_of_the_digest(copy: Path):
     assert digest_of(POINT, root=copy) == CODE == digest_of(POINT)
+
+
+def test_packages_that_are_installed_beside_are_no_part(copy: Path):
+    """As in site-packages, where they would be read whole: a minute for PyTorch."""
+    beside = copy / "numpy" / "__init__.py"
+    beside.parent.mkdir()
+    beside.write_text("pi = 3\n")
+    assert beside not in sources_of(POINT, root=copy)
+    assert digest_of(POINT, root=copy) == CODE
 
 
 @pytest.mark.parametrize(

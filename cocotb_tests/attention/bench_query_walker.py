@@ -45,7 +45,7 @@ class WalkerBench(UnitBench):
         cycles = self.cycle - begin
         assert_equal("token", [row["token"] for row in rows], live)
         keeps = [self.mask_row(token) & bitmap for token in live]
-        assert_equal("keep", [row["keep"] for row in rows], keeps)
+        assert [row["keep"] for row in rows] == keeps  # wider than an integer of NumPy
         await self.edge
         return cycles
 

@@ -129,7 +129,9 @@ class NormFactor(wiring.Component):
             + (register(m, high * high, name="squared_high") << (2 * FACTOR_BITS))
         )
         variance = Signal(self._config.variance_bits, reset_less=True)
-        m.d.sync += variance.eq(Mux(token.plain, 1, scaled_squares - squared_total))
+        m.d.sync += variance.eq(scaled_squares - squared_total)
+        with m.If(token.plain):
+            m.d.sync += variance.eq(1)
         return variance
 
     def _scale(self, m: Module, scale: View, inverse: View) -> None:
