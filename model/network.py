@@ -160,6 +160,11 @@ class Network:
         return self.readout in (Readout.MEAN, Readout.MEAN_OF_ALL)
 
     @property
+    def least_patches(self) -> int:
+        """Patch tokens that pruning has to leave: a mean needs one."""
+        return int(self.pools)
+
+    @property
     def left_out(self) -> int:
         """Leading tokens that do not enter the mean."""
         return self.prefix_tokens if self.readout is Readout.MEAN else 0

@@ -25,7 +25,7 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import NamedTuple, Self
 
-from model.network import Network, Readout
+from model.network import Network
 from model.networks import DEIT_TINY
 from rtl_gen.errors import UserError
 
@@ -114,7 +114,7 @@ class Schedule(ABC):
             UserError: a schedule that the network cannot have.
         """
         kept_tokens = self.kept_tokens(network)
-        if kept_tokens[-1] == 0 and network.readout in (Readout.MEAN, Readout.MEAN_OF_ALL):
+        if kept_tokens[-1] < network.least_patches:
             raise UserError(
                 f"the schedule leaves no patch token: {network.name} classifies the mean of its "
                 "tokens, expected one at least"

@@ -25,7 +25,6 @@ from model.images import ImageFolder
 from model.integer.accuracy import kept_after_attention
 from model.integer.choices import preset_for
 from model.mask_source import MaskSource
-from model.network import Readout
 from model.networks import get_network
 from model.preprocessing import Preprocessing
 from model.reference import FloatReference
@@ -82,11 +81,6 @@ def search_schedule(
     default schedule does on the same images (JSON, CSV, PNG, SVG). No labels are used.
     """
     network = get_network(model)
-    if network.readout not in (Readout.CLASS_TOKEN, Readout.DISTILLED):
-        raise UserError(
-            f"{network.name} classifies the mean of its tokens: the search takes for granted that "
-            "the last layer may drop all patches, expected a network that classifies a token"
-        )
     preset = config or preset_for(network)
     setting = Setting(config=get_config(preset), seed=seed)
     check_fit(setting.config, network)

@@ -38,7 +38,10 @@ class Machine:
 
 @dataclass(frozen=True, kw_only=True)
 class LayerCycles:
-    """Cycles by patch tokens, 0 to all of them; arrays are (layers, patches + 1)."""
+    """Cycles by patch tokens, 0 to all of them; arrays are (layers, patches + 1).
+
+    Infinite where the network cannot have so few.
+    """
 
     entering: np.ndarray
     """Until the end of attention; layer 0 only knows all tokens."""
@@ -53,9 +56,9 @@ class LayerCycles:
 def layer_cycles(machine: Machine, progress: Callable[[int], object]) -> LayerCycles:
     """Run the cycle model once for every number of tokens."""
     layers, patches = machine.network.layers, machine.network.patch_tokens
-    entering, leaving = np.zeros((2, layers, patches + 1))
+    entering, leaving = np.full((2, layers, patches + 1), np.inf)
     selection = outside = 0
-    for kept in range(patches, -1, -1):
+    for kept in range(patches, machine.network.least_patches - 1, -1):
         run = machine.workload(ListedSchedule(kept=(kept,) * layers)).run(
             machine.setting.config, machine.setting.memory
         )

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from model.accuracy.ranks import Progress
 from model.finite import check_finite
+from model.network import Network
 from model.reference import FloatReference, Stream
 from model.schedule import LayerTokens
 
@@ -60,12 +61,13 @@ class PruningLoss:
                 they drop by the schedule, as long as there are any.
             progress: called with the images, once a batch and layer.
         """
+        network = self._reference.network
         totals = [np.zeros(len(numbers)) for numbers in drops]
         for images, expected in self._batches:
             stream = self._reference.embed(images)
             for layer, numbers in enumerate(drops):
                 for place, number in enumerate(numbers):
-                    changed = with_drop(kept, layer, number, self._reference.network.patch_tokens)
+                    changed = with_drop(kept, layer, number, network)
                     logits = self._reference.head(self._through(changed, layer, stream))
                     totals[layer][place] += _divergence(expected, logits).double().sum().item()
                 stream = self._through(kept[: layer + 1], layer, stream)
@@ -81,11 +83,12 @@ class PruningLoss:
         return stream
 
 
-def with_drop(kept: Sequence[int], layer: int, number: int, patches: int) -> list[int]:
-    """Tokens that leave each layer if `layer` drops so many, and the others what they did."""
-    before = kept[layer - 1] if layer else patches
+def with_drop(kept: Sequence[int], layer: int, number: int, network: Network) -> list[int]:
+    """Patches that leave each layer if `layer` drops so many, and the others what they did."""
+    before = kept[layer - 1] if layer else network.patch_tokens
     moved = before - number - kept[layer]
-    return [*kept[:layer], *(max(count + moved, 0) for count in kept[layer:])]
+    least = network.least_patches
+    return [*kept[:layer], *(max(count + moved, least) for count in kept[layer:])]
 
 
 def _divergence(expected: Tensor, logits: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from sim_models.schedule_search.search import (
     Evaluated,
     best,
     changes_of,
+    free_layers,
     measured_drops,
     most_evaluations,
     search,
@@ -35,7 +36,7 @@ def run_search(
 ) -> Result:
     """Search on `images`, and judge the found schedule and the default one on `held_back`.
 
-    In the last layer CLS alone is left: behind its attention nothing looks at other tokens.
+    In a free last layer no patch is left.
 
     Args:
         unpruned: the network with its masks.
@@ -57,12 +58,14 @@ def run_search(
     evaluate = _evaluator(unpruned, machine, losses)
     base = evaluate(default)
     most = base.loss if most is None else most
-    kept = (*start.kept_tokens(network)[:-1], 0)
+    kept = tuple(start.kept_tokens(network))
+    if free_layers(network):
+        kept = (*kept[:-1], 0)
     first = evaluate(ListedSchedule(kept=kept))
-    drops = measured_drops(kept, network.patch_tokens)
+    drops = measured_drops(kept, network)
     with bar(losses.images * network.layers, "layers") as advance:
         measured = losses.around(kept, drops, advance)
-    changes = changes_of(kept, first.loss, drops, measured, network.patch_tokens)
+    changes = changes_of(kept, first.loss, drops, measured, network)
     planner = Planner(cycles=cycles, loss=first.loss, changes=changes)
     front = planner.front()
     with bar(most_evaluations(front), "schedules") as advance:

@@ -19,6 +19,7 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 from scipy.optimize import isotonic_regression
 
+from model.network import Network
 from model.schedule import ListedSchedule, Schedule
 from sim_models.schedule_search.planning import Plan
 
@@ -56,18 +57,25 @@ class Evaluated:
 Evaluate = Callable[[Schedule, Plan | None], Evaluated]
 
 
-def measured_drops(kept: Sequence[int], patches: int) -> list[list[int]]:
-    """For every layer but the last, numbers of tokens to drop there, others than `kept` drops.
+def free_layers(network: Network) -> int:
+    """Last layers whose survivors make no difference to the results.
 
-    Behind the attention of the last layer nothing looks at a token but CLS.
+    Behind the attention of the last layer nothing looks at a patch, unless their mean is read.
     """
+    return 0 if network.pools else 1
+
+
+def measured_drops(kept: Sequence[int], network: Network) -> list[list[int]]:
+    """For every layer but free ones, numbers of tokens to drop there, others than `kept` drops."""
+    patches, free = network.patch_tokens, free_layers(network)
     drops = []
-    for before, after in pairwise([patches, *kept[:-1]]):
+    for before, after in pairwise([patches, *kept[: len(kept) - free]]):
         own = before - after
         base = max(own, patches // LEAST_SHARE, 1)
-        numbers = {0, *(round(base * factor) for factor in FACTORS)}
-        drops.append(sorted(number for number in numbers - {own} if number <= before))
-    return [*drops, []]
+        numbers = {0, *(round(base * factor) for factor in FACTORS)} - {own}
+        most = before - network.least_patches
+        drops.append(sorted(number for number in numbers if number <= most))
+    return drops + [[]] * free
 
 
 def changes_of(
@@ -75,15 +83,16 @@ def changes_of(
     loss: float,
     drops: Sequence[Sequence[int]],
     losses: Sequence[np.ndarray],
-    patches: int,
+    network: Network,
 ) -> np.ndarray:
     """Nats (layers, patches + 1) beside those of `kept` where a layer drops so many tokens.
 
-    From the losses of some numbers; infinite beyond the largest of them, but in the last layer.
+    From the losses of some numbers; infinite beyond the largest of them, but in a free layer.
     """
+    patches, bound = network.patch_tokens, len(kept) - free_layers(network)
     changes = np.full((len(kept), patches + 1), np.inf)
-    changes[-1] = 0
-    for layer, (before, after) in enumerate(pairwise([patches, *kept[:-1]])):
+    changes[bound:] = 0
+    for layer, (before, after) in enumerate(pairwise([patches, *kept[:bound]])):
         known = {before - after: loss} | dict(zip(drops[layer], losses[layer], strict=True))
         numbers = sorted(known)
         rising = isotonic_regression([known[number] for number in numbers]).x

@@ -1,10 +1,12 @@
 """Plans against all schedules of small random layers, and layers against whole runs."""
 
+from dataclasses import replace
 from itertools import combinations_with_replacement
 
 import numpy as np
 import pytest
 
+from model.network import Readout
 from model.networks import DEIT_TINY, VIT_DIGITS
 from model.schedule import DEFAULT_SCHEDULE, ListedSchedule
 from model.synthetic import maps_of
@@ -18,6 +20,7 @@ from sim_models.schedule_search.search import changes_of, measured_drops
 
 LAYERS, PATCHES = 4, 5
 OUTSIDE, SELECTION, LOSS = 17, 30, 2.5
+MEAN = replace(VIT_DIGITS, readout=Readout.MEAN)
 
 
 @pytest.fixture(params=range(3))
@@ -75,8 +78,8 @@ def test_front_holds_every_corner(planner: Planner):
 
 def test_one_layer_loses_what_was_measured():
     """At the drops that were measured, whatever lies in between."""
-    patches, kept, loss = 49, (49, 45, 35, 0), 0.3
-    drops = measured_drops(kept, patches)
+    kept, loss = (49, 45, 35, 0), 0.3
+    drops = measured_drops(kept, VIT_DIGITS)
     assert drops == [[1, 3, 4], [0, 2, 6, 8], [0, 5, 15, 20], []]
     rng = np.random.default_rng(5)
     losses = [
@@ -84,14 +87,14 @@ def test_one_layer_loses_what_was_measured():
         for row, own in zip(drops, (0, 4, 10, 35), strict=True)
     ]
     losses = [np.sort(row) for row in losses]
-    changes = changes_of(kept, loss, drops, losses, patches)
+    changes = changes_of(kept, loss, drops, losses, VIT_DIGITS)
     nothing = np.zeros_like(changes)
     cycles = LayerCycles(entering=nothing, leaving=nothing, selection=0, outside=0)
     planner = Planner(cycles=cycles, loss=loss, changes=changes)
     assert planner.of(kept).loss == pytest.approx(loss)
     for layer, row in enumerate(drops):
         for number, expected in zip(row, losses[layer], strict=True):
-            changed = with_drop(kept, layer, number, patches)
+            changed = with_drop(kept, layer, number, VIT_DIGITS)
             assert planner.of(tuple(changed)).loss == pytest.approx(expected)
     assert np.isinf(changes[1, 9:]).all()
     assert not changes[-1].any()
@@ -99,17 +102,31 @@ def test_one_layer_loses_what_was_measured():
 
 def test_tokens_move_from_one_layer_alone():
     kept = [49, 45, 35, 6]
-    assert with_drop(kept, 1, 4, 49) == kept
-    assert with_drop(kept, 1, 0, 49) == [49, 49, 39, 10]
-    assert with_drop(kept, 0, 3, 49) == [46, 42, 32, 3]
-    assert with_drop(kept, 2, 44, 49) == [49, 45, 1, 0]
+    assert with_drop(kept, 1, 4, VIT_DIGITS) == kept
+    assert with_drop(kept, 1, 0, VIT_DIGITS) == [49, 49, 39, 10]
+    assert with_drop(kept, 0, 3, VIT_DIGITS) == [46, 42, 32, 3]
+    assert with_drop(kept, 2, 44, VIT_DIGITS) == [49, 45, 1, 0]
+    assert with_drop(kept, 2, 44, MEAN) == [49, 45, 1, 1]
+
+
+def test_survivors_of_the_last_layer_matter_to_a_mean():
+    """Its own 29 of 35 tokens, none and half as many; it has to leave one."""
+    kept = (49, 45, 35, 6)
+    drops = measured_drops(kept, MEAN)
+    assert drops == [[1, 3, 4], [0, 2, 6, 8], [0, 5, 15, 20], [0, 14]]
+    assert measured_drops((49, 44, 22, 6), MEAN)[2] == [0, 11, 33]
+    assert measured_drops((49, 44, 22, 6), VIT_DIGITS)[2] == [0, 11, 33, 44]
+    losses = [np.linspace(0.1, 0.2, len(row)) for row in drops]
+    last = changes_of(kept, 0.3, drops, losses, MEAN)[-1]
+    assert last[[0, 14, 29]] == pytest.approx([-0.2, -0.1, 0])
+    assert np.isinf(last[30:]).all()
 
 
 def test_more_dropped_tokens_never_lose_less():
     """The second layer: 0.4 and 0.2 are evened out; its own drop of 4 tokens stands at 0."""
     drops = [[1], [0, 2, 6], []]
     losses = [np.array(row) for row in ([0.6], [0.4, 0.2, 0.9], [])]
-    changes = changes_of((9, 5, 0), 0.5, drops, losses, 9)[1]
+    changes = changes_of((9, 5, 0), 0.5, drops, losses, replace(VIT_DIGITS, grid=(3, 3)))[1]
     assert changes[[0, 2, 4, 6]] == pytest.approx([-0.2, -0.2, 0, 0.4])
     assert (np.diff(changes[:7]) >= 0).all()
 

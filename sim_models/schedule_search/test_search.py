@@ -11,10 +11,11 @@ import torch
 
 from model.digits.data import Split, write_folder
 from model.images import ImageFolder
-from model.networks import VIT_DIGITS
+from model.networks import VIT_DIGITS, get_network, timm_of
 from model.reference import FloatReference
 from model.schedule import DEFAULT_SCHEDULE, ListedSchedule
 from model.schedule_file import schedule_of
+from model.weights.files import as_bytes
 from model.weights.load import load_model
 from sim_models.schedule_search.losses import PruningLoss, with_drop
 from sim_models.schedule_search.planning import Plan
@@ -90,7 +91,7 @@ def test_losses_with_one_layer_changed_are_those_of_the_whole_network(folder: Pa
     expected = unpruned.forward(torch.cat(batches)).softmax(dim=1)
     for layer, row in enumerate(drops):
         for place, number in enumerate(row):
-            changed = tuple(with_drop(kept, layer, number, 49))
+            changed = tuple(with_drop(kept, layer, number, VIT_DIGITS))
             pruned = replace(unpruned, schedule=ListedSchedule(kept=changed))
             found = pruned.forward(torch.cat(batches)).softmax(dim=1)
             by_hand = (expected * (expected / found).log()).sum(dim=1)
@@ -141,6 +142,23 @@ def test_found_schedule_costs_less_and_loses_no_more(command, folder, tmp_path, 
     provenance = json.loads(path.read_text())["provenance"]
     assert provenance["cycles"] == row["cycles"]
     assert provenance["nats"] == pytest.approx(row["loss"])
+
+
+def test_a_network_that_classifies_a_mean(folder, tmp_path):
+    """The last layer leaves a patch at least, and which ones matters."""
+    name = "vit_digits_patch4_28+class_token=false+global_pool=avg"
+    weights = tmp_path / "mean.safetensors"
+    torch.manual_seed(0)
+    weights.write_bytes(as_bytes(timm_of(get_network(name)).create()))
+    words = ("--data", folder, "--limit", 6, "--held-back", 0, "--weights", weights)
+    with pytest.raises(SystemExit) as ended:
+        main("search-schedule", "--model", name, *map(str, words), "--out", str(tmp_path / "out"))
+    assert not ended.value.code
+    rows = pd.read_csv(tmp_path / "out" / "schedules.csv", keep_default_na=False)
+    assert all(int(kept.split()[-1]) >= 1 for kept in rows["kept"])
+    found, default = (rows[rows["name"] == kind].iloc[0] for kind in ("found", "default"))
+    assert found["cycles"] < default["cycles"]
+    assert found["loss"] <= default["loss"] + 1e-6
 
 
 def test_allowed_loss(command, folder, tmp_path):
