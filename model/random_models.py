@@ -14,8 +14,7 @@ from timm.models.deit import VisionTransformerDistilled
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
-from model.network import COLOURS
-from model.preprocessing import Preprocessing
+from model.preprocessing import COLOURS, Preprocessing
 from rtl_gen.config import AcceleratorConfig
 
 NONLINEARITIES = ("gelu", "gelu_tanh", "quick_gelu", "relu", "silu")

@@ -13,8 +13,9 @@ from model.fit import check_fit
 from model.integer.compiler import compile_network
 from model.integer.random_network import random_network
 from model.integer.steps import network_steps
-from model.network import Network, Readout
+from model.network import Network
 from model.networks import DEIT_TINY
+from model.readout import Readout
 from model.schedule import ListedSchedule
 from rtl_gen.config import AcceleratorConfig, get_config
 from rtl_gen.control.commands import Opcode

@@ -9,7 +9,8 @@ from model.calibration.norm import quantise_norm, quantise_plain
 from model.calibration.samples import LOGITS, NORM, READ_OUT, Samples
 from model.calibration.steps import step_below
 from model.integer.network import Linear, Norm, Renormalisation
-from model.network import Network, Readout
+from model.network import Network
+from model.readout import Readout
 from rtl_gen.numerics import LOGIT_BITS, RESIDUAL_BITS
 
 

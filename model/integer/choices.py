@@ -13,10 +13,10 @@ from model.integer.accuracy import kept_after_attention
 from model.integer.forward import patches_of
 from model.integer.network import IntegerNetwork
 from model.integer.random_network import random_network, random_patches
-from model.network import COLOURS, Network
+from model.network import Network
 from model.networks import ASSETS, VIT_DIGITS, timm_name
 from model.pictures import open_picture
-from model.preprocessing import Preprocessing
+from model.preprocessing import COLOURS, Preprocessing
 from model.schedule import Schedule
 from rtl_gen.config import PRESETS
 from rtl_gen.errors import UserError

@@ -37,8 +37,9 @@ from torch import Tensor
 
 from model.golden import attend, reciprocal, requantise, saturate, select_tokens
 from model.integer.network import IntegerNetwork, Layer, Linear, Norm, Renormalisation
-from model.network import Network, Readout
+from model.network import Network
 from model.pooling import averaged_tokens, pool, pool_scale
+from model.readout import Readout
 from rtl_gen.numerics import (
     LOGIT_BITS,
     MULTIPLIER_BITS,

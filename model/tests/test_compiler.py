@@ -11,7 +11,8 @@ from model.image import ImageBuilder, pack_rows
 from model.integer.compiler import compile_network
 from model.integer.random_network import random_network, random_patches
 from model.layers import AttentionLayer, compile_layers
-from model.network import Network, Readout
+from model.network import Network
+from model.readout import Readout
 from rtl_gen.config import get_config
 from rtl_gen.control.commands import Opcode
 from rtl_gen.errors import UserError

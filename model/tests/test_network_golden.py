@@ -14,8 +14,9 @@ from cocotb_tests.harness.compare import assert_equal
 from model.integer.forward import forward, layer_norm, linear, patches_of, square_root, trace
 from model.integer.network import FORMAT_VERSION, IntegerNetwork, Linear, Norm
 from model.integer.random_network import random_network, random_patches
-from model.network import FinalNorm, Network, Readout
+from model.network import Network
 from model.networks import DEIT_TINY
+from model.readout import FinalNorm, Readout
 from model.tests import network_formulas as formulas
 from rtl_gen.errors import UserError
 from rtl_gen.numerics import Scale

@@ -10,8 +10,8 @@ import timm
 import torch
 from timm.data import resolve_model_data_config
 
-from model.network import FinalNorm, Readout
 from model.networks import ALL_NETWORKS, DEIT_TINY, NETWORKS, get_network, registered, timm_name
+from model.readout import FinalNorm, Readout
 from rtl_gen.errors import UserError
 
 

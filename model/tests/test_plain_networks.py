@@ -9,7 +9,8 @@ from timm.models.deit import VisionTransformerDistilled
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
 
-from model.network import Network, Readout
+from model.network import Network
+from model.readout import Readout
 from model.reference import FloatReference
 from model.schedule import ListedSchedule, Placement
 from model.tests.plain_models import draw_images, draw_keywords, draw_model

@@ -13,8 +13,9 @@ from model.calibrate import quantise
 from model.calibration.samples import collect, read_out
 from model.fit import check_fit
 from model.integer.forward import forward, patches_of, trace
-from model.network import FinalNorm, Network, Readout
+from model.network import Network
 from model.random_models import NONLINEARITIES, random_model, random_pictures
+from model.readout import FinalNorm, Readout
 from model.statistics import decibels
 from rtl_gen.config import get_config
 

@@ -6,8 +6,8 @@ from itertools import combinations_with_replacement
 import numpy as np
 import pytest
 
-from model.network import Readout
 from model.networks import DEIT_TINY, VIT_DIGITS
+from model.readout import Readout
 from model.schedule import DEFAULT_SCHEDULE, ListedSchedule
 from model.synthetic import maps_of
 from rtl_gen.config import get_config
