@@ -44,7 +44,7 @@ def test_no_such_digit():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--model", "vit_digits", "--config", "default"), "heads of 16 channels"),
+        (("--model", "vit_tiny_patch16_384", "--config", "default"), "expected the preset large"),
         (("--model", "vit_digits", "--config", "tiny"), "vit_digits needs max_tokens = 50"),
         (("--model", "deit_tiny", "--config", PRESET), "deit_tiny needs max_tokens = 197"),
         (("--model", "vit_digits", "--image", "digits:x"), "expected digits:17"),
