@@ -138,6 +138,11 @@ class Image:
         groups = values.reshape(*tokens, tensor.groups, -1)
         return groups[..., : channels // tensor.groups].reshape(tensor.shape)
 
+    def logits(self, memory: np.ndarray) -> np.ndarray:
+        """Those of a whole network out of the memory after the run, int64 (classes,)."""
+        (stored,) = (tensor for tensor in self.stored if tensor.name == "logits")
+        return self.read(memory, stored).reshape(-1)
+
     def write_map(self, path: Path) -> None:
         """The map as JSON: configuration, input and stored tensors."""
         contents = {

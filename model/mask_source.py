@@ -7,11 +7,10 @@ import numpy as np
 
 from model.attention_maps import AttentionMaps, load_attention_maps
 from model.entry_scores import scores_for
-from model.masks import MASK_STRATEGY, check_choice, make_masks
+from model.masks import MASK_STRATEGY, check_choice, check_maps_fit, make_masks
 from model.network import Network
 from model.synthetic import maps_of
 from model.vitcod_io import read_masks
-from rtl_gen.errors import UserError
 
 
 def maps_for(network: Network, source: str | None = None) -> AttentionMaps:
@@ -21,11 +20,7 @@ def maps_for(network: Network, source: str | None = None) -> AttentionMaps:
         UserError: there are none, or those of another network.
     """
     maps = load_attention_maps(source or network.name)
-    if maps.maps.shape != network.mask_shape:
-        raise UserError(
-            f"attention maps {source} have shape {maps.maps.shape}: expected "
-            f"{network.mask_shape} for {network.name}"
-        )
+    check_maps_fit(maps.maps, network, source or network.name)
     return maps
 
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from model.finite import check_finite
+from model.network import Network
 from rtl_gen.errors import UserError
 
 SPARSITY_MEANS = "Sparsity: share of entries dropped, which are True in a mask file"
@@ -196,6 +197,15 @@ def check_maps(maps: np.ndarray) -> None:
     check_finite("attention maps", maps)
     if not np.all(maps >= 0) or not np.allclose(maps.sum(axis=-1), 1, atol=1e-3):
         raise UserError("attention maps are no probabilities: expected rows >= 0 that sum to 1")
+
+
+def check_maps_fit(maps: np.ndarray, network: Network, source: str = "") -> None:
+    """Raise UserError unless `maps`, of a `source` that is named if it has one, are a network's."""
+    if maps.shape != network.mask_shape:
+        raise UserError(
+            f"attention maps {source and source + ' '}have shape {maps.shape}: expected "
+            f"{network.mask_shape} for {network.name}"
+        )
 
 
 def _descending(maps: np.ndarray) -> np.ndarray:

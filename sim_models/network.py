@@ -13,6 +13,7 @@ import torch
 from model.fit import check_fit
 from model.golden import select_tokens
 from model.integer.steps import TRANSFER, Step, network_steps
+from model.masks import check_maps_fit
 from model.network import Network
 from model.schedule import NO_PRUNING, LayerTokens, Placement, Schedule
 from model.vitcod_io import check_masks
@@ -68,11 +69,7 @@ def assumed_live(
     Raises:
         UserError: maps or masks of another network.
     """
-    if maps.shape != network.mask_shape:
-        raise UserError(
-            f"attention maps have shape {maps.shape}: expected {network.mask_shape} for "
-            f"{network.name}"
-        )
+    check_maps_fit(maps, network)
     if masks is not None:
         check_masks(masks, network)
     live = np.ones(network.tokens, dtype=np.bool_)

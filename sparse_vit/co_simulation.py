@@ -9,14 +9,11 @@ from torch import Tensor
 
 from cocotb_tests.network.check import Comparison, compare, network_pairs
 from cocotb_tests.network.run import RtlRun, run_image
-from model.fit import check_fit
 from model.image import Image
 from model.integer.compiler import compile_network
 from model.integer.forward import trace
 from model.integer.network import IntegerNetwork
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.errors import UserError
-from rtl_gen.interfaces.program import ErrorCode
 from sim_models.memory import DEFAULT_MEMORY, MemoryTiming
 from sim_models.program import predict_network
 
@@ -61,7 +58,6 @@ class CoSimulation:
         Raises:
             UserError: the network does not fit the accelerator.
         """
-        check_fit(config, integers.shape)
         image = compile_network(config, integers, masks, keep, dump=dump)
         golden = trace(integers, patches, masks, keep)
         return cls(
@@ -79,17 +75,14 @@ class CoSimulation:
         Raises:
             UserError: the accelerator stopped with an error.
         """
-        run = run_image(
+        return run_image(
             self.config,
             self.image,
             self.image.with_patches(self.patches[0]),
             simulator=simulator,
             memory=self.memory,
             seed=seed,
-        )
-        if run.error != ErrorCode.NONE:
-            raise UserError(f"the accelerator stopped with error {run.error.name}")
-        return run
+        ).finished()
 
     def compare(self, run: RtlRun) -> Comparison:
         """Every stored value against the golden model."""
@@ -97,5 +90,4 @@ class CoSimulation:
 
     def logits(self, run: RtlRun) -> np.ndarray:
         """What the RTL stored, int64 (classes,)."""
-        (stored,) = (tensor for tensor in self.image.stored if tensor.name == "logits")
-        return self.image.read(run.memory, stored).reshape(-1)
+        return self.image.logits(run.memory)

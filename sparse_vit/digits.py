@@ -12,9 +12,8 @@ import torch
 from rich.table import Table
 
 from cocotb_tests.network.check import Comparison, compare, network_pairs
-from cocotb_tests.network.run import RtlRun, run_images
+from cocotb_tests.network.run import run_images
 from model.digits.data import held_back_digit
-from model.image import Image
 from model.integer.choices import (
     integer_network,
     kept_tokens,
@@ -27,8 +26,6 @@ from model.mask_source import MaskSource
 from model.networks import VIT_DIGITS
 from model.schedule import DEFAULT_SCHEDULE
 from rtl_gen.config import get_config
-from rtl_gen.errors import UserError
-from rtl_gen.interfaces.program import ErrorCode
 from sim_models.memory import MemoryTiming
 from sim_models.program import predict_network
 
@@ -86,15 +83,14 @@ def classify(
     )
     results = []
     for number, (_, label), patches, run in zip(numbers, digits, inputs, runs, strict=True):
-        if run.error != ErrorCode.NONE:
-            raise UserError(f"the accelerator stopped with error {run.error.name}")
+        run.finished()
         golden = trace(network, patches, masks, keep)
         layers = [int(golden[f"layers.{i}.survivors"].sum()) for i in range(VIT_DIGITS.layers)]
         results.append(
             DigitRun(
                 number=number,
                 label=label,
-                rtl_class=_class(image, run),
+                rtl_class=int(image.logits(run.memory).argmax()),
                 golden_class=int(golden["logits"][0].argmax()),
                 tokens=(VIT_DIGITS.tokens, *layers),
                 counters=run.counters,
@@ -119,8 +115,3 @@ def table(runs: Sequence[DigitRun]) -> Table:
             *(f"{cycles:,}" for cycles in (run.counters["cycles"], run.predicted["cycles"])),
         )
     return result
-
-
-def _class(image: Image, run: RtlRun) -> int:
-    (logits,) = (tensor for tensor in image.stored if tensor.name == "logits")
-    return int(torch.from_numpy(image.read(run.memory, logits)).argmax())

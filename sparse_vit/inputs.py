@@ -14,7 +14,7 @@ from torch import Tensor
 from model.attention_maps import AttentionMaps, load_attention_maps
 from model.images import ImageFolder
 from model.integer.choices import preset_for
-from model.masks import check_maps
+from model.masks import check_maps, check_maps_fit
 from model.network import Network
 from model.networks import ALL_NETWORKS, get_network
 from model.pictures import open_picture
@@ -97,11 +97,8 @@ def maps_array(maps: Maps, network: Network | None = None) -> np.ndarray:
     if not isinstance(array, np.ndarray):
         raise UserError(f"attention maps are a {type(maps).__name__}: expected an array")
     check_maps(array)
-    if network is not None and array.shape != network.mask_shape:
-        raise UserError(
-            f"attention maps have shape {array.shape}: expected {network.mask_shape} for "
-            f"{network.name}"
-        )
+    if network is not None:
+        check_maps_fit(array, network)
     return array
 
 

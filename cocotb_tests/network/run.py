@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from cocotb_tests.network.system import System
 from model.image import Image
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.emit.verilog import Design, emit
+from rtl_gen.errors import UserError
 from rtl_gen.interfaces.program import ErrorCode
 from sim_models.memory import MemoryTiming
 
@@ -39,6 +41,12 @@ class RtlRun:
     error: ErrorCode
     wall_seconds: float
     """Of the simulation, from start to interrupt."""
+
+    def finished(self) -> Self:
+        """The run, unless the accelerator stopped with an error: then UserError."""
+        if self.error != ErrorCode.NONE:
+            raise UserError(f"the accelerator stopped with error {self.error.name}")
+        return self
 
 
 @cache

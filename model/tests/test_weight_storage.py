@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from model.networks import DEIT_TINY, VIT_DIGITS, timm_name
 from model.preprocessing import Preprocessing
+from model.tests.refused_weights import refusal
 from model.weights.files import read_weights
 from model.weights.load import load_model
 from model.weights.storage import weights_sha256
@@ -214,16 +215,6 @@ def test_two_states(tmp_path: Path, state: State, keys: tuple[str, str], taken: 
         assert is_loaded(tmp_path / "checkpoint.pth", state)
     (warning,) = caught
     assert f"holds {keys[0]} and {keys[1]}: {taken} is taken" in str(warning.message)
-
-
-def refusal(path: Path, content: object) -> str:
-    torch.save(content, path)
-    with pytest.raises(UserError) as caught:
-        load_model(VIT_DIGITS, path)
-    message = str(caught.value)
-    assert message.startswith(f"weights file {path}")
-    assert "\n" not in message
-    return message
 
 
 def test_two_networks(tmp_path: Path, state: State):

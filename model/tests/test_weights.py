@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from model.networks import DEIT_TINY, VIT_DIGITS, get_network, timm_name
+from model.tests.refused_weights import refusal
 from model.weights.hugging_face import to_timm
 from model.weights.load import load_model
 from rtl_gen.errors import UserError
@@ -128,18 +129,6 @@ def test_floats_of_other_widths(tmp_path: Path, state: State, dtype: torch.dtype
     for name, value in narrow.items():
         assert loaded[name].dtype == torch.float32
         assert torch.equal(loaded[name].to(dtype), value)
-
-
-def refusal(path: Path, content: object) -> str:
-    """What a user is told of weights whose file holds this; always one line."""
-    torch.save(content, path)
-    with pytest.raises(UserError) as caught:
-        load_model(VIT_DIGITS, path)
-    message = str(caught.value)
-    assert message.startswith(f"weights file {path}")
-    assert "\n" not in message
-    assert "weights_only" not in message
-    return message
 
 
 @pytest.mark.parametrize(
