@@ -67,7 +67,7 @@ def network_pairs(image: Image, trace: Mapping[str, Tensor], run: RtlRun) -> Ite
     """Every stored tensor of a whole network's single image."""
     for tensor in image.stored:
         actual = image.read(run.memory, tensor)
-        expected, live = _golden(tensor.name, trace)
+        expected, live = golden_of(tensor.name, trace)
         if live is not None:
             actual, expected = actual[live], expected[live]
         yield tensor.name, actual, expected
@@ -88,7 +88,7 @@ def check_network(image: Image, trace: Mapping[str, Tensor], run: RtlRun) -> int
     return check(network_pairs(image, trace, run), run)
 
 
-def _golden(name: str, trace: Mapping[str, Tensor]) -> tuple[np.ndarray, np.ndarray | None]:
+def golden_of(name: str, trace: Mapping[str, Tensor]) -> tuple[np.ndarray, np.ndarray | None]:
     """The expected tensor, and which of its rows count (None: all)."""
     parts = name.split(".")
     if parts[-1].isdigit():

@@ -1,6 +1,5 @@
 """Cells and clock frequency of a configuration."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +12,8 @@ from rtl_gen.config import get_config
 from rtl_gen.emit.files import TOP
 from rtl_gen.emit.verilog import emit
 from rtl_gen.files import make_folder, write_if_changed
+from rtl_gen.json_file import json_text
+from rtl_gen.progress import status
 from rtl_gen.synthesis.flow import Placement, show, synthesize
 from rtl_gen.synthesis.units import find, units
 
@@ -45,7 +46,7 @@ def synth(
     overrides = parse_overrides(set_)
     choice = get_config(config, **overrides)
     console = Console()
-    with console.status("writing the Verilog") as status:
+    with status("writing the Verilog") as say:
         design = emit(Accelerator(choice), TOP)
         chosen = [find(design, unit)] if unit else units(design)
         folder = folder_of(out, config, overrides) / (unit or ".")
@@ -59,7 +60,7 @@ def synth(
             if place
             else None,
             each=each,
-            progress=status.update,
+            progress=say,
         )
     identity = {
         "preset": config,
@@ -68,7 +69,7 @@ def synth(
         "unit": unit,
     }
     path = folder / "synth.json"
-    write_if_changed(path, json.dumps(identity | result, indent=2) + "\n")
+    write_if_changed(path, json_text(identity | result))
     show(console, result)
     console.print(str(path))
     return identity | result
