@@ -8,7 +8,7 @@ is mapped once more, placed and routed. The result is one JSON-like dictionary:
 | --- | --- |
 | `device`, `speed_grade`, `seed`, `target_mhz` | what was placed for |
 | `tools` | versions |
-| `units` | for each unit its cells: a column of `Resources` each |
+| `units` | for each unit its cells, in all cores: a column of `Resources` each |
 | `units_placed` | for each unit that was placed on its own: the fields of `Timing` |
 | `total` | their sum |
 | `shortage` | what the device has too little of: [needed, available] |
@@ -68,7 +68,7 @@ def synthesize(
         doing = f"{unit.name} ({index + 1} of {len(units)})"
         progress(f"mapping {doing}")
         cells = yosys.synthesize(design.text, unit.module, without=unit.without)
-        resources[unit.name] = Resources.from_cells(cells)
+        resources[unit.name] = unit.copies * Resources.from_cells(cells)
         if placement and each and not unit.without and not shortage(resources[unit.name]):
             alone = _place(design, unit.module, folder / unit.name, placement, doing, progress)
             units_placed[unit.name] = dataclasses.asdict(alone)

@@ -40,6 +40,9 @@ class Resources:
         """4-input tables, whatever they serve as."""
         return self.luts + 2 * self.carries + 6 * self.distributed_rams
 
+    def __rmul__(self, copies: int) -> "Resources":
+        return Resources(*(copies * cells for cells in astuple(self)))
+
     def __add__(self, other: "Resources") -> "Resources":
         return Resources(*map(sum, zip(astuple(self), astuple(other), strict=True)))
 
