@@ -1,6 +1,6 @@
 """Cycles of a whole network by operation, equal to the RTL's from start to done.
 
-model/integer/steps.py lists the commands of a network, sim_models/program.py runs them.
+model/program/steps.py lists the commands of a network, sim_models/program.py runs them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,13 +10,13 @@ from itertools import pairwise
 import numpy as np
 import torch
 
-from model.fit import check_fit
-from model.golden import select_tokens
-from model.integer.steps import TRANSFER, Step, network_steps
-from model.masks import check_maps_fit
-from model.network import Network
-from model.schedule import NO_PRUNING, LayerTokens, Placement, Schedule
-from model.vitcod_io import check_masks
+from model.integer.attention import select_tokens
+from model.masks.strategies import check_maps_fit
+from model.masks.vitcod_file import check_masks
+from model.network.fit import check_fit
+from model.network.shape import Network
+from model.program.steps import TRANSFER, Step, network_steps
+from model.pruning.schedule import NO_PRUNING, LayerTokens, Placement, Schedule
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.errors import UserError
 from sim_models.attention import AttentionCycles, attend_cycles, beats_of

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
-from model.network import Network
+from model.network.shape import Network
 from rtl_gen import numerics
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.interfaces.memories import Memory, memory_plan, plan_bits

@@ -23,8 +23,8 @@ import numpy as np
 from numba import njit
 from torch import Tensor
 
-from model.image import Image
-from model.layers import AttentionLayer, LayerTrace
+from model.integer.attention_layers import AttentionLayer, LayerTrace
+from model.program.memory_image import Image
 from rtl_gen.accelerator import Accelerator
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.commands import COMMANDS, Opcode

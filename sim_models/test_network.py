@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from model.integer.choices import kept_tokens
-from model.integer.compiler import compile_network
 from model.integer.random_network import random_network
-from model.integer.steps import network_steps
-from model.network import Network
-from model.networks import DEIT_BASE, DEIT_TINY
-from model.schedule import DEFAULT_SCHEDULE, READINGS, ListedSchedule
+from model.network.names import DEIT_BASE, DEIT_TINY
+from model.network.shape import Network
+from model.program.choices import kept_tokens
+from model.program.compiler import compile_network
+from model.program.steps import network_steps
+from model.pruning.schedule import DEFAULT_SCHEDULE, READINGS, ListedSchedule
 from rtl_gen.config import get_config
 from rtl_gen.control.commands import Opcode
 from rtl_gen.errors import UserError

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from model.vitcod_io import write_masks
+from model.masks.vitcod_file import write_masks
 from rtl_gen.config import get_config
 from sim_models.compare import comparison
 from sim_models.vitcod import ffn_cycles, layer_attention, linear_cycles, polarise, vitcod_cycles

@@ -6,8 +6,8 @@ from typing import Self
 
 import numpy as np
 
-from model.network import Network
-from model.schedule import NO_PRUNING, Schedule
+from model.network.shape import Network
+from model.pruning.schedule import NO_PRUNING, Schedule
 from rtl_gen.config import AcceleratorConfig
 from sim_models.activity import Activity, network_activity
 from sim_models.macs import kept_entries, network_macs

@@ -9,10 +9,10 @@ from torch import Tensor
 
 from cocotb_tests.network.check import Comparison, compare, network_pairs
 from cocotb_tests.network.run import RtlRun, run_image
-from model.image import Image
-from model.integer.compiler import compile_network
 from model.integer.forward import trace
 from model.integer.network import IntegerNetwork
+from model.program.compiler import compile_network
+from model.program.memory_image import Image
 from rtl_gen.config import AcceleratorConfig
 from sim_models.memory import DEFAULT_MEMORY, MemoryTiming
 from sim_models.program import predict_network

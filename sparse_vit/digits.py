@@ -13,18 +13,18 @@ from rich.table import Table
 
 from cocotb_tests.network.check import Comparison, compare, network_pairs
 from cocotb_tests.network.run import run_images
-from model.digits.data import held_back_digit
-from model.integer.choices import (
+from model.attention.mask_source import MaskSource
+from model.data.digits import held_back_digit
+from model.integer.forward import trace
+from model.network.names import VIT_DIGITS
+from model.program.choices import (
     integer_network,
     kept_tokens,
     picture_patches,
     preset_for,
 )
-from model.integer.compiler import compile_network
-from model.integer.forward import trace
-from model.mask_source import MaskSource
-from model.networks import VIT_DIGITS
-from model.schedule import DEFAULT_SCHEDULE
+from model.program.compiler import compile_network
+from model.pruning.schedule import DEFAULT_SCHEDULE
 from rtl_gen.config import get_config
 from sim_models.memory import MemoryTiming
 from sim_models.program import predict_network

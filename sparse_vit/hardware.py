@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from model.integer.choices import picture_patches
+from model.program.choices import picture_patches
 from rtl_gen.config import AcceleratorConfig, get_config
 from rtl_gen.errors import UserError
 from rtl_gen.extras import naming_extras

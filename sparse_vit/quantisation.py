@@ -10,14 +10,14 @@ import torch
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
 
-from model.calibrate import calibrate
-from model.images import ImageFolder
-from model.integer.choices import kept_tokens, picture_patches
+from model.data.image_folder import ImageFolder
 from model.integer.forward import forward
 from model.integer.network import IntegerNetwork
-from model.masks import sparsity_of
-from model.reference import FloatReference
-from model.schedule import NO_PRUNING, Schedule
+from model.masks.strategies import sparsity_of
+from model.program.choices import kept_tokens, picture_patches
+from model.pruning.schedule import NO_PRUNING, Schedule
+from model.quantisation.network import calibrate
+from model.reference.forward import FloatReference
 from rtl_gen.errors import UserError
 from sparse_vit.inputs import (
     Masks,

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from model.masks import sparsity_of
-from model.schedule import Schedule
-from model.synthetic import maps_of
+from model.attention.synthetic import maps_of
+from model.masks.strategies import sparsity_of
+from model.pruning.schedule import Schedule
 from rtl_gen.config import AcceleratorConfig
 from sim_models.memory import DEFAULT_MEMORY, MemoryTiming
 from sim_models.sweeps.energy import energy_table
@@ -140,7 +140,7 @@ class Report:
 
     def plot(self) -> "Figure":
         """Milliseconds by operation beside the dense network's, as a Matplotlib figure."""
-        from model.plot_style import new_figure, style
+        from model.files.plot_style import new_figure, style
         from sim_models.figures.operations import OPERATIONS, operation_legend
 
         bars = {"dense": self.dense, "this": self.simulation}

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from cocotb_tests.harness.compare import assert_equal
 from cocotb_tests.network.run import RtlRun
-from model.image import Image
-from model.layers import AttentionLayer, LayerTrace
+from model.integer.attention_layers import AttentionLayer, LayerTrace
+from model.program.memory_image import Image
 from rtl_gen.interfaces.program import ErrorCode
 
 Pair = tuple[str, np.ndarray, np.ndarray]

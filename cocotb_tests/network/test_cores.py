@@ -7,11 +7,11 @@ import torch
 from cocotb_tests.network.check import check_network
 from cocotb_tests.network.run import MemoryModel, RtlRun, run_images
 from cocotb_tests.network.test_network import NETWORKS, STALLING, random_masks
-from model.image import Image
-from model.integer.compiler import compile_network
 from model.integer.forward import trace
 from model.integer.network import IntegerNetwork
 from model.integer.random_network import random_network, random_patches
+from model.program.compiler import compile_network
+from model.program.memory_image import Image
 from rtl_gen.config import AcceleratorConfig, get_config
 from sim_models.program import predict_network
 

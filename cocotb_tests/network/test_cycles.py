@@ -13,13 +13,13 @@ import pytest
 import torch
 
 from cocotb_tests.network.run import MemoryModel, run_image
-from model.golden import HeadScales
-from model.image import Image, ImageBuilder
-from model.integer.compiler import compile_network
+from model.integer.attention import HeadScales
+from model.integer.attention_layers import AttentionLayer, compile_layers, run_layers
 from model.integer.forward import trace
 from model.integer.random_network import random_network, random_patches
-from model.layers import AttentionLayer, compile_layers, run_layers
-from model.network import Network
+from model.network.shape import Network
+from model.program.compiler import compile_network
+from model.program.memory_image import Image, ImageBuilder
 from rtl_gen.config import AcceleratorConfig, get_config
 from rtl_gen.control.commands import Opcode
 from rtl_gen.interfaces.memories import words

@@ -11,10 +11,10 @@ import torch
 
 from cocotb_tests.network.check import check_network
 from cocotb_tests.network.run import MemoryModel, run_image
-from model.integer.compiler import compile_network
 from model.integer.forward import trace
 from model.integer.random_network import random_network, random_patches
-from model.network import Network
+from model.network.shape import Network
+from model.program.compiler import compile_network
 from rtl_gen.config import AcceleratorConfig, get_config
 from rtl_gen.control.commands import Opcode
 

@@ -11,12 +11,12 @@ import torch
 
 from cocotb_tests.network.check import check_network
 from cocotb_tests.network.run import MemoryModel, run_programs
-from model.integer.compiler import compile_network, fewest_tokens
 from model.integer.forward import trace
 from model.integer.random_network import random_network, random_patches
-from model.network import Network
-from model.random_models import random_model
-from model.readout import FinalNorm, Readout
+from model.network.random_models import random_model
+from model.network.readout import FinalNorm, Readout
+from model.network.shape import Network
+from model.program.compiler import compile_network, fewest_tokens
 from rtl_gen.config import get_config
 from sim_models.program import predict_network
 

@@ -8,11 +8,11 @@ import typer
 from rich.table import Table
 
 from model.commands.options import Seed, console, progress_over
-from model.digits.data import SPLIT_SEED, Split, write_folder
+from model.data.digits import SPLIT_SEED, Split, write_folder
+from model.data.preprocessing import Preprocessing
 from model.digits.results import write_network
 from model.digits.train import Recipe, train
-from model.networks import VIT_DIGITS
-from model.preprocessing import Preprocessing
+from model.network.names import VIT_DIGITS
 
 Folder = Annotated[Path, typer.Option(help="Folder of the files.")]
 

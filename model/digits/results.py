@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 from timm.models.vision_transformer import VisionTransformer
 
-from model.attention_maps import AttentionMaps, average_attention
-from model.calibrate import calibrate
-from model.digits.data import Split
+from model.attention.maps import AttentionMaps, average_attention
+from model.data.digits import Split
+from model.data.image_folder import ImageFolder
+from model.data.preprocessing import Preprocessing
 from model.digits.train import SPARSITIES, Recipe
-from model.images import ImageFolder
-from model.masks import make_masks
-from model.networks import VIT_DIGITS
-from model.preprocessing import Preprocessing
-from model.reference import FloatReference
-from model.schedule import DEFAULT_SCHEDULE
+from model.masks.strategies import make_masks
+from model.network.names import VIT_DIGITS
+from model.pruning.schedule import DEFAULT_SCHEDULE
+from model.quantisation.network import calibrate
+from model.reference.forward import FloatReference
 from model.weights.files import as_bytes
 from rtl_gen.files import replace_file
 

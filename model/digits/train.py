@@ -23,12 +23,12 @@ from timm.utils import ModelEmaV3
 from torch import Tensor
 from torch.nn import functional
 
-from model.images import ImageFolder
-from model.masks import make_masks
-from model.networks import VIT_DIGITS, timm_name
-from model.preprocessing import Preprocessing
-from model.reference import FloatReference, LayerTrace
-from model.schedule import DEFAULT_SCHEDULE
+from model.data.image_folder import ImageFolder
+from model.data.preprocessing import Preprocessing
+from model.masks.strategies import make_masks
+from model.network.names import VIT_DIGITS, timm_name
+from model.pruning.schedule import DEFAULT_SCHEDULE
+from model.reference.forward import FloatReference, LayerTrace
 
 SPARSITIES = (0.5, 0.6, 0.7, 0.8)
 MAP_DECAY = 0.95

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from model.reference import FloatReference, LayerTrace
+from model.reference.forward import FloatReference, LayerTrace
 
 
 @dataclass

@@ -18,12 +18,12 @@ from timm.scheduler import CosineLRScheduler
 from timm.utils import ModelEmaV3
 from torch import Tensor
 
+from model.files.finite import check_finite
 from model.finetune.distillation import Losses, losses, passage
 from model.finetune.recipe import Recipe
-from model.finite import check_finite
-from model.network import Network
-from model.reference import FloatReference
-from model.schedule import NO_PRUNING, Schedule
+from model.network.shape import Network
+from model.pruning.schedule import NO_PRUNING, Schedule
+from model.reference.forward import FloatReference
 
 COLUMNS = ("step", "pruned", "learning_rate", "logits", "feature", "hidden", "loss")
 """Of the history: the losses are those before the step's update."""

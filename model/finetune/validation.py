@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 import torch
 
+from model.data.image_folder import ImageFolder
+from model.data.picture_files import LeftOut
 from model.finetune.trainer import Trainer
-from model.images import ImageFolder
-from model.picture_files import LeftOut
 from rtl_gen.errors import UserError
 
 COLUMNS = ("step", "held_back", "pruned", "logits", "feature", "hidden")

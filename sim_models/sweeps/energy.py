@@ -20,7 +20,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-from model.yaml_file import StrictModel, read_model
+from model.files.yaml_file import StrictModel, read_model
 from rtl_gen.config import AcceleratorConfig
 from sim_models.on_chip import on_chip_memories
 

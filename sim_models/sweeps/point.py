@@ -9,12 +9,12 @@ from typing import Any, Self
 
 import numpy as np
 
-from model.attention_maps import AttentionMaps
-from model.mask_source import MaskSource
-from model.masks import sparsity_of
-from model.network import Network
-from model.schedule import NO_PRUNING, Schedule
-from model.synthetic import maps_of
+from model.attention.maps import AttentionMaps
+from model.attention.mask_source import MaskSource
+from model.attention.synthetic import maps_of
+from model.masks.strategies import sparsity_of
+from model.network.shape import Network
+from model.pruning.schedule import NO_PRUNING, Schedule
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.errors import UserError
 from sim_models.memory import MemoryTiming

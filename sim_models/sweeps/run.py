@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from model.schedule_file import UNPRUNED
+from model.pruning.schedule_file import UNPRUNED
 from rtl_gen.config import AcceleratorConfig, nearest_preset
 from sim_models import CODE
 from sim_models.sweeps.energy import EnergyTable

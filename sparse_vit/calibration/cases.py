@@ -12,11 +12,11 @@ import numpy as np
 import torch
 
 from cocotb_tests.network.run import MemoryModel
-from model.image import Image
-from model.integer.choices import input_patches, integer_network, kept_tokens
-from model.mask_source import MaskSource
-from model.networks import get_network
-from model.schedule import DEFAULT_SCHEDULE, NO_PRUNING
+from model.attention.mask_source import MaskSource
+from model.network.names import get_network
+from model.program.choices import input_patches, integer_network, kept_tokens
+from model.program.memory_image import Image
+from model.pruning.schedule import DEFAULT_SCHEDULE, NO_PRUNING
 from rtl_gen.config import AcceleratorConfig, get_config
 from rtl_gen.errors import UserError
 from sparse_vit.calibration.programs import TOKENS, ProgramDraws, network_run

@@ -7,15 +7,15 @@ import numpy as np
 import torch
 
 from cocotb_tests.network.run import MemoryModel
-from model.golden import HeadScales
-from model.image import TOKEN_TARGETS, Image, ImageBuilder, pack_mask
-from model.integer.compiler import compile_network, fewest_tokens, pack_linear
+from model.integer.attention import HeadScales
+from model.integer.attention_layers import AttentionLayer, compile_layers, run_layers
 from model.integer.forward import trace
 from model.integer.network import IntegerNetwork, Linear
 from model.integer.random_network import random_network, random_patches
-from model.layers import AttentionLayer, compile_layers, run_layers
-from model.network import Network
-from model.random_models import random_model
+from model.network.random_models import random_model
+from model.network.shape import Network
+from model.program.compiler import compile_network, fewest_tokens, pack_linear
+from model.program.memory_image import TOKEN_TARGETS, Image, ImageBuilder, pack_mask
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.commands import Opcode
 from rtl_gen.interfaces.program import Destination, Source
