@@ -90,7 +90,7 @@ def assumed_live(
 
 @dataclass(frozen=True)
 class NetworkRun:
-    """The program of one image and when each of its commands ran."""
+    """The program of one image, or of one a core, and when each of its commands ran."""
 
     steps: Sequence[Step]
     beats: Sequence[np.ndarray]
@@ -107,7 +107,7 @@ def run_network(
     live: np.ndarray | None = None,
     memory: MemoryTiming = DEFAULT_MEMORY,
 ) -> NetworkRun:
-    """Run the program of one image.
+    """Run the program of one image, or of one a core: all leave the same tokens.
 
     masks: kept entries, bool (layers, heads, n, n); None for dense attention
     live: tokens live in the attention of every layer, bool (layers, n), from the golden run of an

@@ -72,7 +72,7 @@ def classify(
     runs = run_images(
         config,
         image,
-        np.stack([image.with_patches(patches[0]) for patches in inputs]),
+        np.stack([image.with_patches(patches) for patches in inputs]),
         simulator=simulator,
         memory=memory,
         seed=seed,
@@ -86,7 +86,7 @@ def classify(
             DigitRun(
                 number=number,
                 label=label,
-                rtl_class=int(image.logits(run.memory).argmax()),
+                rtl_class=int(image.logits(run.memory)[0].argmax()),
                 golden_class=int(golden["logits"][0].argmax()),
                 tokens=(VIT_DIGITS.tokens, *layers),
                 counters=run.counters,

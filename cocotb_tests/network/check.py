@@ -64,10 +64,11 @@ def layer_pairs(
 
 
 def network_pairs(image: Image, trace: Mapping[str, Tensor], run: RtlRun) -> Iterator[Pair]:
-    """Every stored tensor of a whole network's single image."""
+    """Every stored tensor of a whole network; `trace` is that of a picture for every core."""
     for tensor in image.stored:
         actual = image.read(run.memory, tensor)
-        expected, live = golden_of(tensor.name, trace)
+        of_core = {name: values[tensor.core] for name, values in trace.items()}
+        expected, live = golden_of(tensor.name, of_core)
         if live is not None:
             actual, expected = actual[live], expected[live]
         yield tensor.name, actual, expected
@@ -92,25 +93,25 @@ def golden_of(name: str, trace: Mapping[str, Tensor]) -> tuple[np.ndarray, np.nd
     """The expected tensor, and which of its rows count (None: all)."""
     parts = name.split(".")
     if parts[-1].isdigit():
-        tensor = trace[".".join(parts[:-1])][0, int(parts[-1])]
+        tensor = trace[".".join(parts[:-1])][int(parts[-1])]
         return tensor.numpy(), _rows(trace, parts, "live")
     if parts[0] != "layers":
         expected = trace[name].numpy()
-        if expected.ndim == 2:
-            return expected, None
-        return expected[0], _survivors(trace) if parts[0] == "mean" else None
+        if expected.ndim == 1:
+            return expected[None], None
+        return expected, _survivors(trace) if parts[0] == "mean" else None
     if parts[2] in ("importance", "survivors"):
-        return trace[name][0].numpy(), None
+        return trace[name].numpy(), None
     before_pruning = parts[2] in ("norm1", "attention")
     rows = _rows(trace, parts, "live" if before_pruning else "survivors")
-    return trace[name][0].numpy(), rows
+    return trace[name].numpy(), rows
 
 
 def _survivors(trace: Mapping[str, Tensor]) -> np.ndarray:
     """Tokens that leave the last layer."""
     last = [tensor for name, tensor in trace.items() if name.endswith(".survivors")][-1]
-    return last[0].numpy()
+    return last.numpy()
 
 
 def _rows(trace: Mapping[str, Tensor], parts: Sequence[str], which: str) -> np.ndarray:
-    return trace[f"layers.{parts[1]}.{which}"][0].numpy()
+    return trace[f"layers.{parts[1]}.{which}"].numpy()

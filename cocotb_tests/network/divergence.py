@@ -21,6 +21,7 @@ from model.program.writers import unit_of
 class Divergence:
     """One value, as stored and as expected."""
 
+    core: int
     tensor: str
     """As the golden model names it, with layer and head."""
     token: int | None
@@ -37,7 +38,7 @@ class Divergence:
     command: str
 
     def __str__(self) -> str:
-        place = [self.tensor]
+        place = [f"core {self.core}", self.tensor]
         place += [] if self.token is None else [f"token {self.token}"]
         place += [] if self.channel is None else [f"channel {self.channel}"]
         return (
@@ -54,13 +55,14 @@ def first_divergence(
 
     Args:
         image: stores every tensor, in the order of the program.
-        trace: of the golden model, for the single input.
+        trace: of the golden model, for a picture a core.
         run: what the accelerator stored.
         writers: the step that wrote each tensor, see `model.program.writers`.
     """
     for tensor in image.stored:
         stored = image.read(run.memory, tensor)
-        expected, live = golden_of(tensor.name, trace)
+        of_core = {name: values[tensor.core] for name, values in trace.items()}
+        expected, live = golden_of(tensor.name, of_core)
         wrong = stored != expected
         if live is not None:
             wrong &= live[:, None]
@@ -70,6 +72,7 @@ def first_divergence(
         token, channel = _place(tensor.name, place)
         step = writers[tensor.name]
         return Divergence(
+            core=tensor.core,
             tensor=tensor.name,
             token=token,
             channel=channel,

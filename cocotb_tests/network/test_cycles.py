@@ -126,7 +126,7 @@ def check_network(simulator, preset, shape, memory, *, density, keep, dump=False
     image = compile_network(config, network, masks, keep, dump=dump)
     golden = trace(network, patches, masks, keep)
     predicted = predict_network(config, image, masks, golden, memory)
-    check(config, image, predicted, simulator, memory, image.with_patches(patches[0]))
+    check(config, image, predicted, simulator, memory, image.with_patches(patches))
 
 
 @pytest.mark.parametrize(

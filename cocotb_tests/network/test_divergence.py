@@ -29,7 +29,7 @@ def divergences(*compiled: IntegerNetwork) -> list[Divergence | None]:
     """Of runs of networks, beside the golden model of `NETWORK`."""
     masks, patches = random_masks(SHAPE, 0.4, 7), random_patches(SHAPE, 1, 7)
     images = [compile_network(CONFIG, network, masks, KEEP, dump=True) for network in compiled]
-    data = np.stack([image.with_patches(patches[0]) for image in images])
+    data = np.stack([image.with_patches(patches) for image in images])
     steps = writers(CONFIG, network_steps(CONFIG, SHAPE, KEEP, dump=True))
     golden = trace(NETWORK, patches, masks, KEEP)
     runs = run_images(CONFIG, images[0], data, simulator="icarus")
@@ -66,7 +66,7 @@ def test_a_wrong_bias():
         assert (one.tensor, one.token, one.channel) == (tensor, 0, channel)
         assert (one.unit, one.operation, one.command) == ("linear", operation, "LINEAR")
         assert one.expected != one.found
-        assert f"{tensor}, token 0, channel {channel}: expected {one.expected}" in str(one)
+        assert f"core 0, {tensor}, token 0, channel {channel}: expected {one.expected}" in str(one)
 
 
 def test_a_broken_unit(monkeypatch):

@@ -23,6 +23,7 @@ from rtl_gen.interfaces.program import Destination, Source
 from rtl_gen.interfaces.targets import Target, transfers
 from rtl_gen.numerics import Scale
 from sim_models.attention import beats_of
+from sim_models.program import network_beats
 
 TOKENS = 197
 """Most tokens of a program; one below what the configurations hold."""
@@ -205,7 +206,10 @@ class ProgramDraws:
         if tokens is not None:
             shape = replace(shape, grid=(1, max(tokens - shape.prefix_tokens, 1)))
         shape = replace(shape, layers=layers or shape.layers)
-        network, patches = random_network(shape, seed), random_patches(shape, 1, seed)
+        network, patches = (
+            random_network(shape, seed),
+            random_patches(shape, self.config.cores, seed),
+        )
         masks = torch.from_numpy(self.mask(*shape.mask_shape))
         keep = [
             self.integer(fewest_tokens(shape), shape.tokens + 1)
@@ -226,12 +230,7 @@ def network_run(
     *,
     dump: bool = False,
 ) -> tuple[Image, np.ndarray, list[np.ndarray]]:
-    """A network's image, its bytes with the first of `patches`, and the beats of its heads."""
+    """A network's image, its bytes with `patches` for every core, and the beats of its heads."""
     image = compile_network(config, network, masks, keep, dump=dump)
-    golden = trace(network, patches, masks, keep)
-    beats = [
-        head
-        for index, mask in enumerate(masks.numpy())
-        for head in beats_of(mask, golden[f"layers.{index}.live"][0].numpy(), config.lanes)
-    ]
-    return image, image.with_patches(patches[0]), beats
+    beats = network_beats(config, masks, trace(network, patches, masks, keep))
+    return image, image.with_patches(patches), beats
