@@ -1,11 +1,14 @@
 """Proofs of the units on the buses."""
 
-from amaranth.hdl import Module
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib.wiring import Out
 
-from proofs.harness import Harness
+from proofs.harness import Harness, assume
 from proofs.proof import Proof
 from proofs.rules.axi4 import ReadRules, WriteRules
+from proofs.rules.axi_lite import LiteRules
 from proofs.rules.side import Side
+from proofs.rules.streams import stable
 from proofs.watch import watch
 from rtl_gen.bus.row_writer import RowWriter
 from rtl_gen.bus.stream_reader import StreamReader

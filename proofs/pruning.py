@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value, unsigned
+from amaranth.lib.data import ArrayLayout
 
 from proofs.harness import Harness, assume
 from proofs.proof import Proof

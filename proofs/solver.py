@@ -63,9 +63,7 @@ def decide(proof: Proof, *, seconds: int = DEFAULT_SECONDS) -> Verdict:
         messages = write_graph(proof.harness(), folder)
         log = _run_abc(folder, proof, seconds)
         failed = re.search(r"Output (\d+) .*was asserted in frame", log)
-        proved = "Property proved" in log or re.search(
-            r"No output (asserted|failed) in \d+ fr", log
-        )
+        proved = "Property proved" in log or re.search(r"No output (asserted|failed) in \d+ fr", log)
         if not failed and not proved and not re.search(r"[Tt]imeout|UNDECIDED|limit", log):
             raise RuntimeError(f"ABC failed on {proof.identity}:\n{log[-2000:]}")
         return Verdict(

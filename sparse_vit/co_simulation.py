@@ -15,11 +15,12 @@ from model.integer.forward import trace
 from model.integer.network import IntegerNetwork
 from model.program.compiler import compile_network
 from model.program.memory_image import Image
-from model.program.steps import Step, network_steps
+from model.program.step import Step
+from model.program.steps import network_steps
 from model.program.writers import writers
 from rtl_gen.config import AcceleratorConfig
 from sim_models.memory import DEFAULT_MEMORY, MemoryTiming
-from sim_models.program import predict_network
+from sim_models.predict import predict_network
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from torch import Tensor
 from cocotb_tests.network.check import golden_of
 from cocotb_tests.network.run import RtlRun
 from model.program.memory_image import Image
-from model.program.steps import Step
+from model.program.step import Step
 from model.program.writers import unit_of
 
 

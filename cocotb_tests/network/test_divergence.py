@@ -71,7 +71,7 @@ def test_a_wrong_bias():
 
 def test_a_broken_unit(monkeypatch):
     """The table of exponentials is wrong in the RTL alone, which all of attention is made of."""
-    table = [value ^ 0x40 for value in numerics.exp_table()]
+    table = [value ^ 0x4000 for value in numerics.exp_table()]
     changed = SimpleNamespace(**{**vars(numerics), "exp_table": lambda: table})
     monkeypatch.setattr(exponentials, "numerics", changed)
     monkeypatch.setattr(network_run, "system_verilog", network_run.system_verilog.__wrapped__)

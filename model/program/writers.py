@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from model.program.memory_image import TOKEN_TARGETS
-from model.program.steps import Step
+from model.program.step import Step
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.commands import COMMANDS, Opcode
 from rtl_gen.interfaces.program import Destination

@@ -34,7 +34,7 @@ from rtl_gen.files import check_writable
 from rtl_gen.interfaces.program import ErrorCode
 from rtl_gen.json_file import write_json
 from sim_models.memory import MemoryTiming
-from sim_models.program import predict_layers
+from sim_models.predict import predict_layers
 from sim_models.sweeps.command import standard_sweep
 from sim_models.sweeps.spec import STANDARD
 from sparse_vit import digits
