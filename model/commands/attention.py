@@ -109,10 +109,7 @@ def masks(
         raise UserError("name the attention maps with either --model or --maps")
     if out.suffix != ".npy":
         raise UserError(f"--out {out}: expected a name that ends in .npy")
-    if model is not None:
-        source = maps_of(get_network(model))
-    else:
-        source = load_attention_maps(maps or "")
+    source = load_attention_maps(maps or "") if model is None else maps_of(get_network(model))
     learned = scores_for(strategy, source.metadata["network"], scores)
     kept = make_masks(source.maps, sparsity, strategy, learned, prefix=source.prefix_tokens)
     write_masks(out, kept)
