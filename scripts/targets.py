@@ -183,6 +183,7 @@ TARGETS: dict[str, Target] = {
             SIM=_SIM,
             LATENCY="100",
             RATE="64",
+            FIRST_DIVERGENCE=Switch(goes_off=False),
             WAVES=_WAVES,
         ),
     ),

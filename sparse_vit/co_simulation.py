@@ -1,21 +1,26 @@
 """Images through a whole network in RTL, one a core, beside the golden and the cycle model."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 from torch import Tensor
 
+from cocotb_tests.harness.runner import Progress
 from cocotb_tests.network.check import Comparison, compare, network_pairs
+from cocotb_tests.network.divergence import Divergence, first_divergence
 from cocotb_tests.network.run import RtlRun, run_image
 from model.integer.forward import trace
 from model.integer.network import IntegerNetwork
 from model.program.compiler import compile_network
 from model.program.memory_image import Image
+from model.program.step import Step
+from model.program.steps import network_steps
+from model.program.writers import writers
 from rtl_gen.config import AcceleratorConfig
 from sim_models.memory import DEFAULT_MEMORY, MemoryTiming
-from sim_models.program import predict_network
+from sim_models.predict import predict_network
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +36,8 @@ class CoSimulation:
     memory: MemoryTiming
     predicted: dict[str, int]
     """Counters by the cycle model."""
+    writers: Mapping[str, Step]
+    """The step that wrote each stored tensor."""
 
     @classmethod
     def of(
@@ -68,10 +75,11 @@ class CoSimulation:
             golden=golden,
             memory=memory,
             predicted=predict_network(config, image, masks, golden, memory),
+            writers=writers(config, network_steps(config, integers.shape, keep, dump=dump)),
         )
 
-    def run(self, simulator: str, seed: int) -> RtlRun:
-        """Simulate the RTL.
+    def run(self, simulator: str, seed: int, progress: Progress | None = None) -> RtlRun:
+        """Simulate the RTL; `progress` hears of cycles that are done.
 
         Raises:
             UserError: the accelerator stopped with an error.
@@ -83,11 +91,16 @@ class CoSimulation:
             simulator=simulator,
             memory=self.memory,
             seed=seed,
+            progress=progress,
         ).finished()
 
     def compare(self, run: RtlRun) -> Comparison:
         """Every stored value against the golden model."""
         return compare(network_pairs(self.image, self.golden, run))
+
+    def first_divergence(self, run: RtlRun) -> Divergence | None:
+        """The first stored value, in the order of the program, that is not the golden model's."""
+        return first_divergence(self.image, self.golden, run, self.writers)
 
     def logits(self, run: RtlRun) -> np.ndarray:
         """What the RTL stored, int64 (cores, classes)."""

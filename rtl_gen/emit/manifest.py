@@ -13,12 +13,12 @@
 
 import dataclasses
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.emit.verilog import Design
 from rtl_gen.interfaces.memories import Memory, memory_plan
+from rtl_gen.json_file import json_text
 
 _PLACES = {
     "gelu": "linear.epilogue.gelu_",
@@ -57,7 +57,7 @@ def manifest(
         "registers": list(registers),
         "memories": memory_map(design, config),
     }
-    return json.dumps(entries, indent=2) + "\n"
+    return json_text(entries)
 
 
 def memory_map(design: Design, config: AcceleratorConfig) -> list[dict]:

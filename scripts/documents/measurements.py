@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from model.files.csv_file import write_csv
+
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "results"
 BUILD = ROOT / "build"
@@ -48,7 +50,7 @@ class Measurement:
         known = self.rows() if self.path.exists() else found[:0]
         merged = pd.concat([known, found]).drop_duplicates(self.key, keep="last")
         exact = merged.convert_dtypes().round(6)  # whole numbers stay whole beside empty cells
-        exact.to_csv(self.path, index=False, lineterminator="\n")
+        write_csv(self.path, exact)
         return len(found)
 
 

@@ -7,7 +7,6 @@ compared.
 """
 
 import itertools
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -50,7 +49,9 @@ from model.pruning.schedule_file import schedule_label, schedule_name, schedule_
 from rtl_gen import cli
 from rtl_gen.config import AcceleratorConfig, get_config
 from rtl_gen.errors import UserError
-from rtl_gen.files import check_writable, replace_file
+from rtl_gen.files import check_writable
+from rtl_gen.json_file import write_json
+from rtl_gen.progress import progress_over
 from sim_models.macs import kept_entries, network_macs
 from sim_models.memory import MemoryTiming
 from sim_models.on_chip import on_chip_bytes
@@ -98,6 +99,13 @@ def run(
     dump: Annotated[
         bool, typer.Option(help="Store and compare every intermediate tensor.")
     ] = False,
+    first_divergence: Annotated[
+        bool,
+        typer.Option(
+            "--first-divergence",
+            help="Name the first tensor, token, channel and unit that differs; as --dump.",
+        ),
+    ] = False,
     seed: Annotated[
         int, typer.Option(min=0, max=cli.LARGEST_SEED, help="Of whatever is random.")
     ] = 0,
@@ -123,13 +131,16 @@ def run(
     integers = integer_network(network, network_file, seed)
     patches = input_patches(integers, opened, seed)
     timing = MemoryTiming(latency=latency, rate=min(rate, choice.bus_bytes))
-    simulation = CoSimulation.of(choice, integers, patches, masks, keep, timing, dump=dump)
+    simulation = CoSimulation.of(
+        choice, integers, patches, masks, keep, timing, dump=dump or first_divergence
+    )
     megabytes = len(simulation.image.data) / 1e6
     console.print(
         f"{network.name}: image of {megabytes:.1f} MB, seed {seed}; building the "
         "simulation takes a minute or two the first time"
     )
-    done = simulation.run(simulator, seed + 1)
+    with progress_over(simulation.predicted["cycles"], "cycles") as advance:
+        done = simulation.run(simulator, seed + 1, advance)
     result = {
         "model": network.name,
         "network": "random" if network_file is None else str(network_file),
@@ -147,12 +158,14 @@ def run(
         "cycles_model": simulation.predicted["cycles"],
         "counters_model": simulation.predicted,
     }
-    with replace_file(path) as file:
-        file.write((json.dumps(result, indent=2) + "\n").encode())
+    write_json(path, result)
     _show(result, network, trained=network_file is not None)
     console.print(str(path))
     if result["mismatches"]:
-        raise UserError(f"{result['mismatches']} values differ from the golden model")
+        differing = f"{result['mismatches']} values differ from the golden model"
+        if not first_divergence:
+            raise UserError(f"{differing}: --first-divergence names the first and its unit")
+        raise UserError(f"{differing}, first {simulation.first_divergence(done)}")
     return result
 
 
