@@ -104,7 +104,7 @@ def run_rtl(
     run = simulation.run(simulator, seed)
     comparison = simulation.compare(run)
     return RtlResult(
-        logits=simulation.logits(run) * integers.logit_step,
+        logits=simulation.logits(run)[0] * integers.logit_step,
         mismatches=comparison.mismatches,
         compared=comparison.compared,
         counters=run.counters,

@@ -49,7 +49,7 @@ def good_program(config: AcceleratorConfig) -> GoodProgram:
     logits = forward(network, patches, masks, [2])[0].numpy().astype("<i2").tobytes()
     (result,) = image.stored
     return GoodProgram(
-        data=image.with_patches(patches[0]),
+        data=image.with_patches(patches),
         memory_bytes=image.memory_bytes,
         result=result.address,
         bytes=logits.ljust(result.rows * config.width, b"\0"),

@@ -42,7 +42,7 @@ def run_and_check(preset, shape, simulator, *, density, keep, memory, seed):
 def check_on(preset, network, masks, simulator, *, keep, memory, seed):
     config, patches = PRESETS[preset], random_patches(network.shape, 1, seed)
     image = compile_network(config, network, masks, keep, dump=True)
-    data = image.with_patches(patches[0])
+    data = image.with_patches(patches)
     run = run_image(config, image, data, simulator=simulator, memory=memory, seed=seed)
     return check_network(image, trace(network, patches, masks, keep), run)
 

@@ -33,7 +33,7 @@ def secret(seed: int) -> Image:
     """A network whose program loads other numbers into every memory behind its own."""
     masks = torch.rand(SECRET.mask_shape, generator=torch.Generator().manual_seed(seed)) < 0.5
     image = compile_network(CONFIG, random_network(SECRET, seed), masks, [5])
-    data = image.with_patches(random_patches(SECRET, 1, seed)[0])
+    data = image.with_patches(random_patches(SECRET, 1, seed))
     return dataclasses.replace(image, data=data)
 
 

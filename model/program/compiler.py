@@ -1,8 +1,8 @@
 """Compiler of whole networks: an `IntegerNetwork` with masks and a pruning schedule as one image.
 
-The program is the same for every image: the patches have a place in it, at `Image.input`, that the
-host fills. Nothing depends on which tokens survive. The commands and their order are those of
-model/program/steps.py; here they get their data.
+The program is the same for every image: the patches have a place in it, one for every core, that
+the host fills, `Image.inputs`. Nothing depends on which tokens survive. The commands and their
+order are those of model/program/steps.py; here they get their data.
 """
 
 from collections.abc import Sequence
@@ -67,7 +67,7 @@ class _Compiler:
         self.parameters = SimpleNamespace(masks=masks, **vars(network.parameters))
 
     def compile(self, steps: Sequence[Step]) -> Image:
-        builder, shape, patches = ImageBuilder(self.config), self.shape, None
+        builder, shape, inputs = ImageBuilder(self.config), self.shape, []
         for step in steps:
             match step.opcode:
                 case Opcode.HALT:
@@ -78,10 +78,11 @@ class _Compiler:
                     pitch = step.fields["count"] // shape.tokens * self.config.width
                     address = builder.emit(**step.command, payload=bytes(shape.tokens * pitch))
                     first = address + shape.prefix_tokens * pitch
-                    patches = Input(first, (shape.patch_tokens, shape.patch_inputs), pitch)
+                    places = (shape.patch_tokens, shape.patch_inputs)
+                    inputs.append(Input(first, places, pitch))
                 case _:
                     builder.emit(**step.command, **self.scales(step), payload=self.payload(step))
-        return builder.finish(patches)
+        return builder.finish(inputs)
 
     def parameter(self, parameter: Parameter) -> Any:
         value = self.parameters

@@ -8,10 +8,14 @@ layers and of whole networks (model/program/) drive it.
 import dataclasses
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 from pathlib import Path
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from rtl_gen.config import AcceleratorConfig
@@ -48,6 +52,8 @@ class StoredTensor:
     """Of an element."""
     groups: int = 1
     """Equal parts of a token's channels, each of which begins a row."""
+    core: int = 0
+    """The core whose it is, and so the image of a batch."""
 
     @classmethod
     def of(
@@ -82,7 +88,7 @@ class StoredTensor:
 
 @dataclass(frozen=True)
 class Input:
-    """Where the host puts the patches of a whole network: int8, a patch every `pitch` bytes."""
+    """Where the host puts the patches of a picture: int8, a patch every `pitch` bytes."""
 
     address: int
     shape: tuple[int, int]
@@ -101,23 +107,32 @@ class Image:
     stored: tuple[StoredTensor, ...]
     memory_bytes: int
     """Size of the memory that the program needs: image and stored tensors."""
-    input: Input | None = None
-    """Of a whole network."""
+    inputs: tuple[Input, ...] = ()
+    """Of a whole network: each core's."""
 
     def with_patches(self, patches: Tensor) -> np.ndarray:
-        """The bytes of the image for an input (patches, K) of int8 values.
+        """The bytes of the image for a batch (b, patches, K) of int8 values, a picture a core.
+
+        Cores that get none work on zeros.
 
         Raises:
-            UserError: patches of another shape, or values beyond int8.
+            UserError: patches of another shape, too many, or values beyond int8.
         """
-        shape = None if self.input is None else self.input.shape
-        if tuple(patches.shape) != shape:
-            raise UserError(f"patches of shape {tuple(patches.shape)}: this image takes {shape}")
-        data, (count, inputs) = self.data.copy(), patches.shape
-        start, pitch = self.input.address, self.input.pitch
-        rows = data[start : start + count * pitch].reshape(count, pitch)
-        rows[:, :inputs] = _int8("patches", patches).view(np.uint8)
+        shapes = [(number + 1, *place.shape) for number, place in enumerate(self.inputs)]
+        if tuple(patches.shape) not in shapes:
+            takes = " or ".join(map(str, shapes)) or "none"
+            raise UserError(f"patches of shape {tuple(patches.shape)}: this image takes {takes}")
+        data = self.data.copy()
+        for place, picture in zip(self.inputs, patches, strict=False):
+            count, channels = place.shape
+            rows = data[place.address : place.address + count * place.pitch].reshape(count, -1)
+            rows[:, :channels] = _int8("patches", picture).view(np.uint8)
         return data
+
+    def filled(self, patches: Tensor) -> Tensor:
+        """(cores, patches, K): what the cores work on if they are given a batch (b, patches, K)."""
+        missing = len(self.inputs) - len(patches)
+        return torch.cat([patches, patches.new_zeros(missing, *patches.shape[1:])])
 
     def read(self, memory: np.ndarray, tensor: StoredTensor) -> np.ndarray:
         """A stored tensor out of the memory after the run; int64, or bool for a live map."""
@@ -139,19 +154,19 @@ class Image:
         return groups[..., : channels // tensor.groups].reshape(tensor.shape)
 
     def logits(self, memory: np.ndarray) -> np.ndarray:
-        """Those of a whole network out of the memory after the run, int64 (classes,)."""
-        (stored,) = (tensor for tensor in self.stored if tensor.name == "logits")
-        return self.read(memory, stored).reshape(-1)
+        """Those of a whole network out of the memory after the run, int64 (cores, classes)."""
+        stored = [tensor for tensor in self.stored if tensor.name == "logits"]
+        return np.stack([self.read(memory, tensor).reshape(-1) for tensor in stored])
 
     def write_map(self, path: Path) -> None:
-        """The map as JSON: configuration, input and stored tensors."""
+        """The map as JSON: configuration, inputs and stored tensors."""
         contents = {
             "config": self.config.as_dict(),
             "config_digest": self.config.digest(),
             "program_version": VERSION,
             "image_bytes": len(self.data),
             "memory_bytes": self.memory_bytes,
-            "input": self.input and dataclasses.asdict(self.input),
+            "inputs": [dataclasses.asdict(place) for place in self.inputs],
             "stored": [
                 {**dataclasses.asdict(tensor), "target": tensor.target.name}
                 for tensor in self.stored
@@ -196,13 +211,15 @@ class ImageBuilder:
         self.store_tensor(StoredTensor.of(self._config, name, target, shape, bits, groups))
 
     def store_tensor(self, tensor: StoredTensor) -> None:
-        """Write a tensor to memory; one behind another of the same name continues it."""
+        """Write a tensor to memory; one of the same name and core continues it."""
         command = {"opcode": Opcode.STORE, "target": tensor.target, "count": tensor.rows}
+        if tensor.core:
+            command["core"] = tensor.core
         self._stores.append((len(self._parts), command, tensor))
         self._commands.append(command)
         self._append(bytes(self._record_bytes))
 
-    def finish(self, patches: Input | None = None) -> Image:
+    def finish(self, inputs: Sequence[Input] = ()) -> Image:
         """The image, ended by HALT.
 
         Raises:
@@ -211,14 +228,18 @@ class ImageBuilder:
         config = self._config
         self.emit(Opcode.HALT)
         end, stored = self._size, []
-        for part, command, tensor in self._stores:
-            command["address"] = end
-            self._parts[part] = pack_record(config, self._layout, command)
-            if stored and stored[-1].name == tensor.name:
-                stored[-1] += tensor
-            else:
-                stored.append(dataclasses.replace(tensor, address=end))
-            end += tensor.rows * config.width
+        # A tensor that is stored in parts, with those of other cores in between, lies in one place.
+        tensors: dict[tuple[str, int], list[tuple[int, dict, StoredTensor]]] = {}
+        for store in self._stores:
+            tensor = store[-1]
+            tensors.setdefault((tensor.name, tensor.core), []).append(store)
+        for parts in tensors.values():
+            whole = reduce(add, (tensor for *_, tensor in parts))
+            stored.append(dataclasses.replace(whole, address=end))
+            for part, command, tensor in parts:
+                command["address"] = end
+                self._parts[part] = pack_record(config, self._layout, command)
+                end += tensor.rows * config.width
         check_memory_bytes(end)
         header = {
             "magic": MAGIC,
@@ -233,7 +254,7 @@ class ImageBuilder:
             tuple(self._commands),
             tuple(stored),
             end,
-            patches,
+            tuple(inputs),
         )
 
     def _append(self, data: bytes) -> None:

@@ -16,12 +16,13 @@ Channel shifts and the nonlinearity's table load behind the linear layer before 
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from model.network.shape import Network
 from model.program.memory_image import TOKEN_TARGETS, StoredTensor
 from model.program.whole_rows import slices_of, tiles_of
-from model.pruning.schedule import Placement
+from model.pruning.placement import Placement
 from rtl_gen import numerics
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.commands import Opcode
@@ -75,7 +76,7 @@ def network_steps(
     *,
     dump: bool = False,
 ) -> Iterator[Step]:
-    """Every command of one image, in order.
+    """Every command of one image, or of one a core, in order.
 
     keep: tokens, the prefix included, that each layer leaves; None where it drops none
     placement: where in a layer they go; the golden model has them go behind attention
@@ -99,7 +100,8 @@ class _Program:
         yield self.tokens(network.tokens)
         yield self.residual("initial")
         patch_rows = network.tokens * config.channel_rows(network.patch_inputs)
-        yield self.load(Target.HIDDEN, patch_rows, barrier=1)
+        for core in range(config.cores):
+            yield self.load(Target.HIDDEN, patch_rows, barrier=1, core=core)
         yield self.channel_shifts("pre_norm.norm" if network.pre_norm else "layers.0.norm1")
         yield self.to_residual("patch_embedding", "patch", Source.HIDDEN, network.patch_inputs)
         yield from self.stream("embedding")
@@ -197,7 +199,7 @@ class _Program:
                 destination=Destination.LOGITS,
                 only_cls=1,
             )
-            yield self.store("logits", Target.HIDDEN, (1, outputs), numerics.LOGIT_BITS)
+            yield from self.store("logits", Target.HIDDEN, (1, outputs), numerics.LOGIT_BITS)
 
     def renormalise(self, name: str, operation: str, norm_behind: str) -> Iterator[Step]:
         """A LayerNorm whose outputs become the residual stream."""
@@ -260,9 +262,17 @@ class _Program:
         return Step(operation, Opcode.LINEAR, fields, parameter)
 
     def load(
-        self, target: Target, rows: int, parameter: Parameter | None = None, barrier: int = 0
+        self,
+        target: Target,
+        rows: int,
+        parameter: Parameter | None = None,
+        barrier: int = 0,
+        core: int | None = None,
     ) -> Step:
+        """For all cores, or for the core `core`."""
         fields = {"target": target, "count": rows, "barrier": barrier}
+        if core is not None and self.config.cores > 1:
+            fields |= {"one_core": 1, "core": core}
         return Step(TRANSFER, Opcode.LOAD, fields, parameter)
 
     def residual(self, name: str | None = None) -> Step:
@@ -273,10 +283,14 @@ class _Program:
     def channel_shifts(self, name: str) -> Step:
         return self.load(Target.CHANNEL_SHIFT, 2 * self.rows, Parameter(name))
 
-    def store(self, name: str, target: Target, shape: tuple, bits: int, groups: int = 1) -> Step:
+    def store(
+        self, name: str, target: Target, shape: tuple, bits: int, groups: int = 1
+    ) -> Iterator[Step]:
+        """That of every core."""
         tensor = StoredTensor.of(self.config, name, target, shape, bits, groups)
-        fields = {"target": target, "count": tensor.rows}
-        return Step(TRANSFER, Opcode.STORE, fields, stored=tensor)
+        for core in range(self.config.cores):
+            fields = {"target": target, "count": tensor.rows, "core": core}
+            yield Step(TRANSFER, Opcode.STORE, fields, stored=replace(tensor, core=core))
 
     def stream(self, name: str) -> Iterable[Step]:
         return self.dump(name, Target.RESIDUAL, self.network.dim)
@@ -292,8 +306,8 @@ class _Program:
     ) -> Iterable[Step]:
         bits = numerics.RESIDUAL_BITS if target == Target.RESIDUAL else 8
         shape = (tokens or self.network.tokens, channels)
-        return [self.store(name, target, shape, bits, groups)] if self.dumps else []
+        return self.store(name, target, shape, bits, groups) if self.dumps else []
 
     def dump_tokens(self, name: str, target: Target, bits: int) -> Iterable[Step]:
         shape = (self.network.tokens,)
-        return [self.store(name, target, shape, bits)] if self.dumps else []
+        return self.store(name, target, shape, bits) if self.dumps else []

@@ -41,11 +41,11 @@ from model.program.choices import (
     digit_number,
     input_patches,
     integer_network,
-    kept_tokens,
     preset_for,
     shipped_integers,
 )
-from model.pruning.schedule import LayerTokens
+from model.pruning.hardware import prune_counts
+from model.pruning.placement import LayerTokens
 from model.pruning.schedule_file import schedule_label, schedule_name, schedule_of
 from rtl_gen import cli
 from rtl_gen.config import AcceleratorConfig, get_config
@@ -106,7 +106,7 @@ def run(
     """One image through a whole network in RTL, compared with the golden model."""
     network = get_network(model)
     pruning = schedule_name(schedule, prune=prune)
-    keep = kept_tokens(network, schedule_of(pruning, network))
+    keep = prune_counts(network, schedule_of(pruning, network))
     config = config or preset_for(network)
     choice = get_config(config)
     check_fit(choice, network)

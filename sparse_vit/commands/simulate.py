@@ -96,7 +96,7 @@ def _table(report: simulation.Report) -> Table:
         title=report.summary(),
         caption=f"Energy in uJ: {energy}. Bytes read {report.traffic['read']:,}, written "
         f"{report.traffic['written']:,}. Attention keeps {report.attention_utilisation:.1%} of the "
-        "multipliers busy.",
+        f"multipliers busy. {report.images_per_second:,.0f} images a second.",
     )
     table.add_column("operation")
     for name in ("cycles", "share", "dense", "speed-up"):

@@ -7,15 +7,17 @@ import pytest
 import torch
 
 from model.integer.attention import HeadScales
-from model.integer.attention_layers import AttentionLayer, compile_layers
+from model.integer.attention_layers import AttentionLayer
 from model.integer.random_network import random_network, random_patches
 from model.network.readout import Readout
 from model.network.shape import Network
+from model.program.attention_layers import compile_layers
 from model.program.compiler import compile_network
 from model.program.memory_image import ImageBuilder, pack_rows
 from rtl_gen.config import get_config
 from rtl_gen.control.commands import Opcode
 from rtl_gen.errors import UserError
+from rtl_gen.interfaces.program import command_layout
 from rtl_gen.interfaces.targets import Target
 from rtl_gen.numerics import Scale
 
@@ -74,19 +76,46 @@ def test_prefix_and_a_token_to_average_stay(changes, fewest):
 
 def test_input_has_the_image_s_shape_and_format():
     image = compile_network(TINY, NETWORK, MASKS, [None, None])
-    patches = random_patches(SHAPE, 1, 2)[0]
+    patches = random_patches(SHAPE, 1, 2)
     data = image.with_patches(patches)
     changed = np.flatnonzero(data != image.data)
-    start = image.input.address
-    assert start <= changed.min() <= changed.max() < start + patches.numel()
-    for wrong in (patches[1:], patches[:, :-8], torch.cat([patches, patches])):
-        with pytest.raises(UserError, match=r"this image takes \(8, 24\)"):
+    (place,) = image.inputs
+    assert place.address <= changed.min() <= changed.max() < place.address + patches.numel()
+    for wrong in (patches[:, 1:], patches[..., :-8], torch.cat([patches, patches]), patches[0]):
+        with pytest.raises(UserError, match=r"this image takes \(1, 8, 24\)"):
             image.with_patches(wrong)
     for value in (128, -129):
         wrong = patches.clone()
-        wrong[3, 4] = value
+        wrong[0, 3, 4] = value
         with pytest.raises(UserError, match="expected whole numbers from -128 to 127"):
             image.with_patches(wrong)
+
+
+def test_every_core_has_a_place_for_its_picture():
+    """Of a batch that is not full, the other places stay as they are."""
+    config = dataclasses.replace(TINY, cores=4)
+    image = compile_network(config, NETWORK, MASKS, [None, None])
+    patches = random_patches(SHAPE, 3, 2)
+    changed = np.flatnonzero(image.with_patches(patches) != image.data)
+    for place, picture in zip(image.inputs, [*patches, torch.zeros(8, 24)], strict=True):
+        inside = (place.address <= changed) & (changed < place.address + 8 * place.pitch)
+        assert inside.sum() == np.count_nonzero(picture.numpy())
+    with pytest.raises(UserError, match=r"takes \(1, 8, 24\) or .* or \(4, 8, 24\)"):
+        image.with_patches(random_patches(SHAPE, 5, 2))
+    assert torch.equal(image.filled(patches)[:3], patches)
+    assert image.filled(patches).shape == (4, 8, 24)
+    loads = [c for c in image.commands if c["opcode"] == Opcode.LOAD and "core" in c]
+    assert [(load["one_core"], load["core"]) for load in loads] == [(1, c) for c in range(4)]
+    assert [tensor.core for tensor in image.stored] == [0, 1, 2, 3]
+
+
+def test_a_program_for_one_core_says_nothing_of_cores():
+    single = compile_network(TINY, NETWORK, MASKS, [None, None])
+    assert not any("core" in command for command in single.commands)
+    assert "core" not in dict(command_layout(TINY))
+    digests = [dataclasses.replace(TINY, cores=cores).digest() for cores in (1, 2, 4)]
+    assert digests[0] == "bcbf7d8d528ce20e", "older programs for one core are refused"
+    assert len(set(digests)) == 3
 
 
 def test_patches_of_odd_sizes_lie_in_whole_rows():
@@ -94,9 +123,9 @@ def test_patches_of_odd_sizes_lie_in_whole_rows():
     shape = dataclasses.replace(SHAPE, patch=(1, 3), prefix_tokens=3)
     masks = torch.ones(shape.mask_shape, dtype=torch.bool)
     image = compile_network(TINY, random_network(shape, 1), masks, [None, None])
-    patches = torch.full((8, 9), -7)
+    patches = torch.full((1, 8, 9), -7)
     written = image.with_patches(patches) != image.data
-    begin, pitch = image.input.address, image.input.pitch
+    begin, pitch = image.inputs[0].address, image.inputs[0].pitch
     assert pitch == 16
     expected = [begin + pitch * patch + k for patch in range(8) for k in range(9)]
     assert np.flatnonzero(written).tolist() == expected
