@@ -17,7 +17,8 @@ from rtl_gen.control.commands import Opcode
 from rtl_gen.control.decode import Decoder
 from rtl_gen.control.dispatcher import SENT, Dispatcher
 from rtl_gen.control.range_check import RangeCheck
-from rtl_gen.control.registers import MAP_ADDRESS_BITS, Registers
+from rtl_gen.control.register_map import MAP_ADDRESS_BITS
+from rtl_gen.control.registers import Registers
 from rtl_gen.interfaces.layouts import ADDRESS_BITS
 from rtl_gen.interfaces.memories import words
 from rtl_gen.interfaces.program import Destination, ErrorCode, Source, command_layout

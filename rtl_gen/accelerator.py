@@ -25,7 +25,8 @@ from rtl_gen.bus.row_writer import RowWriter
 from rtl_gen.bus.stream_reader import StreamReader
 from rtl_gen.common.pipeline import register
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.control.registers import MAP_ADDRESS_BITS, Registers
+from rtl_gen.control.register_map import MAP_ADDRESS_BITS
+from rtl_gen.control.registers import Registers
 from rtl_gen.core.cluster import Cluster
 
 COUNTER_BITS = 32

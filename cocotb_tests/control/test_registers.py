@@ -4,7 +4,8 @@ import pytest
 
 from cocotb_tests.harness.units import run_unit
 from rtl_gen.config import get_config
-from rtl_gen.control.registers import Access, RegisterMap, Registers
+from rtl_gen.control.register_map import Access, RegisterMap
+from rtl_gen.control.registers import Registers
 
 COUNTERS = {
     "cycles": (48, "cycles from start to done"),

@@ -18,7 +18,7 @@ from cocotb_tests.bus.simulated_memory import MemoryAccess
 from cocotb_tests.harness.bench import CLOCK_PERIOD_NS, parameters, report, start
 from rtl_gen.accelerator import Accelerator
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.control.registers import CONTROL_BITS, STATUS_BITS, WORD_BYTES, RegisterMap
+from rtl_gen.control.register_map import CONTROL_BITS, STATUS_BITS, WORD_BYTES, RegisterMap
 
 REGISTERS = RegisterMap(Accelerator.COUNTERS)
 

@@ -2,8 +2,8 @@
 
 The host writes `program_address`, then `start` to `control`; `done` in `status`, and the interrupt
 if enabled, tell the end and stay until `clear` or the next `start`. `busy` gives way to `done`,
-with `error` where there is one, in one cycle. `RegisterMap` is the one definition of names and
-offsets.
+with `error` where there is one, in one cycle. `RegisterMap` (register_map.py) is the one definition
+of names and offsets.
 
 An access outside the map, one that is not at a whole word, a write to a read-only register, a start
 while busy and a start together with a reset get SLVERR and do nothing. Write strobes choose bytes.
@@ -12,107 +12,25 @@ up, a register has its new value) and is answered WRITE_CYCLES cycles after the 
 address and its data.
 """
 
-import enum
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
 
-from amaranth.hdl import Cat, Const, Module, Signal
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from rtl_gen.bus import axi
 from rtl_gen.config import AcceleratorConfig
+from rtl_gen.control.register_map import (
+    CONSTANTS,
+    CONTROL_BITS,
+    ERROR_BITS,
+    MAP_ADDRESS_BITS,
+    STATUS_BITS,
+    WORD_BYTES,
+    RegisterMap,
+)
 from rtl_gen.interfaces.layouts import ADDRESS_BITS
 from rtl_gen.interfaces.ports import always
-
-ID = 0x53564954
-"""What ID reads: "SVIT"."""
-VERSION = 0x0001_0002
-"""Of this register map: major in the upper half, minor in the lower."""
-
-MAP_ADDRESS_BITS = 12
-COUNTERS_OFFSET = 0x100
-WORD_BYTES = axi.LITE_DATA_BITS // 8
-ERROR_BITS = 8
-
-CONTROL_BITS = {"start": 0, "clear": 1, "reset": 2}
-STATUS_BITS = {"busy": 0, "done": 1, "error": 2, "quiet": 3}
-
-
-class Access(enum.StrEnum):
-    """What a host may do with a register; a write-only one reads as 0."""
-
-    READ_ONLY = "ro"
-    READ_WRITE = "rw"
-    WRITE_ONLY = "wo"
-
-
-@dataclass(frozen=True)
-class Register:
-    """One 32-bit word; `offset` in bytes."""
-
-    name: str
-    offset: int
-    access: Access
-    description: str
-
-
-class RegisterMap:
-    """Every register by name, in order of offset.
-
-    Parameters
-    ----------
-    counters : counter -> (width of at most 64 bits, what it counts). A counter of more than 32 bits
-        takes two registers, its upper half as `<name>_high`, to be read while not busy
-    """
-
-    def __init__(self, counters: Mapping[str, tuple[int, str]]):
-        self._registers: dict[str, Register] = {}
-        ro, rw, wo = Access.READ_ONLY, Access.READ_WRITE, Access.WRITE_ONLY
-        self._add(0x00, "id", ro, f"{ID:#x}")
-        self._add(0x04, "version", ro, "version of the register map: major 31:16, minor 15:0")
-        self._add(0x08, "config_low", ro, "configuration digest, lower 32 bits")
-        self._add(0x0C, "config_high", ro, "configuration digest, upper 32 bits")
-        self._add(
-            0x10,
-            "control",
-            wo,
-            f"write 1: {_bits(CONTROL_BITS)}; start while busy or with reset is refused (SLVERR)",
-        )
-        self._add(
-            0x14,
-            "status",
-            ro,
-            f"{_bits(STATUS_BITS)}; quiet: not busy and nothing outstanding on the memory port, to "
-            "be awaited before memory is used again after an error or a reset",
-        )
-        self._add(0x18, "error", ro, "why the last program stopped, 0 for no error")
-        self._add(0x1C, "program_address", rw, "byte address of the program")
-        self._add(0x20, "interrupt_enable", rw, "bit 0: interrupt while done")
-        offset = COUNTERS_OFFSET
-        for name, (width, description) in counters.items():
-            self._add(offset, name, ro, description)
-            offset += WORD_BYTES
-            if width > axi.LITE_DATA_BITS:
-                self._add(offset, f"{name}_high", ro, f"upper half of {name}")
-                offset += WORD_BYTES
-        if offset > 1 << MAP_ADDRESS_BITS:
-            raise ValueError(f"{len(counters)} counters do not fit the map")
-
-    def _add(self, offset: int, name: str, access: Access, description: str) -> None:
-        if name in self._registers:
-            raise ValueError(f"two registers are named {name}")
-        self._registers[name] = Register(name, offset, access, description)
-
-    def __getitem__(self, name: str) -> Register:
-        return self._registers[name]
-
-    def __iter__(self) -> Iterator[Register]:
-        return iter(self._registers.values())
-
-    def as_list(self) -> list[dict[str, str | int]]:
-        """For the manifest: name, offset, access and description of every register."""
-        return [asdict(register) for register in self]
 
 
 def core_port() -> wiring.Signature:
@@ -154,8 +72,7 @@ class Registers(wiring.Component):
     WRITE_CYCLES = 2
 
     def __init__(self, config: AcceleratorConfig, counters: Mapping[str, tuple[int, str]]):
-        self.map = RegisterMap(counters)
-        self._config = config
+        self.map = RegisterMap(counters, int(config.digest(), 16))
         self._widths = {name: width for name, (width, _) in counters.items()}
         values = wiring.Signature({name: Out(width) for name, width in self._widths.items()})
         super().__init__(
@@ -184,13 +101,9 @@ class Registers(wiring.Component):
     def _values(self, done, error, enable) -> dict[int, object]:
         """What each offset reads."""
         core = self.core
-        digest = Const(int(self._config.digest(), 16), 2 * axi.LITE_DATA_BITS)
         status = {"busy": core.busy, "done": done, "error": error.any(), "quiet": core.quiet}
         values = {
-            "id": ID,
-            "version": VERSION,
-            "config_low": digest[: axi.LITE_DATA_BITS],
-            "config_high": digest[axi.LITE_DATA_BITS :],
+            **{name: self._constant(name) for name in CONSTANTS},
             "control": 0,
             "status": Cat(status[name] for name in STATUS_BITS),
             "error": error,
@@ -203,6 +116,10 @@ class Registers(wiring.Component):
             if width > axi.LITE_DATA_BITS:
                 values[f"{name}_high"] = counter[axi.LITE_DATA_BITS :]
         return {self.map[name].offset: value for name, value in values.items()}
+
+    def _constant(self, name: str) -> int:
+        """What a register that never changes holds."""
+        return sum(field.reset << field.low for field in self.map[name].fields)
 
     def _read(self, m: Module, values: dict[int, object]) -> None:
         bus = self.bus
@@ -263,7 +180,3 @@ class Registers(wiring.Component):
                     m.d.sync += enable.eq(data[0])
                 with m.Default():
                     m.d.sync += bus.bresp.eq(axi.Response.SLVERR)
-
-
-def _bits(fields: Mapping[str, int]) -> str:
-    return ", ".join(f"bit {bit}: {name}" for name, bit in fields.items())
