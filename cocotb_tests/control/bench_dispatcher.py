@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import cocotb
 from cocotb.handle import HierarchyObject
+from cocotb.triggers import ClockCycles
 
 from cocotb_tests.control.commands import build_program
 from cocotb_tests.control.legality import waits
@@ -21,6 +22,8 @@ from rtl_gen.interfaces.program import MAGIC, VERSION, Destination, ErrorCode, r
 from rtl_gen.interfaces.targets import Target
 
 ADDRESS = 4096
+PAGE = 4096
+EVERYWHERE = range(1 << 32)
 
 
 class DispatcherBench(UnitBench):
@@ -34,14 +37,27 @@ class DispatcherBench(UnitBench):
         self.requests = self.sink("program__fetch", self.pauses(stall))
         self.rows: deque[dict[str, int]] = deque()
         self.host = self.source("host__start")
+        self.bound()
         self.cleared = self.record("clear")
         self.started: list[tuple[str, dict, bool]] = []
         self.payloads: list[int] = []
-        self.busy = 0
+        self.busy = self.write_failed = 0
         for command in SENT:
             cocotb.start_soon(self._unit(command))
         cocotb.start_soon(self._idle())
         cocotb.start_soon(self._offer_rows())
+
+    def bound(
+        self, reads: range = EVERYWHERE, writes: range = EVERYWHERE, results: int = 0
+    ) -> None:
+        """Let programs read and write these bytes, in whole pages, and store behind `results`."""
+        self.results = results
+        reads, writes = (
+            {"first": window.start // PAGE, "last": window.stop // PAGE - 1}
+            for window in (reads, writes)
+        )
+        bounds = {"reads": reads, "writes": writes, "results": results // PAGE}
+        self.set(host__bounds=bounds)
 
     async def _offer_rows(self) -> None:
         """Holds a row until it is taken, or until a program's end, when all are forgotten."""
@@ -60,7 +76,7 @@ class DispatcherBench(UnitBench):
 
     async def _idle(self) -> None:
         while True:
-            self.set(units={"idle": not self.busy, "write_failed": 0})
+            self.set(units={"idle": not self.busy, "write_failed": self.write_failed})
             await self.edge
 
     async def _unit(self, command: Command) -> None:
@@ -93,6 +109,14 @@ class DispatcherBench(UnitBench):
                 self.payloads.append(self.get(f"{port}__rows__payload"))
                 rows -= 1
         self.set(**{f"{port}__feeding": 0, f"{port}__expects": 0, f"{port}__rows__ready": 0})
+
+    async def refuse_row_behind(self, cycles: int) -> None:
+        """Memory refuses a row, so many cycles behind the next start."""
+        await self.until("host__busy")
+        await ClockCycles(self.dut.clk, cycles)
+        self.write_failed = 1
+        await self.edge
+        self.write_failed = 0
 
     async def run(
         self,
@@ -146,7 +170,10 @@ class DispatcherBench(UnitBench):
         for command, _ in program[:handed_on]:
             record = COMMANDS[command["opcode"]]
             zeros = {name: self.zero(name) for name in record.fields}
-            expected.append((record.name, zeros | {k: v for k, v in command.items() if k in zeros}))
+            fields = zeros | {k: v for k, v in command.items() if k in zeros}
+            if "address" in fields:
+                fields["address"] += self.results
+            expected.append((record.name, fields))
         assert [name for name, _, _ in self.started] == [name for name, _ in expected]
         for (name, fields, _), (_, wanted) in zip(self.started, expected, strict=True):
             assert fields == wanted, f"{name}: {fields}, expected {wanted}"
@@ -207,13 +234,13 @@ async def refuses_headers(dut):
         ErrorCode.BAD_MAGIC: {"magic": MAGIC ^ 1},
         ErrorCode.BAD_VERSION: {"version": VERSION + 1},
         ErrorCode.BAD_CONFIG: {"digest": 0},
-        ErrorCode.COUNT_OUT_OF_RANGE: {"rows": (1 << 32) - 1},
+        ErrorCode.OUT_OF_BOUNDS: {"rows": (1 << 32) - 1},
     }.items():
         assert_equal("error", await bench.run(program, **choices), code)
         bench.check(program, 0)
     for code, address in {
         ErrorCode.NOT_ALIGNED: ADDRESS + 1,
-        ErrorCode.COUNT_OUT_OF_RANGE: (1 << 32) - bench.config.bus_bytes,
+        ErrorCode.OUT_OF_BOUNDS: (1 << 32) - bench.config.bus_bytes,
     }.items():
         assert_equal("error", await bench.run(program, address=address), code)
         bench.check(program, 0)
@@ -269,3 +296,64 @@ async def stops_at_once(dut):
     assert_equal("error", await bench.run(program, lost=rows + 5), ErrorCode.READ_FAILED)
     assert len(bench.payloads) <= 6
     assert_equal("error", await bench.run(program), ErrorCode.NONE)
+
+
+@cocotb.test()
+async def stays_within_bounds(dut):
+    """A program that leaves what it may read asks for nothing of it; a STORE that leaves what may
+    be written is not handed on; both pass when they end exactly there."""
+    bench = await DispatcherBench.on(dut)
+    width, record = bench.config.width, record_bytes(bench.config)
+    halt = ({"opcode": Opcode.HALT}, 0)
+    reads = range(5 * PAGE, 7 * PAGE)
+    bench.bound(reads=reads)
+    for address in (0, reads.start - width, reads.stop - record + width, reads.stop):
+        assert_equal("error", await bench.run([halt], address=address), ErrorCode.OUT_OF_BOUNDS)
+    assert not bench.requests.pending(), "a header out of bounds was asked for"
+    for address in (reads.start, reads.stop - 2 * record):
+        assert_equal("error", await bench.run([halt], address=address), ErrorCode.NONE)
+    error = await bench.run([halt], address=reads.stop - 2 * record + width)
+    assert_equal("error", error, ErrorCode.OUT_OF_BOUNDS)
+    writes, results = range(3 * PAGE, 4 * PAGE), 2 * PAGE
+    bench.bound(writes=writes, results=results)
+    rows = 3
+    store = {"opcode": Opcode.STORE, "target": Target.RESIDUAL, "count": rows}
+    for place, error in {
+        results: ErrorCode.OUT_OF_BOUNDS,
+        writes.start - width: ErrorCode.OUT_OF_BOUNDS,
+        writes.start: ErrorCode.NONE,
+        writes.stop - rows * width: ErrorCode.NONE,
+        writes.stop - (rows - 1) * width: ErrorCode.OUT_OF_BOUNDS,
+        writes.stop: ErrorCode.OUT_OF_BOUNDS,
+    }.items():
+        program = [(store | {"address": place - results}, 0), halt]
+        assert_equal(f"error of a STORE to {place:#x}", await bench.run(program), error)
+        bench.check(program, int(error == ErrorCode.NONE))
+
+
+@cocotb.test()
+async def errors_in_neighbouring_cycles(dut):
+    """A row that memory refuses in any cycle around a program's end, be that well or not: an error
+    of a cycle in which the program runs shows, a later one does not, and the program ends once."""
+    bench = await DispatcherBench.on(dut, stall=0)
+    load = ({"opcode": Opcode.LOAD, "target": Target.MASK, "count": 8}, 8)
+    program = [load, ({"opcode": Opcode.HALT}, 0)]
+    payload = record_bytes(bench.config) // bench.config.width + 5
+    busy = bench.record("host__busy", "units")
+    for lost, ends in ((None, ErrorCode.NONE), (payload, ErrorCode.READ_FAILED)):
+        busy.clear()
+        assert_equal("error", await bench.run(program, lost=lost), ends)
+        errors, length = set(), len(busy)
+        for cycle in range(length - 8, length + 5):
+            busy.clear()
+            refusal = cocotb.start_soon(bench.refuse_row_behind(cycle))
+            await bench.run(program, lost=lost)
+            await refusal
+            await ClockCycles(dut.clk, 4)
+            refused = any(units["write_failed"] for _, units in busy)
+            expected = ErrorCode.WRITE_FAILED if refused else ends
+            name = f"a row refused {cycle} cycles behind the start"
+            assert_equal(f"{name}: error", ErrorCode(bench.get("host__error")), expected)
+            assert_equal(f"{name}: clears", len(bench.cleared), 1)
+            errors.add(expected)
+        assert errors == {ErrorCode.WRITE_FAILED, ends}

@@ -79,7 +79,7 @@ class Core(wiring.Component):
         self._config = config
         super().__init__(
             {
-                "host": In(host_port()),
+                "host": In(host_port(config)),
                 "program": Out(program_port(config)),
                 "stored": Out(stream.Signature(stored_row_layout(config))),
                 "memory": In(StructLayout({"idle": 1, "failed": 1})),
