@@ -21,3 +21,9 @@ def test_control(simulator, unit, preset):
 def test_store_check(simulator, address_bits):
     config = get_config("tiny", address_bits=address_bits)
     run_unit(simulator, StoreCheck(config), config, seed=3)
+
+
+@pytest.mark.parametrize("preset", ["tiny", "default"])
+def test_dispatcher_faults(simulator, preset):
+    config = get_config(preset)
+    run_unit(simulator, Dispatcher(config), config, bench="dispatcher_faults", seed=3)

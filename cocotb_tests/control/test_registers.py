@@ -19,7 +19,8 @@ COUNTERS = {
 def test_registers(simulator, address_bits):
     config = get_config("default", address_bits=address_bits)
     unit = Registers(config, COUNTERS)
-    run_unit(simulator, unit, config, counters=[*COUNTERS.items()], seed=3)
+    for bench in ("registers", "register_bounds"):
+        run_unit(simulator, unit, config, bench=bench, counters=[*COUNTERS.items()], seed=3)
 
 
 def test_map_of_registers():

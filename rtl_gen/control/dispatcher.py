@@ -23,11 +23,10 @@ from amaranth.lib.wiring import In, Out
 
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control import header
-from rtl_gen.control.commands import COMMANDS, HALT, Opcode
+from rtl_gen.control.commands import HALT, SENT, Opcode, commands_port, payloads_port
 from rtl_gen.control.decode import Decoder
 from rtl_gen.control.range_check import RangeCheck
 from rtl_gen.control.store_check import StoreCheck
-from rtl_gen.interfaces.command import payload_port
 from rtl_gen.interfaces.program import (
     HEADER,
     ErrorCode,
@@ -36,9 +35,6 @@ from rtl_gen.interfaces.program import (
     program_port,
     record_rows,
 )
-
-SENT = [command for command in COMMANDS if command.unit]
-"""Commands that a unit gets."""
 
 
 class Dispatcher(wiring.Component):
@@ -49,6 +45,7 @@ class Dispatcher(wiring.Component):
     program : out, asks for the program's rows and takes them
     commands : out, the units' commands, a stream each
     payloads : out, rows for the units whose commands have a payload
+    cores : out, a bit a core that gets the command and its payload
     units : in, `idle`: none is busy and nothing is on its way to memory; `write_failed`: memory did
         not take a row
     clear : out, high for the cycle after a program's last: the units and the stream forget what
@@ -59,14 +56,13 @@ class Dispatcher(wiring.Component):
 
     def __init__(self, config: AcceleratorConfig):
         self._config = config
-        commands = {command.port: Out(command.signature(config)) for command in SENT}
-        payloads = {command.unit: Out(payload_port(config)) for command in SENT if command.payload}
         super().__init__(
             {
                 "host": In(host_port(config)),
                 "program": Out(program_port(config)),
-                "commands": Out(wiring.Signature(commands)),
-                "payloads": Out(wiring.Signature(payloads)),
+                "commands": Out(commands_port(config)),
+                "payloads": Out(payloads_port(config)),
+                "cores": Out(config.cores),
                 "units": In(StructLayout({"idle": 1, "write_failed": 1})),
                 "clear": Out(1),
             }
@@ -94,6 +90,7 @@ class Dispatcher(wiring.Component):
         self._decoded, self._beyond = decoder.decode.result, range_check.check.result
         self._stored = store_check.check.result
         m.d.comb += [
+            self.cores.eq(self._decoded.cores if self._config.cores > 1 else 1),
             decoder.decode.argument.command.eq(self._command),
             decoder.decode.argument.no_tokens.eq(self._no_tokens),
             range_check.check.argument.command.eq(self._command),

@@ -60,6 +60,9 @@ class Command:
     to_memory: bool = False
     """It writes `count` rows to memory: the program says where behind the result base, and the unit
     gets the `address` that this comes to."""
+    one_core: Callable[[View], ValueLike] | None = None
+    """Whether it is for the core of its field `core` alone, where there are several; None: never.
+    The cores get the others together."""
     waits: Callable[[AcceleratorConfig, View], ValueLike] | None = None
     """Whether it starts only when all units are idle; None: always. The cycle model asks as well,
     with a record of integers for the view."""

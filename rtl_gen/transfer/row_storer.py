@@ -35,6 +35,7 @@ STORE = Command(
     "`address` (whole rows)",
     fields=("target", "first", "count", "address"),
     unit="store",
+    one_core=lambda _command: 1,
     errors=_errors,
     to_memory=True,
     reaches=lambda config, command: (transfer_reach(config, command),),
