@@ -58,6 +58,9 @@ class AcceleratorConfig:
     """Beats that the program stream is read ahead; more than the memory's latency. Power of two."""
     frequency_mhz: int = any_program(500)
     """Clock assumed when cycles are turned into time."""
+    address_bits: int = any_program(32)
+    """Bits of a byte address of memory, 32 or 40. A program and its results take 4 GB at most in
+    either."""
     secure: int = any_program(0)
     """1 if the memory port makes secure accesses (AxPROT), 0 for non-secure ones."""
 
@@ -67,6 +70,8 @@ class AcceleratorConfig:
                 raise UserError(f"{name} = {value!r}: expected a positive integer")
         if type(self.secure) is not int or self.secure not in (0, 1):
             raise UserError(f"secure = {self.secure!r}: expected 0 or 1")
+        if self.address_bits not in (32, 40):
+            raise UserError(f"address_bits = {self.address_bits}: expected 32 or 40")
         check_power_of_two("lanes", self.lanes, *LANES)
         check_power_of_two("width", self.width, 8, 128)
         check_power_of_two("cores", self.cores, 1, 8)
