@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from cocotb_tests.network.check import Comparison, compare, network_pairs
-from cocotb_tests.network.run import RtlRun, run_image
+from cocotb_tests.network.run import RtlRun, run_images
 from model.integer.forward import trace
 from model.integer.network import IntegerNetwork
 from model.program.compiler import compile_network
@@ -19,18 +19,27 @@ from sim_models.program import predict_network
 
 
 @dataclass(frozen=True, kw_only=True)
+class Batch:
+    """A picture for every core, and what the models say of them."""
+
+    pictures: int
+    """The first so many cores have one; the others work on zeros."""
+    data: np.ndarray
+    """The image's bytes with them."""
+    golden: dict[str, Tensor]
+    """Every tensor of the golden model, see `model.integer.forward`; an entry a core."""
+    predicted: dict[str, int]
+    """Counters by the cycle model."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class CoSimulation:
-    """A compiled network with a batch, a picture for every core, and what the models say of it."""
+    """A compiled network with its pictures, in batches of one a core."""
 
     config: AcceleratorConfig
     image: Image
-    patches: Tensor
-    """(cores, patches, K)"""
-    golden: dict[str, Tensor]
-    """Every tensor of the golden model, see `model.integer.forward`."""
+    batches: tuple[Batch, ...]
     memory: MemoryTiming
-    predicted: dict[str, int]
-    """Counters by the cycle model."""
 
     @classmethod
     def of(
@@ -44,12 +53,12 @@ class CoSimulation:
         *,
         dump: bool = False,
     ) -> Self:
-        """Compile a network and run both models.
+        """Compile a network once and run both models on every batch.
 
         Args:
             config: the accelerator.
             integers: the network.
-            patches: (b, patches, K) of its inputs; cores beyond the b-th get zeros.
+            patches: (pictures, patches, K) of its inputs; the last batch need not be full.
             masks: kept entries, bool (layers, heads, n, n).
             keep: tokens (CLS counted) that each layer leaves; None where it drops none.
             memory: behaviour of the simulated memory.
@@ -59,36 +68,37 @@ class CoSimulation:
             UserError: the network does not fit the accelerator.
         """
         image = compile_network(config, integers, masks, keep, dump=dump)
-        patches = image.filled(patches)
-        golden = trace(integers, patches, masks, keep)
-        return cls(
-            config=config,
-            image=image,
-            patches=patches,
-            golden=golden,
-            memory=memory,
-            predicted=predict_network(config, image, masks, golden, memory),
-        )
 
-    def run(self, simulator: str, seed: int) -> RtlRun:
-        """Simulate the RTL.
+        def batch(pictures: Tensor) -> Batch:
+            golden = trace(integers, image.filled(pictures), masks, keep)
+            return Batch(
+                pictures=len(pictures),
+                data=image.with_patches(pictures),
+                golden=golden,
+                predicted=predict_network(config, image, masks, golden, memory),
+            )
+
+        batches = tuple(map(batch, patches.split(config.cores)))
+        return cls(config=config, image=image, batches=batches, memory=memory)
+
+    def run(self, simulator: str, seed: int) -> list[RtlRun]:
+        """Simulate the RTL, batch by batch on the same program.
 
         Raises:
             UserError: the accelerator stopped with an error.
         """
-        return run_image(
+        runs = run_images(
             self.config,
             self.image,
-            self.image.with_patches(self.patches),
+            np.stack([batch.data for batch in self.batches]),
             simulator=simulator,
             memory=self.memory,
             seed=seed,
-        ).finished()
+        )
+        return [run.finished() for run in runs]
 
-    def compare(self, run: RtlRun) -> Comparison:
-        """Every stored value against the golden model."""
-        return compare(network_pairs(self.image, self.golden, run))
-
-    def logits(self, run: RtlRun) -> np.ndarray:
-        """What the RTL stored, int64 (cores, classes)."""
-        return self.image.logits(run.memory)
+    def compare(self, batch: Batch, run: RtlRun, core: int) -> Comparison:
+        """Every value that a core stored against the golden model."""
+        pairs = network_pairs(self.image, batch.golden, run)
+        stored = zip(self.image.stored, pairs, strict=True)
+        return compare(pair for tensor, pair in stored if tensor.core == core)
