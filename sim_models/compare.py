@@ -11,7 +11,7 @@ from model.network.names import get_network
 from model.network.shape import Network
 from rtl_gen.config import AcceleratorConfig
 from sim_models.network import network_cycles
-from sim_models.vitcod import (
+from sim_models.vitcod_simulator import (
     HEAD_DIM,
     LINEAR_MACS,
     PUBLISHED_ATTENTION_MACS,

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from model.network.shape import Network
-from model.pruning.schedule import LayerTokens
+from model.pruning.placement import LayerTokens
 
 FLOPS_PER_MAC = 2
 

@@ -16,7 +16,8 @@ from model.masks.vitcod_file import check_masks
 from model.network.fit import check_fit
 from model.network.shape import Network
 from model.program.steps import TRANSFER, Step, network_steps
-from model.pruning.schedule import NO_PRUNING, LayerTokens, Placement, Schedule
+from model.pruning.placement import LayerTokens, Placement
+from model.pruning.schedule import NO_PRUNING, Schedule
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.errors import UserError
 from sim_models.attention import AttentionCycles, attend_cycles, beats_of

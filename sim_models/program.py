@@ -23,7 +23,7 @@ import numpy as np
 from numba import njit
 from torch import Tensor
 
-from model.integer.attention_layers import AttentionLayer, LayerTrace
+from model.integer.attention_layers import AttentionLayer, AttentionLayerTrace
 from model.program.memory_image import Image
 from rtl_gen.accelerator import Accelerator
 from rtl_gen.config import AcceleratorConfig
@@ -94,7 +94,7 @@ def predict_layers(
     config: AcceleratorConfig,
     image: Image,
     layers: Sequence[AttentionLayer],
-    traces: Sequence[LayerTrace],
+    traces: Sequence[AttentionLayerTrace],
     memory: MemoryTiming,
 ) -> dict[str, int]:
     """The counters for an image of attention layers; `traces` tell which tokens each layer has."""

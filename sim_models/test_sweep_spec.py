@@ -9,7 +9,8 @@ from model.files.yaml_file import read_model
 from model.masks.strategies import STRATEGY_NAMES
 from model.masks.vitcod_file import write_masks
 from model.network.names import DEIT_SMALL, DEIT_TINY, NETWORKS
-from model.pruning.schedule import NO_PRUNING, READINGS, ListedSchedule, Placement
+from model.pruning.placement import Placement
+from model.pruning.schedule import NO_PRUNING, READINGS, ListedSchedule
 from rtl_gen.config import get_config
 from rtl_gen.errors import UserError
 from sim_models.sweeps import spec

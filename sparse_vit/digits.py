@@ -17,13 +17,9 @@ from model.attention.mask_source import MaskSource
 from model.data.digits import held_back_digit
 from model.integer.forward import trace
 from model.network.names import VIT_DIGITS
-from model.program.choices import (
-    integer_network,
-    kept_tokens,
-    picture_patches,
-    preset_for,
-)
+from model.program.choices import integer_network, picture_patches, preset_for
 from model.program.compiler import compile_network
+from model.pruning.hardware import prune_counts
 from model.pruning.schedule import DEFAULT_SCHEDULE
 from rtl_gen.config import get_config
 from sim_models.memory import MemoryTiming
@@ -70,7 +66,7 @@ def classify(
     network = integer_network(VIT_DIGITS, None, seed)
     masks = torch.from_numpy(MaskSource(sparsity=sparsity).masks(VIT_DIGITS))
     if keep is None:
-        keep = kept_tokens(VIT_DIGITS, DEFAULT_SCHEDULE.fitted(VIT_DIGITS))
+        keep = prune_counts(VIT_DIGITS, DEFAULT_SCHEDULE.fitted(VIT_DIGITS))
     image = compile_network(config, network, masks, keep, dump=dump)
     inputs = [picture_patches(network, picture) for picture, _ in digits]
     runs = run_images(

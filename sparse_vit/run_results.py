@@ -12,7 +12,7 @@ from torch import Tensor
 
 from cocotb_tests.network.run import RtlRun
 from model.network.shape import Network
-from model.pruning.schedule import LayerTokens
+from model.pruning.placement import LayerTokens
 from rtl_gen.config import AcceleratorConfig
 from sim_models.macs import kept_entries, network_macs
 from sim_models.on_chip import on_chip_bytes

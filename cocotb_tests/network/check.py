@@ -8,7 +8,7 @@ from torch import Tensor
 
 from cocotb_tests.harness.compare import assert_equal
 from cocotb_tests.network.run import RtlRun
-from model.integer.attention_layers import AttentionLayer, LayerTrace
+from model.integer.attention_layers import AttentionLayer, AttentionLayerTrace
 from model.program.memory_image import Image
 from rtl_gen.interfaces.program import ErrorCode
 
@@ -44,7 +44,10 @@ def check(pairs: Iterator[Pair], run: RtlRun) -> int:
 
 
 def layer_pairs(
-    image: Image, layers: Sequence[AttentionLayer], traces: Sequence[LayerTrace], run: RtlRun
+    image: Image,
+    layers: Sequence[AttentionLayer],
+    traces: Sequence[AttentionLayerTrace],
+    run: RtlRun,
 ) -> Iterator[Pair]:
     """Outputs and survivors of attention layers."""
     for tensor in image.stored:
@@ -72,7 +75,10 @@ def network_pairs(image: Image, trace: Mapping[str, Tensor], run: RtlRun) -> Ite
 
 
 def check_layers(
-    image: Image, layers: Sequence[AttentionLayer], traces: Sequence[LayerTrace], run: RtlRun
+    image: Image,
+    layers: Sequence[AttentionLayer],
+    traces: Sequence[AttentionLayerTrace],
+    run: RtlRun,
 ) -> int:
     """`check` of `layer_pairs`."""
     return check(layer_pairs(image, layers, traces, run), run)

@@ -14,10 +14,11 @@ import torch
 
 from cocotb_tests.network.run import MemoryModel, run_image
 from model.integer.attention import HeadScales
-from model.integer.attention_layers import AttentionLayer, compile_layers, run_layers
+from model.integer.attention_layers import AttentionLayer, run_layers
 from model.integer.forward import trace
 from model.integer.random_network import random_network, random_patches
 from model.network.shape import Network
+from model.program.attention_layers import compile_layers
 from model.program.compiler import compile_network
 from model.program.memory_image import Image, ImageBuilder
 from rtl_gen.config import AcceleratorConfig, get_config

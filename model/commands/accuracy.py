@@ -29,14 +29,15 @@ from model.commands.options import (
 )
 from model.data.image_folder import ImageFolder
 from model.data.preprocessing import Preprocessing
-from model.evaluation.calibration import Calibration, check_apart
+from model.evaluation.calibration_images import CalibrationImages, check_apart
 from model.evaluation.evaluation import Subject, evaluate, variants
 from model.evaluation.finished_rows import FinishedRows
-from model.evaluation.integer_accuracy import check_same, kept_after_attention
+from model.evaluation.integer_accuracy import check_same
 from model.evaluation.table import render, to_frame, write
 from model.finetune.run import read_run
 from model.network.names import get_network
 from model.program.choices import integer_network
+from model.pruning.hardware import kept_after_attention
 from model.pruning.schedule_file import DEFAULT_NAME, schedule_of
 from model.weights.load import load_model, stated_name
 from rtl_gen.errors import UserError
@@ -120,7 +121,7 @@ def accuracy(
         check_same(integers, network, loaded)
 
     if images is not None:
-        calibration = Calibration(
+        calibration = CalibrationImages(
             network=network,
             model=loaded,
             images=images,

@@ -25,9 +25,9 @@ from model.commands.options import (
 )
 from model.data.image_folder import ImageFolder
 from model.data.preprocessing import Preprocessing
-from model.evaluation.integer_accuracy import kept_after_attention
-from model.evaluation.integer_loss import Losses, measure_losses
+from model.evaluation.integer_loss import IntegerLosses, measure_losses
 from model.integer.network import IntegerNetwork
+from model.pruning.hardware import kept_after_attention
 from model.pruning.schedule_file import DEFAULT_NAME, schedule_of
 from model.reference.forward import FloatReference
 from model.weights.load import load_model, stated_name
@@ -87,7 +87,7 @@ def integer_loss(
     return frame
 
 
-def _frame(run: str, losses: Losses) -> pd.DataFrame:
+def _frame(run: str, losses: IntegerLosses) -> pd.DataFrame:
     places = {name: name.split(".")[1:] or ["", name] for name in losses.moments}
     return pd.DataFrame(
         [
@@ -104,7 +104,7 @@ def _frame(run: str, losses: Losses) -> pd.DataFrame:
     )
 
 
-def _table(frame: pd.DataFrame, losses: dict[str, Losses], title: str) -> Table:
+def _table(frame: pd.DataFrame, losses: dict[str, IntegerLosses], title: str) -> Table:
     """A row a layer: of each run the dB of its worst tensor and of its output."""
     table = Table(
         title=title,

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +12,7 @@ from model.evaluation.statistics import decibels
 from model.integer.forward import forward, patches_of
 from model.integer.network import IntegerNetwork
 from model.network.shape import Network
-from model.pruning.schedule import Placement, Schedule
+from model.pruning.hardware import kept_after_attention
 from model.reference.forward import FloatReference
 from model.reference.hits import is_hit, same_class
 from rtl_gen.errors import UserError
@@ -113,20 +112,3 @@ def check_same(integer: IntegerNetwork, network: Network, model: nn.Module) -> N
 def pixels_of(reference: FloatReference, images: Tensor) -> Tensor:
     """uint8 pixels (b, 3, h, w) of images that were normalised for the reference's model."""
     return Preprocessing.of(reference.model).pixels(images).to(torch.uint8)
-
-
-def kept_after_attention(schedule: Schedule, network: Network) -> list[int]:
-    """Tokens, CLS included, that survive each layer's attention.
-
-    Raises:
-        UserError: a schedule that drops tokens anywhere else.
-    """
-    tokens = schedule.layer_tokens(network)
-    if any(layer.projection != layer.leaving for layer in tokens) or any(
-        before.leaving != after.attention for before, after in pairwise(tokens)
-    ):
-        raise UserError(
-            f"the schedule prunes {schedule.placement}: the hardware prunes "
-            f"{Placement.AFTER_ATTENTION}, choose a reading with that placement"
-        )
-    return [layer.leaving for layer in tokens]

@@ -18,10 +18,11 @@ import torch
 from torch import Tensor, nn
 
 from model.data.image_folder import ImageFolder
-from model.evaluation.integer_accuracy import check_same, kept_after_attention, pixels_of
+from model.evaluation.integer_accuracy import check_same, pixels_of
 from model.evaluation.statistics import decibels
 from model.integer.forward import patches_of, trace
 from model.integer.network import IntegerNetwork
+from model.pruning.hardware import kept_after_attention
 from model.reference.forward import FloatReference, LayerTrace, prune
 
 TENSORS = (
@@ -66,7 +67,7 @@ class Moments:
 
 
 @dataclass
-class Losses:
+class IntegerLosses:
     """Moments by name, `layers.i.NAME` and `logits`, and how many survivors agree."""
 
     moments: dict[str, Moments] = field(default_factory=dict)
@@ -81,7 +82,7 @@ def measure_losses(
     folder: ImageFolder,
     batch_size: int = 8,
     progress: Callable[[int], object] | None = None,
-) -> Losses:
+) -> IntegerLosses:
     """Both networks, masked and pruned as the reference is, over a folder.
 
     Raises:
@@ -89,7 +90,7 @@ def measure_losses(
     """
     network = reference.network
     check_same(integer, network, reference.model)
-    losses = Losses(survivors=[(0, 0)] * network.layers)
+    losses = IntegerLosses(survivors=[(0, 0)] * network.layers)
     masks = None if reference.masks is None else torch.from_numpy(reference.masks)
     keep = kept_after_attention(reference.schedule, network)
     for images, _ in folder.batches(reference.model, batch_size):
@@ -108,7 +109,7 @@ def measure_losses(
 
 
 def _compare_layer(
-    losses: Losses,
+    losses: IntegerLosses,
     layer: LayerTrace,
     survivors: Tensor,
     found: dict[str, Tensor],
@@ -135,7 +136,7 @@ def _compare_layer(
     losses.survivors[layer.layer] = (both + int(in_both.sum()), all_of_them + survivors.numel())
 
 
-def _add(losses: Losses, name: str, x: Tensor, y: Tensor) -> None:
+def _add(losses: IntegerLosses, name: str, x: Tensor, y: Tensor) -> None:
     losses.moments.setdefault(name, Moments()).add(x, y)
 
 

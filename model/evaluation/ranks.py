@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from model.data.image_folder import ImageFolder
-from model.evaluation.integer_accuracy import kept_after_attention, pixels_of
+from model.evaluation.integer_accuracy import pixels_of
 from model.integer.forward import forward, patches_of
 from model.integer.network import IntegerNetwork
+from model.pruning.hardware import kept_after_attention
 from model.reference.forward import FloatReference
 from model.reference.hits import rank_of
 

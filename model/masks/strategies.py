@@ -25,7 +25,7 @@ Strategy = Callable[[np.ndarray], np.ndarray]
 """From maps (layers, heads, n, n) to the cost of every entry; lower = kept earlier."""
 
 
-def vitcod(maps: np.ndarray) -> np.ndarray:
+def vitcod_cost(maps: np.ndarray) -> np.ndarray:
     """ViTCoD's rule (HPCA 2023): one information threshold over all layers and heads.
 
     Each row, sorted in descending order, keeps entries until their sum reaches the threshold: an
@@ -40,29 +40,31 @@ def vitcod(maps: np.ndarray) -> np.ndarray:
     return _scatter(order, before)
 
 
-def layer_threshold(maps: np.ndarray) -> np.ndarray:
+def layer_threshold_cost(maps: np.ndarray) -> np.ndarray:
     """ViTCoD's rule with one threshold a layer, so that all are about equally sparse."""
     layers = maps.shape[0]
-    order = np.argsort(vitcod(maps).reshape(layers, -1), axis=-1, kind="stable")
+    order = np.argsort(vitcod_cost(maps).reshape(layers, -1), axis=-1, kind="stable")
     rank = _scatter(order, np.broadcast_to(np.arange(order.shape[-1]), order.shape))
     earlier_layers_first = np.arange(layers)[:, None] / layers
     return (rank + earlier_layers_first).reshape(maps.shape)
 
 
-def row_topk(maps: np.ndarray) -> np.ndarray:
+def row_topk_cost(maps: np.ndarray) -> np.ndarray:
     """Every row keeps its k largest entries; of the rows' (k+1)-th, the largest fill the budget."""
     order = _descending(maps)
     rank = _scatter(order, np.broadcast_to(np.arange(order.shape[-1]), order.shape))
     return rank - maps / 2
 
 
+MASK_STRATEGY = "vitcod"
+"""How the paper makes masks."""
+
 STRATEGIES: dict[str, Strategy] = {
-    function.__name__: function for function in (vitcod, layer_threshold, row_topk)
+    MASK_STRATEGY: vitcod_cost,
+    "layer_threshold": layer_threshold_cost,
+    "row_topk": row_topk_cost,
 }
 """Those that follow from averaged maps alone."""
-
-MASK_STRATEGY = vitcod.__name__
-"""How the paper makes masks."""
 
 LEARNED = "learned"
 """The strategy whose costs are negative scores, learned from images (`attention.entry_scores`)."""

@@ -1,6 +1,5 @@
 """What a user chooses of a run: network, pruning and input, from files or from a seed."""
 
-from itertools import pairwise
 from pathlib import Path
 
 from PIL import Image
@@ -10,14 +9,12 @@ from torch import Tensor
 from model.data.digits import held_back_digit
 from model.data.pictures import open_picture
 from model.data.preprocessing import COLOURS, Preprocessing
-from model.evaluation.integer_accuracy import kept_after_attention
 from model.integer.forward import patches_of
 from model.integer.network import IntegerNetwork
 from model.integer.random_network import random_network, random_patches
 from model.network.fit import check_fit, fitting_presets
 from model.network.names import ASSETS, VIT_DIGITS, timm_name
 from model.network.shape import Network
-from model.pruning.schedule import Schedule
 from rtl_gen.config import PRESETS
 from rtl_gen.errors import UserError
 
@@ -96,10 +93,3 @@ def picture_patches(integers: IntegerNetwork, picture: Image.Image) -> Tensor:
     transform = create_transform(input_size=size, **preprocessing.model_dump())
     pixels = preprocessing.pixels(transform(picture.convert("RGB")))
     return patches_of(network, pixels[None])
-
-
-def kept_tokens(network: Network, schedule: Schedule) -> list[int | None]:
-    """Tokens (CLS counted) that each layer leaves; None where it drops none."""
-    leaving = kept_after_attention(schedule, network)
-    pairs = pairwise([network.tokens, *leaving])
-    return [None if before == after else after for before, after in pairs]

@@ -22,7 +22,7 @@ from typing import NamedTuple
 from model.network.shape import Network
 from model.program.memory_image import TOKEN_TARGETS, StoredTensor
 from model.program.whole_rows import slices_of, tiles_of
-from model.pruning.schedule import Placement
+from model.pruning.placement import Placement
 from rtl_gen import numerics
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.commands import Opcode

@@ -23,10 +23,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import pairwise
-from typing import NamedTuple, Self
+from typing import Self
 
 from model.network.names import DEIT_TINY
 from model.network.shape import Network
+from model.pruning.placement import LayerTokens, Placement
 from rtl_gen.errors import UserError
 
 
@@ -43,28 +44,6 @@ class Meaning(StrEnum):
 
     FRACTION_OF_ORIGINAL = "fraction_of_original"
     FRACTION_OF_REMAINING = "fraction_of_remaining"
-
-
-class Placement(StrEnum):
-    """Where inside a layer its tokens go."""
-
-    BEFORE_LAYER = "before_layer"
-    """On entry, by the importance of the layer before."""
-    AFTER_ATTENTION = "after_attention"
-    """Once the attention probabilities are known: the projection and the FFN see survivors only."""
-    AFTER_FFN = "after_ffn"
-    """On exit, by the importance of the same layer."""
-
-
-class LayerTokens(NamedTuple):
-    """Tokens, the prefix included, that the parts of one layer work on."""
-
-    attention: int
-    """Rows of the QKV linear layer, queries and keys."""
-    projection: int
-    """Rows of the output projection and of the FFN."""
-    leaving: int
-    """Tokens that the next layer gets."""
 
 
 class Schedule(ABC):
@@ -121,15 +100,7 @@ class Schedule(ABC):
             )
         leaving = [kept + network.prefix_tokens for kept in kept_tokens]
         entering = [network.tokens, *leaving[:-1]]
-        match self.placement:
-            case Placement.BEFORE_LAYER:
-                return [LayerTokens(after, after, after) for after in leaving]
-            case Placement.AFTER_ATTENTION:
-                pairs = zip(entering, leaving, strict=True)
-                return [LayerTokens(before, after, after) for before, after in pairs]
-            case Placement.AFTER_FFN:
-                pairs = zip(entering, leaving, strict=True)
-                return [LayerTokens(before, before, after) for before, after in pairs]
+        return self.placement.layer_tokens(entering, leaving)
 
 
 @dataclass(frozen=True)

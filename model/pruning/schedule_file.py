@@ -17,12 +17,12 @@ from typing import Any
 
 from model.files.yaml_file import StrictModel, read_model
 from model.network.shape import Network
+from model.pruning.placement import Placement
 from model.pruning.schedule import (
     NO_PRUNING,
     READINGS,
     SEARCHED_SCHEDULE,
     ListedSchedule,
-    Placement,
     Schedule,
 )
 from rtl_gen.errors import UserError

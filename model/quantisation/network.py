@@ -55,7 +55,7 @@ FEW_IMAGES = 5
 """Fewer hardly show the ranges of activations."""
 
 
-def calibrate(
+def quantise_network(
     reference: FloatReference,
     folder: ImageFolder,
     batch_size: int = 16,
@@ -89,7 +89,7 @@ def calibrate(
             stacklevel=2,
         )
     try:
-        return quantise(reference.network, reference.model, samples)
+        return quantise_samples(reference.network, reference.model, samples)
     except ValueError as error:
         raise UserError(
             f"the ranges of the activations do not fit the integers ({error}): expected trained "
@@ -98,7 +98,7 @@ def calibrate(
 
 
 @torch.no_grad()
-def quantise(
+def quantise_samples(
     network: Network, model: VisionTransformer, samples: dict[str, Samples]
 ) -> IntegerNetwork:
     """The integer network from samples of its tensors."""

@@ -21,7 +21,8 @@ from model.data.image_folder import ImageFolder
 from model.masks.vitcod_file import check_masks
 from model.network.shape import Network
 from model.pruning.importance import COLUMN_SUM, Measure, weighted_mean
-from model.pruning.schedule import NO_PRUNING, LayerTokens, Placement, Schedule
+from model.pruning.placement import LayerTokens, Placement
+from model.pruning.schedule import NO_PRUNING, Schedule
 from model.reference.hits import is_hit
 from rtl_gen.errors import UserError
 

@@ -24,10 +24,10 @@ from model.commands.options import (
 )
 from model.data.image_folder import ImageFolder
 from model.data.preprocessing import Preprocessing
-from model.evaluation.integer_accuracy import kept_after_attention
 from model.network.fit import check_fit
 from model.network.names import get_network
 from model.program.choices import preset_for
+from model.pruning.hardware import kept_after_attention
 from model.pruning.schedule import DEFAULT_SCHEDULE
 from model.pruning.schedule_file import DEFAULT_NAME, schedule_of
 from model.reference.forward import FloatReference

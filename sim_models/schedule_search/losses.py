@@ -15,7 +15,7 @@ from torch.nn import functional
 from model.evaluation.ranks import Progress
 from model.files.finite import check_finite
 from model.network.shape import Network
-from model.pruning.schedule import LayerTokens
+from model.pruning.placement import LayerTokens
 from model.reference.forward import FloatReference, Stream
 
 

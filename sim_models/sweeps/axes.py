@@ -11,12 +11,12 @@ from pydantic import BeforeValidator, Field, ValidationError, create_model
 from model.files.yaml_file import StrictModel, choose, first_message
 from model.network.names import get_network, is_file
 from model.network.shape import Network
+from model.pruning.placement import Placement
 from model.pruning.schedule import (
     DEFAULT_SCHEDULE,
     Interpolation,
     ListedSchedule,
     Meaning,
-    Placement,
     PruningSchedule,
     Schedule,
 )

@@ -8,12 +8,13 @@ import torch
 
 from cocotb_tests.network.run import MemoryModel
 from model.integer.attention import HeadScales
-from model.integer.attention_layers import AttentionLayer, compile_layers, run_layers
+from model.integer.attention_layers import AttentionLayer, run_layers
 from model.integer.forward import trace
 from model.integer.network import IntegerNetwork, Linear
 from model.integer.random_network import random_network, random_patches
 from model.network.random_models import random_model
 from model.network.shape import Network
+from model.program.attention_layers import compile_layers
 from model.program.compiler import compile_network, fewest_tokens, pack_linear
 from model.program.memory_image import TOKEN_TARGETS, Image, ImageBuilder, pack_mask
 from rtl_gen.config import AcceleratorConfig

@@ -22,8 +22,9 @@ from rich.table import Table
 
 from cocotb_tests.network.check import compare, layer_pairs
 from cocotb_tests.network.run import MemoryModel, run_image
-from model.integer.attention_layers import compile_layers, run_layers
+from model.integer.attention_layers import run_layers
 from model.network.names import DEIT_TINY
+from model.program.attention_layers import compile_layers
 from model.pruning.schedule_file import DEFAULT_NAME
 from model.quantisation.sample_layers import sample_layers
 from rtl_gen import cli

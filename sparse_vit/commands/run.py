@@ -44,11 +44,11 @@ from model.program.choices import (
     chosen_picture,
     digit_number,
     integer_network,
-    kept_tokens,
     picture_patches,
     preset_for,
     shipped_integers,
 )
+from model.pruning.hardware import prune_counts
 from model.pruning.schedule_file import schedule_label, schedule_name, schedule_of
 from rtl_gen import cli
 from rtl_gen.config import get_config
@@ -109,7 +109,7 @@ def run(
     """Pictures through a whole network in RTL, compared with the golden model."""
     network = get_network(model)
     pruning = schedule_name(schedule, prune=prune)
-    keep = kept_tokens(network, schedule_of(pruning, network))
+    keep = prune_counts(network, schedule_of(pruning, network))
     config = config or preset_for(network)
     choice = get_config(config, cores=cores)
     check_fit(choice, network)

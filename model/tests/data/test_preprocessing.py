@@ -18,7 +18,7 @@ from model.data.preprocessing import Preprocessing
 from model.evaluation.integer_accuracy import compare
 from model.integer.network import IntegerNetwork
 from model.network.names import ASSETS, DEIT_TINY, VIT_DIGITS, timm_name
-from model.quantisation.network import calibrate
+from model.quantisation.network import quantise_network
 from model.reference.forward import FloatReference
 from model.weights.files import as_bytes
 from model.weights.load import load_model, stated_name
@@ -178,7 +178,7 @@ def test_integers_carry_it(tmp_path: Path, digits: ImageFolder, renormalised: Pa
     ]
     integers = []
     for reference in references:
-        calibrate(reference, digits).save(tmp_path / "integers")
+        quantise_network(reference, digits).save(tmp_path / "integers")
         integers.append(IntegerNetwork.load(tmp_path / "integers"))
         assert integers[-1].preprocessing == Preprocessing.of(reference.model)
         result = compare(integers[-1], reference, digits)

@@ -13,7 +13,7 @@ from sklearn.datasets import load_digits
 from model.attention.maps import average_attention, load_attention_maps
 from model.data.digits import Split, held_back_digit, indices, write_folder
 from model.digits.results import references, top1
-from model.digits.train import Recipe, augment, train
+from model.digits.train import DigitsRecipe, augment, train
 from model.evaluation.integer_accuracy import compare
 from model.integer.network import IntegerNetwork
 from model.network.names import ASSETS, VIT_DIGITS
@@ -21,9 +21,9 @@ from model.program.choices import (
     chosen_picture,
     input_patches,
     integer_network,
-    kept_tokens,
     shipped_integers,
 )
+from model.pruning.hardware import prune_counts
 from model.pruning.schedule import DEFAULT_SCHEDULE
 from model.weights.files import HEADER
 from model.weights.load import load_model
@@ -89,10 +89,10 @@ def test_picture_and_number_are_the_same_input(tmp_path: Path):
 def test_augmentation():
     """Nothing moves at strength 0; a whole-pixel shift is one; outside is blank."""
     images = torch.rand(2, 3, 28, 28, generator=torch.Generator().manual_seed(1))
-    still = Recipe(rotation=0, shift=0, scale=0, slant=0)
+    still = DigitsRecipe(rotation=0, shift=0, scale=0, slant=0)
     same = augment(images, still, -1.0, torch.Generator())
     assert torch.allclose(same, images, atol=1e-5)
-    moved = augment(images, Recipe(), -1.0, torch.Generator().manual_seed(2))
+    moved = augment(images, DigitsRecipe(), -1.0, torch.Generator().manual_seed(2))
     assert moved.shape == images.shape
     assert (moved - images).abs().mean() > 0.1
     assert moved.min() == pytest.approx(-1.0)
@@ -100,7 +100,7 @@ def test_augmentation():
 
 def test_training(folders):
     """The loss falls, and the same seed gives the same weights."""
-    recipe = Recipe(epochs=6, batch_size=12, warm_up_epochs=1)
+    recipe = DigitsRecipe(epochs=6, batch_size=12, warm_up_epochs=1)
     losses: list[float] = []
     images = folders[Split.CALIBRATION]
     first, second = (train(images, recipe, losses.append) for _ in range(2))
@@ -149,7 +149,7 @@ def test_shipped_integer_network(folders):
 
 def test_schedule_of_four_layers():
     """The first of four layers stays whole; 90 %, 70 % and 10 % of 49 patches are left, and CLS."""
-    assert kept_tokens(VIT_DIGITS, DEFAULT_SCHEDULE.fitted(VIT_DIGITS)) == [None, 45, 35, 6]
+    assert prune_counts(VIT_DIGITS, DEFAULT_SCHEDULE.fitted(VIT_DIGITS)) == [None, 45, 35, 6]
 
 
 def test_commands(command, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

@@ -24,7 +24,7 @@ from model.masks.vitcod_file import write_masks
 from model.network.names import DEIT_TINY
 from model.network.shape import Network
 from model.pruning.schedule import NO_PRUNING, ListedSchedule, PruningSchedule
-from model.quantisation.network import calibrate
+from model.quantisation.network import quantise_network
 from model.reference.forward import FloatReference
 from model.reference.hits import rank_of
 from model.weights.files import as_bytes
@@ -108,7 +108,7 @@ def test_rows(
     masks = np.random.default_rng(3).random(toy_network.mask_shape) < 0.4
     masks[..., 0] = True
     dense = FloatReference(network=toy_network, model=toy_model)
-    integers = calibrate(dense, folder)
+    integers = quantise_network(dense, folder)
     tuned = copy.deepcopy(toy_model)
     torch.nn.init.normal_(tuned.head.weight, generator=torch.Generator().manual_seed(4))
     subjects = [

@@ -14,7 +14,7 @@ from model.evaluation.integer_loss import TENSORS, Moments, measure_losses
 from model.integer.forward import patches_of, trace
 from model.network.shape import Network
 from model.pruning.schedule import PruningSchedule
-from model.quantisation.network import calibrate
+from model.quantisation.network import quantise_network
 from model.reference.forward import FloatReference
 
 
@@ -51,7 +51,7 @@ def test_network(toy_network: Network, toy_model: VisionTransformer, image_folde
     schedule = PruningSchedule(start=0.1, end=0.5, first_layer=2)
     dense = FloatReference(network=toy_network, model=toy_model)
     pruned = FloatReference(network=toy_network, model=toy_model, schedule=schedule)
-    integer = calibrate(dense, folder)
+    integer = quantise_network(dense, folder)
     losses = measure_losses(integer, dense, folder, 3)
     names = [f"layers.{i}.{name}" for i in range(toy_network.layers) for name in TENSORS]
     assert losses.moments.keys() == {*names, "logits"}

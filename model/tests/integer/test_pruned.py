@@ -12,7 +12,7 @@ from model.evaluation.integer_accuracy import compare
 from model.integer.forward import trace
 from model.integer.network import IntegerNetwork
 from model.integer.random_network import random_patches
-from model.quantisation.network import calibrate
+from model.quantisation.network import quantise_network
 from model.reference.forward import FloatReference
 from model.tests import network_formulas as formulas
 from model.tests.pruned import (
@@ -102,7 +102,7 @@ def test_whole_parts_may_be_zero(tmp_path: Path, empty):
     model = pruned_model()
     empty(model)
     reference, folder = FloatReference(network=SHAPE, model=model), noise(tmp_path, 8)
-    integers = calibrate(reference, folder)
+    integers = quantise_network(reference, folder)
     assert compare(integers, reference, folder).sqnr > 15
     found = trace(integers, random_patches(SHAPE, 3, 1))
     assert (not found["logits"].any()) == (empty is without_classes)

@@ -9,7 +9,7 @@ import pytest
 
 from model.attention.entry_scores import scores_for
 from model.attention.synthetic import maps_of
-from model.masks.strategies import LEARNED, STRATEGY_NAMES, make_masks, vitcod
+from model.masks.strategies import LEARNED, STRATEGY_NAMES, make_masks, vitcod_cost
 from model.masks.vitcod_file import check_masks, read_masks
 from model.network.names import DEIT_BASE, DEIT_TINY, VIT_DIGITS
 from model.network.shape import Network
@@ -54,7 +54,7 @@ def test_own_masks_swapped_are_told(maps, network: Network, strategy: str):
 
 def published(maps: np.ndarray, sparsity: float) -> np.ndarray:
     """ViTCoD's rule as its authors coded it: one entry more a row, CLS by its attention alone."""
-    costs = vitcod(maps)
+    costs = vitcod_cost(maps)
     kept = costs <= np.quantile(costs, 1 - sparsity)
     order = np.argsort(np.where(kept, np.inf, costs), axis=-1)
     np.put_along_axis(kept, order[..., :1], values=True, axis=-1)

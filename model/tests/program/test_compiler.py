@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from model.integer.attention import HeadScales
-from model.integer.attention_layers import AttentionLayer, compile_layers
+from model.integer.attention_layers import AttentionLayer
 from model.integer.random_network import random_network, random_patches
 from model.network.readout import Readout
 from model.network.shape import Network
+from model.program.attention_layers import compile_layers
 from model.program.compiler import compile_network
 from model.program.memory_image import ImageBuilder, pack_rows
 from rtl_gen.config import get_config

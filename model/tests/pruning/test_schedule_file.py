@@ -8,7 +8,8 @@ import torch
 
 from model.integer.forward import forward
 from model.network.names import DEIT_SMALL, DEIT_TINY, VIT_DIGITS
-from model.program.choices import chosen_picture, input_patches, integer_network, kept_tokens
+from model.program.choices import chosen_picture, input_patches, integer_network
+from model.pruning.hardware import prune_counts
 from model.pruning.schedule import DEFAULT_SCHEDULE, READINGS, ListedSchedule
 from model.pruning.schedule_file import (
     DEFAULT_NAME,
@@ -66,10 +67,10 @@ def test_choice_of_a_command():
 
 def test_layers_that_drop_nothing_select_nothing():
     """A selection costs cycles even if all tokens stay."""
-    assert kept_tokens(DEIT_TINY, schedule_of("none", DEIT_TINY)) == [None] * 12
+    assert prune_counts(DEIT_TINY, schedule_of("none", DEIT_TINY)) == [None] * 12
     kept = (196, 190, 190, *(50,) * 8, 0)
     expected = [None, 191, None, 51, *[None] * 7, 1]
-    assert kept_tokens(DEIT_TINY, ListedSchedule(kept=kept)) == expected
+    assert prune_counts(DEIT_TINY, ListedSchedule(kept=kept)) == expected
 
 
 @pytest.mark.parametrize(
@@ -183,7 +184,7 @@ def test_tokens_of_the_last_layer_change_no_logit():
     integers = integer_network(VIT_DIGITS, None, 0)
     patches = input_patches(integers, chosen_picture(VIT_DIGITS, "digits:3"), 0)
     logits = [
-        forward(integers, patches, None, kept_tokens(VIT_DIGITS, ListedSchedule(kept=kept)))
+        forward(integers, patches, None, prune_counts(VIT_DIGITS, ListedSchedule(kept=kept)))
         for kept in ((49, 45, 35, 6), (49, 45, 35, 0), (49, 45, 6, 0))
     ]
     assert torch.equal(logits[0], logits[1])

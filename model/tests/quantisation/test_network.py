@@ -11,12 +11,13 @@ from timm.models.vision_transformer import VisionTransformer
 from model.commands import integers
 from model.commands.integers import calibrated_file
 from model.data.image_folder import ImageFolder
-from model.evaluation.integer_accuracy import Comparison, compare, kept_after_attention
+from model.evaluation.integer_accuracy import Comparison, compare
 from model.integer.network import IntegerNetwork
 from model.network.names import ASSETS, DEIT_TINY
 from model.network.shape import Network
+from model.pruning.hardware import kept_after_attention
 from model.pruning.schedule import NO_PRUNING, READINGS, PruningSchedule
-from model.quantisation.network import calibrate
+from model.quantisation.network import quantise_network
 from model.reference.forward import FloatReference
 from rtl_gen.errors import UserError
 
@@ -47,7 +48,7 @@ def test_integers_follow_float(
         schedule=schedule,
     )
     done = []
-    integer = calibrate(reference, folder, batch_size=3, progress=done.append)
+    integer = quantise_network(reference, folder, batch_size=3, progress=done.append)
     assert done == [3, 3, 1]
     assert integer.shape == toy_network
     result = compare(integer, reference, folder, batch_size=4)
@@ -60,7 +61,7 @@ def test_calibration_is_repeatable(
 ):
     reference = FloatReference(network=toy_network, model=toy_model)
     first, second = (
-        calibrate(reference, ImageFolder(image_folder), batch_size=7) for _ in range(2)
+        quantise_network(reference, ImageFolder(image_folder), batch_size=7) for _ in range(2)
     )
     assert first.digest() == second.digest()
 
@@ -93,7 +94,7 @@ def test_ranges_that_no_integers_fit(
         toy_model.blocks[0].attn.qkv.weight *= 1e12
     reference = FloatReference(network=toy_network, model=toy_model)
     with pytest.raises(UserError, match=r"do not fit the integers.*expected trained weights"):
-        calibrate(reference, ImageFolder(image_folder))
+        quantise_network(reference, ImageFolder(image_folder))
 
 
 def test_comparison_counts_images():

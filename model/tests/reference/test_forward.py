@@ -12,13 +12,8 @@ from model.data.image_folder import ImageFolder
 from model.masks.strategies import make_masks
 from model.network.names import DEIT_TINY
 from model.network.shape import Network
-from model.pruning.schedule import (
-    DEFAULT_SCHEDULE,
-    ListedSchedule,
-    Placement,
-    PruningSchedule,
-    Schedule,
-)
+from model.pruning.placement import Placement
+from model.pruning.schedule import DEFAULT_SCHEDULE, ListedSchedule, PruningSchedule, Schedule
 from model.reference.forward import FloatReference, prune
 from rtl_gen.errors import UserError
 

@@ -9,14 +9,28 @@ from timm.models.deit import VisionTransformerDistilled
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
 
-from model.network.readout import Readout
+from model.network.random_models import random_model, random_pictures
+from model.network.readout import FinalNorm, Readout
 from model.network.shape import Network
-from model.pruning.schedule import ListedSchedule, Placement
+from model.pruning.placement import Placement
+from model.pruning.schedule import ListedSchedule
 from model.reference.forward import FloatReference
-from model.tests.plain_models import draw_images, draw_keywords, draw_model
+from rtl_gen.config import get_config
 from rtl_gen.errors import UserError
 
 SEEDS = range(40)
+
+
+def draw_model(seed: int) -> VisionTransformer:
+    """In float64, with attention as the reference computes it."""
+    model = random_model(get_config("small"), seed).double()
+    for block in model.blocks:
+        block.attn.fused_attn = False
+    return model
+
+
+def draw_images(model: VisionTransformer, seed: int) -> Tensor:
+    return random_pictures(model, 2, seed)[1].double()
 
 
 def some_masks(network: Network, seed: int) -> np.ndarray:
@@ -26,22 +40,28 @@ def some_masks(network: Network, seed: int) -> np.ndarray:
 
 
 def test_the_seeds_draw_every_choice():
-    drawn = [draw_keywords(seed) for seed in SEEDS]
-    networks = [Network.from_timm(draw_model(seed)) for seed in SEEDS]
+    models = [draw_model(seed) for seed in SEEDS]
+    networks = [Network.from_timm(model) for model in models]
     assert {network.readout for network in networks} == set(Readout)
     assert {network.prefix_tokens for network in networks} >= {0, 1, 2, 5}
-    assert len({network.final_norm for network in networks}) == 3
+    assert {network.final_norm for network in networks} == set(FinalNorm)
     assert any(network.grid[0] != network.grid[1] for network in networks)
-    assert any(kind is VisionTransformerDistilled for kind, _ in drawn)
-    for name in ("init_values", "pre_norm", "act_layer", "qkv_bias", "num_classes"):
-        assert len({keywords[name] for _, keywords in drawn}) >= 2, name
+    assert any(isinstance(model, VisionTransformerDistilled) for model in models)
+    choices = {
+        "scaled layers": {hasattr(model.blocks[0].ls1, "gamma") for model in models},
+        "norm in front": {network.pre_norm for network in networks},
+        "nonlinearity": {type(model.blocks[0].mlp.act) for model in models},
+        "biased QKV": {model.blocks[0].attn.qkv.bias is None for model in models},
+        "classified": {network.classes > 0 for network in networks},
+    }
+    assert {name: len(drawn) for name, drawn in choices.items() if len(drawn) < 2} == {}
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_dense_is_timm_to_the_bit(seed: int):
     model = draw_model(seed)
     network = Network.from_timm(model)
-    images = draw_images(model, 2, seed)
+    images = draw_images(model, seed)
     found = FloatReference(network=network, model=model).forward(images)
     assert torch.equal(found, model(images))
     assert found.shape == (2, network.outputs)
@@ -57,7 +77,7 @@ def test_masks_and_pruning(seed: int, placement: Placement):
     kept = counts_of(network, seed, placement)
     schedule = ListedSchedule(kept=kept, placement=placement)
     reference = FloatReference(network=network, model=model, masks=masks, schedule=schedule)
-    images = draw_images(model, 2, seed)
+    images = draw_images(model, seed)
     found = reference.forward(images)
     for image, logits in zip(images, found, strict=True):
         expected = pruned_by_hand(model, image, torch.from_numpy(masks), kept, placement)

@@ -10,7 +10,13 @@ import pytest
 from model.masks.vitcod_file import write_masks
 from rtl_gen.config import get_config
 from sim_models.compare import comparison
-from sim_models.vitcod import ffn_cycles, layer_attention, linear_cycles, polarise, vitcod_cycles
+from sim_models.vitcod_simulator import (
+    ffn_cycles,
+    layer_attention,
+    linear_cycles,
+    polarise,
+    vitcod_cycles,
+)
 
 
 def test_linear_layers_are_as_published():

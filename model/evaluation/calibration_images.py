@@ -19,7 +19,7 @@ from model.evaluation.evaluation import ProgressBar, digest_of, digest_of_masks
 from model.evaluation.finished_rows import key_of
 from model.integer.network import FORMAT_VERSION, IntegerNetwork
 from model.network.shape import Network
-from model.quantisation.network import calibrate
+from model.quantisation.network import quantise_network
 from model.reference.forward import FloatReference
 from rtl_gen.errors import UserError
 from rtl_gen.files import replace_file
@@ -36,7 +36,7 @@ def check_apart(calibration: Path, evaluation: Path) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Calibration:
+class CalibrationImages:
     """A network, its calibration images, and where files made from them go."""
 
     network: Network
@@ -78,7 +78,7 @@ class Calibration:
         if not path.is_file():
             reference = FloatReference(network=self.network, model=self.model, masks=masks)
             with self.bar(len(self.images), "calibration of int8") as advance:
-                integer = calibrate(
+                integer = quantise_network(
                     reference, self.images, self.batch_size, advance, seed=self.seed
                 )
             metadata = {

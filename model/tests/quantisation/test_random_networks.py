@@ -15,7 +15,7 @@ from model.network.fit import check_fit
 from model.network.random_models import NONLINEARITIES, random_model, random_pictures
 from model.network.readout import FinalNorm, Readout
 from model.network.shape import Network
-from model.quantisation.network import quantise
+from model.quantisation.network import quantise_samples
 from model.quantisation.samples import collect, read_out
 from rtl_gen.config import get_config
 
@@ -40,7 +40,7 @@ def measured(preset: str, seed: int) -> float:
     model = random_model(get_config(preset), seed)
     network = Network.from_timm(model)
     _, images = random_pictures(model, 32, seed)
-    integers = quantise(network, model, collect(network, model, model, images.split(16)))
+    integers = quantise_samples(network, model, collect(network, model, model, images.split(16)))
     pixels, images = random_pictures(model, 16, seed + 1000)
     with torch.inference_mode():
         expected = model(images)
@@ -109,7 +109,7 @@ def test_the_mean_s_stream_has_a_step_of_its_own():
         if not network.averages_normalised:
             continue
         pixels, images = random_pictures(model, 8, seed)
-        integers = quantise(network, model, collect(network, model, model, [images]))
+        integers = quantise_samples(network, model, collect(network, model, model, [images]))
         largest = trace(integers, patches_of(network, pixels))["mean.x"].abs().max().item()
         assert 0.9 < largest * 1.5 / (1 << 15) < 1.1
 
