@@ -14,3 +14,8 @@ from rtl_gen.control.range_check import RangeCheck
 def test_control(simulator, unit, preset):
     config = get_config(preset)
     run_unit(simulator, unit(config), config, seed=3)
+
+
+def test_decoder_of_several_cores(simulator):
+    config = get_config("tiny", cores=8)
+    run_unit(simulator, Decoder(config), config, seed=4)
