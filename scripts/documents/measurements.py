@@ -86,7 +86,7 @@ def _synthesis(path: Path) -> pd.DataFrame:
     return frame.reset_index().assign(preset=found["preset"])
 
 
-_RUN_KEY = ("model", "network", "sparsity", "strategy", "prune", "config", "rate")
+_RUN_KEY = ("model", "network", "sparsity", "strategy", "prune", "config", "cores", "rate")
 _RUN_COLUMNS = (
     *_RUN_KEY,
     "cycles",
@@ -99,6 +99,7 @@ _RUN_COLUMNS = (
     "wall_seconds",
 )
 _SWEEP_KEY = ("network", "attention_maps", "sparsity", "pruning", "hardware")
+_CORES_KEY = ("network", "sparsity", "pruning", "cores", "memory_rate")
 _ACCURACY_KEY = ("model", "masks", "sparsity", "pruned", "arithmetic")
 CELLS = {
     "luts": "LUT4",
@@ -125,6 +126,21 @@ MEASUREMENTS = {
                 "attention_utilisation",
                 "energy_total_uj",
                 "speedup_over_sparse",
+            ),
+        ),
+        Measurement(
+            name="cores",
+            command="make sweep SPEC=sim_models/sweeps/examples/cores.yaml OUT=build/cores",
+            written="cores/*.csv",
+            key=_CORES_KEY,
+            columns=(
+                *_CORES_KEY,
+                "total_cycles",
+                "array_utilisation",
+                "images_per_second",
+                "axi_read_bytes",
+                "on_chip_kb",
+                "energy_total_uj",
             ),
         ),
         Measurement(

@@ -44,6 +44,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "breakdown": cycle_tables.breakdown,
     "utilisation": cycle_tables.utilisation,
     "runs": cycle_tables.runs,
+    "cores": cycle_tables.cores,
     "any-network": cycle_tables.any_network,
     "headline": accuracy_tables.headline,
     "accuracy": lambda: accuracy_tables.accuracy(pruned=False),
