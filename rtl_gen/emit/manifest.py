@@ -25,7 +25,6 @@ _PLACES = {
     "accumulators": "core.linear.accumulators.",
     "statistics": "core.norm.statistics.",
     "scores": "core.attention.softmax.exponentials.scores",
-    "exp_table": "core.attention.softmax.exponentials.table_",
     "exponentials": "core.attention.row_buffer.exponentials",
     "addresses": "core.attention.row_buffer.addresses",
     "output_rows": "core.attention.output_unit.queue.",
@@ -64,7 +63,7 @@ def memory_map(design: Design, config: AcceleratorConfig) -> list[dict]:
 
     `name` and what it `holds`; `words` of `bits` in each of `banks`; `writers` and `readers`, units
     of the core; the `holder`, null for the core itself; hierarchical names of the banks, in order:
-    `paths`, none for what lies in registers; `writable`, false for a table.
+    `paths`, none for what lies in registers or logic; `writable`, false for a table.
     """
     return [_row(memory, design) for memory in memory_plan(config).values()]
 
@@ -75,5 +74,5 @@ def _row(memory: Memory, design: Design) -> dict:
     fields = ("name", "holds", "words", "bits", "banks", "writers", "readers", "holder")
     return {field: getattr(memory, field) for field in fields} | {
         "paths": [bank.name for bank in banks],
-        "writable": all(bank.writable for bank in banks),
+        "writable": not memory.constant,
     }

@@ -131,7 +131,7 @@ def scalars_layout(config: AcceleratorConfig) -> StructLayout:
 
 
 def operands_layout(config: AcceleratorConfig) -> StructLayout:
-    """Operands of the array in a cycle."""
+    """Operands of the array in a cycle, as attention offers them."""
     return StructLayout(
         {
             "row": row_layout(config),
@@ -139,6 +139,15 @@ def operands_layout(config: AcceleratorConfig) -> StructLayout:
             "lanes": scalars_layout(config),
         }
     )
+
+
+def factors_layout(config: AcceleratorConfig) -> StructLayout:
+    """What the multipliers take in a cycle: of a lane and channel the factor, int8 or uint8, and
+    the vector's channel.
+    """
+    factor = signed(max(8, numerics.EXP_BITS + 1))
+    factors = ArrayLayout(ArrayLayout(factor, config.width), config.lanes)
+    return StructLayout({"factors": factors, "vectors": vectors_layout(config)})
 
 
 def fetch_layout() -> StructLayout:
