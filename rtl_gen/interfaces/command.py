@@ -57,6 +57,9 @@ class Command:
     """Only behind a SET_TOKENS."""
     sets_tokens: bool = False
     """From it on there are `count` tokens."""
+    one_core: Callable[[View], ValueLike] | None = None
+    """Whether it is for the core of its field `core` alone, where there are several; None: never.
+    The cores get the others together."""
     waits: Callable[[AcceleratorConfig, View], ValueLike] | None = None
     """Whether it starts only when all units are idle; None: always. The cycle model asks as well,
     with a record of integers for the view."""

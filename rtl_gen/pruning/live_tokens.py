@@ -134,7 +134,7 @@ class LiveTokens(wiring.Component):
 
         finished = register(m, placed_valid & placed.last, name="finished", reset_less=False)
         m.d.sync += self.done.eq(finished)
-        with m.If(placed_valid & placed.last):
+        with m.If(finished):
             m.d.sync += self.count.eq(listed)
         return writes
 

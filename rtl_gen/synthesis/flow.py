@@ -8,7 +8,7 @@ whole. The result is one JSON-like dictionary, the same for all flows:
 | `flow`, `device` | `ecp5`, `xilinx` or `asic`; the part or the library |
 | `options` | what the flow was asked for, such as seed and target |
 | `tools` | versions |
-| `units` | for each unit its cells: a number a column |
+| `units` | for each unit its cells, in all cores: a number a column |
 | `units_timed` | for each unit that was timed on its own: the fields of `Timing` |
 | `total` | sum of the units' cells |
 | `needed` | of what the device has: [needed, available] |
@@ -77,9 +77,10 @@ def synthesize(
     timed: dict[str, Timing] = {}
     for index, unit in enumerate(units):
         doing = f"{unit.name} ({index + 1} of {len(units)})"
-        counted[unit.name], timing = flow.unit(
+        counts, timing = flow.unit(
             design, unit, folder / unit.name, lambda text, doing=doing: progress(f"{doing}: {text}")
         )
+        counted[unit.name] = {column: unit.copies * number for column, number in counts.items()}
         if timing:
             timed[unit.name] = timing
     total = add(list(counted.values()), flow.headings)

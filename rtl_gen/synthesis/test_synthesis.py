@@ -45,16 +45,47 @@ def test_units_cover_the_design(tiny):
     named = {unit.name: unit for unit in units(tiny)}
     of_core = {"load", "store", "linear", "attention", "norm", "prune", "pool", "array", "operands"}
     memories = {"residual", "activation", "hidden", "query", "kv", "mask", "channel_shifts"}
-    of_top = {"packer", "reader", "registers", "writer"}
-    assert set(named) == of_core | memories | of_top | {"dispatcher", "core_rest", "top_rest"}
-    counted = {unit.module for unit in named.values()}
-    for rest, others in (("core_rest", of_core | memories | {"dispatcher"}), ("top_rest", of_top)):
-        assert {named[name].module for name in others} <= set(named[rest].without) <= counted
+    parts = {
+        "core_rest": of_core | memories,
+        "cluster_rest": {"dispatcher", "core_rest"},
+        "top_rest": {"packer", "reader", "registers", "writer", "cluster_rest"},
+    }
+    assert set(named) == {"top_rest"}.union(*parts.values())
+    for rest, others in parts.items():
+        assert {named[name].module for name in others} == set(named[rest].without)
+
+
+def test_units_of_a_core_count_for_all():
+    design = emit(Accelerator(get_config("tiny", cores=2)), "accelerator")
+    copies = {unit.name: unit.copies for unit in units(design)}
+    assert copies["attention"] == copies["core_rest"] == copies["kv"] == 2
+    assert copies["dispatcher"] == copies["cluster_rest"] == copies["reader"] == 1
+
+
+class OneCell:
+    """A flow in which every module is one cell."""
+
+    name, device, headings = "one", "none", {"cells": "cells"}
+    options: dict = {}
+    tools: dict = {}
+
+    def needed(self, counts):
+        return {"cells": (counts["cells"], 0)}
+
+    def unit(self, design, unit, folder, progress):
+        return {"cells": 1}, None
+
+
+def test_cells_of_a_core_count_for_all(tmp_path):
+    found = [Unit("attention", "a", copies=4), Unit("reader", "b")]
+    result = synthesize(OneCell(), None, found, "top", folder=tmp_path, progress=str)
+    assert result["units"] == {"attention": {"cells": 4}, "reader": {"cells": 1}}
+    assert result["total"] == {"cells": 5}
 
 
 def test_unit_inside_a_unit(tiny):
     unit = find(tiny, "attention.softmax.normalisation")
-    assert unit.module.startswith("accelerator.core.attention.softmax.normalisation")
+    assert unit.module.startswith("accelerator.cluster.core_0.attention.softmax")
     with pytest.raises(UserError, match=r"unknown unit 'attenti': expected one of .*attention"):
         find(tiny, "attenti")
     with pytest.raises(

@@ -1,0 +1,253 @@
+"""Proofs of token pruning, for few tokens with narrow sums: every order of them, every tie."""
+
+from collections.abc import Sequence
+
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value, unsigned
+from amaranth.lib.data import ArrayLayout
+
+from proofs.harness import Harness, assume
+from proofs.proof import Proof
+from rtl_gen.common.contract import require
+from rtl_gen.config import AcceleratorConfig
+from rtl_gen.interfaces.memories import LIST_LATENCY
+from rtl_gen.pruning.live_tokens import LiveTokens
+from rtl_gen.pruning.pruning import Pruning
+from rtl_gen.pruning.topk import TopK
+
+SUM_BITS = 8
+TOKENS = 6
+
+
+class FewTokens(AcceleratorConfig):
+    """Sums of two digits: as many as the sorter needs to carry a threshold from one to the next."""
+
+    importance_bits = SUM_BITS
+
+
+CONFIG = FewTokens(
+    lanes=2, width=8, max_tokens=TOKENS, max_heads=1, max_dim=8, bus_bytes=4, row_slots=2
+)
+WORDS = CONFIG.bank_depth
+
+
+def total(bits: Sequence[Value]) -> Value:
+    """How many are set."""
+    count = Const(0)
+    for bit in bits:
+        count = count + bit
+    return count
+
+
+def survivors(sums: Sequence[Value], live: Value, keep: Value, prefix: Value) -> Value:
+    """SpAtten's cascade token pruning, by its definition: of the live tokens those stay that fewer
+    than `keep` live ones beat, by a larger sum, or by the same one and a lower index. The first
+    `prefix` tokens have the largest sum there is.
+    """
+    keys = [Mux(j < prefix, (1 << SUM_BITS) - 1, one) for j, one in enumerate(sums)]
+    stays = []
+    for j, key in enumerate(keys):
+        beats = [
+            live[i] & ((other >= key) if i < j else (other > key))
+            for i, other in enumerate(keys)
+            if i != j
+        ]
+        stays.append(live[j] & (total(beats) < keep))
+    return Cat(stays)
+
+
+class Sums:
+    """The importance memory: any words, until they are cleared; `put` may change them at will."""
+
+    def __init__(self, m: Module, name: str):
+        self._m = m
+        bits = CONFIG.lanes * SUM_BITS
+        self.words = [Signal(bits, name=f"{name}_{w}", reset_less=True) for w in range(WORDS)]
+
+    def serve(self, read, clear) -> None:
+        with self._m.If(read.enable):
+            self._m.d.sync += Value.cast(read.data).eq(Array(self.words)[read.address])
+        for w, word in enumerate(self.words):
+            with self._m.If(clear.valid & (clear.payload == w)):
+                self._m.d.sync += word.eq(0)
+
+    @property
+    def each(self) -> list[Value]:
+        return [word[l * SUM_BITS :][:SUM_BITS] for word in self.words for l in range(CONFIG.lanes)]
+
+
+class OneSelection(Harness):
+    """The sorter is asked once."""
+
+    any_reset = False
+
+    def claim(self, m: Module) -> None:
+        m.submodules.unit = unit = TopK(CONFIG)
+        start = unit.start.payload
+        fields = {name: self.constant(m, CONFIG.count_bits, name) for name in start.shape().members}
+        tokens, keep, prefix = (fields[name] for name in ("tokens", "keep", "prefix"))
+        live = self.constant(m, TOKENS, "live")
+        assume(m, (tokens != 0) & (tokens <= TOKENS) & (keep != 0) & (keep <= TOKENS))
+        assume(m, (prefix <= keep) & ((live >> tokens) == 0))
+        sums = Sums(m, "sums")
+        sums.serve(unit.sort, unit.clear)
+        asked, expected, place = Signal(), Signal(TOKENS), Signal(range(WORDS + 1))
+        m.d.comb += [
+            unit.start.valid.eq(~asked),
+            *(start[name].eq(value) for name, value in fields.items()),
+            unit.live.eq(live),
+        ]
+        with m.If(~asked):
+            m.d.sync += [asked.eq(1), expected.eq(survivors(sums.each, live, keep, prefix))]
+        word, lanes = unit.keep.payload, CONFIG.lanes
+        with m.If(unit.keep.valid):
+            m.d.sync += place.eq(place + 1)
+        last = (tokens - 1) >> (lanes - 1).bit_length()
+        verdict = ~unit.keep.valid
+        require(m, verdict | (word.word == place), "keep words out of order")
+        require(m, verdict | (word.last == (place == last)), "the last keep word is another")
+        right = word.bits == expected.word_select(place[: CONFIG.word_bits], lanes)
+        require(m, verdict | right, "kept are not the most important tokens")
+        stays = (live & ((1 << prefix) - 1) & ~expected) == 0
+        require(m, ~asked | stays, "a live token of the prefix is dropped")
+        self._ends(m, unit, asked, tokens, last, place, sums)
+
+    def _ends(self, m: Module, unit, asked, tokens, last, place, sums) -> None:
+        """When its time is over all words are out, and their sums are clear."""
+        cycles = Signal(range(TopK.latency(CONFIG, TOKENS) + 2))
+        over = Signal()
+        with m.If(asked & ~over):
+            m.d.sync += cycles.eq(cycles + 1)
+        m.d.sync += over.eq(over | (cycles == TopK.latency(CONFIG, TOKENS)))
+        require(m, ~over | (place == last + 1), "keep words are missing")
+        left = Cat(word.any() & (w <= last) for w, word in enumerate(sums.words))
+        require(m, ~over | ~left.any(), "a sum is not cleared")
+
+
+class ListFollowsKeepWords(Harness):
+    """Any keep words, with any pauses between them, and a look at any position behind `done`."""
+
+    def claim(self, m: Module) -> None:
+        m.submodules.unit = unit = LiveTokens(CONFIG)
+        tokens = self.free(CONFIG.count_bits, "tokens")
+        fills = self.free(1, "fills")
+        bits, pause = self.free(CONFIG.lanes, "bits"), self.free(1, "pause")
+        position = self.free(range(TOKENS), "position")
+        assume(m, (tokens != 0) & (tokens <= TOKENS))
+        expected = ExpectedList(m, unit.count, unit.live, unit.read, position)
+        updating, place = Signal(), Signal(CONFIG.word_bits)
+        word = unit.keep.payload
+        begins = unit.fill.valid & unit.fill.ready
+        sends = unit.keep.valid
+        m.d.comb += [
+            unit.fill.payload.eq(tokens),
+            unit.fill.valid.eq(fills & ~expected.busy),
+            unit.keep.valid.eq(~pause & (updating | (~expected.busy & ~fills))),
+            word.bits.eq(bits),
+            word.word.eq(place),
+            word.last.eq(place == WORDS - 1),
+        ]
+        with m.If(begins):
+            m.d.sync += [expected.busy.eq(1), expected.live.eq((1 << tokens) - 1)]
+        with m.If(sends):
+            m.d.sync += [
+                expected.busy.eq(1),
+                expected.live.word_select(place, CONFIG.lanes).eq(bits),
+                place.eq(Mux(word.last, 0, place + 1)),
+                updating.eq(~word.last),
+            ]
+        with m.If(unit.done):
+            m.d.sync += expected.busy.eq(0)
+        require(m, ~unit.done | expected.busy, "done without a change")
+        changed = Signal.like(unit.count)
+        m.d.sync += changed.eq(unit.count)
+        moves = Signal()
+        m.d.sync += moves.eq(1)
+        require(
+            m,
+            ~moves | unit.done | (unit.count == changed),
+            "the count changes in another cycle than that of `done`",
+        )
+
+
+class ExpectedList:
+    """Bitmap, count and list agree with the bitmap `live` whenever not `busy`."""
+
+    def __init__(self, m: Module, count, live, read, position):
+        self.live, self.busy = Signal(TOKENS), Signal()
+        quiet = Signal(range(LIST_LATENCY + 1))
+        m.d.sync += quiet.eq(Mux(self.busy, 0, Mux(quiet == LIST_LATENCY, quiet, quiet + 1)))
+        asked = [position]
+        for stage in range(LIST_LATENCY):
+            asked.append(Signal.like(position, name=f"asked_{stage}", reset_less=True))
+            m.d.sync += asked[-1].eq(asked[-2])
+        m.d.comb += [read.enable.eq(1), read.address.eq(position)]
+        require(m, self.busy | (live == self.live), "the bitmap is not that of the keep words")
+        require(m, self.busy | (count == total(self.live)), "the count is not that of the bitmap")
+        token = Value.cast(read.data)
+        place = total([self.live[j] & (j < token) for j in range(TOKENS)])
+        listed = self.live.bit_select(token, 1) & (place == asked[-1])
+        answered = ~self.busy & (quiet == LIST_LATENCY) & (asked[-1] < count)
+        require(m, ~answered | listed, "the list is not the bitmap's tokens in order")
+
+
+class TwoPrunings(Harness):
+    """SET_TOKENS and PRUNE of any numbers, at any time, on any sums before each of them."""
+
+    any_reset = False
+
+    def claim(self, m: Module) -> None:
+        m.submodules.unit = unit = Pruning(CONFIG)
+        position = self.free(range(TOKENS), "position")
+        self.feed(m, unit, "set_tokens", "prune")
+        drawn = self.free(TOKENS * SUM_BITS, "drawn")
+        sets, prunes = unit.set_tokens, unit.prune
+        has_tokens, tokens = Signal(), Signal(CONFIG.count_bits)
+        for stream in (sets, prunes):
+            count = stream.payload.count
+            assume(m, (count != 0) & (count <= TOKENS))
+        assume(m, prunes.payload.prefix <= prunes.payload.count)
+        assume(m, ~prunes.valid | (has_tokens & unit.idle))
+        assume(m, ~sets.valid | (unit.idle & ~prunes.valid))
+
+        sums = Sums(m, "sums")
+        with m.If(unit.idle & ~sets.valid & ~prunes.valid):
+            m.d.sync += Cat(sums.words).eq(drawn)
+        sums.serve(unit.reads.importance, unit.clear)
+        list_port = unit.held.live_list
+        expected = ExpectedList(m, unit.count, unit.live, list_port, position)
+        with m.If(sets.valid & sets.ready):
+            count = sets.payload.count
+            m.d.sync += [has_tokens.eq(1), expected.live.eq((1 << count) - 1), tokens.eq(count)]
+        with m.If(prunes.valid & prunes.ready):
+            fields = prunes.payload
+            stay = survivors(sums.each, expected.live, fields.count, fields.prefix)
+            m.d.sync += expected.live.eq(stay)
+        m.d.comb += expected.busy.eq(~unit.idle)
+
+
+PROOFS = (
+    Proof(
+        unit="pruning.topk",
+        name="most important",
+        claim=f"of up to {TOKENS} tokens with sums of {SUM_BITS} bits the k most important ones are "
+        "kept, ties to the lower index, the prefix among them; the sums are cleared",
+        harness=OneSelection,
+        depth=TopK.latency(CONFIG, TOKENS) + 3,
+    ),
+    Proof(
+        unit="pruning.live_tokens",
+        name="list",
+        claim=f"bitmap, count and list of up to {TOKENS} tokens agree after any keep words and fills",
+        harness=ListFollowsKeepWords,
+        depth=24,
+    ),
+    Proof(
+        unit="pruning.pruning",
+        name="two prunings",
+        claim=f"after SET_TOKENS and two PRUNEs of up to {TOKENS} tokens bitmap, count and list are "
+        "those of the most important ones",
+        harness=TwoPrunings,
+        depth=2 * (TopK.latency(CONFIG, TOKENS) + 8) + 12,
+        quick=False,
+    ),
+)
