@@ -8,8 +8,16 @@ from rtl_gen.array.operands import OperandRegisters
 from rtl_gen.config import get_config
 
 
-@pytest.mark.parametrize("preset", ["tiny", "small", "wide"])
+CONFIGS = {
+    "tiny": get_config("tiny"),
+    "small": get_config("small"),
+    # The widest lanes, and as few as there may be.
+    "wide": get_config("wide", lanes=2),
+}
+
+
+@pytest.mark.parametrize("preset", CONFIGS)
 @pytest.mark.parametrize("unit", [MacArray, OperandRegisters])
 def test_array(simulator, preset, unit):
-    config = get_config(preset)
+    config = CONFIGS[preset]
     run_unit(simulator, unit(config), config, seed=5)
