@@ -11,13 +11,7 @@ from cocotbext.axi.axil_channels import AxiLiteAWTransaction, AxiLiteWTransactio
 
 from cocotb_tests.harness.compare import assert_equal
 from cocotb_tests.harness.unit_bench import UnitBench
-from rtl_gen.control.register_map import (
-    CONTROL_BITS,
-    ID,
-    MAP_ADDRESS_BITS,
-    VERSION,
-    Access,
-)
+from rtl_gen.control.register_map import CONTROL_BITS, ID, MAP_ADDRESS_BITS, VERSION, Access
 from rtl_gen.control.registers import Registers
 
 PULSES = {"start": "core__start__valid", "reset": "core__reset"}

@@ -25,18 +25,16 @@ from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.register_map import (
     ADDRESSES,
     BOUNDS,
+    CONSTANTS,
     CONTROL_BITS,
-    ID,
+    ERROR_BITS,
     MAP_ADDRESS_BITS,
     STATUS_BITS,
-    VERSION,
     WORD_BYTES,
     RegisterMap,
 )
 from rtl_gen.interfaces.layouts import PAGE_BITS, bounds_layout
 from rtl_gen.interfaces.ports import always
-
-ERROR_BITS = 8
 
 
 def core_port(config: AcceleratorConfig) -> wiring.Signature:
@@ -155,13 +153,9 @@ class Registers(wiring.Component):
     def _values(self, done, error, enable, locked) -> dict[int, object]:
         """What each offset reads."""
         core = self.core
-        digest = Const(int(self._config.digest(), 16), 2 * axi.LITE_DATA_BITS)
         status = {"busy": core.busy, "done": done, "error": error.any(), "quiet": core.quiet}
         values = {
-            "id": ID,
-            "version": VERSION,
-            "config_low": digest[: axi.LITE_DATA_BITS],
-            "config_high": digest[axi.LITE_DATA_BITS :],
+            **{name: self._constant(name) for name in CONSTANTS},
             "control": 0,
             "status": Cat(status[name] for name in STATUS_BITS),
             "error": error,
@@ -175,6 +169,10 @@ class Registers(wiring.Component):
                 first = i * axi.LITE_DATA_BITS
                 values[register.name] = number[first : first + axi.LITE_DATA_BITS]
         return {self.map[name].offset: value for name, value in values.items()}
+
+    def _constant(self, name: str) -> int:
+        """What a register that never changes holds."""
+        return sum(field.reset << field.low for field in self.map[name].fields)
 
     def _read(self, m: Module, values: dict[int, object]) -> None:
         bus = self.bus
