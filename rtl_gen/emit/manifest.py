@@ -28,7 +28,6 @@ from rtl_gen.control.register_map import MAP_ADDRESS_BITS
 from rtl_gen.emit.integration import sram_counts
 from rtl_gen.emit.simulation import RESET_CYCLES
 from rtl_gen.emit.verilog import Design
-from rtl_gen.interfaces.layouts import ADDRESS_BITS
 from rtl_gen.interfaces.memories import Memory, memory_plan
 from rtl_gen.interfaces.program import ErrorCode
 from rtl_gen.memory import sram
@@ -100,7 +99,7 @@ def _buses(config: AcceleratorConfig) -> list[dict[str, Any]]:
             "protocol": "AXI4",
             "role": "manager",
             "data_bits": 8 * config.bus_bytes,
-            "address_bits": ADDRESS_BITS,
+            "address_bits": config.address_bits,
             "id_bits": axi.ID_BITS,
             "burst_beats": axi.BURST_BEATS,
         },
