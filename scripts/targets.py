@@ -76,9 +76,14 @@ TARGETS: dict[str, Target] = {
         ("python -m ruff format .", "python -m ruff check --fix ."),
     ),
     "rtl": Target(
-        "Verilog and manifest",
+        "a folder that a flow can take: Verilog, registers, driver, testbench, manifest",
         ("sparse-vit rtl",),
         variables(CONFIG="default", SET=Values(example="name=value"), OUT="folder"),
+    ),
+    "lint-rtl": Target(
+        "what five linters say of the Verilog",
+        ("sparse-vit lint-rtl",),
+        variables(CONFIG="small", SET=Values(example="name=value"), OUT="folder"),
     ),
     "synth": Target(
         "cells and clock frequency on an ECP5, cells on an UltraScale+",
@@ -185,6 +190,7 @@ TARGETS: dict[str, Target] = {
             SIM=_SIM,
             LATENCY="100",
             RATE="64",
+            FIRST_DIVERGENCE=Switch(goes_off=False),
             WAVES=_WAVES,
         ),
     ),

@@ -1,21 +1,26 @@
 """Images through a whole network in RTL, one a core, beside the golden and the cycle model."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 from torch import Tensor
 
+from cocotb_tests.harness.runner import Progress
 from cocotb_tests.network.check import Comparison, compare, network_pairs
+from cocotb_tests.network.divergence import Divergence, first_divergence
 from cocotb_tests.network.run import RtlRun, run_images
 from model.integer.forward import trace
 from model.integer.network import IntegerNetwork
 from model.program.compiler import compile_network
 from model.program.memory_image import Image
+from model.program.step import Step
+from model.program.steps import network_steps
+from model.program.writers import writers
 from rtl_gen.config import AcceleratorConfig
 from sim_models.memory import DEFAULT_MEMORY, MemoryTiming
-from sim_models.program import predict_network
+from sim_models.predict import predict_network
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +45,8 @@ class CoSimulation:
     image: Image
     batches: tuple[Batch, ...]
     memory: MemoryTiming
+    writers: Mapping[str, Step]
+    """The step that wrote each stored tensor."""
 
     @classmethod
     def of(
@@ -78,11 +85,22 @@ class CoSimulation:
                 predicted=predict_network(config, image, masks, golden, memory),
             )
 
-        batches = tuple(map(batch, patches.split(config.cores)))
-        return cls(config=config, image=image, batches=batches, memory=memory)
+        return cls(
+            config=config,
+            image=image,
+            batches=tuple(map(batch, patches.split(config.cores))),
+            memory=memory,
+            writers=writers(config, network_steps(config, integers.shape, keep, dump=dump)),
+        )
 
-    def run(self, simulator: str, seed: int) -> list[RtlRun]:
-        """Simulate the RTL, batch by batch on the same program.
+    @property
+    def cycles(self) -> int:
+        """Of all batches, as predicted."""
+        return sum(batch.predicted["cycles"] for batch in self.batches)
+
+    def run(self, simulator: str, seed: int, progress: Progress | None = None) -> list[RtlRun]:
+        """Simulate the RTL, batch by batch on the same program; `progress` hears of cycles that
+        are done.
 
         Raises:
             UserError: the accelerator stopped with an error.
@@ -94,6 +112,7 @@ class CoSimulation:
             simulator=simulator,
             memory=self.memory,
             seed=seed,
+            progress=progress,
         )
         return [run.finished() for run in runs]
 
@@ -102,3 +121,10 @@ class CoSimulation:
         pairs = network_pairs(self.image, batch.golden, run)
         stored = zip(self.image.stored, pairs, strict=True)
         return compare(pair for tensor, pair in stored if tensor.core == core)
+
+    def first_divergence(self, runs: Sequence[RtlRun]) -> tuple[int, Divergence] | None:
+        """The first batch that leaves the golden model, by its number, and where it does."""
+        for number, (batch, run) in enumerate(zip(self.batches, runs, strict=True)):
+            if found := first_divergence(self.image, batch.golden, run, self.writers):
+                return number, found
+        return None

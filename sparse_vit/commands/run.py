@@ -6,7 +6,6 @@ is compiled once and runs on Verilator behind a simulated AXI4 memory for one ba
 after the other, one a core. Every tensor that it stores is compared.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +52,9 @@ from model.pruning.schedule_file import schedule_label, schedule_name, schedule_
 from rtl_gen import cli
 from rtl_gen.config import get_config
 from rtl_gen.errors import UserError
-from rtl_gen.files import check_writable, replace_file
+from rtl_gen.files import check_writable
+from rtl_gen.json_file import write_json
+from rtl_gen.progress import progress_over
 from sim_models.memory import MemoryTiming
 from sparse_vit.co_simulation import CoSimulation
 from sparse_vit.run_results import compared_pictures, measured_batch, result_tables
@@ -101,6 +102,13 @@ def run(
     dump: Annotated[
         bool, typer.Option(help="Store and compare every intermediate tensor.")
     ] = False,
+    first_divergence: Annotated[
+        bool,
+        typer.Option(
+            "--first-divergence",
+            help="Name the first tensor, token, channel and unit that differs; as --dump.",
+        ),
+    ] = False,
     seed: Annotated[
         int, typer.Option(min=0, max=cli.LARGEST_SEED, help="Of whatever is random.")
     ] = 0,
@@ -126,14 +134,17 @@ def run(
     integers = integer_network(network, network_file, seed)
     patches = given.patches(integers, seed)
     timing = MemoryTiming(latency=latency, rate=min(rate, choice.bus_bytes))
-    simulation = CoSimulation.of(choice, integers, patches, masks, keep, timing, dump=dump)
+    simulation = CoSimulation.of(
+        choice, integers, patches, masks, keep, timing, dump=dump or first_divergence
+    )
     megabytes = len(simulation.image.data) / 1e6
     minutes = "a minute or two" if cores == 1 else f"a minute or two for each of {cores} cores"
     console.print(
         f"{network.name}: image of {megabytes:.1f} MB, seed {seed}; building the "
         f"simulation takes {minutes} the first time"
     )
-    runs = simulation.run(simulator, seed + 1)
+    with progress_over(simulation.cycles, "cycles") as advance:
+        runs = simulation.run(simulator, seed + 1, advance)
     pictures = compared_pictures(simulation, given.names, runs)
     result = {
         "model": network.name,
@@ -155,13 +166,16 @@ def run(
         "wall_seconds": round(sum(one.wall_seconds for one in runs), 1),
         "pictures": pictures,
     }
-    with replace_file(path) as file:
-        file.write((json.dumps(result, indent=2) + "\n").encode())
+    write_json(path, result)
     for table in result_tables(result, network, trained=network_file is not None):
         console.print(table)
     console.print(str(path))
     if result["mismatches"]:
-        raise UserError(f"{result['mismatches']} values differ from the golden model")
+        differing = f"{result['mismatches']} values differ from the golden model"
+        if not first_divergence:
+            raise UserError(f"{differing}: --first-divergence names the first and its unit")
+        batch, place = simulation.first_divergence(runs)
+        raise UserError(f"{differing}, first in batch {batch}: {place}")
     return result
 
 
