@@ -1,17 +1,14 @@
 """The Verilog of presets through five linters, and that they see what is wrong."""
 
-import json
 import re
 from pathlib import Path
 
 import pytest
 
 from rtl_gen.accelerator import Accelerator
-from rtl_gen.commands.lint import lint_rtl
 from rtl_gen.config import get_config
 from rtl_gen.emit.verilog import emit
 from rtl_gen.emit.waivers import WAIVERS
-from rtl_gen.errors import UserError
 from rtl_gen.lint import tools
 from rtl_gen.lint.tools import FILES, TOOLS, TOP
 
@@ -73,10 +70,3 @@ def test_linters_see_what_is_wrong(tiny, tmp_path, tool, added, message):
             text = text.replace("\nendmodule\n", f"\n{added}\nendmodule\n", 1)
         (tmp_path / name).write_text(text)
     assert message in "\n".join(TOOLS[tool](tmp_path))
-
-
-def test_command_tells_the_first_warning(tmp_path, monkeypatch):
-    monkeypatch.setitem(TOOLS, "slang", lambda _: ["accelerator.v:1: warning: so so"])
-    with pytest.raises(UserError, match=r"so so; all warnings are in .*lint\.json"):
-        lint_rtl(config="tiny", out=tmp_path)
-    assert json.loads((tmp_path / "tiny" / "lint.json").read_text())["verible"] == []
