@@ -57,6 +57,7 @@ def test_verilog_and_manifest(tmp_path):
         (["--set", "lanes"], "expected NAME=VALUE"),
         (["--set", "lanes=3"], "lanes = 3: expected a power of two"),
         (["--set", "secure=2"], "secure = 2: expected 0 or 1"),
+        (["--set", "address_bits=64"], "address_bits = 64: expected 32 or 40"),
         (["--set", "colour=3"], "unknown choice 'colour'"),
         (["--colour"], "No such option: --colour"),
         (["--out", "Makefile"], "cannot write Makefile/default"),

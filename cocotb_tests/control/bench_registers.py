@@ -223,7 +223,7 @@ async def refused(dut):
     await bench.write("program_address", 0x1000)
     mapped = {register.offset for register in bench.map}
     last = 1 << MAP_ADDRESS_BITS
-    holes = [max(mapped) + 4, 0x24, last - 4, *bench.rng.sample(range(0, last, 4), 20)]
+    holes = [max(mapped) + 4, 0x54, last - 4, *bench.rng.sample(range(0, last, 4), 20)]
     inside = [offset + shift for offset in sorted(mapped)[:9] for shift in (1, 2, 3)]
     for offset in [*(hole for hole in holes if hole not in mapped), *inside]:
         whole = await bench.master.read(offset, 1)
