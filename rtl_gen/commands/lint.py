@@ -15,7 +15,7 @@ from rtl_gen.emit.verilog import emit
 from rtl_gen.emit.waivers import WAIVERS
 from rtl_gen.errors import UserError
 from rtl_gen.files import check_writable, write_if_changed
-from rtl_gen.lint.tools import FILES, TOOLS, TOP
+from rtl_gen.lint.tools import FILES, TOOLS, TOP, require_tools
 
 
 def lint_rtl(
@@ -32,6 +32,7 @@ def lint_rtl(
     folder = folder_of(out, config, overrides)
     report = folder / "lint.json"
     check_writable(report)
+    require_tools()
     console = Console()
     warnings = {}
     with console.status("writing the Verilog") as status:
