@@ -43,6 +43,7 @@ def readme_values(
         "preset": preset,
         "digest": config.digest(),
         "macs": config.macs,
+        "address_bits": config.address_bits,
         "bus_bytes": config.bus_bytes,
         "bus_bits": 8 * config.bus_bytes,
         "width": config.width,

@@ -21,13 +21,21 @@ uint64_t sparse_vit_config(const sparse_vit_device *device)
     return high << 32 | READ(config_low);
 }
 
-bool sparse_vit_start(const sparse_vit_device *device, uint32_t address)
+bool sparse_vit_start(const sparse_vit_device *device, sparse_vit_address address)
 {
     if (sparse_vit_busy(device))
         return false;
-    WRITE(program_address, address);
+@{start_address}
     WRITE(control, SPARSE_VIT__CONTROL__START_bm);
     return true;
+}
+
+void sparse_vit_set_bounds(const sparse_vit_device *device, const sparse_vit_bounds *bounds,
+                           bool lock)
+{
+@{page_writes}
+    if (lock)
+        WRITE(bounds_lock, SPARSE_VIT__BOUNDS_LOCK__LOCKED_bm);
 }
 
 bool sparse_vit_busy(const sparse_vit_device *device)

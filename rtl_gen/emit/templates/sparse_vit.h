@@ -31,6 +31,9 @@ typedef struct {
 #define SPARSE_VIT_WRITE(device, offset, value) ((device)->registers[(offset) / 4u] = (value))
 #endif
 
+/* Of memory, as wide as the memory port needs. */
+typedef @{address_type} sparse_vit_address;
+
 /* Why a program stopped: the code of register `error`. */
 typedef enum {
 @{errors}
@@ -48,7 +51,16 @@ uint64_t sparse_vit_config(const sparse_vit_device *device);
 
 /* Start the program at `address`, a multiple of the beats of the memory port. False, and nothing
  * done, while another one runs. */
-bool sparse_vit_start(const sparse_vit_device *device, uint32_t address);
+bool sparse_vit_start(const sparse_vit_device *device, sparse_vit_address address);
+
+/* What programs may reach of memory, first and last bytes of pages of 4 KB, and where their STOREs
+ * count from. To be called while no program runs. `lock`: the bounds stay until a hard reset. */
+typedef struct {
+@{pages}
+} sparse_vit_bounds;
+
+void sparse_vit_set_bounds(const sparse_vit_device *device, const sparse_vit_bounds *bounds,
+                           bool lock);
 
 /* Whether a program runs; whether one has ended since the last start or acknowledgement. */
 bool sparse_vit_busy(const sparse_vit_device *device);

@@ -2,6 +2,7 @@
 // FAIL and stops. Works on any Verilog-2005 simulator; program.hex and expected.hex lie in the
 // folder that it runs in.
 module testbench;
+  localparam ADDRESS_BITS = @{address_bits};
   localparam BEAT_BYTES = @{bus_bytes};
   localparam PROGRAM_BEATS = @{program_beats};
   localparam BEATS = @{memory_beats};
@@ -21,6 +22,7 @@ module testbench;
   );
 
   axi_memory #(
+    .ADDRESS_BITS(ADDRESS_BITS),
     .BEAT_BYTES(BEAT_BYTES),
     .BEATS(BEATS),
     .IMAGE_BEATS(PROGRAM_BEATS)
