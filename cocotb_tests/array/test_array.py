@@ -7,7 +7,6 @@ from rtl_gen.array.mac_array import MacArray
 from rtl_gen.array.operands import OperandRegisters
 from rtl_gen.config import get_config
 
-
 CONFIGS = {
     "tiny": get_config("tiny"),
     "small": get_config("small"),
