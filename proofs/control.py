@@ -13,12 +13,14 @@ from proofs.rules.streams import previous, stable
 from proofs.watch import watch
 from rtl_gen.common.contract import require
 from rtl_gen.config import get_config
-from rtl_gen.control.commands import Opcode
+from rtl_gen.control.commands import SENT, Opcode
 from rtl_gen.control.decode import Decoder
-from rtl_gen.control.dispatcher import SENT, Dispatcher
+from rtl_gen.control.dispatcher import Dispatcher
 from rtl_gen.control.range_check import RangeCheck
-from rtl_gen.control.registers import MAP_ADDRESS_BITS, Registers
-from rtl_gen.interfaces.layouts import ADDRESS_BITS
+from rtl_gen.control.register_map import MAP_ADDRESS_BITS
+from rtl_gen.control.registers import Registers
+from rtl_gen.control.store_check import StoreCheck
+from rtl_gen.interfaces.layouts import PAGE_BITS, bounds_layout
 from rtl_gen.interfaces.memories import words
 from rtl_gen.interfaces.program import Destination, ErrorCode, Source, command_layout
 from rtl_gen.interfaces.targets import Target, transfers
@@ -40,13 +42,14 @@ class RegistersAnswer(Harness):
 
 
 class AcceptedCommandsStayInside(Harness):
-    """Any command, any number of tokens, any token that the unit walks, any row of it."""
+    """Any command, bounds and number of tokens, any token that the unit walks, any row of it."""
 
     any_reset = False
 
     def claim(self, m: Module) -> None:
         m.submodules.decoder = decoder = Decoder(CONFIG)
         m.submodules.unit = unit = RangeCheck(CONFIG)
+        m.submodules.store = store = StoreCheck(CONFIG)
         command = self.constant(m, command_layout(CONFIG), "command")
         last = self.constant(m, CONFIG.token_bits, "last_token")
         assume(m, last < CONFIG.max_tokens)
@@ -56,17 +59,22 @@ class AcceptedCommandsStayInside(Harness):
             decode.no_tokens.eq(0),
             check.command.eq(command),
             check.last_token.eq(last),
+            store.check.argument.command.eq(command),
+            store.check.argument.bounds.eq(self.constant(m, bounds_layout(CONFIG), "bounds")),
         ]
         known = Signal(range(RangeCheck.LATENCY + 1))
         with m.If(known != RangeCheck.LATENCY):
             m.d.sync += known.eq(known + 1)
         accepted = decoder.decode.result.error == ErrorCode.NONE
         accepted &= ~unit.check.result & (known == RangeCheck.LATENCY)
-        for opcode, condition, message in self._addresses(m, command, last):
+        accepted &= ~store.check.result.outside | (command.opcode != Opcode.STORE)
+        for opcode, condition, message in self._addresses(m, command, last, store):
             runs = accepted & (command.opcode == Opcode[opcode])
             require(m, ~runs | condition, f"{opcode}: {message}")
 
-    def _addresses(self, m: Module, command: View, last: Value) -> Iterator[tuple]:
+    def _addresses(
+        self, m: Module, command: View, last: Value, store: StoreCheck
+    ) -> Iterator[tuple]:
         """What has to hold, by the text of the format (docs/architecture.md, section 6)."""
         row = self.constant(m, len(command.count) + 1, "row")
         token = self.constant(m, CONFIG.token_bits, "token")
@@ -84,8 +92,12 @@ class AcceptedCommandsStayInside(Harness):
             right = ~(moved & (command.target == target)) | inside
             yield "LOAD", right, f"a row of {target.name}"
             yield "STORE", right, f"a row of {target.name}"
-        end = command.address + ((row + 1) << exact_log2(width))
-        yield "STORE", ~moved | (end <= 1 << ADDRESS_BITS), "a row of memory"
+        bounds, offset = store.check.argument.bounds, row << exact_log2(width)
+        place = (bounds.results << PAGE_BITS) + command.address + offset
+        begin, end = bounds.writes.first << PAGE_BITS, (bounds.writes.last + 1) << PAGE_BITS
+        inside = (place >= begin) & (place + width <= end)
+        yield "STORE", ~moved | inside, "a row of memory"
+        yield "STORE", ~moved | (store.check.result.address + offset == place), "another row"
 
         yield from self._linear(command, row, token, tile)
         hidden = words(CONFIG, "hidden")
@@ -190,8 +202,8 @@ PROOFS = (
     Proof(
         unit="control.range_check",
         name="sufficient",
-        claim="no command that decoder and range check accept makes a unit address a row outside "
-        "its memory, nor STORE a byte beyond the last (preset tiny)",
+        claim="no command that decoder, range check and store check accept makes a unit address a "
+        "row outside its memory, nor STORE a byte outside of the host's bounds (preset tiny)",
         harness=AcceptedCommandsStayInside,
         depth=RangeCheck.LATENCY + 1,
     ),

@@ -134,8 +134,6 @@ def _build(
     waves: bool,
 ) -> Path:
     text = simulators.with_random_memories(text)
-    if simulator == "icarus":
-        text = simulators.for_icarus(text)
     control = simulators.control_file(name, inputs, outputs)
     identity = f"{text}\n{control}\n{simulators.identity(simulator)}\n{waves}"
     digest = hashlib.sha256(identity.encode()).hexdigest()[:12]

@@ -32,7 +32,6 @@ class Verilator(runner.Verilator):
     """Optimised build: only the ports that the control file names are visible to cocotb."""
 
     BUILD_ARGS = (
-        "--assert",
         "-Wno-lint",
         "-Wno-style",
         "-Wno-UNOPTFLAT",
@@ -120,7 +119,7 @@ class Icarus(runner.Icarus):
     def test_options(self, seed: int, wave_file: Path | None) -> dict[str, list[str]]:
         """The simulator's own arguments of `test`."""
         waves = [f"+dumpfile_path={wave_file}"] if wave_file else []
-        return {"plusargs": [*waves, f"+seed={seed}"]}
+        return {"plusargs": [*waves, f"+seed={seed}"], "test_args": ["-N"]}
 
 
 def make_runner(simulator: str) -> Verilator | Icarus:
@@ -154,17 +153,6 @@ def control_file(module: str, inputs: list[str], outputs: list[str]) -> str:
 def with_random_memories(verilog: str) -> str:
     """The same design whose memories without contents start with random words, as SRAM does."""
     return _EMPTY_MEMORY.sub(_random_contents, verilog)
-
-
-def for_icarus(verilog: str) -> str:
-    """The same design with `always @*` for `always_comb`, woken at time 0.
-
-    Icarus 11 can run `always_comb` blocks without end when a vector is driven by several of them.
-    """
-    verilog = re.sub(
-        r"^module [^;]*;$", r"\g<0>\n  reg woken = 0;\n  initial #0 woken = 1;", verilog, flags=re.M
-    )
-    return verilog.replace("  always_comb begin\n", "  always @* begin\n    if (woken) begin end\n")
 
 
 _EMPTY_MEMORY = re.compile(r"^  reg \[(\d+):0\] (\S+) +\[(\d+):0\];\n(?!  initial begin)", re.M)

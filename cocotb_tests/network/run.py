@@ -88,11 +88,18 @@ def run_images(
     memory: MemoryModel = DEFAULT_MEMORY,
     seed: int = 1,
     program_address: int = 0,
+    progress: Progress | None = None,
 ) -> list[RtlRun]:
     """Run an image several times in one simulation, with the bytes `data` (runs, bytes)."""
-    run = {"simulator": simulator, "memory": memory, "seed": seed}
-    programs = [(image, each) for each in data]
-    return run_programs(config, programs, program_address=program_address, **run)
+    return run_programs(
+        config,
+        [(image, each) for each in data],
+        simulator=simulator,
+        memory=memory,
+        seed=seed,
+        program_address=program_address,
+        progress=progress,
+    )
 
 
 def run_programs(

@@ -8,7 +8,7 @@ from cocotb_tests.bus.simulated_memory import CONTROL, SimulatedMemory
 from rtl_gen.accelerator import Accelerator
 from rtl_gen.bus import axi
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.control.registers import MAP_ADDRESS_BITS
+from rtl_gen.control.register_map import MAP_ADDRESS_BITS
 
 
 class System(wiring.Component):

@@ -83,7 +83,11 @@ NetworkFile = Annotated[
     typer.Option("--network", help="Calibrated network; default: the project's own or random."),
 ]
 Strategy = Annotated[
-    str, typer.Option(help=f"Which entries masks keep: {', '.join(STRATEGY_NAMES)}.")
+    str,
+    typer.Option(
+        help=f"Which entries masks keep: {', '.join(STRATEGY_NAMES)}; with rows balanced over the "
+        "banks of 8 lanes: vitcod+lanes=8."
+    ),
 ]
 Scores = Annotated[
     Path | None, typer.Option(help="Of the strategy `learned`: .npz; default: the built-in ones.")

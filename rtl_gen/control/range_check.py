@@ -26,8 +26,8 @@ class RangeCheck(wiring.Component):
     Attributes
     ----------
     check : in, from a command and the last token of SET_TOKENS to whether the command would leave a
-        memory, on the chip or outside; a register follows the products and the end of a transfer,
-        one the comparisons
+        memory on the chip; a register follows the products and the end of a transfer, one the
+        comparisons
     """
 
     LATENCY = 2

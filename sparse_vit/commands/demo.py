@@ -27,7 +27,6 @@ from model.program.attention_layers import compile_layers
 from model.pruning.schedule_file import DEFAULT_NAME
 from model.quantisation.sample_layers import sample_layers
 from rtl_gen import cli
-from rtl_gen.commands.rtl import rtl
 from rtl_gen.config import get_config
 from rtl_gen.errors import UserError
 from rtl_gen.files import check_writable
@@ -38,6 +37,7 @@ from sim_models.predict import predict_layers
 from sim_models.sweeps.command import standard_sweep
 from sim_models.sweeps.spec import STANDARD
 from sparse_vit import digits
+from sparse_vit.commands.rtl import rtl
 
 PRESETS = ("default", "half", "double")
 SPARSITY = 0.8
