@@ -20,6 +20,9 @@ MAX_DIM = 4096
 """Most channels of a token: LayerNorm's scale D / (16 * step) then fits its format for steps above
 1/64, and an accumulator holds the FFN's 4 D products of two int8."""
 
+LANES = 2, 16
+"""Fewest and most lanes of an array."""
+
 _ANY_PROGRAM = "any_program"
 
 
@@ -69,12 +72,12 @@ class AcceleratorConfig:
             raise UserError(f"secure = {self.secure!r}: expected 0 or 1")
         if self.address_bits not in (32, 40):
             raise UserError(f"address_bits = {self.address_bits}: expected 32 or 40")
-        _power_of_two("lanes", self.lanes, 2, 16)
-        _power_of_two("width", self.width, 8, 128)
-        _power_of_two("cores", self.cores, 1, 8)
-        _power_of_two("row_slots", self.row_slots, 2, 32)
-        _power_of_two("bus_bytes", self.bus_bytes, self.lanes, self.width)
-        _power_of_two("stream_beats", self.stream_beats, 16, 1024)
+        check_power_of_two("lanes", self.lanes, *LANES)
+        check_power_of_two("width", self.width, 8, 128)
+        check_power_of_two("cores", self.cores, 1, 8)
+        check_power_of_two("row_slots", self.row_slots, 2, 32)
+        check_power_of_two("bus_bytes", self.bus_bytes, self.lanes, self.width)
+        check_power_of_two("stream_beats", self.stream_beats, 16, 1024)
         if 2 * self.lanes > self.width:
             raise UserError(f"lanes = {self.lanes}: expected at most half of width = {self.width}")
         if self.max_tokens > 1024:
@@ -270,7 +273,8 @@ class AcceleratorConfig:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _power_of_two(name: str, value: int, low: int, high: int) -> None:
+def check_power_of_two(name: str, value: int, low: int, high: int) -> None:
+    """Raise UserError unless `value` is one of these."""
     if value & (value - 1) or not low <= value <= high:
         raise UserError(f"{name} = {value}: expected a power of two from {low} to {high}")
 

@@ -177,7 +177,7 @@ TARGETS: dict[str, Target] = {
         variables(RUNS="folder", OUT="file"),
     ),
     "deit": Target(
-        "a whole network in RTL",
+        "a whole network in RTL, a picture or many",
         ("sparse-vit run",),
         _WHOLE_NETWORK
         | variables(
@@ -185,9 +185,12 @@ TARGETS: dict[str, Target] = {
             PREPROCESSING="vit_tiny_patch16_224",
             CALIB="folder",
             IMAGE="file",
+            IMAGES="folder",
+            CORES="4",
             SIM=_SIM,
             LATENCY="100",
             RATE="64",
+            FIRST_DIVERGENCE=Switch(goes_off=False),
             WAVES=_WAVES,
         ),
     ),

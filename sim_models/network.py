@@ -15,7 +15,8 @@ from model.masks.strategies import check_maps_fit
 from model.masks.vitcod_file import check_masks
 from model.network.fit import check_fit
 from model.network.shape import Network
-from model.program.steps import TRANSFER, Step, network_steps
+from model.program.step import TRANSFER, Step
+from model.program.steps import network_steps
 from model.pruning.placement import LayerTokens, Placement
 from model.pruning.schedule import NO_PRUNING, Schedule
 from rtl_gen.config import AcceleratorConfig

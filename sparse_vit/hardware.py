@@ -101,13 +101,13 @@ def run_rtl(
         MemoryTiming(latency, rate),
         dump=dump,
     )
-    run = simulation.run(simulator, seed)
-    comparison = simulation.compare(run)
+    (run,), (batch,) = simulation.run(simulator, seed), simulation.batches
+    comparison = simulation.compare(batch, run, 0)
     return RtlResult(
-        logits=simulation.logits(run)[0] * integers.logit_step,
+        logits=simulation.image.logits(run.memory)[0] * integers.logit_step,
         mismatches=comparison.mismatches,
         compared=comparison.compared,
         counters=run.counters,
-        predicted=simulation.predicted,
+        predicted=batch.predicted,
         seconds=run.wall_seconds,
     )

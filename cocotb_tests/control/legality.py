@@ -102,6 +102,16 @@ def goes_beyond(config: AcceleratorConfig, command: Mapping[str, int], tokens: i
     return last * command["pitch"] + last_row >= writable
 
 
+def cores_of(config: AcceleratorConfig, command: Mapping[str, int]) -> int:
+    """A bit for every core that gets a command: of a STORE the one that it names, of a LOAD that
+    one if it says so.
+    """
+    stores, loads = (command["opcode"] == opcode for opcode in (Opcode.STORE, Opcode.LOAD))
+    if config.cores > 1 and (stores or (loads and command["one_core"])):
+        return 1 << command["core"]
+    return (1 << config.cores) - 1
+
+
 def waits(command: Mapping[str, int]) -> bool:
     """Whether a command starts only when the units are idle: all but LINEAR, and a LOAD into a
     memory that nothing else writes, if it does not ask for it.

@@ -27,3 +27,8 @@ def test_store_check(simulator, address_bits):
 def test_dispatcher_faults(simulator, preset):
     config = get_config(preset)
     run_unit(simulator, Dispatcher(config), config, bench="dispatcher_faults", seed=3)
+
+
+def test_decoder_of_several_cores(simulator):
+    config = get_config("tiny", cores=8)
+    run_unit(simulator, Decoder(config), config, seed=4)

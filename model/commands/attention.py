@@ -26,7 +26,6 @@ from model.commands.options import (
     Strategy,
     Weights,
     console,
-    progress_over,
     report_unreadable,
 )
 from model.data.image_folder import ImageFolder
@@ -42,6 +41,7 @@ from model.weights.storage import weights_sha256
 from rtl_gen.config import DEFAULT
 from rtl_gen.errors import UserError
 from rtl_gen.files import replace_file
+from rtl_gen.progress import progress_over
 
 MaskModel = Annotated[
     str | None,

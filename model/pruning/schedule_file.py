@@ -11,7 +11,6 @@ allow have their place in `provenance`:
     provenance  whatever else is known of it; may be left out
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ from model.pruning.schedule import (
     Schedule,
 )
 from rtl_gen.errors import UserError
-from rtl_gen.files import replace_file
+from rtl_gen.json_file import write_json
 
 UNPRUNED = "none"
 SEARCHED = "searched"
@@ -112,5 +111,4 @@ def write_schedule(
         placement=schedule.placement.value,
         provenance=provenance,
     )
-    with replace_file(path) as file:
-        file.write(json.dumps(content.model_dump(), indent=2).encode() + b"\n")
+    write_json(path, content.model_dump())

@@ -18,7 +18,6 @@
 
 import dataclasses
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -30,6 +29,7 @@ from rtl_gen.emit.simulation import RESET_CYCLES
 from rtl_gen.emit.verilog import Design
 from rtl_gen.interfaces.memories import Memory, memory_plan
 from rtl_gen.interfaces.program import ErrorCode
+from rtl_gen.json_file import json_text
 from rtl_gen.memory import sram
 
 _PLACES = {
@@ -37,7 +37,6 @@ _PLACES = {
     "accumulators": "linear.accumulators.",
     "statistics": "norm.statistics.",
     "scores": "attention.softmax.exponentials.scores",
-    "exp_table": "attention.softmax.exponentials.table_",
     "exponentials": "attention.row_buffer.exponentials",
     "addresses": "attention.row_buffer.addresses",
     "output_rows": "attention.output_unit.queue.",
@@ -77,7 +76,7 @@ def manifest(
         "srams": [_sram(module, count) for module, count in sram_counts(design).items()],
         "collision": "undefined",
     }
-    return json.dumps(entries, indent=2) + "\n"
+    return json_text(entries)
 
 
 def _digest(content: str | bytes) -> str:
@@ -116,7 +115,8 @@ def memory_map(design: Design, config: AcceleratorConfig) -> list[dict]:
 
     `name` and what it `holds`; `words` of `bits` in each of `banks`; `writers` and `readers`, units
     of the core; the `holder`, null for the core itself; hierarchical names of the banks, core by
-    core and in order: `paths`, none for what lies in registers; `writable`, false for a table.
+    core and in order: `paths`, none for what lies in registers or logic; `writable`, false
+    for a table.
     """
     cores = [f"cluster.core_{index}." for index in range(config.cores)]
     return [
@@ -132,5 +132,5 @@ def _row(memory: Memory, design: Design, around: Sequence[str]) -> dict:
     fields = ("name", "holds", "words", "bits", "banks", "writers", "readers", "holder")
     return {field: getattr(memory, field) for field in fields} | {
         "paths": [bank.name for bank in banks],
-        "writable": all(bank.writable for bank in banks),
+        "writable": not memory.constant,
     }

@@ -131,7 +131,7 @@ def scalars_layout(config: AcceleratorConfig) -> StructLayout:
 
 
 def operands_layout(config: AcceleratorConfig) -> StructLayout:
-    """Operands of the array in a cycle."""
+    """Operands of the array in a cycle, as attention offers them."""
     return StructLayout(
         {
             "row": row_layout(config),
@@ -148,6 +148,15 @@ def bounds_layout(config: AcceleratorConfig) -> StructLayout:
     page = unsigned(config.address_bits - PAGE_BITS)
     pages = StructLayout({"first": page, "last": page})
     return StructLayout({"reads": pages, "writes": pages, "results": page})
+
+
+def factors_layout(config: AcceleratorConfig) -> StructLayout:
+    """What the multipliers take in a cycle: of a lane and channel the factor, int8 or uint8, and
+    the vector's channel.
+    """
+    factor = signed(max(8, numerics.EXP_BITS + 1))
+    factors = ArrayLayout(ArrayLayout(factor, config.width), config.lanes)
+    return StructLayout({"factors": factors, "vectors": vectors_layout(config)})
 
 
 def fetch_layout(config: AcceleratorConfig) -> StructLayout:

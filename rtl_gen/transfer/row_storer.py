@@ -13,7 +13,7 @@ from amaranth.lib.data import ArrayLayout, View
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from rtl_gen.common.pipeline import register
+from rtl_gen.common.pipeline import data_register, register
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.interfaces.command import Command
 from rtl_gen.interfaces.layouts import stored_row_layout
@@ -67,7 +67,8 @@ class RowStorer(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        command, out = self.store.payload, self.rows.payload
+        command = self.store.payload
+        out = data_register(m, self.rows.payload, name="out")
         active, target = Signal(), Signal(Target)
         row, left = Signal(len(command.count)), Signal(len(command.count))
         wait = Signal(range(self.READ_CYCLES))
