@@ -1,8 +1,9 @@
 """Decides a proof: Amaranth -> Yosys -> an and-inverter graph (AIGER) -> ABC.
 
 A claim for all cycles is decided by property directed reachability (Bradley, "SAT-based model
-checking without unrolling", VMCAI 2011; Een et al., FMCAD 2011), which finds the inductive invariant
-by itself; one for a number of cycles by bounded model checking (Biere et al., TACAS 1999).
+checking without unrolling", VMCAI 2011; Een et al., FMCAD 2011), which finds the inductive
+invariant by itself; one for a number of cycles by bounded model checking (Biere et al., TACAS
+1999).
 
 Registers have no value at power-up save the one that makes the first cycle a reset: what a reset
 does not reach, such as data and memories, is arbitrary.
@@ -63,7 +64,9 @@ def decide(proof: Proof, *, seconds: int = DEFAULT_SECONDS) -> Verdict:
         messages = write_graph(proof.harness(), folder)
         log = _run_abc(folder, proof, seconds)
         failed = re.search(r"Output (\d+) .*was asserted in frame", log)
-        proved = "Property proved" in log or re.search(r"No output (asserted|failed) in \d+ fr", log)
+        proved = "Property proved" in log or re.search(
+            r"No output (asserted|failed) in \d+ fr", log
+        )
         if not failed and not proved and not re.search(r"[Tt]imeout|UNDECIDED|limit", log):
             raise RuntimeError(f"ABC failed on {proof.identity}:\n{log[-2000:]}")
         return Verdict(

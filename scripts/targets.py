@@ -95,6 +95,11 @@ TARGETS: dict[str, Target] = {
             OUT="folder",
         ),
     ),
+    "prove": Target(
+        "properties of the units for all inputs",
+        ("sparse-vit prove",),
+        variables(UNIT="mask_decoder", QUICK=Switch(), SECONDS="600", OUT="folder"),
+    ),
     "regression": Target(
         "co-simulations",
         (f"{_PYTEST} cocotb_tests sparse_vit",),

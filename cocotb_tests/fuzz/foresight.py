@@ -67,6 +67,7 @@ class Decoder:
     def __init__(self, config: AcceleratorConfig, memory: Memory, address: int):
         self._config, self._memory, self._address = config, memory, address
         self._tokens = 0
+        self._first_stays = True
         self._rows_left = record_rows(config)
         self._write_failed = False
         self._cut_off = False
@@ -163,7 +164,8 @@ class Decoder:
         """Why a command is refused."""
         for error in field_errors(self._config, command, self._tokens):
             return error
-        beyond = goes_beyond(self._config, command, self._tokens)
+        stays = self._first_stays
+        beyond = goes_beyond(self._config, command, self._tokens, first_stays=stays)
         return ErrorCode.COUNT_OUT_OF_RANGE if beyond else ErrorCode.NONE
 
     def _payload_rows(self, command: dict[str, int]) -> int:
@@ -178,7 +180,9 @@ class Decoder:
         config, opcode, result = self._config, command["opcode"], self.result
         result.cycles += UNIT_CYCLES
         if opcode == Opcode.SET_TOKENS:
-            self._tokens = command["count"]
+            self._tokens, self._first_stays = command["count"], True
+        elif opcode == Opcode.PRUNE:
+            self._first_stays &= command["prefix"] > 0
         elif opcode == Opcode.LINEAR:
             result.cycles += command["tiles"] * command["slices"] * 2 * config.max_tokens
         elif opcode == Opcode.ATTEND:
