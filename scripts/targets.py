@@ -156,6 +156,11 @@ TARGETS: dict[str, Target] = {
             OUT="folder",
         ),
     ),
+    "mutate": Target(
+        "operators of the units replaced one by one, and what no bench notices",
+        ("sparse-vit mutate",),
+        variables(UNIT="topk", COUNT="20", SEED="0", OUT="folder"),
+    ),
     "bench": Target(
         "seconds of the cycle model beside those of the RTL simulation",
         ("sparse-vit bench",),

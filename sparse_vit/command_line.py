@@ -60,6 +60,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     "Everything": {
         "demo": "sparse_vit.commands.demo:demo",
         "fuzz": "cocotb_tests.fuzz.command:fuzz",
+        "mutate": "cocotb_tests.mutants.command:mutate",
     },
 }
 """Where each sub-command's function is, by panel of the help and by name."""
