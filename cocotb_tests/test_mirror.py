@@ -1,6 +1,6 @@
 """Benches mirror units: rtl_gen/<folder>/<unit>.py has cocotb_tests/<folder>/bench_<unit>.py.
 
-The core and the top are what whole programs run on, in cocotb_tests/network.
+The core, the cluster and the top are what whole programs run on, in cocotb_tests/network.
 """
 
 import importlib
@@ -11,7 +11,7 @@ from amaranth.lib import wiring
 
 import rtl_gen
 
-WHOLE = {"accelerator", "core.core"}
+WHOLE = {"accelerator", "core.cluster", "core.core"}
 
 
 def units() -> list[str]:

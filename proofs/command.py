@@ -12,6 +12,7 @@ from rich.table import Table
 from proofs.catalogue import chosen
 from proofs.proof import Proof, Verdict
 from proofs.solver import DEFAULT_SECONDS, decide
+from rtl_gen.errors import UserError
 from rtl_gen.files import make_folder, write_if_changed
 
 FILE = "proofs.json"
@@ -32,7 +33,8 @@ def prove(
 ) -> dict[str, Any]:
     """Prove properties of the units for all inputs; what is untrue comes with a counterexample.
 
-    Ends with status 1 if a claim is untrue, or undecided within its time.
+    Raises:
+        UserError: a claim is untrue, or undecided within its time.
     """
     proofs = [proof for proof in chosen(unit) if proof.quick or not quick]
     make_folder(out)
@@ -50,7 +52,10 @@ def prove(
     write_if_changed(path, json.dumps(record, indent=2) + "\n")
     console.print(str(path))
     if failed:
-        raise typer.Exit(1)
+        names = ", ".join(f"{row['unit']}:{row['name']}" for row in failed)
+        raise UserError(
+            f"{len(failed)} of {len(proofs)} claims are not proved: {names}, see {path}"
+        )
     return record
 
 

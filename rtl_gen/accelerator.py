@@ -1,4 +1,4 @@
-"""Top level: the core behind AXI4 for memory and AXI4-Lite for control.
+"""Top level: the cores behind AXI4 for memory and AXI4-Lite for control.
 
     s_axil_*    registers: program address, start, done, error code, counters (registers.py)
     irq         a program is done, until acknowledged
@@ -26,7 +26,7 @@ from rtl_gen.bus.stream_reader import StreamReader
 from rtl_gen.common.pipeline import register
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.registers import MAP_ADDRESS_BITS, Registers
-from rtl_gen.core.core import Core
+from rtl_gen.core.cluster import Cluster
 
 COUNTER_BITS = 32
 
@@ -34,7 +34,7 @@ COUNTER_BITS = 32
 class Accelerator(wiring.Component):
     """See the module's docstring; `COUNTERS` tells what each counter register counts."""
 
-    COUNTERS = {name: (COUNTER_BITS, text) for name, text in Core.EVENTS.items()}
+    COUNTERS = {name: (COUNTER_BITS, text) for name, text in Cluster.EVENTS.items()}
 
     def __init__(self, config: AcceleratorConfig):
         self.config = config
@@ -55,7 +55,7 @@ class Accelerator(wiring.Component):
         m.submodules.registers = registers = self.registers
         # The net that reaches everything begins at a register.
         reset = register(m, registers.core.reset, name="soft_reset", reset_less=False)
-        m.submodules.core = core = ResetInserter(reset)(Core(config))
+        m.submodules.cluster = cluster = ResetInserter(reset)(Cluster(config))
         m.submodules.reader = reader = StreamReader(config)
         m.submodules.packer = packer = RowPacker(config)
         m.submodules.writer = writer = RowWriter(config)
@@ -63,30 +63,30 @@ class Accelerator(wiring.Component):
         axi.connect_flat(m, self, "m_axi", reader.axi)
         axi.connect_flat(m, self, "m_axi", writer.axi)
 
-        stop = core.clear | reset
-        fetch = core.program.fetch
+        stop = cluster.clear | reset
+        fetch = cluster.program.fetch
         m.d.comb += [
             *(unit.clear.eq(stop) for unit in (reader, packer, writer)),
             reader.start.valid.eq(fetch.valid),
             fetch.ready.eq(reader.start.ready),
-            core.memory.eq(writer.status),
+            cluster.memory.eq(writer.status),
             reader.start.payload.address.eq(fetch.payload.address),
             reader.start.payload.beats.eq(fetch.payload.rows * config.row_beats),
         ]
         connect(m, reader.out, packer.beats)
-        connect(m, packer.rows, core.program.rows)
-        connect(m, core.stored, writer.rows)
+        connect(m, packer.rows, cluster.program.rows)
+        connect(m, cluster.stored, writer.rows)
 
         # Up to the cycle before `done` shows. A soft reset ends a program, but does not finish it.
-        running = register(m, core.host.busy & ~reset, name="running", reset_less=False)
+        running = register(m, cluster.host.busy & ~reset, name="running", reset_less=False)
         bus_idle = register(m, reader.idle & writer.status.idle, name="bus_idle", reset_less=False)
         m.d.comb += [
-            core.host.start.valid.eq(registers.core.start.valid),
-            core.host.start.payload.eq(registers.core.start.payload),
-            registers.core.busy.eq(core.host.busy | running),
-            registers.core.finished.eq(running & ~core.host.busy & ~reset),
+            cluster.host.start.valid.eq(registers.core.start.valid),
+            cluster.host.start.payload.eq(registers.core.start.payload),
+            registers.core.busy.eq(cluster.host.busy | running),
+            registers.core.finished.eq(running & ~cluster.host.busy & ~reset),
             registers.core.quiet.eq(bus_idle & ~registers.core.busy),
-            registers.core.error.eq(core.host.error),
+            registers.core.error.eq(cluster.host.error),
             self.irq.eq(registers.irq),
         ]
         for name in self.COUNTERS:
@@ -94,6 +94,6 @@ class Accelerator(wiring.Component):
             m.d.comb += getattr(registers.counters, name).eq(counter)
             with m.If(registers.core.start.valid):
                 m.d.sync += counter.eq(0)
-            with m.Elif(core.events[name]):
-                m.d.sync += counter.eq(counter + 1)
+            with m.Else():
+                m.d.sync += counter.eq(counter + cluster.events[name])
         return m

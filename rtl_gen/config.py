@@ -44,6 +44,9 @@ class AcceleratorConfig:
     max_dim: int = 768
     """Most channels of a token; a multiple of `width`, up to MAX_DIM. Patches, the FFN's hidden
     channels and classes may be four times as many."""
+    cores: int = 1
+    """Images at a time: copies of the array, its units and memories, on one program stream. Power
+    of two, 1 to 8."""
     bus_bytes: int = any_program(64)
     """Bytes a cycle of the memory port. Power of two, from `lanes` to `width`."""
     row_slots: int = any_program(16)
@@ -63,6 +66,7 @@ class AcceleratorConfig:
             raise UserError(f"secure = {self.secure!r}: expected 0 or 1")
         _power_of_two("lanes", self.lanes, 2, 16)
         _power_of_two("width", self.width, 8, 128)
+        _power_of_two("cores", self.cores, 1, 8)
         _power_of_two("row_slots", self.row_slots, 2, 32)
         _power_of_two("bus_bytes", self.bus_bytes, self.lanes, self.width)
         _power_of_two("stream_beats", self.stream_beats, 16, 1024)
@@ -91,7 +95,7 @@ class AcceleratorConfig:
 
     @property
     def macs(self) -> int:
-        """Multipliers of the array."""
+        """Multipliers of a core's array."""
         return self.lanes * self.width
 
     @property
@@ -164,6 +168,11 @@ class AcceleratorConfig:
         return self.mask_word_bytes // self.mask_bytes
 
     # Widths ----------------------------------------------------------------------------------
+
+    @property
+    def core_bits(self) -> int:
+        """A core's number; none if there is one core."""
+        return (self.cores - 1).bit_length()
 
     @property
     def token_bits(self) -> int:
@@ -244,9 +253,15 @@ class AcceleratorConfig:
         return dataclasses.asdict(self)
 
     def digest(self) -> str:
-        """Hash of the choices that programs depend on: ties one to the hardware that it fits."""
-        fields = (f for f in dataclasses.fields(self) if _ANY_PROGRAM not in f.metadata)
-        text = json.dumps({f.name: getattr(self, f.name) for f in fields}, sort_keys=True)
+        """Hash of the choices that programs depend on: ties one to the hardware that it fits.
+
+        A program for a single core says nothing of cores.
+        """
+        fields = (f.name for f in dataclasses.fields(self) if _ANY_PROGRAM not in f.metadata)
+        choices = {
+            name: getattr(self, name) for name in fields if name != "cores" or self.cores > 1
+        }
+        text = json.dumps(choices, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -10,18 +10,23 @@ from rtl_gen.emit.verilog import emit
 IN_REGISTERS = {"weights", "live"}
 
 
-@pytest.mark.parametrize("preset", ["tiny", "small"])
-def test_memories_are_those_of_the_verilog(preset):
-    config = get_config(preset)
+@pytest.mark.parametrize(("preset", "cores"), [("tiny", 1), ("tiny", 2), ("small", 1)])
+def test_memories_are_those_of_the_verilog(preset, cores):
+    config = get_config(preset, cores=cores)
     design = emit(Accelerator(config), "accelerator")
     built = {memory.name: memory for memory in design.memories}
     rows = memory_map(design, config)
     for row in rows:
         banks = [built.pop(path) for path in row["paths"]]
         sizes = [(bank.depth, bank.width) for bank in banks]
-        count = 0 if row["name"] in IN_REGISTERS else row["banks"]
+        copies = 1 if row["name"] == "stream" else cores
+        count = 0 if row["name"] in IN_REGISTERS else copies * row["banks"]
         assert sizes == [(row["words"], row["bits"])] * count, row["name"]
         assert row["writable"] == (row["name"] != "exp_table")
     assert not built
     (gelu,) = (row["paths"] for row in rows if row["name"] == "gelu")
-    assert gelu == [f"accelerator.core.linear.epilogue.gelu_{i}" for i in range(config.lanes)]
+    assert gelu == [
+        f"accelerator.cluster.core_{core}.linear.epilogue.gelu_{lane}"
+        for core in range(cores)
+        for lane in range(config.lanes)
+    ]

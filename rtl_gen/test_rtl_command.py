@@ -36,7 +36,8 @@ def test_verilog_and_manifest(tmp_path):
     assert directions["clk"] == "input"
     assert {"control", "status", "cycles"} <= {entry["name"] for entry in manifest["registers"]}
     (kv,) = (memory for memory in manifest["memories"] if memory["name"] == "kv")
-    assert kv["paths"] == [f"accelerator.core.kv.bank_{lane}.words.words" for lane in (0, 1)]
+    kv_banks = "accelerator.cluster.core_0.kv"
+    assert kv["paths"] == [f"{kv_banks}.bank_{lane}.words.words" for lane in (0, 1)]
     assert (kv["words"], kv["bits"], kv["banks"], kv["writable"]) == (18, 64, 2, True)
     assert (kv["writers"], kv["readers"]) == (["linear", "load"], ["attention", "store"])
 

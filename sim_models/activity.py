@@ -1,4 +1,4 @@
-"""What the hardware does for one image, as far as it costs energy.
+"""What the hardware does for a batch, an image a core, as far as it costs energy.
 
 Counts follow the RTL: what an enabled port reads or writes in the cycles in which its data are
 used, whole words where words are whole. With W bits a row, L lanes, N live tokens, and per linear
@@ -27,7 +27,7 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
-from model.integer.steps import Step
+from model.program.steps import Step
 from rtl_gen import numerics
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.commands import Opcode
@@ -39,7 +39,7 @@ from sim_models.on_chip import on_chip_memories
 
 @dataclass
 class Activity:
-    """Counts of one image."""
+    """Counts of all cores, of the program stream once."""
 
     macs: int = 0
     """Of the array: all its multipliers in every beat, those of idle lanes too."""
@@ -51,6 +51,13 @@ class Activity:
     memory_bits: dict[str, list[int]] = field(default_factory=dict)
     """[bits read, bits written] of every memory on the chip."""
 
+    def repeat(self, times: int) -> None:
+        """So often what was counted so far inside a core, the array apart."""
+        self.multiplications *= times
+        self.additions *= times
+        for bits in self.memory_bits.values():
+            bits[:] = [times * number for number in bits]
+
     def read(self, memory: str, bits: int) -> None:
         self.memory_bits[memory][0] += bits
 
@@ -61,7 +68,10 @@ class Activity:
 def network_activity(
     config: AcceleratorConfig, steps: Sequence[Step], counters: Mapping[str, int]
 ) -> Activity:
-    """Activity of one image; `counters` are those of its program, which hold all beats."""
+    """Activity of a batch; `counters` are those of its program, which hold all beats.
+
+    What one core does, all do, but for the beats of attention.
+    """
     beats = counters["linear_beats"] + counters["qk_beats"] + counters["pv_beats"]
     memories = on_chip_memories(config)
     activity = Activity(
@@ -72,7 +82,9 @@ def network_activity(
     )
     count = _Counter(config, activity, memories)
     for step in steps:
-        count.step(step.opcode, SimpleNamespace(**step.fields))
+        if not step.fields.get("core"):
+            count.step(step.opcode, SimpleNamespace(**step.fields))
+    activity.repeat(config.cores)
     count.attention_beats(counters["qk_beats"])
     activity.write("stream", 8 * activity.read_bytes)
     activity.read("stream", 8 * activity.read_bytes)

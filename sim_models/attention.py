@@ -18,7 +18,7 @@ from dataclasses import astuple, dataclass
 import numpy as np
 from numba import njit
 
-from model.masks import row_beats
+from model.masks.strategies import row_beats
 from rtl_gen.attention.attention import Attention
 from rtl_gen.attention.output_unit import OutputUnit
 from rtl_gen.attention.row_buffer import RowBuffer

@@ -5,13 +5,13 @@ from pathlib import Path
 
 from rich.table import Table
 
-from model.masks import SPARSITY_MEANS, sparsity_of
-from model.network import Network
-from model.networks import get_network
-from model.vitcod_io import read_masks
+from model.masks.strategies import SPARSITY_MEANS, sparsity_of
+from model.masks.vitcod_file import read_masks
+from model.network.names import get_network
+from model.network.shape import Network
 from rtl_gen.config import AcceleratorConfig
 from sim_models.network import network_cycles
-from sim_models.vitcod import (
+from sim_models.vitcod_simulator import (
     HEAD_DIM,
     LINEAR_MACS,
     PUBLISHED_ATTENTION_MACS,

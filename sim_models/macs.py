@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from model.network import Network
-from model.schedule import LayerTokens
+from model.network.shape import Network
+from model.pruning.placement import LayerTokens
 
 FLOPS_PER_MAC = 2
 

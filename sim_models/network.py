@@ -1,6 +1,6 @@
 """Cycles of a whole network by operation, equal to the RTL's from start to done.
 
-model/integer/steps.py lists the commands of a network, sim_models/program.py runs them.
+model/program/steps.py lists the commands of a network, sim_models/program.py runs them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,13 +10,14 @@ from itertools import pairwise
 import numpy as np
 import torch
 
-from model.fit import check_fit
-from model.golden import select_tokens
-from model.integer.steps import TRANSFER, Step, network_steps
-from model.masks import check_maps_fit
-from model.network import Network
-from model.schedule import NO_PRUNING, LayerTokens, Placement, Schedule
-from model.vitcod_io import check_masks
+from model.integer.attention import select_tokens
+from model.masks.strategies import check_maps_fit
+from model.masks.vitcod_file import check_masks
+from model.network.fit import check_fit
+from model.network.shape import Network
+from model.program.steps import TRANSFER, Step, network_steps
+from model.pruning.placement import LayerTokens, Placement
+from model.pruning.schedule import NO_PRUNING, Schedule
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.errors import UserError
 from sim_models.attention import AttentionCycles, attend_cycles, beats_of
@@ -89,7 +90,7 @@ def assumed_live(
 
 @dataclass(frozen=True)
 class NetworkRun:
-    """The program of one image and when each of its commands ran."""
+    """The program of one image, or of one a core, and when each of its commands ran."""
 
     steps: Sequence[Step]
     beats: Sequence[np.ndarray]
@@ -106,7 +107,7 @@ def run_network(
     live: np.ndarray | None = None,
     memory: MemoryTiming = DEFAULT_MEMORY,
 ) -> NetworkRun:
-    """Run the program of one image.
+    """Run the program of one image, or of one a core: all leave the same tokens.
 
     masks: kept entries, bool (layers, heads, n, n); None for dense attention
     live: tokens live in the attention of every layer, bool (layers, n), from the golden run of an

@@ -10,8 +10,8 @@ import typer
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress
 
-from model.masks import SPARSITY_MEANS
-from model.networks import ALL_NETWORKS, NAMES_MEAN
+from model.masks.strategies import SPARSITY_MEANS
+from model.network.names import ALL_NETWORKS, NAMES_MEAN
 from rtl_gen.cli import LARGEST_SEED
 from rtl_gen.config import PRESETS
 from rtl_gen.errors import UserError

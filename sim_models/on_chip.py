@@ -7,16 +7,18 @@ from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
-from model.network import Network
+from model.network.shape import Network
 from rtl_gen import numerics
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.interfaces.memories import Memory, memory_plan
+from rtl_gen.interfaces.memories import Memory, memory_plan, plan_bits
 
 
 def on_chip_memories(
     config: AcceleratorConfig, network: Network | None = None
 ) -> Mapping[str, Memory]:
-    """Every memory by name: as built, or with the words that `network` uses."""
+    """Every memory by name: as built, or with the words that `network` uses. Each core has its own
+    of those that are `of_core`.
+    """
     if network is None:
         return memory_plan(config)
     dim = config.channel_rows(network.dim) * config.width
@@ -34,5 +36,5 @@ def _hidden_rows(config: AcceleratorConfig, network: Network) -> int:
 
 
 def on_chip_bytes(config: AcceleratorConfig, network: Network | None = None) -> float:
-    """Bytes of all memories: as built, or those that `network` uses."""
-    return sum(memory.total_bits for memory in on_chip_memories(config, network).values()) / 8
+    """Bytes of all memories of all cores: as built, or those that `network` uses."""
+    return plan_bits(config, on_chip_memories(config, network)) / 8

@@ -23,13 +23,13 @@ import numpy as np
 from numba import njit
 from torch import Tensor
 
-from model.image import Image
-from model.layers import AttentionLayer, LayerTrace
+from model.integer.attention_layers import AttentionLayer, AttentionLayerTrace
+from model.program.memory_image import Image
 from rtl_gen.accelerator import Accelerator
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.commands import COMMANDS, Opcode
 from rtl_gen.control.dispatcher import Dispatcher
-from rtl_gen.core.core import Core
+from rtl_gen.core.cluster import Cluster
 from rtl_gen.errors import UserError
 from rtl_gen.interfaces.program import check_memory_bytes, record_rows
 from rtl_gen.interfaces.targets import transfers
@@ -55,7 +55,7 @@ UNIT, LOAD, LINEAR, STORE, HALT = range(5)
 
 # Numba wants plain globals.
 CHECK_CYCLES = Dispatcher.CHECK_CYCLES
-IDLE_CYCLES = Core.IDLE_CYCLES
+IDLE_CYCLES = Cluster.IDLE_CYCLES
 WALKER_LATENCY = TileWalker.LATENCY
 READ_CYCLES = RowStorer.READ_CYCLES
 
@@ -94,7 +94,7 @@ def predict_layers(
     config: AcceleratorConfig,
     image: Image,
     layers: Sequence[AttentionLayer],
-    traces: Sequence[LayerTrace],
+    traces: Sequence[AttentionLayerTrace],
     memory: MemoryTiming,
 ) -> dict[str, int]:
     """The counters for an image of attention layers; `traces` tell which tokens each layer has."""
@@ -113,13 +113,21 @@ def predict_network(
     trace: Mapping[str, Tensor],
     memory: MemoryTiming,
 ) -> dict[str, int]:
-    """The counters for an image of a whole network; `trace` is that of its single input."""
-    beats = [
-        head
-        for index, mask in enumerate(masks.numpy())
-        for head in beats_of(mask, trace[f"layers.{index}.live"][0].numpy(), config.lanes)
-    ]
+    """The counters for an image of a whole network; `trace` is that of an input for every core."""
+    beats = network_beats(config, masks, trace)
     return program_cycles(config, image.commands, beats, memory).counters
+
+
+def network_beats(
+    config: AcceleratorConfig, masks: Tensor, trace: Mapping[str, Tensor]
+) -> list[np.ndarray]:
+    """Beats (cores, rows) of each ATTEND; `trace` as in `predict_network`."""
+    beats = []
+    for index, mask in enumerate(masks.numpy()):
+        lives = trace[f"layers.{index}.live"].numpy()
+        cores = [beats_of(mask, live, config.lanes) for live in lives]
+        beats += [np.stack(heads) for heads in zip(*cores, strict=True)]
+    return beats
 
 
 def program_cycles(
@@ -130,12 +138,12 @@ def program_cycles(
     *,
     program_address: int = 0,
 ) -> ProgramCycles:
-    """Run `commands`, fields by name as in a program; `beats` holds the beats (rows,) of each
-    ATTEND.
+    """Run `commands`, fields by name as in a program; `beats` holds the beats of each ATTEND:
+    (cores, rows), or (rows,) if they are those of all cores.
 
     Raises:
         UserError: a memory that cannot be, a program that addresses cannot reach, or beats of other
-            heads or tokens than the program's.
+            heads, tokens or cores than the program's.
     """
     steps, attend_beats = _steps(config, commands, beats)
     stream = program_stream(config, memory, program_address)
@@ -160,7 +168,8 @@ def program_cycles(
     counters = {
         **{f"{unit}_cycles": cycles for unit, cycles in busy.items()},
         "cycles": int(total),
-        "linear_beats": int((steps["tiles"] * steps["slices"] * steps["tokens"]).sum()),
+        "linear_beats": config.cores
+        * int((steps["tiles"] * steps["slices"] * steps["tokens"]).sum()),
         "qk_beats": attend_beats,
         "pv_beats": attend_beats,
         "weight_stalls": int(results["stalls"].sum()),
@@ -184,7 +193,10 @@ class Sizes(NamedTuple):
 def _steps(
     config: AcceleratorConfig, commands: Sequence[Mapping], beats: Sequence[np.ndarray]
 ) -> tuple[np.ndarray, int]:
-    """The commands as an array of STEP, and the beats of QK^T in all."""
+    """The commands as an array of STEP, and the beats of QK^T in all.
+
+    What a head takes is what the slowest core takes for it.
+    """
     heads = sum(command["opcode"] == Opcode.ATTEND for command in commands)
     if len(beats) != heads:
         raise UserError(f"beats of {len(beats)} heads: the program has {heads}")
@@ -209,14 +221,9 @@ def _steps(
                 step["tiles"], step["slices"] = fields.tiles, fields.slices
                 step["span"] = max(working_on, TileWalker.MIN_PASS)
             case Opcode.ATTEND:
-                rows = next(rows_of_heads)
-                if len(rows) != live:
-                    raise UserError(
-                        f"beats of {len(rows)} rows for a head of {live} live tokens: expected a "
-                        "number for each"
-                    )
-                step["cycles"] = attend_cycles(config, rows).total
-                attend_beats += int(np.sum(rows))
+                cores = _beats_of_cores(config, next(rows_of_heads), live)
+                step["cycles"] = max(attend_cycles(config, rows).total for rows in cores)
+                attend_beats += int(np.sum(cores)) * config.cores // len(cores)
             case Opcode.PRUNE:
                 live = min(live, fields.count)
             case Opcode.STORE:
@@ -224,6 +231,17 @@ def _steps(
             case Opcode.HALT:
                 step["kind"] = HALT
     return steps, attend_beats
+
+
+def _beats_of_cores(config: AcceleratorConfig, beats: np.ndarray, live: int) -> np.ndarray:
+    """Beats (cores, live) of a head, or (1, live) if they are the same on all cores."""
+    if beats.shape not in ((live,), (config.cores, live)):
+        given = f"{len(beats)} rows" if beats.ndim == 1 else f"shape {beats.shape}"
+        raise UserError(
+            f"beats of {given} for a head of {live} live tokens: expected a number for each, on "
+            f"all or on each of {config.cores} cores"
+        )
+    return np.atleast_2d(beats)
 
 
 def _payload_rows(sizes: Sizes, steps: np.ndarray) -> np.ndarray:

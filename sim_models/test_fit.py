@@ -9,14 +9,14 @@ import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from model.fit import check_fit
-from model.integer.compiler import compile_network
 from model.integer.random_network import random_network
-from model.integer.steps import network_steps
-from model.network import Network
-from model.networks import DEIT_TINY
-from model.readout import Readout
-from model.schedule import ListedSchedule
+from model.network.fit import check_fit
+from model.network.names import DEIT_TINY
+from model.network.readout import Readout
+from model.network.shape import Network
+from model.program.compiler import compile_network
+from model.program.steps import network_steps
+from model.pruning.schedule import ListedSchedule
 from rtl_gen.config import AcceleratorConfig, get_config
 from rtl_gen.control.commands import Opcode
 from rtl_gen.errors import UserError

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from model.integer.choices import kept_tokens
-from model.integer.compiler import compile_network
 from model.integer.random_network import random_network
-from model.integer.steps import network_steps
-from model.network import Network
-from model.networks import DEIT_BASE, DEIT_TINY
-from model.schedule import DEFAULT_SCHEDULE, READINGS, ListedSchedule
+from model.network.names import DEIT_BASE, DEIT_TINY
+from model.network.shape import Network
+from model.program.compiler import compile_network
+from model.program.steps import network_steps
+from model.pruning.hardware import prune_counts
+from model.pruning.schedule import DEFAULT_SCHEDULE, READINGS, ListedSchedule
 from rtl_gen.config import get_config
 from rtl_gen.control.commands import Opcode
 from rtl_gen.errors import UserError
@@ -39,7 +39,7 @@ def test_commands_are_those_of_the_compiler(kept):
     config = get_config("tiny")
     network = random_network(shape, 1)
     schedule = ListedSchedule(kept=kept)
-    keep = kept_tokens(shape, schedule)
+    keep = prune_counts(shape, schedule)
     image = compile_network(config, network, torch.ones(shape.mask_shape, dtype=torch.bool), keep)
     live = np.ones((2, 17), np.bool_)
     live[1, kept[0] + 1 :] = False

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from model.fit import check_fit
-from model.networks import DEIT_TINY, get_network
+from model.network.fit import check_fit
+from model.network.names import DEIT_TINY, get_network
 from rtl_gen.config import PRESETS, get_config
 from rtl_gen.errors import UserError
 from sim_models.network import network_cycles

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from model.image import ImageBuilder
+from model.program.memory_image import ImageBuilder
 from rtl_gen.bus.row_packer import RowPacker
 from rtl_gen.bus.row_writer import RowWriter
 from rtl_gen.bus.stream_reader import StreamReader

@@ -48,7 +48,7 @@ def test_packages_that_are_installed_beside_are_no_part(copy: Path):
     ("file", "old", "new"),
     [
         ("rtl_gen/attention/exponentials.py", "LATENCY = 6", "LATENCY = 7"),
-        ("model/masks.py", "SCORE_TIE = 1 / 64", "SCORE_TIE = 1 / 65"),
+        ("model/masks/strategies.py", "SCORE_TIE = 1 / 64", "SCORE_TIE = 1 / 65"),
         ("sim_models/sweeps/point.py", '"results": {', '"results": {"more": 1,'),
     ],
 )
@@ -64,7 +64,8 @@ def test_constant_of_an_imported_file(copy: Path, file: str, old: str, new: str)
 
 def test_constant_that_moves_into_a_sub_folder(copy: Path):
     """A constant goes into a new folder, from where it is imported; then it changes there."""
-    masks, moved = copy / "model" / "masks.py", copy / "model" / "rules" / "ties.py"
+    masks = copy / "model" / "masks" / "strategies.py"
+    moved = copy / "model" / "rules" / "ties.py"
     before = masks.read_text()
     try:
         change(masks, "SCORE_TIE = 1 / 64", "from model.rules.ties import SCORE_TIE")
@@ -76,7 +77,7 @@ def test_constant_that_moves_into_a_sub_folder(copy: Path):
         moved.write_text("SCORE_TIE = 1 / 65\n")
         assert len({CODE, first, digest_of(POINT, root=copy)}) == 3
         moved.write_text("SCORE_TIE = 1 / 64\n")
-        change(masks, "from model.rules.ties", "from .rules.ties")
+        change(masks, "from model.rules.ties", "from ..rules.ties")
         assert moved in sources_of(POINT, root=copy)
         (moved.parent / "deeper").mkdir()
         moved.rename(moved.parent / "deeper" / "ties.py")
@@ -103,7 +104,7 @@ def test_assets_count(copy: Path):
 def test_other_files_do_not_count(copy: Path):
     for name in ("model/finetune/recipe.py", "sim_models/sweeps/tables.py", "rtl_gen/manifest.py"):
         (copy / name).write_text("broken =")
-    (copy / "model" / "tests" / "test_masks.py").unlink()
+    (copy / "model" / "tests" / "masks" / "test_strategies.py").unlink()
     assert digest_of(POINT, root=copy) == CODE
 
 

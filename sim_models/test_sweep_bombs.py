@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from model.yaml_file import read_model
+from model.files.yaml_file import read_model
 from rtl_gen.errors import UserError
 from sim_models.sweeps.spec import SweepSpec
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from distributed import Client
 
-from model.masks import make_masks
-from model.networks import VIT_DIGITS
-from model.synthetic import maps_of
-from model.vitcod_io import write_masks
+from model.attention.synthetic import maps_of
+from model.masks.strategies import make_masks
+from model.masks.vitcod_file import write_masks
+from model.network.names import VIT_DIGITS
 from rtl_gen.errors import UserError
 from sim_models.sweeps.energy import energy_table
 from sim_models.sweeps.files import write_sweep

@@ -2,9 +2,9 @@
 
 import pytest
 
-from model.integer.steps import Step, network_steps
-from model.networks import DEIT_TINY
-from model.schedule import DEFAULT_SCHEDULE
+from model.network.names import DEIT_TINY
+from model.program.steps import Step, network_steps
+from model.pruning.schedule import DEFAULT_SCHEDULE
 from rtl_gen.config import get_config
 from rtl_gen.control.commands import Opcode
 from rtl_gen.errors import UserError

@@ -13,11 +13,11 @@ import pandas as pd
 import psutil
 import pytest
 
-from model.masks import LEARNED, make_masks
-from model.networks import ASSETS, DEIT_TINY, VIT_DIGITS
-from model.schedule import DEFAULT_SCHEDULE
-from model.synthetic import maps_of
-from model.vitcod_io import write_masks
+from model.attention.synthetic import maps_of
+from model.masks.strategies import LEARNED, make_masks
+from model.masks.vitcod_file import write_masks
+from model.network.names import ASSETS, DEIT_TINY, VIT_DIGITS
+from model.pruning.schedule import DEFAULT_SCHEDULE
 from rtl_gen.config import get_config
 from rtl_gen.errors import UserError
 from sim_models.network import assumed_live, network_cycles

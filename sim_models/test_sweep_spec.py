@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.masks import STRATEGY_NAMES
-from model.networks import DEIT_SMALL, DEIT_TINY, NETWORKS
-from model.schedule import NO_PRUNING, READINGS, ListedSchedule, Placement
-from model.vitcod_io import write_masks
-from model.yaml_file import read_model
+from model.files.yaml_file import read_model
+from model.masks.strategies import STRATEGY_NAMES
+from model.masks.vitcod_file import write_masks
+from model.network.names import DEIT_SMALL, DEIT_TINY, NETWORKS
+from model.pruning.placement import Placement
+from model.pruning.schedule import NO_PRUNING, READINGS, ListedSchedule
 from rtl_gen.config import get_config
 from rtl_gen.errors import UserError
 from sim_models.sweeps import spec

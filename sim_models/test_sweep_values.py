@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.networks import VIT_DIGITS
-from model.vitcod_io import write_masks
-from model.yaml_file import read_model
+from model.files.yaml_file import read_model
+from model.masks.vitcod_file import write_masks
+from model.network.names import VIT_DIGITS
 from rtl_gen.cli import LARGEST_SEED
 from rtl_gen.errors import UserError
 from sim_models.sweeps.energy import DEFAULT_TABLE, energy_table

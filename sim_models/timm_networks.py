@@ -2,7 +2,8 @@
 
 Networks of one shape share a row. Cycles are those of the first of the presets that holds them,
 dense, and with 80 % sparse attention (ViTCoD's rule) and the default schedule of pruning. Attention
-maps are measured for DeiT-Tiny alone and made from those for all others (`model.synthetic`).
+maps are measured for DeiT-Tiny alone and made from those for all others
+(`model.attention.synthetic`).
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,12 +13,12 @@ from functools import lru_cache
 import numpy as np
 import timm
 
-from model.fit import fitting_presets, remedy
-from model.masks import MASK_STRATEGY, make_masks
-from model.network import Network
-from model.networks import ALL_NETWORKS, get_network
-from model.schedule import DEFAULT_SCHEDULE, NO_PRUNING
-from model.synthetic import maps_of
+from model.attention.synthetic import maps_of
+from model.masks.strategies import MASK_STRATEGY, make_masks
+from model.network.fit import fitting_presets, remedy
+from model.network.names import ALL_NETWORKS, get_network
+from model.network.shape import Network
+from model.pruning.schedule import DEFAULT_SCHEDULE, NO_PRUNING
 from rtl_gen.config import PRESETS
 from rtl_gen.errors import UserError
 from sim_models.network import assumed_live, network_cycles

@@ -1,4 +1,4 @@
-"""One image of a network with its masks, schedule and surviving tokens, and what it costs."""
+"""Images of a network, one a core, with masks, schedule, surviving tokens, and what they cost."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -6,8 +6,8 @@ from typing import Self
 
 import numpy as np
 
-from model.network import Network
-from model.schedule import NO_PRUNING, Schedule
+from model.network.shape import Network
+from model.pruning.schedule import NO_PRUNING, Schedule
 from rtl_gen.config import AcceleratorConfig
 from sim_models.activity import Activity, network_activity
 from sim_models.macs import kept_entries, network_macs
@@ -31,7 +31,7 @@ class Workload:
     """Kept entries, bool (layers, heads, n, n); None for dense attention."""
     schedule: Schedule
     live: np.ndarray
-    """Tokens live in the attention of every layer, bool (layers, n)."""
+    """Tokens live in the attention of every layer, bool (layers, n), of every image."""
 
     @classmethod
     def assumed(
@@ -98,18 +98,23 @@ class Simulation:
     workload: Workload
     cycles: NetworkCycles
     macs: dict[str, int]
-    """Multiply-accumulates by operation."""
+    """Multiply-accumulates of an image by operation."""
     activity: Activity
-    """What costs energy, traffic over the memory port included."""
+    """What costs energy, traffic over the memory port included, of all images."""
 
     @property
     def milliseconds(self) -> float:
-        """Of an image at the configuration's clock."""
+        """From start to done at the configuration's clock."""
         return self.cycles.total / self.config.frequency_mhz / 1000
 
     @property
+    def images_per_second(self) -> float:
+        """At the configuration's clock, with an image for every core."""
+        return 1000 * self.config.cores / self.milliseconds
+
+    @property
     def array_utilisation(self) -> float:
-        """Multiply-accumulates / (multipliers x cycles), from start to done."""
+        """Multiply-accumulates / (multipliers x cycles), from start to done, of any core."""
         return sum(self.macs.values()) / (self.config.macs * self.cycles.total)
 
     @property

@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any
 from rtl_gen.caches import move_libraries
 
 if TYPE_CHECKING:
-    from model.attention_maps import AttentionMaps
-    from model.network import Network
-    from model.schedule import Schedule
+    from model.attention.maps import AttentionMaps
+    from model.network.shape import Network
+    from model.pruning.schedule import Schedule
     from rtl_gen.config import PRESETS, AcceleratorConfig
     from rtl_gen.errors import UserError
     from sparse_vit.attention import average_attention, make_masks, vitcod
@@ -56,9 +56,9 @@ __all__ = [
 ]
 
 _MODULES = {
-    "AttentionMaps": "model.attention_maps",
-    "Network": "model.networks",
-    "Schedule": "model.schedule",
+    "AttentionMaps": "model.attention.maps",
+    "Network": "model.network.names",
+    "Schedule": "model.pruning.schedule",
     "AcceleratorConfig": "rtl_gen.config",
     "PRESETS": "rtl_gen.config",
     "UserError": "rtl_gen.errors",

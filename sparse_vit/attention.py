@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 from timm.models.vision_transformer import VisionTransformer
 
-from model import attention_maps, masks
-from model.attention_maps import AttentionMaps
-from model.images import ImageFolder
-from model.preprocessing import Preprocessing
+from model.attention import maps as attention_maps
+from model.attention.maps import AttentionMaps
+from model.data.image_folder import ImageFolder
+from model.data.preprocessing import Preprocessing
+from model.masks import strategies
 from sparse_vit.inputs import Maps, averages, evaluating, image_folder, maps_array, network_of
 
 
@@ -73,7 +74,7 @@ def make_masks(
     maps: Maps,
     *,
     sparsity: float,
-    strategy: str = masks.MASK_STRATEGY,
+    strategy: str = strategies.MASK_STRATEGY,
     scores: np.ndarray | None = None,
     prefix: int | None = None,
 ) -> np.ndarray:
@@ -85,4 +86,4 @@ def make_masks(
     given = averages(maps)
     if prefix is None:
         prefix = given.prefix_tokens if isinstance(given, AttentionMaps) else 1
-    return masks.make_masks(maps_array(given), sparsity, strategy, scores, prefix=prefix)
+    return strategies.make_masks(maps_array(given), sparsity, strategy, scores, prefix=prefix)

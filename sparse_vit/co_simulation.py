@@ -1,4 +1,4 @@
-"""One image through a whole network in RTL, beside the golden model and the cycle model."""
+"""Images through a whole network in RTL, one a core, beside the golden and the cycle model."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ from torch import Tensor
 
 from cocotb_tests.network.check import Comparison, compare, network_pairs
 from cocotb_tests.network.run import RtlRun, run_image
-from model.image import Image
-from model.integer.compiler import compile_network
 from model.integer.forward import trace
 from model.integer.network import IntegerNetwork
+from model.program.compiler import compile_network
+from model.program.memory_image import Image
 from rtl_gen.config import AcceleratorConfig
 from sim_models.memory import DEFAULT_MEMORY, MemoryTiming
 from sim_models.program import predict_network
@@ -20,12 +20,12 @@ from sim_models.program import predict_network
 
 @dataclass(frozen=True, kw_only=True)
 class CoSimulation:
-    """A compiled network with an input, and what the models say of it."""
+    """A compiled network with a batch, a picture for every core, and what the models say of it."""
 
     config: AcceleratorConfig
     image: Image
     patches: Tensor
-    """(1, n - 1, K)"""
+    """(cores, patches, K)"""
     golden: dict[str, Tensor]
     """Every tensor of the golden model, see `model.integer.forward`."""
     memory: MemoryTiming
@@ -49,7 +49,7 @@ class CoSimulation:
         Args:
             config: the accelerator.
             integers: the network.
-            patches: (1, n - 1, K) of its input.
+            patches: (b, patches, K) of its inputs; cores beyond the b-th get zeros.
             masks: kept entries, bool (layers, heads, n, n).
             keep: tokens (CLS counted) that each layer leaves; None where it drops none.
             memory: behaviour of the simulated memory.
@@ -59,6 +59,7 @@ class CoSimulation:
             UserError: the network does not fit the accelerator.
         """
         image = compile_network(config, integers, masks, keep, dump=dump)
+        patches = image.filled(patches)
         golden = trace(integers, patches, masks, keep)
         return cls(
             config=config,
@@ -78,7 +79,7 @@ class CoSimulation:
         return run_image(
             self.config,
             self.image,
-            self.image.with_patches(self.patches[0]),
+            self.image.with_patches(self.patches),
             simulator=simulator,
             memory=self.memory,
             seed=seed,
@@ -89,5 +90,5 @@ class CoSimulation:
         return compare(network_pairs(self.image, self.golden, run))
 
     def logits(self, run: RtlRun) -> np.ndarray:
-        """What the RTL stored, int64 (classes,)."""
+        """What the RTL stored, int64 (cores, classes)."""
         return self.image.logits(run.memory)

@@ -55,6 +55,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "run": "sparse_vit.commands.run:run",
         "calibrate": "sparse_vit.commands.calibrate:calibrate",
         "synth": "rtl_gen.commands.synth:synth",
+        "asic": "rtl_gen.commands.asic:asic",
         "prove": "proofs.command:prove",
     },
     "Everything": {

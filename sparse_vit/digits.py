@@ -13,18 +13,14 @@ from rich.table import Table
 
 from cocotb_tests.network.check import Comparison, compare, network_pairs
 from cocotb_tests.network.run import run_images
-from model.digits.data import held_back_digit
-from model.integer.choices import (
-    integer_network,
-    kept_tokens,
-    picture_patches,
-    preset_for,
-)
-from model.integer.compiler import compile_network
+from model.attention.mask_source import MaskSource
+from model.data.digits import held_back_digit
 from model.integer.forward import trace
-from model.mask_source import MaskSource
-from model.networks import VIT_DIGITS
-from model.schedule import DEFAULT_SCHEDULE
+from model.network.names import VIT_DIGITS
+from model.program.choices import integer_network, picture_patches, preset_for
+from model.program.compiler import compile_network
+from model.pruning.hardware import prune_counts
+from model.pruning.schedule import DEFAULT_SCHEDULE
 from rtl_gen.config import get_config
 from sim_models.memory import MemoryTiming
 from sim_models.program import predict_network
@@ -70,13 +66,13 @@ def classify(
     network = integer_network(VIT_DIGITS, None, seed)
     masks = torch.from_numpy(MaskSource(sparsity=sparsity).masks(VIT_DIGITS))
     if keep is None:
-        keep = kept_tokens(VIT_DIGITS, DEFAULT_SCHEDULE.fitted(VIT_DIGITS))
+        keep = prune_counts(VIT_DIGITS, DEFAULT_SCHEDULE.fitted(VIT_DIGITS))
     image = compile_network(config, network, masks, keep, dump=dump)
     inputs = [picture_patches(network, picture) for picture, _ in digits]
     runs = run_images(
         config,
         image,
-        np.stack([image.with_patches(patches[0]) for patches in inputs]),
+        np.stack([image.with_patches(patches) for patches in inputs]),
         simulator=simulator,
         memory=memory,
         seed=seed,
@@ -90,7 +86,7 @@ def classify(
             DigitRun(
                 number=number,
                 label=label,
-                rtl_class=int(image.logits(run.memory).argmax()),
+                rtl_class=int(image.logits(run.memory)[0].argmax()),
                 golden_class=int(golden["logits"][0].argmax()),
                 tokens=(VIT_DIGITS.tokens, *layers),
                 counters=run.counters,

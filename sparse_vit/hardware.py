@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from model.integer.choices import picture_patches
+from model.program.choices import picture_patches
 from rtl_gen.config import AcceleratorConfig, get_config
 from rtl_gen.errors import UserError
 from rtl_gen.extras import naming_extras
@@ -102,7 +102,7 @@ def run_rtl(
     run = simulation.run(simulator, seed)
     comparison = simulation.compare(run)
     return RtlResult(
-        logits=simulation.logits(run) * integers.logit_step,
+        logits=simulation.logits(run)[0] * integers.logit_step,
         mismatches=comparison.mismatches,
         compared=comparison.compared,
         counters=run.counters,

@@ -11,16 +11,16 @@ from PIL import Image
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
 
-from model.attention_maps import AttentionMaps, load_attention_maps
-from model.images import ImageFolder
-from model.integer.choices import preset_for
-from model.masks import check_maps, check_maps_fit
-from model.network import Network
-from model.networks import ALL_NETWORKS, get_network
-from model.pictures import open_picture
-from model.schedule import NO_PRUNING, Schedule
-from model.schedule_file import NAMED, schedule_of
-from model.vitcod_io import check_masks, read_masks
+from model.attention.maps import AttentionMaps, load_attention_maps
+from model.data.image_folder import ImageFolder
+from model.data.pictures import open_picture
+from model.masks.strategies import check_maps, check_maps_fit
+from model.masks.vitcod_file import check_masks, read_masks
+from model.network.names import ALL_NETWORKS, get_network
+from model.network.shape import Network
+from model.program.choices import preset_for
+from model.pruning.schedule import NO_PRUNING, Schedule
+from model.pruning.schedule_file import NAMED, schedule_of
 from model.weights.load import load_model, stated_name
 from rtl_gen.config import AcceleratorConfig, get_config
 from rtl_gen.errors import UserError

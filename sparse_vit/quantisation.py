@@ -10,14 +10,15 @@ import torch
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
 
-from model.calibrate import calibrate
-from model.images import ImageFolder
-from model.integer.choices import kept_tokens, picture_patches
+from model.data.image_folder import ImageFolder
 from model.integer.forward import forward
 from model.integer.network import IntegerNetwork
-from model.masks import sparsity_of
-from model.reference import FloatReference
-from model.schedule import NO_PRUNING, Schedule
+from model.masks.strategies import sparsity_of
+from model.program.choices import picture_patches
+from model.pruning.hardware import prune_counts
+from model.pruning.schedule import NO_PRUNING, Schedule
+from model.quantisation.network import quantise_network
+from model.reference.forward import FloatReference
 from rtl_gen.errors import UserError
 from sparse_vit.inputs import (
     Masks,
@@ -54,7 +55,7 @@ class IntegerModel:
         """
         shape = self.integers.shape
         pruning = schedule_for(schedule, shape)
-        kept_tokens(shape, pruning)
+        prune_counts(shape, pruning)
         return replace(self, masks=masks_array(masks, shape), schedule=pruning)
 
     def predict(self, pictures: Picture | Sequence[Picture]) -> np.ndarray:
@@ -79,7 +80,7 @@ class IntegerModel:
     @property
     def keep(self) -> list[int | None]:
         """Tokens (CLS counted) that each layer leaves; None where it drops none."""
-        return kept_tokens(self.integers.shape, self.schedule)
+        return prune_counts(self.integers.shape, self.schedule)
 
     @property
     def mask_tensor(self) -> Tensor:
@@ -127,4 +128,6 @@ def quantise(
     with evaluating(model):
         network, folder = network_of(model), image_folder(images, limit)
         reference = FloatReference(network=network, model=model)
-        return IntegerModel(integers=calibrate(reference, folder, batch_size, progress, seed))
+        return IntegerModel(
+            integers=quantise_network(reference, folder, batch_size, progress, seed)
+        )

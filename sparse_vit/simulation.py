@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from model.masks import sparsity_of
-from model.schedule import Schedule
-from model.synthetic import maps_of
+from model.attention.synthetic import maps_of
+from model.masks.strategies import sparsity_of
+from model.pruning.schedule import Schedule
 from rtl_gen.config import AcceleratorConfig
 from sim_models.memory import DEFAULT_MEMORY, MemoryTiming
 from sim_models.sweeps.energy import energy_table
@@ -32,9 +32,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What one image costs, beside the dense, unpruned network on the same machine.
+    """What an image costs, beside the dense, unpruned network on the same machine.
 
-    A notebook shows it as a table.
+    Several cores work on as many images; all of them are assumed to leave the same tokens. A
+    notebook shows it as a table.
     """
 
     simulation: Simulation
@@ -63,6 +64,11 @@ class Report:
         return self.simulation.milliseconds
 
     @property
+    def images_per_second(self) -> float:
+        """At the configuration's clock, with an image for every core."""
+        return self.simulation.images_per_second
+
+    @property
     def utilisation(self) -> float:
         """Share of the multipliers' time, start to done, that kept multiply-accumulates take."""
         return self.simulation.array_utilisation
@@ -74,9 +80,10 @@ class Report:
 
     @property
     def traffic(self) -> dict[str, int]:
-        """Bytes read and written over the memory port."""
-        activity = self.simulation.activity
-        return {"read": activity.read_bytes, "written": activity.written_bytes}
+        """Bytes read and written over the memory port for an image: its share of a batch's."""
+        activity, cores = self.simulation.activity, self.simulation.config.cores
+        moved = {"read": activity.read_bytes, "written": activity.written_bytes}
+        return {name: round(count / cores) for name, count in moved.items()}
 
     @property
     def speedup(self) -> float:
@@ -101,6 +108,7 @@ class Report:
             "dense_cycles": self.dense.cycles.total,
             "speedup": self.speedup,
             "milliseconds": self.milliseconds,
+            "images_per_second": self.images_per_second,
             "cycles_by_operation": self.cycles_by_operation,
             "utilisation": self.utilisation,
             "attention_utilisation": self.attention_utilisation,
@@ -132,7 +140,7 @@ class Report:
 
     def plot(self) -> "Figure":
         """Milliseconds by operation beside the dense network's, as a Matplotlib figure."""
-        from model.plot_style import new_figure, style
+        from model.files.plot_style import new_figure, style
         from sim_models.figures.operations import OPERATIONS, operation_legend
 
         bars = {"dense": self.dense, "this": self.simulation}

@@ -9,7 +9,7 @@ import safetensors.torch
 from PIL import Image
 
 from cocotb_tests.fuzz.attempts import Node
-from model.networks import ASSETS, VIT_DIGITS
+from model.network.names import ASSETS, VIT_DIGITS
 from sim_models.sweeps.energy import DEFAULT_TABLE
 
 NETWORK = VIT_DIGITS.name

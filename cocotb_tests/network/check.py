@@ -8,8 +8,8 @@ from torch import Tensor
 
 from cocotb_tests.harness.compare import assert_equal
 from cocotb_tests.network.run import RtlRun
-from model.image import Image
-from model.layers import AttentionLayer, LayerTrace
+from model.integer.attention_layers import AttentionLayer, AttentionLayerTrace
+from model.program.memory_image import Image
 from rtl_gen.interfaces.program import ErrorCode
 
 Pair = tuple[str, np.ndarray, np.ndarray]
@@ -44,7 +44,10 @@ def check(pairs: Iterator[Pair], run: RtlRun) -> int:
 
 
 def layer_pairs(
-    image: Image, layers: Sequence[AttentionLayer], traces: Sequence[LayerTrace], run: RtlRun
+    image: Image,
+    layers: Sequence[AttentionLayer],
+    traces: Sequence[AttentionLayerTrace],
+    run: RtlRun,
 ) -> Iterator[Pair]:
     """Outputs and survivors of attention layers."""
     for tensor in image.stored:
@@ -61,17 +64,21 @@ def layer_pairs(
 
 
 def network_pairs(image: Image, trace: Mapping[str, Tensor], run: RtlRun) -> Iterator[Pair]:
-    """Every stored tensor of a whole network's single image."""
+    """Every stored tensor of a whole network; `trace` is that of a picture for every core."""
     for tensor in image.stored:
         actual = image.read(run.memory, tensor)
-        expected, live = _golden(tensor.name, trace)
+        of_core = {name: values[tensor.core] for name, values in trace.items()}
+        expected, live = _golden(tensor.name, of_core)
         if live is not None:
             actual, expected = actual[live], expected[live]
         yield tensor.name, actual, expected
 
 
 def check_layers(
-    image: Image, layers: Sequence[AttentionLayer], traces: Sequence[LayerTrace], run: RtlRun
+    image: Image,
+    layers: Sequence[AttentionLayer],
+    traces: Sequence[AttentionLayerTrace],
+    run: RtlRun,
 ) -> int:
     """`check` of `layer_pairs`."""
     return check(layer_pairs(image, layers, traces, run), run)
@@ -86,25 +93,25 @@ def _golden(name: str, trace: Mapping[str, Tensor]) -> tuple[np.ndarray, np.ndar
     """The expected tensor, and which of its rows count (None: all)."""
     parts = name.split(".")
     if parts[-1].isdigit():
-        tensor = trace[".".join(parts[:-1])][0, int(parts[-1])]
+        tensor = trace[".".join(parts[:-1])][int(parts[-1])]
         return tensor.numpy(), _rows(trace, parts, "live")
     if parts[0] != "layers":
         expected = trace[name].numpy()
-        if expected.ndim == 2:
-            return expected, None
-        return expected[0], _survivors(trace) if parts[0] == "mean" else None
+        if expected.ndim == 1:
+            return expected[None], None
+        return expected, _survivors(trace) if parts[0] == "mean" else None
     if parts[2] in ("importance", "survivors"):
-        return trace[name][0].numpy(), None
+        return trace[name].numpy(), None
     before_pruning = parts[2] in ("norm1", "attention")
     rows = _rows(trace, parts, "live" if before_pruning else "survivors")
-    return trace[name][0].numpy(), rows
+    return trace[name].numpy(), rows
 
 
 def _survivors(trace: Mapping[str, Tensor]) -> np.ndarray:
     """Tokens that leave the last layer."""
     last = [tensor for name, tensor in trace.items() if name.endswith(".survivors")][-1]
-    return last[0].numpy()
+    return last.numpy()
 
 
 def _rows(trace: Mapping[str, Tensor], parts: Sequence[str], which: str) -> np.ndarray:
-    return trace[f"layers.{parts[1]}.{which}"][0].numpy()
+    return trace[f"layers.{parts[1]}.{which}"].numpy()

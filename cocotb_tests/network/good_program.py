@@ -11,10 +11,10 @@ import torch
 from cocotb_tests.bus.simulated_memory import VERILOG
 from cocotb_tests.harness.runner import simulate
 from cocotb_tests.network.run import LEAST_MEMORY, system_verilog
-from model.integer.compiler import compile_network
 from model.integer.forward import forward
 from model.integer.random_network import random_network, random_patches
-from model.network import Network
+from model.network.shape import Network
+from model.program.compiler import compile_network
 from rtl_gen.config import AcceleratorConfig
 
 SHAPE = Network(
@@ -49,7 +49,7 @@ def good_program(config: AcceleratorConfig) -> GoodProgram:
     logits = forward(network, patches, masks, [2])[0].numpy().astype("<i2").tobytes()
     (result,) = image.stored
     return GoodProgram(
-        data=image.with_patches(patches[0]),
+        data=image.with_patches(patches),
         memory_bytes=image.memory_bytes,
         result=result.address,
         bytes=logits.ljust(result.rows * config.width, b"\0"),

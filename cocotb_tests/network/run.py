@@ -12,7 +12,7 @@ import numpy as np
 from cocotb_tests.bus.simulated_memory import VERILOG
 from cocotb_tests.harness.runner import simulate
 from cocotb_tests.network.system import System
-from model.image import Image
+from model.program.memory_image import Image
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.emit.verilog import Design, emit
 from rtl_gen.errors import UserError

@@ -7,8 +7,9 @@ from cocotb_tests.harness.runner import simulate
 from cocotb_tests.network.check import check_layers
 from cocotb_tests.network.run import RtlRun
 from cocotb_tests.network.system import Watched
-from model.golden import HeadScales
-from model.layers import AttentionLayer, compile_layers, run_layers
+from model.integer.attention import HeadScales
+from model.integer.attention_layers import AttentionLayer, run_layers
+from model.program.attention_layers import compile_layers
 from rtl_gen.config import get_config
 from rtl_gen.interfaces.program import ErrorCode
 from rtl_gen.numerics import Scale

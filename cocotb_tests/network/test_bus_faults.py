@@ -6,7 +6,7 @@ import pytest
 from cocotb_tests.harness.runner import simulate
 from cocotb_tests.network.good_program import good_program
 from cocotb_tests.network.system import Watched
-from model.image import ImageBuilder
+from model.program.memory_image import ImageBuilder
 from rtl_gen.config import get_config
 from rtl_gen.control.commands import Opcode
 from rtl_gen.interfaces.targets import Target

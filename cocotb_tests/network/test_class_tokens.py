@@ -6,12 +6,12 @@ import torch
 
 from cocotb_tests.harness.compare import assert_equal
 from cocotb_tests.network.run import MemoryModel, run_image
-from model.golden import HeadScales, attend, select_tokens
-from model.image import ImageBuilder, pack_mask
-from model.integer.compiler import pack_linear
+from model.integer.attention import HeadScales, attend, select_tokens
 from model.integer.forward import layer_norm, linear
 from model.integer.network import Linear, Norm
-from model.pooling import pool, pool_scale
+from model.integer.pooling import pool, pool_scale
+from model.program.compiler import pack_linear
+from model.program.memory_image import ImageBuilder, pack_mask
 from rtl_gen.config import get_config
 from rtl_gen.control.commands import Opcode
 from rtl_gen.interfaces.program import Destination, ErrorCode, Source

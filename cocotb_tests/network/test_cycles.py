@@ -13,13 +13,14 @@ import pytest
 import torch
 
 from cocotb_tests.network.run import MemoryModel, run_image
-from model.golden import HeadScales
-from model.image import Image, ImageBuilder
-from model.integer.compiler import compile_network
+from model.integer.attention import HeadScales
+from model.integer.attention_layers import AttentionLayer, run_layers
 from model.integer.forward import trace
 from model.integer.random_network import random_network, random_patches
-from model.layers import AttentionLayer, compile_layers, run_layers
-from model.network import Network
+from model.network.shape import Network
+from model.program.attention_layers import compile_layers
+from model.program.compiler import compile_network
+from model.program.memory_image import Image, ImageBuilder
 from rtl_gen.config import AcceleratorConfig, get_config
 from rtl_gen.control.commands import Opcode
 from rtl_gen.interfaces.memories import words
@@ -125,7 +126,7 @@ def check_network(simulator, preset, shape, memory, *, density, keep, dump=False
     image = compile_network(config, network, masks, keep, dump=dump)
     golden = trace(network, patches, masks, keep)
     predicted = predict_network(config, image, masks, golden, memory)
-    check(config, image, predicted, simulator, memory, image.with_patches(patches[0]))
+    check(config, image, predicted, simulator, memory, image.with_patches(patches))
 
 
 @pytest.mark.parametrize(

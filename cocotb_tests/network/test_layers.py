@@ -12,15 +12,16 @@ import torch
 
 from cocotb_tests.network.check import check_layers
 from cocotb_tests.network.run import MemoryModel, run_image
-from model.attention_maps import capture_qkv, load_attention_maps
-from model.golden import HeadScales
-from model.images import ImageFolder
-from model.layers import AttentionLayer, compile_layers, run_layers
-from model.masks import make_masks
-from model.networks import DEIT_TINY
-from model.quantise import quantise_attention
-from model.sample_layers import sample_layers
-from model.schedule import DEFAULT_SCHEDULE
+from model.attention.maps import capture_qkv, load_attention_maps
+from model.data.image_folder import ImageFolder
+from model.integer.attention import HeadScales
+from model.integer.attention_layers import AttentionLayer, run_layers
+from model.masks.strategies import make_masks
+from model.network.names import DEIT_TINY
+from model.program.attention_layers import compile_layers
+from model.pruning.schedule import DEFAULT_SCHEDULE
+from model.quantisation.attention import quantise_attention
+from model.quantisation.sample_layers import sample_layers
 from model.weights.load import load_model
 from rtl_gen.config import AcceleratorConfig, get_config
 from rtl_gen.numerics import Scale

@@ -11,10 +11,10 @@ import torch
 
 from cocotb_tests.network.check import check_network
 from cocotb_tests.network.run import MemoryModel, run_image
-from model.integer.compiler import compile_network
 from model.integer.forward import trace
 from model.integer.random_network import random_network, random_patches
-from model.network import Network
+from model.network.shape import Network
+from model.program.compiler import compile_network
 from rtl_gen.config import AcceleratorConfig, get_config
 from rtl_gen.control.commands import Opcode
 
@@ -46,7 +46,7 @@ def run_full_network(
     tiles = max(c["tiles"] for c in image.commands if c["opcode"] == Opcode.LINEAR)
     assert slices == 4 * config.max_dim // config.width
     assert tiles == 4 * config.max_dim // config.lanes
-    golden, data = trace(network, patches, masks, [keep]), image.with_patches(patches[0])
+    golden, data = trace(network, patches, masks, [keep]), image.with_patches(patches)
     memory = MemoryModel(latency=5)
     run = run_image(config, image, data, simulator=simulator, memory=memory, seed=5)
     assert check_network(image, golden, run) > shape.tokens * shape.dim
@@ -100,6 +100,6 @@ def test_image_for_another_clock(simulator):
     network, patches = random_network(shape, 2), random_patches(shape, 1, 2)
     masks = torch.ones(shape.mask_shape, dtype=torch.bool)
     image = compile_network(other, network, masks, [4])
-    data = image.with_patches(patches[0])
+    data = image.with_patches(patches)
     run = run_image(config, image, data, simulator=simulator, memory=MemoryModel(latency=5))
     assert check_network(image, trace(network, patches, masks, [4]), run) == shape.classes

@@ -5,10 +5,10 @@ import torch
 
 from cocotb_tests.network.check import check_network
 from cocotb_tests.network.run import MemoryModel, run_image
-from model.integer.compiler import compile_network
 from model.integer.forward import trace
 from model.integer.random_network import random_network, random_patches
-from model.network import Network
+from model.network.shape import Network
+from model.program.compiler import compile_network
 from model.tests.pruned import pruned_integers
 from rtl_gen.config import PRESETS
 
@@ -42,7 +42,7 @@ def run_and_check(preset, shape, simulator, *, density, keep, memory, seed):
 def check_on(preset, network, masks, simulator, *, keep, memory, seed):
     config, patches = PRESETS[preset], random_patches(network.shape, 1, seed)
     image = compile_network(config, network, masks, keep, dump=True)
-    data = image.with_patches(patches[0])
+    data = image.with_patches(patches)
     run = run_image(config, image, data, simulator=simulator, memory=memory, seed=seed)
     return check_network(image, trace(network, patches, masks, keep), run)
 

@@ -6,10 +6,10 @@ import torch
 
 from cocotb_tests.harness.compare import assert_equal
 from cocotb_tests.network.run import MemoryModel, run_image
-from model.image import ImageBuilder
 from model.integer.forward import layer_norm
 from model.integer.network import Norm
-from model.pooling import pool, pool_scale
+from model.integer.pooling import pool, pool_scale
+from model.program.memory_image import ImageBuilder
 from rtl_gen.config import get_config
 from rtl_gen.control.commands import Opcode
 from rtl_gen.interfaces.program import ErrorCode

@@ -6,7 +6,7 @@ import pytest
 
 from cocotb_tests.network.good_program import ProgramMemory
 from cocotb_tests.network.run import LEAST_MEMORY
-from model.image import ImageBuilder
+from model.program.memory_image import ImageBuilder
 from rtl_gen.config import get_config
 from rtl_gen.control.commands import Opcode
 from rtl_gen.interfaces.program import ErrorCode

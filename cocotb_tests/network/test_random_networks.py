@@ -11,12 +11,12 @@ import torch
 
 from cocotb_tests.network.check import check_network
 from cocotb_tests.network.run import MemoryModel, run_programs
-from model.integer.compiler import compile_network, fewest_tokens
 from model.integer.forward import trace
 from model.integer.random_network import random_network, random_patches
-from model.network import Network
-from model.random_models import random_model
-from model.readout import FinalNorm, Readout
+from model.network.random_models import random_model
+from model.network.readout import FinalNorm, Readout
+from model.network.shape import Network
+from model.program.compiler import compile_network, fewest_tokens
 from rtl_gen.config import get_config
 from sim_models.program import predict_network
 
@@ -51,7 +51,7 @@ def programs(preset: str, seeds: range):
         network, patches = random_network(shape, seed), random_patches(shape, 1, seed)
         masks, keep = random_masks(shape, rng), random_keep(shape, rng)
         image = compile_network(config, network, masks, keep, dump=seed % 4 != 0)
-        yield image, image.with_patches(patches[0]), trace(network, patches, masks, keep), masks
+        yield image, image.with_patches(patches), trace(network, patches, masks, keep), masks
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_mean_of_tokens_without_the_first(simulator, final_norm):
     image = compile_network(config, network, masks, keep, dump=True)
     golden = trace(network, patches, masks, keep)
     assert not golden["layers.0.survivors"][0, 0]
-    pairs = [(image, image.with_patches(patches[0]))]
+    pairs = [(image, image.with_patches(patches))]
     (run,) = run_programs(config, pairs, simulator=simulator, memory=memory)
     assert check_network(image, golden, run)
     assert predict_network(config, image, masks, golden, memory) == run.counters

@@ -8,7 +8,7 @@ import pytest
 
 from cocotb_tests.harness.compare import assert_equal
 from cocotb_tests.network.run import MemoryModel, run_image
-from model.image import TOKEN_TARGETS, Image, ImageBuilder, StoredTensor
+from model.program.memory_image import TOKEN_TARGETS, Image, ImageBuilder, StoredTensor
 from rtl_gen.config import AcceleratorConfig, get_config
 from rtl_gen.control.commands import Opcode
 from rtl_gen.interfaces.program import ErrorCode

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 
 from cocotb_tests.network.run import run_images
-from model.image import Image, ImageBuilder
-from model.integer.compiler import compile_network
 from model.integer.random_network import random_network, random_patches
-from model.network import Network
-from model.wipe import wipe_image
+from model.network.shape import Network
+from model.program.compiler import compile_network
+from model.program.memory_image import Image, ImageBuilder
+from model.program.wipe import wipe_image
 from rtl_gen.config import AcceleratorConfig, get_config
 from rtl_gen.control.commands import Opcode
 from rtl_gen.interfaces.program import ErrorCode
@@ -33,7 +33,7 @@ def secret(seed: int) -> Image:
     """A network whose program loads other numbers into every memory behind its own."""
     masks = torch.rand(SECRET.mask_shape, generator=torch.Generator().manual_seed(seed)) < 0.5
     image = compile_network(CONFIG, random_network(SECRET, seed), masks, [5])
-    data = image.with_patches(random_patches(SECRET, 1, seed)[0])
+    data = image.with_patches(random_patches(SECRET, 1, seed))
     return dataclasses.replace(image, data=data)
 
 

@@ -7,10 +7,8 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from model.accuracy.calibration import Calibration, check_apart
-from model.accuracy.evaluation import Subject, evaluate, variants
-from model.accuracy.finished_rows import FinishedRows
-from model.accuracy.table import render, to_frame, write
+from model.attention.entry_scores import scores_for
+from model.attention.mask_source import MaskSource
 from model.commands.options import (
     Batch,
     InsteadMasks,
@@ -29,15 +27,18 @@ from model.commands.options import (
     progress_over,
     report_unreadable,
 )
-from model.entry_scores import scores_for
+from model.data.image_folder import ImageFolder
+from model.data.preprocessing import Preprocessing
+from model.evaluation.calibration_images import CalibrationImages, check_apart
+from model.evaluation.evaluation import Subject, evaluate, variants
+from model.evaluation.finished_rows import FinishedRows
+from model.evaluation.integer_accuracy import check_same
+from model.evaluation.table import render, to_frame, write
 from model.finetune.run import read_run
-from model.images import ImageFolder
-from model.integer.accuracy import check_same, kept_after_attention
-from model.integer.choices import integer_network
-from model.mask_source import MaskSource
-from model.networks import get_network
-from model.preprocessing import Preprocessing
-from model.schedule_file import DEFAULT_NAME, schedule_of
+from model.network.names import get_network
+from model.program.choices import integer_network
+from model.pruning.hardware import kept_after_attention
+from model.pruning.schedule_file import DEFAULT_NAME, schedule_of
 from model.weights.load import load_model, stated_name
 from rtl_gen.errors import UserError
 from rtl_gen.files import check_writable
@@ -120,7 +121,7 @@ def accuracy(
         check_same(integers, network, loaded)
 
     if images is not None:
-        calibration = Calibration(
+        calibration = CalibrationImages(
             network=network,
             model=loaded,
             images=images,

@@ -8,7 +8,9 @@ import numpy as np
 import typer
 from rich.table import Table
 
-from model.attention_maps import AttentionMaps, average_attention, load_attention_maps
+from model.attention.entry_scores import scores_for
+from model.attention.maps import AttentionMaps, average_attention, load_attention_maps
+from model.attention.synthetic import maps_of
 from model.commands.options import (
     Batch,
     Data,
@@ -27,16 +29,14 @@ from model.commands.options import (
     progress_over,
     report_unreadable,
 )
-from model.entry_scores import scores_for
-from model.images import ImageFolder
-from model.masks import SPARSITY_MEANS, make_masks, row_beats, sparsity_of
-from model.network import Network
-from model.networks import get_network
-from model.polarisation import polarise
-from model.preprocessing import Preprocessing
-from model.schedule_file import DEFAULT_NAME, schedule_of
-from model.synthetic import maps_of
-from model.vitcod_io import read_masks, write_masks
+from model.data.image_folder import ImageFolder
+from model.data.preprocessing import Preprocessing
+from model.masks.polarisation import polarise
+from model.masks.strategies import SPARSITY_MEANS, make_masks, row_beats, sparsity_of
+from model.masks.vitcod_file import read_masks, write_masks
+from model.network.names import get_network
+from model.network.shape import Network
+from model.pruning.schedule_file import DEFAULT_NAME, schedule_of
 from model.weights.load import load_model, stated_name
 from model.weights.storage import weights_sha256
 from rtl_gen.config import DEFAULT

@@ -8,11 +8,11 @@ import typer
 from rich.table import Table
 
 from model.commands.options import Seed, console, progress_over
-from model.digits.data import SPLIT_SEED, Split, write_folder
+from model.data.digits import SPLIT_SEED, Split, write_folder
+from model.data.preprocessing import Preprocessing
 from model.digits.results import write_network
-from model.digits.train import Recipe, train
-from model.networks import VIT_DIGITS
-from model.preprocessing import Preprocessing
+from model.digits.train import DigitsRecipe, train
+from model.network.names import VIT_DIGITS
 
 Folder = Annotated[Path, typer.Option(help="Folder of the files.")]
 
@@ -26,13 +26,15 @@ def digits_command(*, out: Folder = Path("build/digits")) -> None:
 
 def train_small(
     *,
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the images.")] = Recipe.epochs,
-    seed: Seed = Recipe.seed,
+    epochs: Annotated[
+        int, typer.Option(min=1, help="Passes over the images.")
+    ] = DigitsRecipe.epochs,
+    seed: Seed = DigitsRecipe.seed,
     out: Folder = Path("build/digits"),
 ) -> dict[str, float]:
     """Train vit_digits on one core: weights, attention maps, integers, accuracy."""
     torch.set_num_threads(1)  # Sums of several threads round differently.
-    recipe = Recipe(seed=seed, epochs=epochs)
+    recipe = DigitsRecipe(seed=seed, epochs=epochs)
     print(f"{VIT_DIGITS.name}: seed {seed}, {epochs} epochs, split with seed {SPLIT_SEED}")
     folders = {split: write_folder(split, out / split) for split in Split}
     with progress_over(epochs, "epochs") as advance:

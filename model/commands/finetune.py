@@ -14,6 +14,7 @@ import torch
 import typer
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from model.attention.mask_source import MaskSource
 from model.commands.options import (
     Data,
     InsteadMasks,
@@ -33,6 +34,8 @@ from model.commands.options import (
     report_replaced,
     report_unreadable,
 )
+from model.data.image_folder import ImageFolder
+from model.data.preprocessing import Preprocessing
 from model.finetune.crops import crops_of
 from model.finetune.evaluation import evaluate
 from model.finetune.recipe import Augmentation, Recipe
@@ -40,13 +43,10 @@ from model.finetune.run import MASKS, NETWORK, REPORT, Run
 from model.finetune.tables import accuracy_table, validation_table
 from model.finetune.trainer import Trainer
 from model.finetune.validation import Validation, split
-from model.images import ImageFolder
-from model.mask_source import MaskSource
-from model.masks import SPARSITY_MEANS, sparsity_of
-from model.networks import get_network
-from model.preprocessing import Preprocessing
-from model.reference import FloatReference
-from model.schedule_file import DEFAULT_NAME, schedule_of
+from model.masks.strategies import SPARSITY_MEANS, sparsity_of
+from model.network.names import get_network
+from model.pruning.schedule_file import DEFAULT_NAME, schedule_of
+from model.reference.forward import FloatReference
 from model.weights.load import load_model, stated_name
 from model.weights.storage import weights_sha256
 from rtl_gen.errors import UserError

@@ -7,8 +7,6 @@ import pandas as pd
 import typer
 from rich.table import Table
 
-from model.accuracy.ranks import ranks
-from model.accuracy.table import figures
 from model.commands.options import (
     Batch,
     LabelFile,
@@ -23,14 +21,16 @@ from model.commands.options import (
     progress_over,
     report_unreadable,
 )
-from model.images import ImageFolder
-from model.importance import COLUMN_SUM, MEASURES
-from model.networks import get_network
-from model.preprocessing import Preprocessing
-from model.reference import FloatReference
-from model.schedule import NO_PRUNING
-from model.schedule_file import DEFAULT_NAME, schedule_of
-from model.vitcod_io import read_masks
+from model.data.image_folder import ImageFolder
+from model.data.preprocessing import Preprocessing
+from model.evaluation.ranks import ranks
+from model.evaluation.table import figures
+from model.masks.vitcod_file import read_masks
+from model.network.names import get_network
+from model.pruning.importance import COLUMN_SUM, MEASURES
+from model.pruning.schedule import NO_PRUNING
+from model.pruning.schedule_file import DEFAULT_NAME, schedule_of
+from model.reference.forward import FloatReference
 from model.weights.load import load_model, stated_name
 from rtl_gen.files import check_writable, replace_file
 

@@ -7,6 +7,7 @@ import pandas as pd
 import typer
 from rich.table import Table
 
+from model.attention.mask_source import MaskSource
 from model.commands.options import (
     Batch,
     Data,
@@ -22,14 +23,13 @@ from model.commands.options import (
     progress_over,
     report_unreadable,
 )
-from model.images import ImageFolder
-from model.integer.accuracy import kept_after_attention
-from model.integer.loss import Losses, measure_losses
+from model.data.image_folder import ImageFolder
+from model.data.preprocessing import Preprocessing
+from model.evaluation.integer_loss import IntegerLosses, measure_losses
 from model.integer.network import IntegerNetwork
-from model.mask_source import MaskSource
-from model.preprocessing import Preprocessing
-from model.reference import FloatReference
-from model.schedule_file import DEFAULT_NAME, schedule_of
+from model.pruning.hardware import kept_after_attention
+from model.pruning.schedule_file import DEFAULT_NAME, schedule_of
+from model.reference.forward import FloatReference
 from model.weights.load import load_model, stated_name
 from rtl_gen.files import check_writable, replace_file
 
@@ -87,7 +87,7 @@ def integer_loss(
     return frame
 
 
-def _frame(run: str, losses: Losses) -> pd.DataFrame:
+def _frame(run: str, losses: IntegerLosses) -> pd.DataFrame:
     places = {name: name.split(".")[1:] or ["", name] for name in losses.moments}
     return pd.DataFrame(
         [
@@ -104,7 +104,7 @@ def _frame(run: str, losses: Losses) -> pd.DataFrame:
     )
 
 
-def _table(frame: pd.DataFrame, losses: dict[str, Losses], title: str) -> Table:
+def _table(frame: pd.DataFrame, losses: dict[str, IntegerLosses], title: str) -> Table:
     """A row a layer: of each run the dB of its worst tensor and of its output."""
     table = Table(
         title=title,

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from model.calibrate import calibrate
+from model.attention.mask_source import MaskSource
 from model.commands.options import (
     Batch,
     Data,
@@ -34,22 +34,19 @@ from model.commands.options import (
     reference_of,
     report_unreadable,
 )
-from model.fit import check_fit
-from model.images import ImageFolder
-from model.integer.accuracy import compare, kept_after_attention
-from model.integer.choices import (
-    integer_network,
-    kept_tokens,
-    preset_for,
-)
-from model.integer.compiler import compile_network
+from model.data.image_folder import ImageFolder
+from model.data.preprocessing import Preprocessing
+from model.evaluation.integer_accuracy import compare
 from model.integer.network import FORMAT_VERSION, IntegerNetwork
-from model.mask_source import MaskSource
-from model.masks import MASK_STRATEGY
-from model.networks import get_network
-from model.preprocessing import Preprocessing
-from model.reference import FloatReference
-from model.schedule_file import UNPRUNED, schedule_label, schedule_name, schedule_of
+from model.masks.strategies import MASK_STRATEGY
+from model.network.fit import check_fit
+from model.network.names import get_network
+from model.program.choices import integer_network, preset_for
+from model.program.compiler import compile_network
+from model.pruning.hardware import kept_after_attention, prune_counts
+from model.pruning.schedule_file import UNPRUNED, schedule_label, schedule_name, schedule_of
+from model.quantisation.network import quantise_network
+from model.reference.forward import FloatReference
 from model.weights.load import stated_name
 from model.weights.storage import weights_sha256
 from rtl_gen.caches import cache_folder
@@ -91,7 +88,7 @@ def write_calibrated(
 ) -> None:
     """Calibrate with the images of `folder`; what the integers came from is in their metadata."""
     with replace_file(out) as file, progress_over(len(folder)) as advance:
-        integer = calibrate(reference, folder, batch_size, advance)
+        integer = quantise_network(reference, folder, batch_size, advance)
         metadata = {
             "images": len(folder) - len(folder.unreadable),
             "images_sha256": folder.digest(),
@@ -198,7 +195,7 @@ def image_command(
         choice,
         integer_network(network, network_file, seed),
         masks,
-        kept_tokens(network, schedule_of(name, network)),
+        prune_counts(network, schedule_of(name, network)),
         dump=dump,
     )
     with replace_file(path) as file:

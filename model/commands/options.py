@@ -11,14 +11,14 @@ import typer
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from model.data.picture_files import examples
 from model.integer.network import IntegerNetwork
-from model.masks import STRATEGY_NAMES
-from model.network import Network
-from model.networks import NAMES_MEAN, get_network
-from model.picture_files import examples
-from model.reference import FloatReference
-from model.schedule_file import NAMED, schedule_of
-from model.vitcod_io import read_masks
+from model.masks.strategies import STRATEGY_NAMES
+from model.masks.vitcod_file import read_masks
+from model.network.names import NAMES_MEAN, get_network
+from model.network.shape import Network
+from model.pruning.schedule_file import NAMED, schedule_of
+from model.reference.forward import FloatReference
 from model.weights.load import load_model
 from rtl_gen.cli import LARGEST_SEED
 from rtl_gen.errors import InputWarning, UserError

@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 from torch import Tensor
 
+from model.attention.entry_scores import EntryScores, Settings, learn_scores
+from model.attention.mask_source import maps_for
 from model.commands.options import (
     Data,
     Limit,
@@ -20,14 +22,12 @@ from model.commands.options import (
     learning_progress,
     report_replaced,
 )
-from model.entry_scores import EntryScores, Settings, learn_scores
+from model.data.image_folder import ImageFolder
+from model.data.preprocessing import Preprocessing
 from model.finetune.crops import batches, crops_of
 from model.finetune.recipe import Recipe
-from model.images import ImageFolder
-from model.mask_source import maps_for
-from model.networks import get_network
-from model.preprocessing import Preprocessing
-from model.schedule_file import DEFAULT_NAME, schedule_of
+from model.network.names import get_network
+from model.pruning.schedule_file import DEFAULT_NAME, schedule_of
 from model.weights.load import load_model, stated_name
 from model.weights.storage import weights_sha256
 from rtl_gen.files import replace_file

@@ -5,10 +5,10 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from model.attention.synthetic import maps_of, qkv_from_attention, synthetic_maps
 from model.commands.options import ModelName, Out, Seed
-from model.network import Network
-from model.networks import get_network
-from model.synthetic import maps_of, qkv_from_attention, synthetic_maps
+from model.network.names import get_network
+from model.network.shape import Network
 from rtl_gen.errors import UserError
 from rtl_gen.files import replace_file
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from model.wipe import wipe_image
+from model.program.wipe import wipe_image
 from rtl_gen.config import get_config
 from rtl_gen.files import replace_file
 

@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 from timm.models.vision_transformer import VisionTransformer
 
-from model.attention_maps import AttentionMaps, average_attention
-from model.calibrate import calibrate
-from model.digits.data import Split
-from model.digits.train import SPARSITIES, Recipe
-from model.images import ImageFolder
-from model.masks import make_masks
-from model.networks import VIT_DIGITS
-from model.preprocessing import Preprocessing
-from model.reference import FloatReference
-from model.schedule import DEFAULT_SCHEDULE
+from model.attention.maps import AttentionMaps, average_attention
+from model.data.digits import Split
+from model.data.image_folder import ImageFolder
+from model.data.preprocessing import Preprocessing
+from model.digits.train import SPARSITIES, DigitsRecipe
+from model.masks.strategies import make_masks
+from model.network.names import VIT_DIGITS
+from model.pruning.schedule import DEFAULT_SCHEDULE
+from model.quantisation.network import quantise_network
+from model.reference.forward import FloatReference
 from model.weights.files import as_bytes
 from rtl_gen.files import replace_file
 
@@ -42,7 +42,7 @@ def top1(model: VisionTransformer, maps: np.ndarray, folder: ImageFolder) -> dic
 
 
 def write_network(
-    model: VisionTransformer, recipe: Recipe, folders: Mapping[Split, ImageFolder], out: Path
+    model: VisionTransformer, recipe: DigitsRecipe, folders: Mapping[Split, ImageFolder], out: Path
 ) -> dict[str, float]:
     """Write `vit_digits.safetensors`, `.npz` and `-int8.safetensors`; returns the accuracies.
 
@@ -56,7 +56,7 @@ def write_network(
         metadata = {"network": VIT_DIGITS.name, "synthetic": False, **_images(folders[Split.TRAIN])}
         AttentionMaps(maps, metadata | preprocessing | origin).write(file)
     dense = FloatReference(network=VIT_DIGITS, model=model)
-    integers = calibrate(dense, folders[Split.CALIBRATION], recipe.batch_size)
+    integers = quantise_network(dense, folders[Split.CALIBRATION], recipe.batch_size)
     metadata = _images(folders[Split.CALIBRATION]) | origin
     replace(integers, metadata=metadata).save(out / f"{VIT_DIGITS.name}-int8.safetensors")
     accuracy = top1(model, maps, folders[Split.HELD_BACK])

@@ -23,12 +23,12 @@ from timm.utils import ModelEmaV3
 from torch import Tensor
 from torch.nn import functional
 
-from model.images import ImageFolder
-from model.masks import make_masks
-from model.networks import VIT_DIGITS, timm_name
-from model.preprocessing import Preprocessing
-from model.reference import FloatReference, LayerTrace
-from model.schedule import DEFAULT_SCHEDULE
+from model.data.image_folder import ImageFolder
+from model.data.preprocessing import Preprocessing
+from model.masks.strategies import make_masks
+from model.network.names import VIT_DIGITS, timm_name
+from model.pruning.schedule import DEFAULT_SCHEDULE
+from model.reference.forward import FloatReference, LayerTrace
 
 SPARSITIES = (0.5, 0.6, 0.7, 0.8)
 MAP_DECAY = 0.95
@@ -38,7 +38,7 @@ WEIGHTS_EMA = 0.99
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
+class DigitsRecipe:
     """What a run of the training depends on, beside its images."""
 
     seed: int = 0
@@ -56,7 +56,7 @@ class Recipe:
 
 
 def train(
-    folder: ImageFolder, recipe: Recipe, progress: Callable[[float], object] | None = None
+    folder: ImageFolder, recipe: DigitsRecipe, progress: Callable[[float], object] | None = None
 ) -> VisionTransformer:
     """The trained network in evaluation mode; `progress` gets the mean loss of every epoch."""
     torch.manual_seed(recipe.seed)
@@ -124,7 +124,9 @@ class _Forms:
         self._maps[trace.layer].lerp_(latest, 1 - MAP_DECAY)
 
 
-def augment(images: Tensor, recipe: Recipe, blank: float, generator: torch.Generator) -> Tensor:
+def augment(
+    images: Tensor, recipe: DigitsRecipe, blank: float, generator: torch.Generator
+) -> Tensor:
     """Every image under an affine map of its own; what comes in from outside is `blank`."""
     turn, slant, grow_x, grow_y, shift_x, shift_y = (
         limit * (2 * torch.rand(len(images), generator=generator) - 1)
@@ -169,7 +171,7 @@ def _parameter_groups(model: VisionTransformer) -> list[dict]:
     ]
 
 
-def _cosine(recipe: Recipe, steps: int) -> Callable[[int], float]:
+def _cosine(recipe: DigitsRecipe, steps: int) -> Callable[[int], float]:
     """The learning rate of a step as a fraction of the largest."""
     warm_up, total = recipe.warm_up_epochs * steps, recipe.epochs * steps
 

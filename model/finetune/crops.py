@@ -15,10 +15,10 @@ from timm.data import Mixup, create_transform
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
+from model.data.image_folder import ImageFolder
+from model.data.pictures import PictureError, open_picture
+from model.data.preprocessing import picture_settings
 from model.finetune.recipe import Augmentation, Recipe
-from model.images import ImageFolder
-from model.pictures import PictureError, open_picture
-from model.preprocessing import picture_settings
 from rtl_gen.errors import UserError
 
 _TRANSFORMS = {

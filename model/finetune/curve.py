@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import pandas as pd
 from matplotlib.axes import Axes
 
+from model.files.plot_style import new_figure, render, style
 from model.finetune.trainer import COLUMNS
-from model.plot_style import new_figure, render, style
 
 WINDOW = 20
 """Steps that a line's moving mean spans."""

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from model.reference import FloatReference, LayerTrace
+from model.reference.forward import FloatReference, LayerTrace
 
 
 @dataclass
@@ -37,7 +37,7 @@ class Passage:
 
 
 @dataclass(frozen=True)
-class Losses:
+class Distances:
     """Scalars."""
 
     logits: Tensor
@@ -61,7 +61,7 @@ def passage(reference: FloatReference, images: Tensor) -> Passage:
     return seen
 
 
-def losses(student: Passage, teacher: Passage) -> Losses:
+def distances(student: Passage, teacher: Passage) -> Distances:
     """Distances of a network's passage from that of the dense network."""
     hidden = [
         relative_error(tokens, torch.take_along_dim(wanted, live[:, :, None], dim=1))
@@ -76,7 +76,7 @@ def losses(student: Passage, teacher: Passage) -> Losses:
         log_target=True,
     )
     feature = relative_error(student.feature, teacher.feature)
-    return Losses(divergence, feature, torch.stack(hidden).mean())
+    return Distances(divergence, feature, torch.stack(hidden).mean())
 
 
 def relative_error(values: Tensor, wanted: Tensor) -> Tensor:

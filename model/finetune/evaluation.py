@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping
 import pandas as pd
 import torch
 
-from model.hits import is_hit
-from model.images import ImageFolder
-from model.reference import FloatReference
-from model.statistics import standard_error
+from model.data.image_folder import ImageFolder
+from model.evaluation.statistics import standard_error
+from model.reference.forward import FloatReference
+from model.reference.hits import is_hit
 
 
 def evaluate(

@@ -21,8 +21,8 @@ from model.finetune import checkpoint, curve
 from model.finetune.crops import Crops, batches
 from model.finetune.trainer import Trainer
 from model.finetune.validation import Validation
-from model.network import Network
-from model.vitcod_io import read_masks, write_masks
+from model.masks.vitcod_file import read_masks, write_masks
+from model.network.shape import Network
 from model.weights.files import as_bytes
 from model.weights.load import load_model
 from rtl_gen.errors import UserError

@@ -3,7 +3,7 @@
 import pandas as pd
 from rich.table import Table
 
-from model.preprocessing import Preprocessing
+from model.data.preprocessing import Preprocessing
 
 
 def accuracy_table(accuracies: pd.DataFrame, preprocessing: Preprocessing) -> Table:

@@ -18,12 +18,12 @@ from timm.scheduler import CosineLRScheduler
 from timm.utils import ModelEmaV3
 from torch import Tensor
 
-from model.finetune.distillation import Losses, losses, passage
+from model.files.finite import check_finite
+from model.finetune.distillation import Distances, distances, passage
 from model.finetune.recipe import Recipe
-from model.finite import check_finite
-from model.network import Network
-from model.reference import FloatReference
-from model.schedule import NO_PRUNING, Schedule
+from model.network.shape import Network
+from model.pruning.schedule import NO_PRUNING, Schedule
+from model.reference.forward import FloatReference
 
 COLUMNS = ("step", "pruned", "learning_rate", "logits", "feature", "hidden", "loss")
 """Of the history: the losses are those before the step's update."""
@@ -85,13 +85,13 @@ class Trainer:
         )
 
     @torch.inference_mode()
-    def distances(self, model: VisionTransformer, images: Tensor) -> list[Losses]:
+    def distances(self, model: VisionTransformer, images: Tensor) -> list[Distances]:
         """How far a model is from the teacher on images on the device, without and with pruning."""
         references = [self.reference(model, pruned=pruned) for pruned in (False, True)]
         with self._arithmetic():
             wanted = passage(self._dense, images)
             found = [passage(reference, images) for reference in references]
-        return [losses(each, wanted) for each in found]
+        return [distances(each, wanted) for each in found]
 
     def _arithmetic(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.bf16)
@@ -114,7 +114,7 @@ class Trainer:
             with torch.no_grad():
                 wanted = passage(self._dense, images)
             found = passage(self._pruned if pruned else self._sparse, images)
-        parts = losses(found, wanted)
+        parts = distances(found, wanted)
         loss = (
             parts.logits
             + recipe.feature_weight * parts.feature

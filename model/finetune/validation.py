@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 import torch
 
+from model.data.image_folder import ImageFolder
+from model.data.picture_files import LeftOut
 from model.finetune.trainer import Trainer
-from model.images import ImageFolder
-from model.picture_files import LeftOut
 from rtl_gen.errors import UserError
 
 COLUMNS = ("step", "held_back", "pruned", "logits", "feature", "hidden")
@@ -24,7 +24,7 @@ COLUMNS = ("step", "held_back", "pruned", "logits", "feature", "hidden")
 BATCH_SIZE = 32
 
 
-class Split(NamedTuple):
+class HeldBackSplit(NamedTuple):
     """Parts of one folder; `measured` are some of the training images, as many as `held_back`."""
 
     training: ImageFolder
@@ -32,7 +32,7 @@ class Split(NamedTuple):
     held_back: ImageFolder
 
 
-def split(folder: ImageFolder, count: int, seed: int) -> Split:
+def split(folder: ImageFolder, count: int, seed: int) -> HeldBackSplit:
     """Hold back `count` images, drawn by the seed.
 
     Raises:
@@ -46,7 +46,7 @@ def split(folder: ImageFolder, count: int, seed: int) -> Split:
         )
     source = np.random.SeedSequence(seed, spawn_key=(1,))
     order = np.random.default_rng(source).permutation(len(folder))
-    return Split(
+    return HeldBackSplit(
         training=folder.subset(order[count:]),
         measured=folder.subset(order[count : 2 * count]),
         held_back=folder.subset(order[:count]),

@@ -35,11 +35,11 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from model.golden import attend, reciprocal, requantise, saturate, select_tokens
+from model.integer.attention import attend, reciprocal, requantise, saturate, select_tokens
 from model.integer.network import IntegerNetwork, Layer, Linear, Norm, Renormalisation
-from model.network import Network
-from model.pooling import averaged_tokens, pool, pool_scale
-from model.readout import Readout
+from model.integer.pooling import averaged_tokens, pool, pool_scale
+from model.network.readout import Readout
+from model.network.shape import Network
 from rtl_gen.numerics import (
     LOGIT_BITS,
     MULTIPLIER_BITS,

@@ -23,9 +23,9 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from model.golden import HeadScales
-from model.network import Network
-from model.preprocessing import Preprocessing
+from model.data.preprocessing import Preprocessing
+from model.integer.attention import HeadScales
+from model.network.shape import Network
 from rtl_gen.errors import UserError
 from rtl_gen.files import replace_file
 from rtl_gen.numerics import MULTIPLIER_BITS, NORM_CHANNEL_SHIFT_BITS, SHIFT_BITS, Scale

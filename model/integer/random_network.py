@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from model.golden import HeadScales
+from model.integer.attention import HeadScales
 from model.integer.network import (
     IntegerNetwork,
     Layer,
@@ -19,7 +19,7 @@ from model.integer.network import (
     Parameters,
     Renormalisation,
 )
-from model.network import Network
+from model.network.shape import Network
 from rtl_gen.numerics import NORM_MEAN_FRACTION_BITS, SCORE_FRACTION_BITS, Scale
 
 SPREAD = 42.0

@@ -9,13 +9,13 @@ import torch
 from PIL import Image
 from timm.models.vision_transformer import VisionTransformer
 
+from model.data.image_folder import ImageFolder
 from model.finetune.crops import crops_of
 from model.finetune.recipe import Recipe
 from model.finetune.run import Run
 from model.finetune.trainer import Trainer
-from model.images import ImageFolder
-from model.network import Network
-from model.networks import DEIT_TINY
+from model.network.names import DEIT_TINY
+from model.network.shape import Network
 from model.tests.toy_training import RECIPE, SCHEDULE
 from model.weights.load import load_model
 from sparse_vit.command_line import main

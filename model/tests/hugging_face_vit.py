@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from model.network import Network
+from model.network.shape import Network
 
 State = dict[str, Tensor]
 

@@ -9,7 +9,7 @@ from fractions import Fraction
 from math import floor, isqrt
 from typing import Any
 
-from model.network import Network
+from model.network.shape import Network
 from model.tests.formulas import attention_row, half_up, requantised, saturated
 
 Row = list[int]

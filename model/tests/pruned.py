@@ -7,11 +7,11 @@ import torch
 from PIL import Image
 from timm.models.vision_transformer import VisionTransformer
 
-from model.calibrate import calibrate
-from model.images import ImageFolder
+from model.data.image_folder import ImageFolder
 from model.integer.network import IntegerNetwork
-from model.network import Network
-from model.reference import FloatReference
+from model.network.shape import Network
+from model.quantisation.network import quantise_network
+from model.reference.forward import FloatReference
 
 SHAPE = Network(name="pruned", heads=2, layers=2, head_dim=8, grid=(4, 4), patch=(4, 4), classes=11)
 """What the preset `tiny` holds."""
@@ -81,4 +81,4 @@ def noise(folder: Path, images: int) -> ImageFolder:
 def pruned_integers(folder: Path, images: int) -> IntegerNetwork:
     """Calibrated with images of noise."""
     reference = FloatReference(network=SHAPE, model=pruned_model())
-    return calibrate(reference, noise(folder, images))
+    return quantise_network(reference, noise(folder, images))

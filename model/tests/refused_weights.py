@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from model.networks import VIT_DIGITS
+from model.network.names import VIT_DIGITS
 from model.weights.load import load_model
 from rtl_gen.errors import UserError
 

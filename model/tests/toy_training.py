@@ -1,7 +1,7 @@
 """What the toy network is fine-tuned with."""
 
 from model.finetune.recipe import Recipe
-from model.schedule import PruningSchedule
+from model.pruning.schedule import PruningSchedule
 
 SCHEDULE = PruningSchedule(start=0.2, end=0.8, first_layer=1)
 RECIPE = Recipe(

@@ -17,7 +17,7 @@ from pydantic import BaseModel, BeforeValidator, Field, model_validator
 from timm.models.vision_transformer import VisionTransformer
 from torch.nn import functional
 
-from model.preprocessing import WHITE, Preprocessing
+from model.data.preprocessing import WHITE, Preprocessing
 
 CONFIG, PROCESSOR = "config.json", "preprocessor_config.json"
 

@@ -26,10 +26,10 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from model.finite import check_finite
-from model.network import Network
-from model.networks import registered, timm_name
-from model.preprocessing import Preprocessing
+from model.data.preprocessing import Preprocessing
+from model.files.finite import check_finite
+from model.network.names import registered, timm_name
+from model.network.shape import Network
 from model.weights.beside import CONFIG, PROCESSOR, of_processor, read_config
 from model.weights.hugging_face import is_hugging_face, to_timm
 from model.weights.names import of_network

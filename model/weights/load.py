@@ -15,10 +15,10 @@ from huggingface_hub.utils import logging as hub_logging
 from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 
-from model.changes import split_changes
-from model.network import Network
-from model.networks import ALL_NETWORKS, is_file, registered, timm_of
-from model.preprocessing import Preprocessing
+from model.data.preprocessing import Preprocessing
+from model.files.changes import split_changes
+from model.network.names import ALL_NETWORKS, is_file, registered, timm_of
+from model.network.shape import Network
 from model.weights.beside import norm_epsilon
 from model.weights.files import Checkpoint, Statement, read_weights
 from model.weights.fit import fitting

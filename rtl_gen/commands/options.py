@@ -13,6 +13,10 @@ Overrides = Annotated[
     typer.Option("--set", metavar="NAME=VALUE", help="Replace one choice; may be repeated."),
 ]
 
+Unit = Annotated[
+    str | None, typer.Option(help="Only this unit, such as attention or attention.softmax.")
+]
+
 
 def parse_overrides(settings: list[str] | None) -> dict[str, int]:
     """Choices by name, of `--set`.

@@ -1,31 +1,38 @@
-"""Cells and clock frequency of a configuration."""
+"""Cells and clock frequency of a configuration on programmable logic."""
 
-import json
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
-from rtl_gen.accelerator import Accelerator
-from rtl_gen.commands.options import Config, Overrides, folder_of, parse_overrides
-from rtl_gen.config import get_config
-from rtl_gen.emit.files import TOP
-from rtl_gen.emit.verilog import emit
-from rtl_gen.files import make_folder, write_if_changed
-from rtl_gen.synthesis.flow import Placement, show, synthesize
-from rtl_gen.synthesis.units import find, units
+from rtl_gen.commands.options import Config, Overrides, Unit
+from rtl_gen.commands.synthesis import synthesize_units
+from rtl_gen.errors import UserError
+from rtl_gen.synthesis.ecp5 import Ecp5Flow, Placement
+from rtl_gen.synthesis.xilinx import XilinxFlow
+
+
+class FlowName(StrEnum):
+    """Flows for programmable logic."""
+
+    ECP5 = "ecp5"
+    XILINX = "xilinx"
 
 
 def synth(
     *,
     config: Config = "small",
     set_: Overrides = None,
-    unit: Annotated[
-        str | None, typer.Option(help="Only this unit, such as attention or attention.softmax.")
+    flow: Annotated[
+        FlowName, typer.Option(help="ecp5 places and routes, xilinx (UltraScale+) maps.")
+    ] = FlowName.ECP5,
+    part: Annotated[
+        str | None, typer.Option(help="UltraScale+ part, such as zu9eg, which the ZCU102 has.")
     ] = None,
+    unit: Unit = None,
     place: Annotated[
-        bool, typer.Option(help="Place and route what fits the device, for its clock frequency.")
+        bool, typer.Option(help="Place and route what fits the ECP5, for its clock frequency.")
     ] = True,
     each: Annotated[
         bool, typer.Option(help="Place and route every unit on its own, too (minutes).")
@@ -41,34 +48,13 @@ def synth(
         "build/synth"
     ),
 ) -> dict[str, Any]:
-    """Cells of every unit on a LFE5U-85F, and the clock frequency if all of it fits."""
-    overrides = parse_overrides(set_)
-    choice = get_config(config, **overrides)
-    console = Console()
-    with console.status("writing the Verilog") as status:
-        design = emit(Accelerator(choice), TOP)
-        chosen = [find(design, unit)] if unit else units(design)
-        folder = folder_of(out, config, overrides) / (unit or ".")
-        make_folder(folder)
-        result = synthesize(
-            design,
-            chosen,
-            chosen[0].module if unit else TOP,
-            folder=folder,
-            placement=Placement(target_mhz=target_mhz, speed_grade=speed_grade, seed=seed)
-            if place
-            else None,
-            each=each,
-            progress=status.update,
+    """Cells of every unit on an FPGA, and on an ECP5 the clock frequency if all of it fits."""
+    if flow is FlowName.XILINX:
+        return synthesize_units(
+            XilinxFlow(part) if part else XilinxFlow(), config, set_, unit, out / flow
         )
-    identity = {
-        "preset": config,
-        "overrides": overrides,
-        "config_digest": choice.digest(),
-        "unit": unit,
-    }
-    path = folder / "synth.json"
-    write_if_changed(path, json.dumps(identity | result, indent=2) + "\n")
-    show(console, result)
-    console.print(str(path))
-    return identity | result
+    if part:
+        raise UserError(f"--part {part}: expected --flow xilinx with it")
+    placement = Placement(target_mhz=target_mhz, speed_grade=speed_grade, seed=seed)
+    chosen = Ecp5Flow(placement=placement if place else None, each=each)
+    return synthesize_units(chosen, config, set_, unit, out / flow)

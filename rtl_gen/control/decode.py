@@ -1,4 +1,5 @@
-"""Decoder: what a command is, whether it waits, and whether its fields allow it to run.
+"""Decoder: what a command is, for which cores, whether it waits, and whether its fields allow it to
+run.
 
 All of it follows from the table of commands. The rows that a command would reach, which depend on
 the tokens, are checked beside it, see range_check.py.
@@ -7,7 +8,7 @@ the tokens, are checked beside it, see range_check.py.
 from functools import reduce
 from operator import or_
 
-from amaranth.hdl import Module
+from amaranth.hdl import Module, Mux
 from amaranth.lib import wiring
 from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.lib.wiring import In
@@ -19,9 +20,14 @@ from rtl_gen.interfaces.ports import function
 from rtl_gen.interfaces.program import ErrorCode, command_layout
 
 
-def decoded_layout() -> StructLayout:
-    """`runs`: a bit an opcode; `waits`: until all units are idle; `error`: why it cannot run."""
-    return StructLayout({"runs": ArrayLayout(1, len(COMMANDS)), "waits": 1, "error": ErrorCode})
+def decoded_layout(config: AcceleratorConfig) -> StructLayout:
+    """`runs`: a bit an opcode; `waits`: until all units are idle; `error`: why it cannot run;
+    `cores`: which cores get it, if there are several.
+    """
+    cores = {"cores": config.cores} if config.cores > 1 else {}
+    return StructLayout(
+        {"runs": ArrayLayout(1, len(COMMANDS)), "waits": 1, "error": ErrorCode, **cores}
+    )
 
 
 class Decoder(wiring.Component):
@@ -36,7 +42,7 @@ class Decoder(wiring.Component):
     def __init__(self, config: AcceleratorConfig):
         self._config = config
         argument = StructLayout({"command": command_layout(config), "no_tokens": 1})
-        super().__init__({"decode": In(function(argument, decoded_layout()))})
+        super().__init__({"decode": In(function(argument, decoded_layout(config)))})
 
     def elaborate(self, platform):
         m = Module()
@@ -59,4 +65,14 @@ class Decoder(wiring.Component):
             result.waits.eq(reduce(or_, waits)),
             result.error.eq(first_error(dict(sorted(conditions.items())))),
         ]
+        if config.cores > 1:
+            alone = reduce(
+                or_,
+                (
+                    is_it & record.one_core(command)
+                    for record, is_it in chosen.items()
+                    if record.one_core
+                ),
+            )
+            m.d.sync += result.cores.eq(Mux(alone, 1 << command.core, ~0))
         return m

@@ -41,6 +41,17 @@ SENT = [command for command in COMMANDS if command.unit]
 """Commands that a unit gets."""
 
 
+def commands_port(config: AcceleratorConfig) -> wiring.Signature:
+    """The dispatcher's side of the units' commands, a stream each."""
+    return wiring.Signature({command.port: Out(command.signature(config)) for command in SENT})
+
+
+def payloads_port(config: AcceleratorConfig) -> wiring.Signature:
+    """The dispatcher's side of the units whose commands have a payload."""
+    units = (command.unit for command in SENT if command.payload)
+    return wiring.Signature({unit: Out(payload_port(config)) for unit in units})
+
+
 class Dispatcher(wiring.Component):
     """
     Attributes
@@ -49,6 +60,7 @@ class Dispatcher(wiring.Component):
     program : out, asks for the program's rows and takes them
     commands : out, the units' commands, a stream each
     payloads : out, rows for the units whose commands have a payload
+    cores : out, a bit a core that gets the command and its payload
     units : in, `idle`: none is busy and nothing is on its way to memory; `write_failed`: memory did
         not take a row
     clear : out, high for the cycle after a program's last: the units and the stream forget what
@@ -59,14 +71,13 @@ class Dispatcher(wiring.Component):
 
     def __init__(self, config: AcceleratorConfig):
         self._config = config
-        commands = {command.port: Out(command.signature(config)) for command in SENT}
-        payloads = {command.unit: Out(payload_port(config)) for command in SENT if command.payload}
         super().__init__(
             {
                 "host": In(host_port()),
                 "program": Out(program_port(config)),
-                "commands": Out(wiring.Signature(commands)),
-                "payloads": Out(wiring.Signature(payloads)),
+                "commands": Out(commands_port(config)),
+                "payloads": Out(payloads_port(config)),
+                "cores": Out(config.cores),
                 "units": In(StructLayout({"idle": 1, "write_failed": 1})),
                 "clear": Out(1),
             }
@@ -93,6 +104,7 @@ class Dispatcher(wiring.Component):
         m.submodules.range_check = range_check = RangeCheck(self._config)
         self._decoded, self._beyond = decoder.decode.result, range_check.check.result
         m.d.comb += [
+            self.cores.eq(self._decoded.cores if self._config.cores > 1 else 1),
             decoder.decode.argument.command.eq(self._command),
             decoder.decode.argument.no_tokens.eq(self._no_tokens),
             range_check.check.argument.command.eq(self._command),

@@ -1,1 +1,1 @@
-"""The core: every unit, wired."""
+"""The cores: every unit of an image, wired, and the cluster that keeps several images in step."""

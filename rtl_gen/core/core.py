@@ -1,7 +1,7 @@
-"""Core: every unit between the program stream and the rows that go back to memory, connected.
+"""Core: every unit between the dispatcher and the rows that go back to memory, connected.
 
-See docs/architecture.md for the dataflow. Units meet by name: a command goes to the unit that its
-record names, a memory of the plan to the units that read and write it.
+It works on one image. See docs/architecture.md for the dataflow. Units meet by name: a command goes
+to the unit that its record names, a memory of the plan to the units that read and write it.
 """
 
 from functools import reduce
@@ -16,10 +16,9 @@ from rtl_gen.array.mac_array import MacArray
 from rtl_gen.array.operands import OperandRegisters
 from rtl_gen.attention.attention import Attention
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.control.dispatcher import SENT, Dispatcher
+from rtl_gen.control.dispatcher import SENT, commands_port, payloads_port
 from rtl_gen.core.memories import connect_memories
 from rtl_gen.interfaces.layouts import stored_row_layout
-from rtl_gen.interfaces.program import host_port, program_port
 from rtl_gen.linear.engine import LinearEngine
 from rtl_gen.memory.share import share_stream
 from rtl_gen.norm.layer_norm import LayerNorm
@@ -47,43 +46,30 @@ class Core(wiring.Component):
     """
     Attributes
     ----------
-    host : in, see Dispatcher
-    program : out, the program stream
+    commands, payloads : in, see Dispatcher
     stored : out, rows for memory
-    memory : in, `idle`: all rows have arrived; `failed`: one was refused
-    clear : out, see Dispatcher
-    events : out, one bit an event that a counter counts, in the order of EVENTS
+    go : in, a waiting linear layer may start
+    clear : in, the units forget what they were doing
+    idle : out, of the units SIDE_BY_SIDE (`beside`), and of the others
+    events : out, one bit an event of EVENTS
     """
 
-    IDLE_CYCLES = 1
-    """From an idle flag to what the dispatcher, or a waiting linear layer, sees of it."""
-
-    EVENTS = {
-        "cycles": "cycles from start to done",
-        "linear_cycles": "cycles in which a linear layer runs",
-        "attention_cycles": "cycles in which a head runs",
-        "norm_cycles": "cycles in which a norm runs",
-        "prune_cycles": "cycles in which tokens are selected",
-        "load_cycles": "cycles in which a LOAD runs, whatever else does",
-        "store_cycles": "cycles in which a STORE runs",
-        "linear_beats": "array cycles of linear layers",
-        "qk_beats": "array cycles of QK^T",
-        "pv_beats": "array cycles of PV",
-        "weight_stalls": "cycles in which a linear layer waits for weights",
-        "rows_read": "rows of the program taken",
-        "rows_written": "rows sent to memory",
-        "pool_cycles": "cycles in which tokens are averaged",
-    }
+    EVENTS = (
+        *(f"{unit}_cycles" for unit in UNITS),
+        *("linear_beats", "qk_beats", "pv_beats", "weight_stalls"),
+    )
+    """What counters count: cycles in which a unit is at work, steps of the array, waiting."""
 
     def __init__(self, config: AcceleratorConfig):
         self._config = config
         super().__init__(
             {
-                "host": In(host_port()),
-                "program": Out(program_port(config)),
+                "commands": In(commands_port(config)),
+                "payloads": In(payloads_port(config)),
                 "stored": Out(stream.Signature(stored_row_layout(config))),
-                "memory": In(StructLayout({"idle": 1, "failed": 1})),
-                "clear": Out(1),
+                "go": In(1),
+                "clear": In(1),
+                "idle": Out(StructLayout({"others": 1, "beside": 1})),
                 "events": Out(StructLayout(dict.fromkeys(self.EVENTS, 1))),
             }
         )
@@ -91,12 +77,11 @@ class Core(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config = self._config
-        m.submodules.dispatcher = dispatcher = Dispatcher(config)
-        cleared = ResetInserter(dispatcher.clear)
+        cleared = ResetInserter(self.clear)
         units = {name: unit(config) for name, unit in UNITS.items()}
         for name, unit in units.items():
             m.submodules[name] = cleared(unit)
-        self._control(m, dispatcher, units)
+        self._control(m, units)
         connect_memories(m, config, units)
         self._tokens(m, units)
         self._array(m, units["linear"], units["attention"])
@@ -105,29 +90,21 @@ class Core(wiring.Component):
         self._count(m, units)
         return m
 
-    def _control(self, m: Module, dispatcher: Dispatcher, units: dict) -> None:
-        """Host and program to the dispatcher, its commands to the units, their state back.
-
-        A unit's start is IDLE_CYCLES behind the idle flags that it waits for. A flag falls in the
-        cycle after a command; the next command takes longer than that.
-        """
-        connect(m, flipped(self.host), dispatcher.host)
-        connect(m, dispatcher.program, flipped(self.program))
-        connect(m, units["store"].rows, flipped(self.stored))
+    def _control(self, m: Module, units: dict) -> None:
+        """Commands and payloads to the units, their state back."""
+        commands, payloads = flipped(self.commands), flipped(self.payloads)
         for command in SENT:
             unit = units[command.unit]
-            connect(m, getattr(dispatcher.commands, command.port), getattr(unit, command.port))
-        for name in dispatcher.payloads.signature.members:
-            connect(m, getattr(dispatcher.payloads, name), units[name].payload)
-        others_idle = _all(unit.idle for name, unit in units.items() if name not in SIDE_BY_SIDE)
-        beside_idle = _all(units[name].idle for name in SIDE_BY_SIDE)
+            connect(m, getattr(commands, command.port), getattr(unit, command.port))
+        for name in self.payloads.signature.members:
+            connect(m, getattr(payloads, name), units[name].payload)
+        connect(m, units["store"].rows, flipped(self.stored))
+        beside = (units[name].idle for name in SIDE_BY_SIDE)
+        others = (unit.idle for name, unit in units.items() if name not in SIDE_BY_SIDE)
         m.d.comb += [
-            self.clear.eq(dispatcher.clear),
-            dispatcher.units.write_failed.eq(self.memory.failed),
-        ]
-        m.d.sync += [
-            dispatcher.units.idle.eq(others_idle & beside_idle & self.memory.idle),
-            units["linear"].go.eq(others_idle),
+            units["linear"].go.eq(self.go),
+            self.idle.beside.eq(reduce(and_, beside)),
+            self.idle.others.eq(reduce(and_, others)),
         ]
 
     def _tokens(self, m: Module, units: dict) -> None:
@@ -147,21 +124,14 @@ class Core(wiring.Component):
         connect(m, operands.array, array.compute)
 
     def _count(self, m: Module, units: dict) -> None:
-        """Events: a unit at work, a step of the array, a row."""
+        """Events: a unit at work, a step of the array."""
         linear, attention = units["linear"].events, units["attention"].events
         busy = {f"{name}_cycles": ~unit.idle for name, unit in units.items()}
         events = busy | {
             "linear_cycles": linear.running,
-            "cycles": self.host.busy,
             "linear_beats": linear.beat,
             "qk_beats": attention.qk_beat,
             "pv_beats": attention.pv_beat,
             "weight_stalls": linear.stalled,
-            "rows_read": self.program.rows.valid & self.program.rows.ready,
-            "rows_written": self.stored.valid & self.stored.ready,
         }
         m.d.comb += [self.events[name].eq(events[name]) for name in self.EVENTS]
-
-
-def _all(flags):
-    return reduce(and_, flags)

@@ -21,19 +21,20 @@ from rtl_gen.emit.verilog import Design
 from rtl_gen.interfaces.memories import Memory, memory_plan
 
 _PLACES = {
-    "gelu": "core.linear.epilogue.gelu_",
-    "accumulators": "core.linear.accumulators.",
-    "statistics": "core.norm.statistics.",
-    "scores": "core.attention.softmax.exponentials.scores",
-    "exp_table": "core.attention.softmax.exponentials.table_",
-    "exponentials": "core.attention.row_buffer.exponentials",
-    "addresses": "core.attention.row_buffer.addresses",
-    "output_rows": "core.attention.output_unit.queue.",
-    "importance": "core.attention.importance.",
-    "live_list": "core.prune.live_tokens.",
+    "gelu": "linear.epilogue.gelu_",
+    "accumulators": "linear.accumulators.",
+    "statistics": "norm.statistics.",
+    "scores": "attention.softmax.exponentials.scores",
+    "exp_table": "attention.softmax.exponentials.table_",
+    "exponentials": "attention.row_buffer.exponentials",
+    "addresses": "attention.row_buffer.addresses",
+    "output_rows": "attention.output_unit.queue.",
+    "importance": "attention.importance.",
+    "live_list": "prune.live_tokens.",
     "stream": "reader.beats.",
 }
-"""How the names of a memory's banks begin in the accelerator, where the core does not build it."""
+"""How the names of a memory's banks begin in a core, or in the accelerator if it is not a core's,
+where the core does not build it."""
 
 
 def manifest(
@@ -63,15 +64,20 @@ def memory_map(design: Design, config: AcceleratorConfig) -> list[dict]:
     """The rows of the memory plan, with the banks that the design has of each.
 
     `name` and what it `holds`; `words` of `bits` in each of `banks`; `writers` and `readers`, units
-    of the core; the `holder`, null for the core itself; hierarchical names of the banks, in order:
-    `paths`, none for what lies in registers; `writable`, false for a table.
+    of the core; the `holder`, null for the core itself; hierarchical names of the banks, core by
+    core and in order: `paths`, none for what lies in registers; `writable`, false for a table.
     """
-    return [_row(memory, design) for memory in memory_plan(config).values()]
+    cores = [f"cluster.core_{index}." for index in range(config.cores)]
+    return [
+        _row(memory, design, cores if memory.of_core else [""])
+        for memory in memory_plan(config).values()
+    ]
 
 
-def _row(memory: Memory, design: Design) -> dict:
-    begin = f"{design.name}.{_PLACES.get(memory.name, f'core.{memory.name}.')}"
-    banks = [bank for bank in design.memories if bank.name.startswith(begin)]
+def _row(memory: Memory, design: Design, around: Sequence[str]) -> dict:
+    place = _PLACES.get(memory.name, f"{memory.name}.")
+    begins = tuple(f"{design.name}.{path}{place}" for path in around)
+    banks = [bank for bank in design.memories if bank.name.startswith(begins)]
     fields = ("name", "holds", "words", "bits", "banks", "writers", "readers", "holder")
     return {field: getattr(memory, field) for field in fields} | {
         "paths": [bank.name for bank in banks],

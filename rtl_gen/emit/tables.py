@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from rtl_gen.config import DEFAULT, PRESETS
 from rtl_gen.control.commands import COMMANDS
-from rtl_gen.interfaces.memories import memory_plan
+from rtl_gen.interfaces.memories import memory_plan, plan_bits
 
 DIMS = {"Tiny": 192, "Small": 384, "Base": 768}
 """Channels of DeiT's networks."""
@@ -34,7 +34,7 @@ def memory_table() -> str:
                 *(f"{plan[name].total_bits / 8192:.1f}" for plan in used),
             ]
         )
-    totals = (sum(memory.total_bits for memory in plan.values()) / 8192 for plan in used)
+    totals = (plan_bits(DEFAULT, plan) / 8192 for plan in used)
     rows.append(["total", *[""] * 5, *(f"{total:.0f}" for total in totals)])
     return _markdown(["memory", "holds", "built", "in", "written by", "read by", *DIMS], rows)
 
@@ -60,7 +60,7 @@ def preset_table() -> str:
     sizes = ("lanes", "width", "bus_bytes", "max_tokens", "max_heads", "max_dim")
     rows = []
     for name, config in PRESETS.items():
-        built = sum(memory.total_bits for memory in memory_plan(config).values()) / 8192
+        built = plan_bits(config, memory_plan(config)) / 8192
         rows.append([name, *(f"{getattr(config, size):,}" for size in sizes), f"{built:,.0f}"])
     return _markdown(["preset", *(f"`{size}`" for size in sizes), "KB on chip"], rows)
 

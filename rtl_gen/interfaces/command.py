@@ -59,6 +59,9 @@ class Command:
     """From it on there are `count` tokens."""
     loses_first: Callable[[View], ValueLike] | None = None
     """Whether token 0 may be dropped by it; None: never."""
+    one_core: Callable[[View], ValueLike] | None = None
+    """Whether it is for the core of its field `core` alone, where there are several; None: never.
+    The cores get the others together."""
     waits: Callable[[AcceleratorConfig, View], ValueLike] | None = None
     """Whether it starts only when all units are idle; None: always. The cycle model asks as well,
     with a record of integers for the view."""

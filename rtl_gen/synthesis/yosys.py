@@ -1,7 +1,4 @@
-"""Yosys: from Verilog to the cells of an ECP5.
-
-The flow is `synth_ecp5` as it comes: flattened, ABC9, carry chains, block and distributed RAM.
-"""
+"""Yosys: from Verilog to the cells of programmable logic."""
 
 import json
 import re
@@ -12,22 +9,28 @@ from pathlib import Path
 from rtl_gen.emit.yosys import run_yosys
 
 
-def synthesize(
-    verilog: str, top: str, *, without: Sequence[str] = (), netlist: Path | None = None
+def map_cells(
+    verilog: str,
+    top: str,
+    command: str,
+    *,
+    without: Sequence[str] = (),
+    netlist: Path | None = None,
 ) -> dict[str, int]:
-    """Number of mapped cells of each type in module `top` of the text `verilog`.
+    """Number of cells of each type in module `top` of the text `verilog` after `command`, which
+    takes -top and -json as those of Yosys for programmable logic do.
 
     The modules `without` are left out, as if they stood elsewhere on the device. `netlist` gets the
-    mapped design for nextpnr. Raises RuntimeError with the log of Yosys if that fails.
+    mapped design. Raises RuntimeError with the log of Yosys if that fails.
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "design.sv").write_text(_without_brackets(verilog))
+        (folder / "design.sv").write_text(without_brackets(verilog))
         output = f"-json {netlist.resolve()}" if netlist else ""
         commands = (
             "read_verilog -sv -noassert design.sv",
             *(f"blackbox {module}" for module in without),
-            f"synth_ecp5 -top {top} {output}",
+            f"{command} -top {top} {output}",
             "tee -q -o cells.json stat -json",
         )
         run_yosys(top, commands, folder)
@@ -35,7 +38,7 @@ def synthesize(
     return statistics["design"]["num_cells_by_type"]
 
 
-def _without_brackets(verilog: str) -> str:
+def without_brackets(verilog: str) -> str:
     """Names with dots: ABC9 takes signal `a[0][1]` for bit 1 of signal `a[0]`."""
     return re.sub(
         r"\\\S+",

@@ -54,6 +54,7 @@ LOAD = Command(
     fields=("target", "first", "count", "barrier"),
     unit="load",
     payload=True,
+    one_core=lambda command: command.one_core,
     waits=_waits,
     errors=_errors,
     reaches=lambda config, command: (transfer_reach(config, command),),

@@ -47,6 +47,7 @@ STORE = Command(
     does="`count` rows of `target`, from its row `first` on, to memory at `address` (whole rows)",
     fields=("target", "first", "count", "address"),
     unit="store",
+    one_core=lambda _command: 1,
     errors=_errors,
     reaches=_reaches,
 )

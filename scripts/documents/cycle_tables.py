@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from model.schedule_file import DEFAULT_NAME, UNPRUNED
+from model.pruning.schedule_file import DEFAULT_NAME, UNPRUNED
 from scripts.documents.cells import NETWORKS, SPARSITIES, masks_label, percent, select, value
 from scripts.documents.markdown import table
 from scripts.documents.measurements import MEASUREMENTS

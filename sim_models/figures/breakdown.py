@@ -15,7 +15,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from model.plot_style import WHITE, new_figure, style, text_on
+from model.files.plot_style import WHITE, new_figure, style, text_on
 from sim_models.figures.operations import OPERATIONS, operation_legend
 from sim_models.figures.tables import Column, TextTable, text_table
 from sim_models.figures.workload import Progress, Setting, maps, variants

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from model.plot_style import FORMATS, render
+from model.files.plot_style import FORMATS, render
 from rtl_gen.files import replace_file
 from sim_models.figures import breakdown, pareto, speedup, timeline
 from sim_models.figures.tables import TextTable

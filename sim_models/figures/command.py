@@ -7,7 +7,7 @@ import pandas as pd
 import typer
 from rich.console import Console
 
-from model.networks import DEIT_TINY
+from model.network.names import DEIT_TINY
 from rtl_gen.errors import UserError
 from rtl_gen.files import check_writable
 from sim_models.figures.catalogue import FIGURES, write_figure

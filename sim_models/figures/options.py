@@ -8,8 +8,8 @@ import typer
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress
 
-from model.fit import check_fit
-from model.networks import NAMES_MEAN, NETWORKS, get_network
+from model.network.fit import check_fit
+from model.network.names import NAMES_MEAN, NETWORKS, get_network
 from rtl_gen.cli import LARGEST_SEED
 from rtl_gen.config import PRESETS, get_config
 from sim_models.figures.catalogue import FIGURES

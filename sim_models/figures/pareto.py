@@ -22,9 +22,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from model.masks import SPARSITY_MEANS
-from model.plot_style import BLACK, SERIES, new_figure, style
-from model.schedule import DEFAULT_SCHEDULE, NO_PRUNING
+from model.files.plot_style import BLACK, SERIES, new_figure, style
+from model.masks.strategies import SPARSITY_MEANS
+from model.pruning.schedule import DEFAULT_SCHEDULE, NO_PRUNING
 from sim_models.figures.tables import Column, TextTable, text_table
 from sim_models.figures.workload import Progress, Setting, maps, workload
 from sim_models.workload import Workload

@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from model.masks import SPARSITY_MEANS
-from model.plot_style import BLACK, SERIES, new_figure, style, text_on
-from model.schedule import DEFAULT_SCHEDULE
+from model.files.plot_style import BLACK, SERIES, new_figure, style, text_on
+from model.masks.strategies import SPARSITY_MEANS
+from model.pruning.schedule import DEFAULT_SCHEDULE
 from sim_models.figures.tables import Column, TextTable, text_table
 from sim_models.figures.workload import Progress, Setting, maps, workload
 from sim_models.paper import PAPER_SPEEDUP, SPARSITIES

@@ -7,12 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from model.attention_maps import load_attention_maps
-from model.masks import make_masks
-from model.network import Network
-from model.networks import DEIT_TINY, NETWORKS
-from model.plot_style import FORMATS
-from model.schedule import DEFAULT_SCHEDULE, NO_PRUNING, LayerTokens
+from model.attention.maps import load_attention_maps
+from model.files.plot_style import FORMATS
+from model.masks.strategies import make_masks
+from model.network.names import DEIT_TINY, NETWORKS
+from model.network.shape import Network
+from model.pruning.placement import LayerTokens
+from model.pruning.schedule import DEFAULT_SCHEDULE, NO_PRUNING
 from sim_models.figures.breakdown import breakdown_data, breakdown_table, draw_breakdown
 from sim_models.figures.catalogue import write_figure
 from sim_models.figures.operations import OPERATIONS

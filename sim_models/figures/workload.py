@@ -6,12 +6,12 @@ from functools import lru_cache
 
 import numpy as np
 
-from model.attention_maps import AttentionMaps
-from model.mask_source import MaskSource
-from model.network import Network
-from model.networks import NETWORKS
-from model.schedule import DEFAULT_SCHEDULE, NO_PRUNING, Schedule
-from model.synthetic import maps_of
+from model.attention.maps import AttentionMaps
+from model.attention.mask_source import MaskSource
+from model.attention.synthetic import maps_of
+from model.network.names import NETWORKS
+from model.network.shape import Network
+from model.pruning.schedule import DEFAULT_SCHEDULE, NO_PRUNING, Schedule
 from rtl_gen.config import DEFAULT, AcceleratorConfig
 from sim_models.memory import DEFAULT_MEMORY, MemoryTiming
 from sim_models.workload import Workload

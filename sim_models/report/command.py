@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from model.networks import DEIT_TINY
+from model.network.names import DEIT_TINY
 from rtl_gen.files import check_writable, replace_file
 from sim_models.figures.options import (
     CompareOption,

@@ -6,7 +6,7 @@ import pandas as pd
 from plotly import graph_objects as go
 from plotly.subplots import make_subplots
 
-from model.plot_style import BLACK, SERIES
+from model.files.plot_style import BLACK, SERIES
 from sim_models.figures.breakdown import SHARES, total_label, totals
 from sim_models.figures.operations import OPERATIONS
 from sim_models.figures.speedup import MEAN_LABEL, PAPER_LABEL

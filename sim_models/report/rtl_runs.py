@@ -10,8 +10,8 @@ from typing import TypeVar
 import pandas as pd
 from pydantic import BaseModel, ValidationError
 
-from model.masks import SPARSITY_MEANS
-from model.text_file import read_text
+from model.files.text_file import read_text
+from model.masks.strategies import SPARSITY_MEANS
 from rtl_gen.errors import UserError
 from sim_models.figures.tables import Column, TextTable, text_table
 

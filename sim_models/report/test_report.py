@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
-from model.masks import make_masks
-from model.networks import DEIT_TINY
-from model.schedule import DEFAULT_SCHEDULE
-from model.synthetic import maps_of
+from model.attention.synthetic import maps_of
+from model.masks.strategies import make_masks
+from model.network.names import DEIT_TINY
+from model.pruning.schedule import DEFAULT_SCHEDULE
 from rtl_gen.errors import UserError
 from sim_models.figures.catalogue import FIGURES
 from sim_models.figures.operations import OPERATIONS

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from model.attention.mask_source import MaskSource
+from model.attention.synthetic import maps_of
 from model.commands.options import (
     Batch,
     Data,
@@ -20,17 +22,15 @@ from model.commands.options import (
     progress_over,
     report_unreadable,
 )
-from model.fit import check_fit
-from model.images import ImageFolder
-from model.integer.accuracy import kept_after_attention
-from model.integer.choices import preset_for
-from model.mask_source import MaskSource
-from model.networks import get_network
-from model.preprocessing import Preprocessing
-from model.reference import FloatReference
-from model.schedule import DEFAULT_SCHEDULE
-from model.schedule_file import DEFAULT_NAME, schedule_of
-from model.synthetic import maps_of
+from model.data.image_folder import ImageFolder
+from model.data.preprocessing import Preprocessing
+from model.network.fit import check_fit
+from model.network.names import get_network
+from model.program.choices import preset_for
+from model.pruning.hardware import kept_after_attention
+from model.pruning.schedule import DEFAULT_SCHEDULE
+from model.pruning.schedule_file import DEFAULT_NAME, schedule_of
+from model.reference.forward import FloatReference
 from model.weights.load import load_model, stated_name
 from model.weights.storage import weights_sha256
 from rtl_gen.cli import LARGEST_SEED

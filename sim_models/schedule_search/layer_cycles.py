@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.network import Network
-from model.schedule import ListedSchedule, Schedule
+from model.network.shape import Network
+from model.pruning.schedule import ListedSchedule, Schedule
 from sim_models.figures.workload import Setting
 from sim_models.network import NetworkRun
 from sim_models.workload import Workload

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from model.accuracy.ranks import Progress
-from model.finite import check_finite
-from model.network import Network
-from model.reference import FloatReference, Stream
-from model.schedule import LayerTokens
+from model.evaluation.ranks import Progress
+from model.files.finite import check_finite
+from model.network.shape import Network
+from model.pruning.placement import LayerTokens
+from model.reference.forward import FloatReference, Stream
 
 
 class PruningLoss:

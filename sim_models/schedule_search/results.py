@@ -1,6 +1,6 @@
 """What a search found: tables, the files and the figure.
 
-<folder>/searched-<masks>.json the found schedule, as `model.schedule_file` reads it
+<folder>/searched-<masks>.json the found schedule, as `model.pruning.schedule_file` reads it
 <folder>/schedules.csv        a line an evaluated schedule, from most cycles to fewest:
     name                      `default`, `found`, `default = found` or nothing
     kept                      patch tokens that leave each layer, with blanks between
@@ -21,11 +21,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter
 
-from model.network import Network
-from model.plot_style import BLUE, FORMATS, GREY, VERMILION, new_figure, render, style
-from model.schedule import ListedSchedule
-from model.schedule_file import write_schedule
-from model.statistics import standard_error
+from model.evaluation.statistics import standard_error
+from model.files.plot_style import BLUE, FORMATS, GREY, VERMILION, new_figure, render, style
+from model.network.shape import Network
+from model.pruning.schedule import ListedSchedule
+from model.pruning.schedule_file import write_schedule
 from rtl_gen.files import replace_file
 from sim_models.figures.tables import Column, TextTable, text_table
 from sim_models.schedule_search.planning import Plan

@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from model.accuracy.evaluation import ProgressBar
-from model.images import ImageFolder
-from model.reference import FloatReference
-from model.schedule import ListedSchedule, Schedule
+from model.data.image_folder import ImageFolder
+from model.evaluation.evaluation import ProgressBar
+from model.pruning.schedule import ListedSchedule, Schedule
+from model.reference.forward import FloatReference
 from rtl_gen.errors import UserError
 from sim_models.schedule_search.layer_cycles import Machine, layer_cycles
 from sim_models.schedule_search.losses import PruningLoss

@@ -19,8 +19,8 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 from scipy.optimize import isotonic_regression
 
-from model.network import Network
-from model.schedule import ListedSchedule, Schedule
+from model.network.shape import Network
+from model.pruning.schedule import ListedSchedule, Schedule
 from sim_models.schedule_search.planning import Plan
 
 FACTORS = (0.5, 1.5, 2.0)

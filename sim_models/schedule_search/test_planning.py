@@ -6,10 +6,10 @@ from itertools import combinations_with_replacement
 import numpy as np
 import pytest
 
-from model.networks import DEIT_TINY, VIT_DIGITS
-from model.readout import Readout
-from model.schedule import DEFAULT_SCHEDULE, ListedSchedule
-from model.synthetic import maps_of
+from model.attention.synthetic import maps_of
+from model.network.names import DEIT_TINY, VIT_DIGITS
+from model.network.readout import Readout
+from model.pruning.schedule import DEFAULT_SCHEDULE, ListedSchedule
 from rtl_gen.config import get_config
 from sim_models.figures.workload import Setting
 from sim_models.network import network_cycles

@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 import torch
 
-from model.digits.data import Split, write_folder
-from model.images import ImageFolder
-from model.networks import VIT_DIGITS, get_network, timm_of
-from model.reference import FloatReference
-from model.schedule import DEFAULT_SCHEDULE, ListedSchedule
-from model.schedule_file import schedule_of
+from model.data.digits import Split, write_folder
+from model.data.image_folder import ImageFolder
+from model.network.names import VIT_DIGITS, get_network, timm_of
+from model.pruning.schedule import DEFAULT_SCHEDULE, ListedSchedule
+from model.pruning.schedule_file import schedule_of
+from model.reference.forward import FloatReference
 from model.weights.files import as_bytes
 from model.weights.load import load_model
 from sim_models.schedule_search.losses import PruningLoss, with_drop

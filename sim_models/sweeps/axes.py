@@ -8,19 +8,19 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, ValidationError, create_model
 
-from model.network import Network
-from model.networks import get_network, is_file
-from model.schedule import (
+from model.files.yaml_file import StrictModel, choose, first_message
+from model.network.names import get_network, is_file
+from model.network.shape import Network
+from model.pruning.placement import Placement
+from model.pruning.schedule import (
     DEFAULT_SCHEDULE,
     Interpolation,
     ListedSchedule,
     Meaning,
-    Placement,
     PruningSchedule,
     Schedule,
 )
-from model.schedule_file import NAMED
-from model.yaml_file import StrictModel, choose, first_message
+from model.pruning.schedule_file import NAMED
 from rtl_gen.cli import LARGEST_SEED
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.errors import UserError

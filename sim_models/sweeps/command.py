@@ -11,9 +11,9 @@ import typer
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress
 
-from model.plot_style import render
-from model.schedule_file import DEFAULT_NAME, UNPRUNED
-from model.yaml_file import read_model
+from model.files.plot_style import render
+from model.files.yaml_file import read_model
+from model.pruning.schedule_file import DEFAULT_NAME, UNPRUNED
 from rtl_gen.cli import LARGEST_SEED
 from rtl_gen.config import PRESETS, get_config
 from rtl_gen.errors import UserError

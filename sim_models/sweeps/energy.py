@@ -1,4 +1,5 @@
-"""Energy of one image: counts of sim_models/activity.py times a table of picojoules.
+"""Energy of one image: counts of sim_models/activity.py times a table of picojoules, shared by the
+images that the cores work on together.
 
     mac      multipliers of the array x beats x mac
     sram     for every memory: bits read and written / 64 x sram_64_bits(capacity of its bank)
@@ -19,7 +20,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-from model.yaml_file import StrictModel, read_model
+from model.files.yaml_file import StrictModel, read_model
 from rtl_gen.config import AcceleratorConfig
 from sim_models.on_chip import on_chip_memories
 
@@ -65,7 +66,7 @@ class EnergyTable(StrictModel):
     def microjoules(
         self, config: AcceleratorConfig, activity: Mapping[str, Any]
     ) -> dict[str, float]:
-        """Energy by part and in all; `activity` as the fields of Activity."""
+        """Energy of an image by part and in all; `activity`: that of a batch, as its fields."""
         memories = on_chip_memories(config)
         sram = sum(
             sum(bits) / WORD_BITS * self.sram_access(memories[name].bank_bytes / 1024)
@@ -89,7 +90,7 @@ class EnergyTable(StrictModel):
             )
         )
         parts["total"] = sum(parts.values())
-        return {name: round(value / 1e6, 3) for name, value in parts.items()}
+        return {name: round(value / config.cores / 1e6, 3) for name, value in parts.items()}
 
 
 def energy_table(path: Path | None = None) -> EnergyTable:

@@ -15,7 +15,7 @@ import pyarrow
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter
 
-from model.plot_style import SERIES, new_figure, render, style
+from model.files.plot_style import SERIES, new_figure, render, style
 from rtl_gen.files import replace_file
 from sim_models import CODE
 from sim_models.sweeps.run import SweepResult

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from model.journal import Journal
+from model.files.journal import Journal
 
 
 class FinishedPoints:

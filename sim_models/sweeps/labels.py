@@ -3,14 +3,14 @@
 from collections.abc import Iterable
 from dataclasses import fields
 
-from model.network import Network
-from model.schedule import (
+from model.network.shape import Network
+from model.pruning.schedule import (
     DEFAULT_SCHEDULE,
     ListedSchedule,
     PruningSchedule,
     Schedule,
 )
-from model.schedule_file import NAMED
+from model.pruning.schedule_file import NAMED
 
 
 def pruning_label(schedule: Schedule, network: Network) -> str:

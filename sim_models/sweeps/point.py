@@ -9,12 +9,12 @@ from typing import Any, Self
 
 import numpy as np
 
-from model.attention_maps import AttentionMaps
-from model.mask_source import MaskSource
-from model.masks import sparsity_of
-from model.network import Network
-from model.schedule import NO_PRUNING, Schedule
-from model.synthetic import maps_of
+from model.attention.maps import AttentionMaps
+from model.attention.mask_source import MaskSource
+from model.attention.synthetic import maps_of
+from model.masks.strategies import sparsity_of
+from model.network.shape import Network
+from model.pruning.schedule import NO_PRUNING, Schedule
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.errors import UserError
 from sim_models.memory import MemoryTiming
@@ -79,7 +79,8 @@ class Point:
 
 
 def evaluate(point: Point) -> dict[str, Any]:
-    """Cycles, traffic and activity of one image, as numbers that JSON can hold.
+    """Cycles and activity of a batch, an image a core, and an image's traffic, as numbers that JSON
+    can hold. All images of the batch are assumed to leave the same tokens.
 
     A pure function of the point and, where it names one, of the mask file.
     """
@@ -98,8 +99,8 @@ def evaluate(point: Point) -> dict[str, Any]:
             "macs": sum(done.macs.values()),
             "array_utilisation": round(done.array_utilisation, 6),
             "attention_utilisation": round(done.attention_utilisation, 6),
-            "axi_read_bytes": done.activity.read_bytes,
-            "axi_written_bytes": done.activity.written_bytes,
+            "axi_read_bytes": round(done.activity.read_bytes / point.config.cores),
+            "axi_written_bytes": round(done.activity.written_bytes / point.config.cores),
             "on_chip_kb": round(on_chip_bytes(point.config, network) / 1024, 3),
             "built_kb": round(on_chip_bytes(point.config) / 1024, 3),
         },

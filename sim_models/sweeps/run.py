@@ -3,8 +3,9 @@
 Every point's dense and sparse baselines are evaluated too, once each, whether or not the grid holds
 them. Columns of a row: what identifies the point, what `evaluate` found, and
 
-    milliseconds             of an image at the configuration's frequency
-    energy_*_uj              see energy.py
+    milliseconds             of a batch, an image a core, at the configuration's frequency
+    images_per_second        at that frequency
+    energy_*_uj              of an image, see energy.py
     speedup_over_dense       cycles of the same machine and network without masks and pruning / own
     speedup_over_sparse      cycles with the same masks, without pruning / own
 """
@@ -16,7 +17,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from model.schedule_file import UNPRUNED
+from model.pruning.schedule_file import UNPRUNED
 from rtl_gen.config import AcceleratorConfig, nearest_preset
 from sim_models import CODE
 from sim_models.sweeps.energy import EnergyTable
@@ -108,7 +109,7 @@ def _batches(points: Sequence[Point]) -> list[list[Point]]:
 def _row(point: Point, results: Mapping[str, Any], energy: EnergyTable) -> dict[str, Any]:
     own = results[point.key()]
     found, activity = own["results"], own["activity"]
-    cycles = found["total_cycles"]
+    cycles, megahertz = found["total_cycles"], point.config.frequency_mhz
     microjoules = energy.microjoules(point.config, activity)
     dense, sparse = (
         results[base.key()]["results"]["total_cycles"] for base in (point.dense(), point.sparse())
@@ -116,7 +117,8 @@ def _row(point: Point, results: Mapping[str, Any], energy: EnergyTable) -> dict[
     return {
         **_identification(point),
         **found,
-        "milliseconds": round(cycles / point.config.frequency_mhz / 1000, 6),
+        "milliseconds": round(cycles / megahertz / 1000, 6),
+        "images_per_second": round(point.config.cores * megahertz * 1e6 / cycles, 3),
         **{f"energy_{name}_uj": value for name, value in microjoules.items()},
         "speedup_over_dense": round(dense / cycles, 6),
         "speedup_over_sparse": round(sparse / cycles, 6),

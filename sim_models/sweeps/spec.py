@@ -12,17 +12,17 @@ from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, PlainValidator, PrivateAttr, field_validator
 
-from model.entry_scores import check_built_in
-from model.fit import check_fit
-from model.mask_source import MaskSource
-from model.masks import LEARNED, MASK_STRATEGY, STRATEGY_NAMES, check_reach
-from model.network import Network
-from model.networks import NETWORKS, get_network, is_file, timm_name
-from model.schedule import READINGS
-from model.schedule_file import UNPRUNED
-from model.synthetic import maps_of
-from model.vitcod_io import read_masks
-from model.yaml_file import StrictModel
+from model.attention.entry_scores import check_built_in
+from model.attention.mask_source import MaskSource
+from model.attention.synthetic import maps_of
+from model.files.yaml_file import StrictModel
+from model.masks.strategies import LEARNED, MASK_STRATEGY, STRATEGY_NAMES, check_reach
+from model.masks.vitcod_file import read_masks
+from model.network.fit import check_fit
+from model.network.names import NETWORKS, get_network, is_file, timm_name
+from model.network.shape import Network
+from model.pruning.schedule import READINGS
+from model.pruning.schedule_file import UNPRUNED
 from rtl_gen.config import PRESETS, AcceleratorConfig, get_config
 from rtl_gen.errors import UserError
 from sim_models.memory import MemoryTiming

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from model.masks import SPARSITY_MEANS
+from model.masks.strategies import SPARSITY_MEANS
 from sim_models.figures.tables import Column, TextTable, text_table
 from sim_models.paper import PAPER_SPEEDUP
 from sim_models.sweeps.run import SweepResult

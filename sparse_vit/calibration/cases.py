@@ -12,11 +12,12 @@ import numpy as np
 import torch
 
 from cocotb_tests.network.run import MemoryModel
-from model.image import Image
-from model.integer.choices import input_patches, integer_network, kept_tokens
-from model.mask_source import MaskSource
-from model.networks import get_network
-from model.schedule import DEFAULT_SCHEDULE, NO_PRUNING
+from model.attention.mask_source import MaskSource
+from model.network.names import get_network
+from model.program.choices import input_patches, integer_network
+from model.program.memory_image import Image
+from model.pruning.hardware import prune_counts
+from model.pruning.schedule import DEFAULT_SCHEDULE, NO_PRUNING
 from rtl_gen.config import AcceleratorConfig, get_config
 from rtl_gen.errors import UserError
 from sparse_vit.calibration.programs import TOKENS, ProgramDraws, network_run
@@ -101,7 +102,7 @@ def draw_deit_cases(seed: int) -> Iterator[Case]:
         ("sparse-pruned", 0.8, DEFAULT_SCHEDULE),
     ):
         masks = torch.from_numpy(MaskSource(sparsity=sparsity, stand_in=seed).masks(shape))
-        keep = kept_tokens(shape, schedule)
+        keep = prune_counts(shape, schedule)
         image, data, beats = network_run(config, network, patches, masks, keep)
         memory = MemoryModel(
             latency=int(rng.integers(2, 160)), rate=int(rng.integers(12, config.bus_bytes + 1))

@@ -7,21 +7,23 @@ import numpy as np
 import torch
 
 from cocotb_tests.network.run import MemoryModel
-from model.golden import HeadScales
-from model.image import TOKEN_TARGETS, Image, ImageBuilder, pack_mask
-from model.integer.compiler import compile_network, fewest_tokens, pack_linear
+from model.integer.attention import HeadScales
+from model.integer.attention_layers import AttentionLayer, run_layers
 from model.integer.forward import trace
 from model.integer.network import IntegerNetwork, Linear
 from model.integer.random_network import random_network, random_patches
-from model.layers import AttentionLayer, compile_layers, run_layers
-from model.network import Network
-from model.random_models import random_model
+from model.network.random_models import random_model
+from model.network.shape import Network
+from model.program.attention_layers import compile_layers
+from model.program.compiler import compile_network, fewest_tokens, pack_linear
+from model.program.memory_image import TOKEN_TARGETS, Image, ImageBuilder, pack_mask
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.commands import Opcode
 from rtl_gen.interfaces.program import Destination, Source
 from rtl_gen.interfaces.targets import Target, transfers
 from rtl_gen.numerics import Scale
 from sim_models.attention import beats_of
+from sim_models.program import network_beats
 
 TOKENS = 197
 """Most tokens of a program; one below what the configurations hold."""
@@ -204,7 +206,10 @@ class ProgramDraws:
         if tokens is not None:
             shape = replace(shape, grid=(1, max(tokens - shape.prefix_tokens, 1)))
         shape = replace(shape, layers=layers or shape.layers)
-        network, patches = random_network(shape, seed), random_patches(shape, 1, seed)
+        network, patches = (
+            random_network(shape, seed),
+            random_patches(shape, self.config.cores, seed),
+        )
         masks = torch.from_numpy(self.mask(*shape.mask_shape))
         keep = [
             self.integer(fewest_tokens(shape), shape.tokens + 1)
@@ -225,12 +230,7 @@ def network_run(
     *,
     dump: bool = False,
 ) -> tuple[Image, np.ndarray, list[np.ndarray]]:
-    """A network's image, its bytes with the first of `patches`, and the beats of its heads."""
+    """A network's image, its bytes with `patches` for every core, and the beats of its heads."""
     image = compile_network(config, network, masks, keep, dump=dump)
-    golden = trace(network, patches, masks, keep)
-    beats = [
-        head
-        for index, mask in enumerate(masks.numpy())
-        for head in beats_of(mask, golden[f"layers.{index}.live"][0].numpy(), config.lanes)
-    ]
-    return image, image.with_patches(patches[0]), beats
+    beats = network_beats(config, masks, trace(network, patches, masks, keep))
+    return image, image.with_patches(patches), beats

@@ -18,14 +18,14 @@ from rich.console import Console
 from rich.table import Table
 
 from cocotb_tests.network.run import run_image
-from model.mask_source import MaskSource
-from model.masks import MASK_STRATEGY, make_masks
-from model.network import Network
-from model.networks import DEIT_BASE, DEIT_TINY, NETWORKS, get_network
-from model.schedule import DEFAULT_SCHEDULE, NO_PRUNING, Schedule
-from model.schedule_file import schedule_of
-from model.synthetic import maps_of
-from model.text_file import read_text
+from model.attention.mask_source import MaskSource
+from model.attention.synthetic import maps_of
+from model.files.text_file import read_text
+from model.masks.strategies import MASK_STRATEGY, make_masks
+from model.network.names import DEIT_BASE, DEIT_TINY, NETWORKS, get_network
+from model.network.shape import Network
+from model.pruning.schedule import DEFAULT_SCHEDULE, NO_PRUNING, Schedule
+from model.pruning.schedule_file import schedule_of
 from rtl_gen.config import get_config
 from rtl_gen.errors import UserError
 from rtl_gen.files import check_writable, replace_file

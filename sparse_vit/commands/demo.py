@@ -22,10 +22,11 @@ from rich.table import Table
 
 from cocotb_tests.network.check import compare, layer_pairs
 from cocotb_tests.network.run import MemoryModel, run_image
-from model.layers import compile_layers, run_layers
-from model.networks import DEIT_TINY
-from model.sample_layers import sample_layers
-from model.schedule_file import DEFAULT_NAME
+from model.integer.attention_layers import run_layers
+from model.network.names import DEIT_TINY
+from model.program.attention_layers import compile_layers
+from model.pruning.schedule_file import DEFAULT_NAME
+from model.quantisation.sample_layers import sample_layers
 from rtl_gen import cli
 from rtl_gen.commands.rtl import rtl
 from rtl_gen.config import get_config

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from cocotb_tests.harness.simulators import make_runner
 from cocotb_tests.network.run import RtlRun
+from model.attention.mask_source import MaskSource
 from model.commands.integers import calibrated_file
 from model.commands.options import (
     InsteadMasks,
@@ -30,23 +31,22 @@ from model.commands.options import (
     ScheduleChoice,
     Strategy,
 )
-from model.digits.data import held_back_digit
-from model.fit import check_fit
-from model.integer.choices import (
+from model.data.digits import held_back_digit
+from model.masks.strategies import MASK_STRATEGY
+from model.network.fit import check_fit
+from model.network.names import get_network
+from model.network.shape import Network
+from model.program.choices import (
     chosen_picture,
     digit_number,
     input_patches,
     integer_network,
-    kept_tokens,
     preset_for,
     shipped_integers,
 )
-from model.mask_source import MaskSource
-from model.masks import MASK_STRATEGY
-from model.network import Network
-from model.networks import get_network
-from model.schedule import LayerTokens
-from model.schedule_file import schedule_label, schedule_name, schedule_of
+from model.pruning.hardware import prune_counts
+from model.pruning.placement import LayerTokens
+from model.pruning.schedule_file import schedule_label, schedule_name, schedule_of
 from rtl_gen import cli
 from rtl_gen.config import AcceleratorConfig, get_config
 from rtl_gen.errors import UserError
@@ -106,7 +106,7 @@ def run(
     """One image through a whole network in RTL, compared with the golden model."""
     network = get_network(model)
     pruning = schedule_name(schedule, prune=prune)
-    keep = kept_tokens(network, schedule_of(pruning, network))
+    keep = prune_counts(network, schedule_of(pruning, network))
     config = config or preset_for(network)
     choice = get_config(config)
     check_fit(choice, network)

@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from model.attention.mask_source import MaskSource
 from model.commands.options import (
     InsteadMasks,
     Maps,
@@ -18,11 +19,10 @@ from model.commands.options import (
     Seed,
     Strategy,
 )
-from model.integer.choices import preset_for
-from model.mask_source import MaskSource
-from model.masks import MASK_STRATEGY
-from model.networks import get_network
-from model.schedule_file import schedule_name, schedule_of
+from model.masks.strategies import MASK_STRATEGY
+from model.network.names import get_network
+from model.program.choices import preset_for
+from model.pruning.schedule_file import schedule_name, schedule_of
 from rtl_gen.commands.options import Overrides, parse_overrides
 from rtl_gen.config import get_config
 from rtl_gen.files import check_writable, replace_file
@@ -96,7 +96,7 @@ def _table(report: simulation.Report) -> Table:
         title=report.summary(),
         caption=f"Energy in uJ: {energy}. Bytes read {report.traffic['read']:,}, written "
         f"{report.traffic['written']:,}. Attention keeps {report.attention_utilisation:.1%} of the "
-        "multipliers busy.",
+        f"multipliers busy. {report.images_per_second:,.0f} images a second.",
     )
     table.add_column("operation")
     for name in ("cycles", "share", "dense", "speed-up"):

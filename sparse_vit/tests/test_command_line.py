@@ -13,10 +13,10 @@ import pytest
 import typer.main
 
 import sparse_vit
-from model.masks import make_masks
-from model.networks import DEIT_TINY
-from model.synthetic import maps_of
-from model.vitcod_io import write_masks
+from model.attention.synthetic import maps_of
+from model.masks.strategies import make_masks
+from model.masks.vitcod_file import write_masks
+from model.network.names import DEIT_TINY
 from rtl_gen.config import PRESETS
 from rtl_gen.errors import UserError
 from rtl_gen.extras import EXTRAS, naming_extras

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from model.networks import DEIT_TINY
+from model.network.names import DEIT_TINY
 
 ALL = [197] * 12
 PRUNED = [197, 197, 197, 177, 171, 163, 152, 138, 120, 95, 63, 21]

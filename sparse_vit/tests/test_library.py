@@ -15,10 +15,10 @@ import torch
 from PIL import Image
 
 import sparse_vit as sv
-from model.digits.data import Split, held_back_digit, write_folder
-from model.images import evaluation_transform
-from model.networks import DEIT_TINY, VIT_DIGITS
-from model.pictures import open_picture
+from model.data.digits import Split, held_back_digit, write_folder
+from model.data.image_folder import evaluation_transform
+from model.data.pictures import open_picture
+from model.network.names import DEIT_TINY, VIT_DIGITS
 from rtl_gen.config import get_config
 
 ROOT = Path(__file__).parents[2]

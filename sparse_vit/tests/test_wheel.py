@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import sparse_vit
-from model.digits.data import Split, held_back_digit, write_folder
+from model.data.digits import Split, held_back_digit, write_folder
 from rtl_gen.extras import EXTRAS
 
 ROOT = Path(__file__).parents[2]

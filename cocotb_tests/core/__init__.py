@@ -1,0 +1,1 @@
+"""Benches of what connects the cores."""

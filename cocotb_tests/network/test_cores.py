@@ -1,0 +1,74 @@
+"""Several cores on one program stream: a picture each, every bit and every counter as predicted."""
+
+import numpy as np
+import pytest
+import torch
+
+from cocotb_tests.network.check import check_network
+from cocotb_tests.network.run import MemoryModel, RtlRun, run_images
+from cocotb_tests.network.test_network import NETWORKS, STALLING, random_masks
+from model.integer.forward import trace
+from model.integer.network import IntegerNetwork
+from model.integer.random_network import random_network, random_patches
+from model.program.compiler import compile_network
+from model.program.memory_image import Image
+from rtl_gen.config import AcceleratorConfig, get_config
+from sim_models.program import predict_network
+
+FAR = MemoryModel(latency=100, rate=3)
+
+
+class Batches:
+    """Batches of a preset's network, pruned behind both of its layers, on so many cores."""
+
+    def __init__(self, preset: str, cores: int, *, dump: bool, seed: int = 5):
+        self.config: AcceleratorConfig = get_config(preset, cores=cores)
+        shape = NETWORKS[preset]
+        self.network: IntegerNetwork = random_network(shape, seed)
+        self.masks = random_masks(shape, 0.4, seed)
+        self.keep = [shape.tokens // 2, shape.tokens // 4]
+        self.image: Image = compile_network(
+            self.config, self.network, self.masks, self.keep, dump=dump
+        )
+        self.pictures = random_patches(shape, cores, seed)
+
+    def run(self, simulator: str, memory: MemoryModel, *batches: torch.Tensor) -> list[RtlRun]:
+        """Batches one behind the other on one program; all that they store is right."""
+        data = np.stack([self.image.with_patches(batch) for batch in batches])
+        runs = run_images(self.config, self.image, data, simulator=simulator, memory=memory)
+        for batch, run in zip(batches, runs, strict=True):
+            filled = self.image.filled(batch)
+            golden = trace(self.network, filled, self.masks, self.keep)
+            assert check_network(self.image, golden, run)
+            if not memory.stall:
+                predicted = predict_network(self.config, self.image, self.masks, golden, memory)
+                assert predicted == run.counters
+        return runs
+
+
+@pytest.mark.parametrize(
+    ("preset", "cores", "memory"),
+    [
+        pytest.param("tiny", 2, STALLING, id="tiny-2-stalls"),
+        pytest.param("tiny", 2, FAR, id="tiny-2-far"),
+        pytest.param("tiny", 8, STALLING, id="tiny-8-stalls"),
+        pytest.param("small", 4, STALLING, id="small-4-stalls"),
+    ],
+)
+def test_every_tensor_of_every_core(simulator, preset, cores, memory):
+    if simulator == "icarus" and cores > 2:
+        pytest.skip("Icarus takes minutes for as many cores; Verilator runs them")
+    batches = Batches(preset, cores, dump=True)
+    batches.run(simulator, memory, batches.pictures)
+
+
+def test_pictures_do_not_see_their_neighbours(simulator):
+    """In another order they have the same results; a core without a picture changes no other's."""
+    batches = Batches("tiny", 2, dump=False)
+    first, second = batches.pictures
+    orders = [[first, second], [second, first], [first], [second]]
+    runs = batches.run(simulator, FAR, *map(torch.stack, orders))
+    straight, swapped, *alone = (batches.image.logits(run.memory) for run in runs)
+    assert np.array_equal(straight, swapped[::-1])
+    assert not np.array_equal(straight[0], straight[1])
+    assert [logits[0].tolist() for logits in alone] == straight.tolist()

@@ -1,0 +1,1 @@
+"""Pictures: files, folders, their classes, and what they become for a network."""

@@ -1,0 +1,1 @@
+"""Static masks of attention (ViTCoD, HPCA 2023): strategies, polarisation, ViTCoD's file."""

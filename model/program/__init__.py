@@ -1,0 +1,1 @@
+"""The compiler: from integer networks to memory images."""

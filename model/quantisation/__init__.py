@@ -1,0 +1,1 @@
+"""Post-training quantisation: from float networks to integer ones."""

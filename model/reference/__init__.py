@@ -1,0 +1,1 @@
+"""The float network, masked and pruned: what accuracy is compared with."""

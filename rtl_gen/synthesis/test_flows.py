@@ -1,0 +1,150 @@
+"""The flows without placement: cells of an UltraScale+, gates of a library, OpenSTA's report."""
+
+import gzip
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from amaranth.hdl import Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from rtl_gen.emit.verilog import emit
+from rtl_gen.memory.row_memory import RowMemory
+from rtl_gen.synthesis import opensta
+from rtl_gen.synthesis.asic import DEFAULT_LIBRARY, AsicFlow
+from rtl_gen.synthesis.flow import synthesize
+from rtl_gen.synthesis.units import Unit
+from rtl_gen.synthesis.xilinx import XILINX, XilinxFlow
+
+
+class SumOfProducts(wiring.Component):
+    """Four products of 8 x 8 bits, registered, and a memory of 1,024 of their sums."""
+
+    a: In(32)
+    b: In(32)
+    total: Out(18)
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.sums = sums = RowMemory(depth=1024, shape=18)
+        products = [Signal(16, name=f"product_{i}") for i in range(4)]
+        for i, product in enumerate(products):
+            m.d.sync += product.eq(self.a[8 * i : 8 * i + 8] * self.b[8 * i : 8 * i + 8])
+        m.d.sync += self.total.eq(sums.read.data)
+        m.d.comb += [
+            sums.write.enable.eq(self.a[0]),
+            sums.write.address.eq(self.a[:10]),
+            sums.write.data.eq(sum(products)),
+            sums.read.enable.eq(1),
+            sums.read.address.eq(self.b[:10]),
+        ]
+        return m
+
+
+def _synthesize(flow, folder: Path) -> dict:
+    design = emit(SumOfProducts(), "sop")
+    return synthesize(
+        flow, design, [Unit("sop", "sop")], "sop", folder=folder, progress=lambda _: None
+    )
+
+
+def test_cells_of_an_ultrascale(tmp_path):
+    result = _synthesize(XilinxFlow("zu9eg"), tmp_path)
+    assert (result["flow"], result["device"]) == ("xilinx", "zu9eg")
+    used = result["units"]["sop"]
+    assert used["dsps"] == 4
+    assert used["block_rams"] == 0.5
+    assert result["needed"]["dsps"] == [4, 2520]
+    assert result["whole"] is None
+    assert result["units_timed"] == {}
+
+
+def test_small_cells_count_by_what_they_take():
+    counts = XILINX.count({"LUT6": 3, "RAM32M16": 2, "SRL16E": 1, "RAMB18E2": 3, "FDRE": 5, "X": 9})
+    assert counts == {"luts": 3 + 16 + 1, "flip_flops": 5, "dsps": 0, "block_rams": 1.5}
+
+
+def test_gates_and_the_longest_path_of_a_library(tmp_path):
+    result = _synthesize(AsicFlow(target_mhz=250), tmp_path)
+    used = result["units"]["sop"]
+    assert used["flip_flops"] == 4 * 16 + 18
+    assert used["sram_bits"] == 1024 * 18
+    # A flip-flop of this library has 96 um2, an AND of two inputs 32.
+    assert 82 * 96 + 4 * 64 * 32 < used["area_um2"] < 4 * 64 * 500
+    timing = result["units_timed"]["sop"]
+    assert timing["to_register"].startswith(("product_", "sums.words"))
+    assert 100 < timing["frequency_mhz"] < 500
+    assert timing["logic_ns"] == pytest.approx(1000 / timing["frequency_mhz"], rel=0.01)
+    assert 8 < timing["logic_levels"] < 40
+    assert result["options"]["memory_ns"] == pytest.approx(0.4 * 4)
+
+
+def test_a_slow_memory_is_the_longest_path(tmp_path):
+    timing = _synthesize(AsicFlow(target_mhz=250, memory_ns=20), tmp_path)["units_timed"]["sop"]
+    assert timing["from_register"].endswith("read_data")
+    assert timing["to_register"] == "total"
+    assert timing["logic_ns"] == pytest.approx(20, abs=0.5)
+
+
+REPORT = """Startpoint: design.a.b_0[25]$_DFFE_PP_
+Endpoint: design.mean.product_0[32]$_DFF_P_
+
+   0.0000    0.0000   clock clk (rise edge)
+   0.0000    0.0000 ^ design.a.b_0[25]$_DFFE_PP_/CLK (DFFPOSX1)
+   0.8000    0.8000 v design.a.b_0[25]$_DFFE_PP_/Q (DFFPOSX1)
+   0.2000    1.0000 ^ _7511_/Y (NAND2X1)
+   0.5000    1.5000 v _7533_/Y (NAND2X1)
+   0.0000    1.5000 v design.mean.product_0[32]$_DFF_P_/D (DFFPOSX1)
+             1.5000   data arrival time
+
+   5.0000    5.0000   clock clk (rise edge)
+  -0.5000    4.5000   library setup time
+             4.5000   data required time
+---------------------------------------------
+             4.5000   data required time
+            -1.5000   data arrival time
+---------------------------------------------
+             3.0000   slack (MET)
+"""
+
+
+def test_report_of_opensta():
+    timing = opensta.parse_report(REPORT)
+    assert timing.logic_ns == 2.0
+    assert timing.frequency_mhz == 500.0
+    assert timing.logic_levels == 2
+    assert (timing.from_register, timing.to_register) == ("a.b_0", "mean.product_0")
+
+
+@pytest.mark.parametrize(
+    ("contents", "message"),
+    [
+        (None, "No such file"),
+        (b"module m; endmodule", "no liberty file, which begins with"),
+        (gzip.compress(b"library (x) { cell (INV) { } }"), "no flip-flop in it"),
+    ],
+)
+def test_what_is_no_library_is_one_line(tmp_path, contents, message):
+    library = tmp_path / ("x.lib.gz" if contents and contents[:2] == b"\x1f\x8b" else "x.lib")
+    if contents:
+        library.write_bytes(contents)
+    out = tmp_path / "out"
+    options = ["--config", "tiny", "--liberty", str(library), "--out", str(out)]
+    result = subprocess.run(
+        [sys.executable, "-m", "sparse_vit", "asic", *options],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 2
+    assert message in result.stderr
+    assert result.stderr.startswith("error: ")
+    assert result.stderr.count("\n") == 1
+    assert not out.exists()
+
+
+def test_default_library_is_the_one_of_the_package():
+    assert DEFAULT_LIBRARY.exists()
