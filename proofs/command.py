@@ -53,9 +53,7 @@ def prove(
     console.print(str(path))
     if failed:
         names = ", ".join(f"{row['unit']}:{row['name']}" for row in failed)
-        raise UserError(
-            f"{len(failed)} of {len(proofs)} claims are not proved: {names}, see {path}"
-        )
+        raise UserError(f"{len(failed)} claims of {len(proofs)} are not proved: {names}")
     return record
 
 
