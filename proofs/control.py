@@ -259,7 +259,7 @@ PROOFS = (
         claim="a command with good fields is refused only if its last row is outside, whatever is "
         "in the fields that its opcode does not have (preset tiny)",
         harness=NothingElseIsRefused,
-        broken=("rtl_gen.control.range_check", "(is_it & reach.applies for", "(reach.applies for"),
+        broken=("rtl_gen.control.range_check", "is_it & reach.applies", "is_it | reach.applies"),
         depth=RangeCheck.LATENCY + 1,
     ),
     Proof(

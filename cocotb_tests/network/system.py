@@ -41,7 +41,7 @@ class Watched(wiring.Component):
     def __init__(self, config: AcceleratorConfig, *, memory_obeys: bool):
         self._config, self._memory_obeys = config, memory_obeys
         self.top = Accelerator(config)
-        super().__init__(self.top.signature.members)
+        super().__init__(dict(self.top.signature.members))
 
     def elaborate(self, platform):
         m = Module()
