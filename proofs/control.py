@@ -13,12 +13,14 @@ from proofs.rules.streams import previous, stable
 from proofs.watch import watch
 from rtl_gen.common.contract import require
 from rtl_gen.config import get_config
-from rtl_gen.control.commands import Opcode
+from rtl_gen.control.commands import SENT, Opcode
 from rtl_gen.control.decode import Decoder
-from rtl_gen.control.dispatcher import SENT, Dispatcher
+from rtl_gen.control.dispatcher import Dispatcher
 from rtl_gen.control.range_check import RangeCheck
-from rtl_gen.control.registers import MAP_ADDRESS_BITS, Registers
-from rtl_gen.interfaces.layouts import ADDRESS_BITS
+from rtl_gen.control.register_map import MAP_ADDRESS_BITS
+from rtl_gen.control.registers import Registers
+from rtl_gen.control.store_check import StoreCheck
+from rtl_gen.interfaces.layouts import PAGE_BITS, bounds_layout
 from rtl_gen.interfaces.memories import words
 from rtl_gen.interfaces.program import Destination, ErrorCode, Source, command_layout
 from rtl_gen.interfaces.targets import Target, transfers
@@ -40,13 +42,14 @@ class RegistersAnswer(Harness):
 
 
 class _Checked(Harness):
-    """Any command, any number of tokens, whether or not pruning may have dropped token 0."""
+    """Any command, bounds and number of tokens, whether or not pruning may have dropped token 0."""
 
     any_reset = False
 
     def claim(self, m: Module) -> None:
         m.submodules.decoder = decoder = Decoder(CONFIG)
         m.submodules.unit = unit = RangeCheck(CONFIG)
+        m.submodules.store = self.store = store = StoreCheck(CONFIG)
         self.command = command = self.constant(m, command_layout(CONFIG), "command")
         self.last = last = self.constant(m, CONFIG.token_bits, "last_token")
         self.first_stays = self.constant(m, 1, "first_stays")
@@ -58,6 +61,8 @@ class _Checked(Harness):
             check.command.eq(command),
             check.last_token.eq(last),
             check.first_stays.eq(self.first_stays),
+            store.check.argument.command.eq(command),
+            store.check.argument.bounds.eq(self.constant(m, bounds_layout(CONFIG), "bounds")),
         ]
         known = Signal(range(RangeCheck.LATENCY + 1))
         with m.If(known != RangeCheck.LATENCY):
@@ -74,11 +79,14 @@ class AcceptedCommandsStayInside(_Checked):
     """Any token that a unit walks, any row of it."""
 
     def check(self, m: Module, good: Value, beyond: Value) -> None:
-        for opcode, condition, message in self._addresses(m, self.command, self.last):
-            runs = good & ~beyond & (self.command.opcode == Opcode[opcode])
+        outside = (self.command.opcode == Opcode.STORE) & self.store.check.result.outside
+        for opcode, condition, message in self._addresses(m, self.command, self.last, self.store):
+            runs = good & ~beyond & ~outside & (self.command.opcode == Opcode[opcode])
             require(m, ~runs | condition, f"{opcode}: {message}")
 
-    def _addresses(self, m: Module, command: View, last: Value) -> Iterator[tuple]:
+    def _addresses(
+        self, m: Module, command: View, last: Value, store: StoreCheck
+    ) -> Iterator[tuple]:
         """What has to hold, by the text of the format (docs/architecture.md, section 6)."""
         row = self.constant(m, len(command.count) + 1, "row")
         token = self.constant(m, CONFIG.token_bits, "token")
@@ -95,8 +103,12 @@ class AcceptedCommandsStayInside(_Checked):
             right = ~(moved & (command.target == target)) | inside
             yield "LOAD", right, f"a row of {target.name}"
             yield "STORE", right, f"a row of {target.name}"
-        end = command.address + ((row + 1) << exact_log2(width))
-        yield "STORE", ~moved | (end <= 1 << ADDRESS_BITS), "a row of memory"
+        bounds, offset = store.check.argument.bounds, row << exact_log2(width)
+        place = (bounds.results << PAGE_BITS) + command.address + offset
+        begin, end = bounds.writes.first << PAGE_BITS, (bounds.writes.last + 1) << PAGE_BITS
+        inside = (place >= begin) & (place + width <= end)
+        yield "STORE", ~moved | inside, "a row of memory"
+        yield "STORE", ~moved | (store.check.result.address + offset == place), "another row"
 
         yield from self._linear(command, row, token, tile)
         hidden = words(CONFIG, "hidden")
@@ -138,12 +150,10 @@ class NothingElseIsRefused(_Checked):
             (command.target == target) & (command.first + command.count > transfer.rows)
             for target, transfer in transfers(CONFIG).items()
         ]
-        place = command.address[exact_log2(CONFIG.width) :]
-        stored = place + command.count > 1 << ADDRESS_BITS - exact_log2(CONFIG.width)
         attended = last * command.pitch + command.first >= words(CONFIG, "hidden")
         expected = {
             "LOAD": Cat(moved).any(),
-            "STORE": Cat(moved).any() | stored,
+            "STORE": Cat(moved).any(),
             "ATTEND": attended,
             "LINEAR": self._layer(command, Mux(command.only_cls & self.first_stays, 0, last)),
         }
@@ -243,8 +253,8 @@ PROOFS = (
     Proof(
         unit="control.range_check",
         name="sufficient",
-        claim="no command that decoder and range check accept makes a unit address a row outside "
-        "its memory, nor STORE a byte beyond the last (preset tiny)",
+        claim="no command that decoder, range check and store check accept makes a unit address a "
+        "row outside its memory, nor STORE a byte outside of the host's bounds (preset tiny)",
         harness=AcceptedCommandsStayInside,
         broken=(
             "rtl_gen.control.range_check",

@@ -15,18 +15,24 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from rtl_gen.errors import UserError, on_one_line
+from rtl_gen.synthesis.liberty import DEFAULT_LIBRARY, DEFAULT_PACKAGE
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 VENV_PYTHON = VENV / "bin" / "python"
 THIS_PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 
-PROGRAMS = ("g++", "make", "perl", "iverilog", "chromium")
-"""Debian's packages of the same names bring them."""
+PROGRAMS = {
+    **{name: name for name in ("g++", "make", "perl", "iverilog", "chromium")},
+    "opensta": "sta",
+}
+"""What Debian's packages bring."""
 
 OPTIONAL = {
     "iverilog": "tests on Icarus Verilog will fail",
     "chromium": "the test of the report in a browser will be skipped",
+    "opensta": "make asic and its tests will fail",
+    DEFAULT_PACKAGE: "make asic and its tests will fail",
 }
 """What happens without a package that is not required."""
 
@@ -63,13 +69,15 @@ def install_system_packages() -> None:
     if required:
         raise UserError(f"missing {', '.join(required)}: install them as root ({how})")
     if missing:
-        lost = "; ".join(OPTIONAL[package] for package in missing)
+        lost = "; ".join(dict.fromkeys(OPTIONAL[package] for package in missing))
         print(f"note: {lost}; install {' and '.join(missing)} as root ({how})")
 
 
 def missing_packages() -> list[str]:
     """Debian's names of the packages that this machine lacks."""
-    missing = [program for program in PROGRAMS if shutil.which(program) is None]
+    missing = [package for package, program in PROGRAMS.items() if shutil.which(program) is None]
+    if not DEFAULT_LIBRARY.exists():
+        missing.append(DEFAULT_PACKAGE)
     if find_spec("ensurepip") is None:
         missing.append(f"{THIS_PYTHON}-venv")
     if not has_shared_library():

@@ -49,7 +49,8 @@ COMMANDS: dict[str, dict[str, str]] = {
     },
     "Hardware": {
         "presets": "rtl_gen.commands.presets:presets",
-        "rtl": "rtl_gen.commands.rtl:rtl",
+        "rtl": "sparse_vit.commands.rtl:rtl",
+        "lint-rtl": "rtl_gen.commands.lint:lint_rtl",
         "image": "model.commands.integers:image_command",
         "wipe": "model.commands.wipe:wipe_command",
         "run": "sparse_vit.commands.run:run",

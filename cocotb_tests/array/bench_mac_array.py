@@ -1,4 +1,4 @@
-"""Bench of `MacArray`: both reductions, mixed beat by beat. Parameters: configuration, seed."""
+"""Bench of `MacArray`: both reductions of beats of either kind. Parameters: configuration, seed."""
 
 import cocotb
 
@@ -16,34 +16,40 @@ class ArrayBench(UnitBench):
         super().__init__(dut)
         self.lanes, self.width = range(self.config.lanes), range(self.config.width)
 
-    def beat(self, scale_lanes: int, row: int = 0, scalar: int = 0, vector: int = 0) -> dict:
-        """Equal operands everywhere."""
-        return {
-            "row": [row for _ in self.width],
-            "vectors": [[vector for _ in self.width] for _ in self.lanes],
-            "lanes": {"scale_lanes": scale_lanes, "scalars": [scalar for _ in self.lanes]},
-        }
+    def beat(self, row: list[int], vectors: list[list[int]]) -> dict:
+        """The same row for all lanes, as in linear layers and QK^T."""
+        return {"factors": [row for _ in self.lanes], "vectors": vectors}
+
+    def scaled(self, scalars: list[int], vectors: list[list[int]]) -> dict:
+        """A scalar for all of a lane, as in PV."""
+        return {"factors": [[scalar] * len(self.width) for scalar in scalars], "vectors": vectors}
 
     def beats(self) -> list[dict]:
         """Every combination of extreme operands in either mode, single ones, then random beats."""
-        rng = self.rng
+        rng, lanes, width = self.rng, self.lanes, self.width
+        vectors = {v: [[v for _ in width] for _ in lanes] for v in (-128, 127)}
         extremes = [
-            self.beat(mode, row, scalar, vector)
-            for mode in (0, 1)
-            for row in (-128, 127)
-            for scalar in (0, 255)
-            for vector in (-128, 127)
+            beat
+            for vector in vectors.values()
+            for beat in (
+                *(self.beat([row for _ in width], vector) for row in (-128, 127)),
+                *(self.scaled([scalar for _ in lanes], vector) for scalar in (0, 255)),
+            )
         ]
         single = []
-        for mode in (0, 1):
-            for lane in self.lanes:
-                item, channel = self.beat(mode), rng.choice(self.width)
-                item["row"][channel] = item["lanes"]["scalars"][lane] = 1
-                item["vectors"][lane][channel] = -100 + lane
-                single.append(item)
+        for lane in lanes:
+            channel = rng.choice(width)
+            vector = [[(i, c) == (lane, channel) and -100 + lane for c in width] for i in lanes]
+            single.append(self.beat([int(c == channel) for c in width], vector))
+            single.append(self.scaled([int(i == lane) for i in lanes], vector))
 
-        mixed = [self.random("compute__argument") for _ in range(RANDOM_BEATS)]
-        return extremes + single + mixed
+        def mixed(bits: int) -> list[list[int]]:
+            return [[rng.randrange(-1 << bits - 1, 1 << bits - 1) for _ in width] for _ in lanes]
+
+        random = [self.beat(mixed(8)[0], mixed(8)) for _ in range(RANDOM_BEATS)]
+        random += [self.scaled([rng.randrange(256) for _ in lanes], mixed(8)) for _ in random]
+        rng.shuffle(random)
+        return extremes + single + random
 
 
 @cocotb.test()
@@ -57,18 +63,15 @@ async def reductions(dut):
     ):
         arguments = [{"compute__argument": item} for item in items]
         results = await bench.pipeline(arguments, ["compute__result"], latency)
-        of_mode = [
-            (item, result["compute__result"][name])
-            for item, result in zip(items, results, strict=True)
-            if item["lanes"]["scale_lanes"] == (name == "columns")
+        products = [
+            [[item["factors"][i][c] * item["vectors"][i][c] for c in width] for i in lanes]
+            for item in items
         ]
         expected = [
-            [sum(i["row"][c] * i["vectors"][lane][c] for c in width) for lane in lanes]
+            [sum(lane) for lane in beat]
             if name == "dots"
-            else [
-                sum(i["lanes"]["scalars"][lane] * i["vectors"][lane][c] for lane in lanes)
-                for c in width
-            ]
-            for i, _ in of_mode
+            else [sum(channel) for channel in zip(*beat, strict=True)]
+            for beat in products
         ]
-        assert_equal(name, [found for _, found in of_mode], expected)
+        found = [result["compute__result"][name] for result in results]
+        assert_equal(name, found, expected)

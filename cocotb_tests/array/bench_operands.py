@@ -30,11 +30,11 @@ async def chooses_and_keeps(dut):
         sums = bench.random("array__result")
         bench.set(array__result=sums)
         await bench.edge  # the offer stays, so that the operands are taken once more
-        lanes = attention["lanes"]
+        row, lanes = (linear if running else attention)["row"], attention["lanes"]
+        scaling = lanes["scale_lanes"] and not running
         assert bench.get("array__argument") == {
-            "row": (linear if running else attention)["row"],
+            "factors": [[scalar] * len(row) if scaling else row for scalar in lanes["scalars"]],
             "vectors": vectors,
-            "lanes": lanes | {"scale_lanes": lanes["scale_lanes"] and not running},
         }
         assert bench.get("linear__result") == sums["dots"]
         assert bench.get("attention__result") == sums

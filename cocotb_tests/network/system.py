@@ -16,7 +16,7 @@ from rtl_gen.accelerator import Accelerator
 from rtl_gen.bus import axi
 from rtl_gen.bus.row_writer import RowWriter
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.control.registers import MAP_ADDRESS_BITS
+from rtl_gen.control.register_map import MAP_ADDRESS_BITS
 
 
 def watch_buses(

@@ -9,7 +9,6 @@ is relative to the row's largest one.
 from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.data import ArrayLayout, StructLayout
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from rtl_gen import numerics
@@ -19,6 +18,7 @@ from rtl_gen.common.pipeline import delay, reduce_tree, register, tree_latency
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.interfaces.layouts import slot_address_bits, slot_write_layout
 from rtl_gen.interfaces.ports import always
+from rtl_gen.memory.row_memory import RowMemory
 
 
 def exponentials_layout(config: AcceleratorConfig) -> ArrayLayout:
@@ -82,7 +82,7 @@ class Exponentials(wiring.Component):
             with m.If(row_end):
                 m.d.sync += slot.eq(slot + 1)
 
-        fetched = register(m, self._read(m, place), name="fetched")
+        fetched = register(m, self._read(m, active, place), name="fetched")
         row_max = delay(m, row.row_max, 2, name="row_max")
         beats = self.beats.payload
         m.d.comb += [
@@ -109,32 +109,31 @@ class Exponentials(wiring.Component):
         )
         return m
 
-    def _read(self, m: Module, place):
-        """Scores at a place, a cycle later."""
+    def _read(self, m: Module, active, place):
+        """Scores at a place, a cycle after it was `active`."""
         depth = 1 << slot_address_bits(self._config)
         shape = stored_scores_layout(self._config)
-        m.submodules.scores = scores = Memory(shape=shape, depth=depth, init=[])
-        write, read = scores.write_port(), scores.read_port()
+        m.submodules.scores = scores = RowMemory(depth=depth, shape=shape)
         m.d.comb += [
-            write.en.eq(self.store.valid),
-            write.addr.eq(self.store.payload.address),
-            write.data.eq(self.store.payload.data),
-            read.en.eq(1),
-            read.addr.eq(place),
+            scores.write.enable.eq(self.store.valid),
+            scores.write.address.eq(self.store.payload.address),
+            scores.write.data.eq(self.store.payload.data),
+            scores.read.enable.eq(active),
+            scores.read.address.eq(place),
         ]
-        return read.data
+        return scores.read.data
 
     @staticmethod
     def _exponential(m: Module, lane: int, stored, row_max) -> Signal:
-        """LATENCY - 2 cycles: distance, table latch, table register, rounding shift."""
+        """LATENCY - 2 cycles: distance, table, entry, rounding shift."""
         fraction_bits = numerics.SCORE_FRACTION_BITS
         distance = register(m, (row_max - stored.score).as_unsigned(), name=f"distance_{lane}")
-        m.submodules[f"table_{lane}"] = table = Memory(
-            shape=numerics.EXP_TABLE_BITS, depth=1 << fraction_bits, init=numerics.exp_table()
-        )
-        look_up = table.read_port()
-        m.d.comb += [look_up.en.eq(1), look_up.addr.eq(distance[:fraction_bits])]
-        entry = register(m, look_up.data, name=f"entry_{lane}")
+        looked_up = Signal(numerics.EXP_TABLE_BITS, name=f"looked_up_{lane}", reset_less=True)
+        with m.Switch(distance[:fraction_bits]):
+            for fraction, power in enumerate(numerics.exp_table()):
+                with m.Case(fraction):
+                    m.d.sync += looked_up.eq(power)
+        entry = register(m, looked_up, name=f"entry_{lane}")
         exponent = register(m, distance[fraction_bits:], name=f"exponent_{lane}")
         nothing_left = numerics.EXP_BITS + 1
         capped_exponent = register(

@@ -13,7 +13,6 @@ and `clear` zeroes a word.
 from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.data import ArrayLayout, StructLayout
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In
 
 from rtl_gen import numerics
@@ -23,6 +22,7 @@ from rtl_gen.common.pipeline import delay, register
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.interfaces.memories import memory_plan
 from rtl_gen.interfaces.ports import always
+from rtl_gen.memory.row_memory import RowMemory
 
 
 def importance_beat_layout(config: AcceleratorConfig) -> StructLayout:
@@ -92,13 +92,12 @@ class Importance(wiring.Component):
         three before it on their way to memory, the latest of which counts.
         """
         shape = unsigned(self._config.importance_bits)
-        memory = Memory(shape=shape, depth=self._config.bank_depth, init=[])
-        m.submodules[f"bank_{lane}"] = memory
-        read, write = memory.read_port(), memory.write_port()
+        m.submodules[f"bank_{lane}"] = bank = RowMemory(depth=self._config.bank_depth, shape=shape)
+        read, write = bank.read, bank.write
         word = self.beats.payload.word[lane]
         m.d.comb += [
-            read.en.eq(1),
-            read.addr.eq(Mux(self.read.enable, self.read.address, word)),
+            read.enable.eq(self.read.enable | self.beats.valid),
+            read.address.eq(Mux(self.read.enable, self.read.address, word)),
             self.read.data[lane].eq(read.data),
         ]
         stored = register(m, read.data, name=f"stored_{lane}")
@@ -119,7 +118,7 @@ class Importance(wiring.Component):
                 m.d.comb += total.eq(value)
         newest, newest_word, newest_valid = in_flight[0]
         m.d.comb += [
-            write.en.eq(newest_valid | self.clear.valid),
-            write.addr.eq(Mux(self.clear.valid, self.clear.payload, newest_word)),
+            write.enable.eq(newest_valid | self.clear.valid),
+            write.address.eq(Mux(self.clear.valid, self.clear.payload, newest_word)),
             write.data.eq(Mux(self.clear.valid, 0, newest)),
         ]

@@ -9,13 +9,11 @@ The first beat is offered LATENCY cycles after its row was accepted. Beats follo
 rows too, without bubbles while the consumer is ready; `beats.ready` low freezes the decoder.
 """
 
-from functools import reduce
-from operator import or_
-
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from rtl_gen.common.pipeline import data_register
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.interfaces.layouts import beat_layout, mask_row_layout
 
@@ -44,10 +42,11 @@ class MaskDecoder(wiring.Component):
         lanes, depth = self._config.lanes, self._config.bank_depth
 
         # Walk: `remaining` loses the lowest set bit of every lane each beat; `after` is what it
-        # becomes, `last` whether that is nothing.
+        # becomes, `more` whether a lane has anything of that.
         loaded = Signal()
         first = Signal()
-        last = Signal(reset_less=True)
+        more = Signal(lanes, reset_less=True)
+        last = ~more.any()
         token = Signal(self._config.token_bits, reset_less=True)
         remaining = [Signal(depth, name=f"remaining_{i}", reset_less=True) for i in range(lanes)]
         after = [Signal(depth, name=f"after_{i}", reset_less=True) for i in range(lanes)]
@@ -79,7 +78,7 @@ class MaskDecoder(wiring.Component):
             m.d.sync += [p.eq(r & ~a) for p, r, a in zip(picked, remaining, after, strict=True)]
             m.d.sync += [r.eq(a) for r, a in zip(remaining, after, strict=True)]
             m.d.sync += [a.eq(later) for a, later in zip(after, drop_lowest(after), strict=True)]
-            m.d.sync += last.eq(reduce(or_, drop_lowest(after)) == 0)
+            m.d.sync += more.eq(Cat(has_several(a) for a in after))
             with m.If(last):
                 m.d.sync += loaded.eq(0)
         with m.If(self.rows.valid & self.rows.ready):
@@ -87,10 +86,10 @@ class MaskDecoder(wiring.Component):
             m.d.sync += [loaded.eq(1), first.eq(1), token.eq(self.rows.payload.token)]
             m.d.sync += [r.eq(k) for r, k in zip(remaining, kept, strict=True)]
             m.d.sync += [a.eq(later) for a, later in zip(after, drop_lowest(kept), strict=True)]
-            m.d.sync += last.eq(reduce(or_, drop_lowest(kept)) == 0)
+            m.d.sync += more.eq(Cat(has_several(k) for k in kept))
 
         # Encode: one-hot to word address.
-        beat = self.beats.payload
+        beat = data_register(m, self.beats.payload, name="beat")
         with m.If(beat_free):
             m.d.sync += [
                 self.beats.valid.eq(picked_valid),
@@ -106,3 +105,15 @@ class MaskDecoder(wiring.Component):
                 ]
                 m.d.sync += beat.word[lane].eq(Cat(bits))
         return m
+
+
+def has_several(bits: Value) -> Value:
+    """Whether at least two of the bits are set, by halves: no carry chain decides it."""
+    nodes = [(bit, bit & ~bit) for bit in bits]
+    while len(nodes) > 1:
+        pairs = [
+            (a | b, several_a | several_b | (a & b))
+            for (a, several_a), (b, several_b) in zip(nodes[::2], nodes[1::2], strict=False)
+        ]
+        nodes = pairs + nodes[2 * len(pairs) :]
+    return nodes[0][1]

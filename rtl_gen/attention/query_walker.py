@@ -16,6 +16,7 @@ from amaranth.lib.data import ArrayLayout
 from amaranth.lib.wiring import In, Out
 
 from rtl_gen.common.contract import require
+from rtl_gen.common.pipeline import data_register
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.interfaces.layouts import mask_row_layout
 from rtl_gen.interfaces.memories import LIST_LATENCY, READ_LATENCY, memory_plan
@@ -82,7 +83,7 @@ class QueryWalker(wiring.Component):
         fetched = Signal()
         fetched_token = Signal(config.token_bits, reset_less=True)
         rows = Signal(ArrayLayout(unsigned(8 * config.mask_bytes), config.rows_per_mask_word))
-        row = self.rows.payload
+        row = data_register(m, self.rows.payload, name="row")
         m.d.comb += rows.as_value().eq(self.mask.data)
         with m.If(advance):
             m.d.sync += [

@@ -10,15 +10,16 @@ the last PV beat of its row was taken.
 from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.data import ArrayLayout, StructLayout
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from rtl_gen.attention.exponentials import exponentials_layout
 from rtl_gen.attention.normalisation import normalised_row_layout
 from rtl_gen.common.contract import require_places
+from rtl_gen.common.pipeline import data_register
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.interfaces.layouts import beat_layout, slot_address_bits, slot_write_layout
 from rtl_gen.interfaces.ports import always
+from rtl_gen.memory.row_memory import RowMemory
 
 
 def pv_beat_layout(config: AcceleratorConfig) -> StructLayout:
@@ -78,7 +79,10 @@ class RowBuffer(wiring.Component):
             self.rows.ready.eq(latch_free & row_end),
         ]
         for port in (keys, exponentials):
-            m.d.comb += [port.en.eq(latch_free), port.addr.eq(Cat(read_beat, read_slot))]
+            m.d.comb += [
+                port.enable.eq(self.rows.valid & latch_free),
+                port.address.eq(Cat(read_beat, read_slot)),
+            ]
         with m.If(latch_free):
             m.d.sync += [
                 latched.eq(self.rows.valid),
@@ -90,10 +94,11 @@ class RowBuffer(wiring.Component):
                 m.d.sync += read_beat.eq(Mux(row_end, 0, read_beat + 1))
                 with m.If(row_end):
                     m.d.sync += read_slot.eq(read_slot + 1)
-        beat = self.beats.payload
+        beat = data_register(m, self.beats.payload, name="beat")
         with m.If(output_free):
+            m.d.sync += self.beats.valid.eq(latched)
+        with m.If(output_free & latched):
             m.d.sync += [
-                self.beats.valid.eq(latched),
                 beat.valid.eq(keys.data.valid),
                 beat.word.eq(keys.data.word),
                 beat.exponentials.eq(exponentials.data),
@@ -119,14 +124,14 @@ class RowBuffer(wiring.Component):
                 "word": ArrayLayout(unsigned(config.word_bits), config.lanes),
             }
         )
-        m.submodules.addresses = memory = Memory(
-            shape=shape, depth=1 << slot_address_bits(config), init=[]
+        m.submodules.addresses = memory = RowMemory(
+            depth=1 << slot_address_bits(config), shape=shape
         )
-        write = memory.write_port()
+        write = memory.write
         position, slot = Signal(config.word_bits), Signal(range(config.row_slots))
         m.d.comb += [
-            write.en.eq(self.qk.valid),
-            write.addr.eq(Cat(position, slot)),
+            write.enable.eq(self.qk.valid),
+            write.address.eq(Cat(position, slot)),
             write.data.valid.eq(beat.valid),
             write.data.word.eq(beat.word),
         ]
@@ -141,19 +146,17 @@ class RowBuffer(wiring.Component):
             leaves=self.beats.valid & self.beats.ready & self.beats.payload.last,
             message="row buffer: more rows than slots, or a row without keys",
         )
-        return memory.read_port()
+        return memory.read
 
     def _exponentials(self, m: Module):
         """Where the exponentials are kept; returns the read port."""
-        m.submodules.exponentials = memory = Memory(
-            shape=exponentials_layout(self._config),
-            depth=1 << slot_address_bits(self._config),
-            init=[],
+        m.submodules.exponentials = memory = RowMemory(
+            depth=1 << slot_address_bits(self._config), shape=exponentials_layout(self._config)
         )
-        write = memory.write_port()
+        write = memory.write
         m.d.comb += [
-            write.en.eq(self.exponentials.valid),
-            write.addr.eq(self.exponentials.payload.address),
+            write.enable.eq(self.exponentials.valid),
+            write.address.eq(self.exponentials.payload.address),
             write.data.eq(self.exponentials.payload.data),
         ]
-        return memory.read_port()
+        return memory.read

@@ -19,6 +19,7 @@ from amaranth.lib.wiring import In, Out
 
 from rtl_gen.attention.row_buffer import pv_beat_layout
 from rtl_gen.common.contract import require
+from rtl_gen.common.pipeline import data_register
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.interfaces.layouts import beat_layout
 from rtl_gen.interfaces.memories import OUTPUT_ROWS
@@ -108,10 +109,11 @@ class RowInterleaver(wiring.Component):
             "row interleaver: a row was taken that was not there",
         )
 
-        beat = self.issue.payload.beat
+        issue = data_register(m, self.issue.payload, name="issued")
+        beat = issue.beat
         m.d.sync += [
             self.issue.valid.eq(qk_taken | pv_taken),
-            self.issue.payload.is_pv.eq(pv_turn),
+            issue.is_pv.eq(pv_turn),
         ]
         with m.If(pv_turn):
             m.d.sync += beat.eq(self.pv.payload)

@@ -7,7 +7,8 @@ import typer
 
 from rtl_gen.commands.options import Config, Overrides, Unit
 from rtl_gen.commands.synthesis import synthesize_units
-from rtl_gen.synthesis.asic import DEFAULT_LIBRARY, AsicFlow
+from rtl_gen.synthesis.asic import AsicFlow
+from rtl_gen.synthesis.liberty import DEFAULT_LIBRARY, Library
 
 
 def asic(
@@ -31,6 +32,6 @@ def asic(
     ),
 ) -> dict[str, Any]:
     """Area of every unit in standard cells and its clock before wires, memories as black boxes."""
-    libraries = tuple(liberty) if liberty else (DEFAULT_LIBRARY,)
-    flow = AsicFlow(libraries=libraries, target_mhz=target_mhz, memory_ns=memory_ns)
+    library = Library(liberty or [DEFAULT_LIBRARY])
+    flow = AsicFlow(library=library, target_mhz=target_mhz, memory_ns=memory_ns)
     return synthesize_units(flow, config, set_, unit, out / flow.device)

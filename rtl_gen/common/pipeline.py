@@ -20,6 +20,13 @@ def register(m: Module, value, *, name: str, reset_less: bool = True) -> Signal:
     return signal
 
 
+def data_register(m: Module, port, *, name: str):
+    """The register behind a `port` of data, which its caller drives in `m.d.sync`."""
+    signal = Signal(port.shape(), name=name, reset_less=True)
+    m.d.comb += port.eq(signal)
+    return signal
+
+
 def delay(m: Module, value, cycles: int, *, name: str, reset_less: bool = True):
     """`value` `cycles` cycles later."""
     for stage in range(cycles):

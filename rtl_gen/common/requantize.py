@@ -5,7 +5,8 @@ One vector a cycle, LATENCY = 3 cycles, no back-pressure. The factor is
 sampled with its data: the multiplier is unsigned, the shift 1 to 63; rounding is half up; the
 result saturates to its width.
 
-The shift leaves one bit below the result, which rounds it behind a register:
+Cycles: the multipliers (see products.py), their sum and the shift, the rounding. The shift leaves
+one bit below the result, which rounds it behind a register:
 round_shift(p, s) = ((p >> (s - 1)) + 1) >> 1.
 """
 
@@ -16,6 +17,7 @@ from amaranth.lib.wiring import In
 
 from rtl_gen import numerics
 from rtl_gen.common.pipeline import register
+from rtl_gen.common.products import product_parts
 from rtl_gen.common.saturate import saturate_half
 from rtl_gen.interfaces.layouts import scale_layout
 from rtl_gen.interfaces.ports import function
@@ -55,7 +57,8 @@ class Requantizer(wiring.Component):
         with m.Else():
             m.d.sync += half_shift.eq(scale.shift - 1)
         for i in range(self._elements):
-            product = register(m, values[i] * scale.multiplier, name=f"product_{i}")
+            product = product_parts(m, values[i], scale.multiplier, name=f"product_{i}")
             halves = register(m, product >> half_shift, name=f"halves_{i}")
-            m.d.sync += self.call.result[i].eq(saturate_half(halves, self._output_bits))
+            result = register(m, saturate_half(halves, self._output_bits), name=f"result_{i}")
+            m.d.comb += self.call.result[i].eq(result)
         return m

@@ -1,13 +1,14 @@
-"""Maximum tree and saturation against Python's integers, in Amaranth's simulator."""
+"""Maximum tree, products and saturation against Python's integers, in Amaranth's simulator."""
 
 import random
 
 import pytest
-from amaranth.hdl import Module, Signal, signed
+from amaranth.hdl import Module, Signal, signed, unsigned
 from amaranth.sim import Simulator
 
 from rtl_gen import numerics
 from rtl_gen.common.pipeline import maximum_tree, tree_latency
+from rtl_gen.common.products import product_parts
 from rtl_gen.common.saturate import saturate, saturate_half
 
 BITS = 5
@@ -32,6 +33,29 @@ def test_maximum_after_the_latency_of_a_tree(count):
 
     _run(m, bench)
     assert seen[tree_latency(count) :] == [max(row) for row in rows]
+
+
+@pytest.mark.parametrize("bits", [17, 18, 19, 21, 32])
+def test_product_a_cycle_later(bits):
+    rng = random.Random(bits)
+    m = Module()
+    value, factor = Signal(signed(bits)), Signal(unsigned(16))
+    product = product_parts(m, value, factor, name="product")
+    assert product.shape() == signed(bits + 16)
+    lowest, highest = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
+    pairs = [(x, y) for x in (lowest, -1, 0, 1, highest) for y in (0, 1, (1 << 16) - 1)]
+    pairs += [(rng.randint(lowest, highest), rng.randrange(1 << 16)) for _ in range(100)]
+    seen = []
+
+    async def bench(ctx):
+        for x, y in pairs:
+            ctx.set(value, x)
+            ctx.set(factor, y)
+            await ctx.tick()
+            seen.append(ctx.get(product))
+
+    _run(m, bench)
+    assert seen == [x * y for x, y in pairs]
 
 
 @pytest.mark.parametrize("output_bits", [2, 4])

@@ -27,8 +27,8 @@ class RangeCheck(wiring.Component):
     Attributes
     ----------
     check : in, from a command, the last token of SET_TOKENS and whether token 0 is still live for
-        sure to whether the command would leave a memory, on the chip or outside; a register follows
-        the products and the end of a transfer, one the comparisons
+        sure to whether the command would leave a memory on the chip; a register follows the
+        products and the end of a transfer, one the comparisons
     """
 
     LATENCY = 2

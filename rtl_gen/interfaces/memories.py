@@ -56,6 +56,8 @@ class Memory:
     """A read takes a word of each bank, every one at its own address."""
     copies: bool = False
     """All banks hold the same, for readers of their own."""
+    constant: bool = False
+    """A table that logic holds."""
 
     @property
     def bits(self) -> int:
@@ -282,7 +284,7 @@ def _private(config: AcceleratorConfig, tokens: int) -> tuple[Memory, ...]:
     accumulator, statistics = lanes * numerics.ACCUMULATOR_BITS, layouts.statistics_layout(config)
     slots = 1 << layouts.slot_address_bits(config)
     score, address = lanes * (1 + numerics.SCORE_BITS), lanes * (1 + config.word_bits)
-    beat, table = 8 * config.bus_bytes, len(numerics.exp_table())
+    beat = 8 * config.bus_bytes
     return (
         memory("weights", "linear", "a tile in use, one loading (registers)", 2, lanes * row),
         memory("accumulators", "linear", "partial sums, int32 a lane", tokens, accumulator),
@@ -290,7 +292,15 @@ def _private(config: AcceleratorConfig, tokens: int) -> tuple[Memory, ...]:
         memory("scores", "attention", "scores of rows in flight", slots, score),
         memory("exponentials", "attention", "their exponentials", slots, lanes * numerics.EXP_BITS),
         memory("addresses", "attention", "their keys", slots, address),
-        memory("exp_table", "attention", "2^-x", table, numerics.EXP_TABLE_BITS, lanes),
+        Memory(
+            name="exp_table",
+            holder="attention",
+            holds="2^-x (logic)",
+            words=len(numerics.exp_table()),
+            shape=unsigned(numerics.EXP_TABLE_BITS),
+            banks=lanes,
+            constant=True,
+        ),
         memory(
             "output_rows",
             "attention",

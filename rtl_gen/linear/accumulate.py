@@ -8,7 +8,6 @@ same position must be at least REVISIT_CYCLES apart.
 from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.data import ArrayLayout, StructLayout, View
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from rtl_gen import numerics
@@ -20,6 +19,7 @@ from rtl_gen.interfaces.layouts import dots_layout, scale_layout
 from rtl_gen.interfaces.ports import always
 from rtl_gen.linear.tile_walker import step_layout
 from rtl_gen.linear.weight_buffer import parameters_layout
+from rtl_gen.memory.row_memory import RowMemory
 
 
 def totals_layout(config: AcceleratorConfig) -> StructLayout:
@@ -73,8 +73,8 @@ class Accumulators(wiring.Component):
 
         bias_of, factor_of = self._parameters(m, steps[dots_at - 1], steps[dots_at])
         sums = ArrayLayout(signed(numerics.ACCUMULATOR_BITS), self._config.lanes)
-        m.submodules.memory = memory = Memory(shape=sums, depth=self._config.max_tokens, init=[])
-        read, write = memory.read_port(), memory.write_port()
+        m.submodules.memory = memory = RowMemory(depth=self._config.max_tokens, shape=sums)
+        read, write = memory.read, memory.write
         stored = register(m, read.data, name="stored")
         total = Signal(sums, reset_less=True)
         for lane in range(self._config.lanes):
@@ -85,10 +85,10 @@ class Accumulators(wiring.Component):
                 self.totals.payload.factors[lane].shift.eq(factor_of[lane].shift),
             ]
         m.d.comb += [
-            read.en.eq(1),
-            read.addr.eq(steps[dots_at - 2].position),
-            write.en.eq(valid[-1] & ~steps[-1].last_slice),
-            write.addr.eq(steps[-1].position),
+            read.enable.eq(valid[dots_at - 2]),
+            read.address.eq(steps[dots_at - 2].position),
+            write.enable.eq(valid[-1] & ~steps[-1].last_slice),
+            write.address.eq(steps[-1].position),
             write.data.eq(total),
             self.totals.valid.eq(valid[-1] & steps[-1].last_slice),
             self.totals.payload.sums.eq(total),

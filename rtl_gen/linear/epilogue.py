@@ -10,7 +10,6 @@ In cycles after the sums: 1 the place and the residual address, 3 requantised, L
 from amaranth.hdl import Cat, Module, Signal, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.data import ArrayLayout, StructLayout, View
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
@@ -23,6 +22,7 @@ from rtl_gen.interfaces.memories import READ_LATENCY, memory_plan
 from rtl_gen.interfaces.ports import always
 from rtl_gen.linear.accumulate import totals_layout
 from rtl_gen.linear.tile_walker import row_address_bits
+from rtl_gen.memory.row_memory import RowMemory
 
 
 def place_layout(config: AcceleratorConfig) -> StructLayout:
@@ -124,13 +124,12 @@ class Epilogue(wiring.Component):
 
     def _activate(self, m: Module, lane: int, value: Signal) -> Signal:
         """GELU of `value`, two cycles later."""
-        m.submodules[f"gelu_{lane}"] = table = Memory(shape=8, depth=numerics.GELU_ENTRIES, init=[])
-        look_up, fill = table.read_port(), table.write_port()
+        m.submodules[f"gelu_{lane}"] = table = RowMemory(depth=numerics.GELU_ENTRIES, shape=8)
         m.d.comb += [
-            look_up.en.eq(1),
-            look_up.addr.eq(Cat(value[:7], ~value[7])),
-            fill.en.eq(self.gelu.enable),
-            fill.addr.eq(self.gelu.address),
-            fill.data.eq(self.gelu.data),
+            table.read.enable.eq(~self.gelu.enable),
+            table.read.address.eq(Cat(value[:7], ~value[7])),
+            table.write.enable.eq(self.gelu.enable),
+            table.write.address.eq(self.gelu.address),
+            table.write.data.eq(self.gelu.data),
         ]
-        return register(m, look_up.data, name=f"activated_{lane}")
+        return register(m, table.read.data, name=f"activated_{lane}")

@@ -19,6 +19,7 @@ from amaranth.lib.data import StructLayout, View
 from amaranth.lib.wiring import In, Out
 
 from rtl_gen.common.contract import require
+from rtl_gen.common.pipeline import data_register
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.interfaces.memories import LIST_LATENCY, memory_plan, words
 from rtl_gen.interfaces.ports import always
@@ -45,12 +46,14 @@ def step_layout(config: AcceleratorConfig) -> StructLayout:
     )
 
 
+_FLAGS = StructLayout({"active": 1, "valid": 1})
+"""A step is on its way; one that is not valid fills a short pass."""
+
+
 def _stage_layout(config: AcceleratorConfig) -> StructLayout:
-    """A step on its way; one that is `active` but not `valid` fills a short pass."""
+    """A step on its way."""
     return StructLayout(
         {
-            "active": 1,
-            "valid": 1,
             "pass_start": 1,
             "first_slice": 1,
             "last_slice": 1,
@@ -92,12 +95,14 @@ class TileWalker(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         busy, advance, start = Signal(), Signal(), Signal()
-        stages = [self._count(m, start, advance)]
+        first_flags, first = self._count(m, start, advance)
+        flags, stages = [first_flags], [first]
         for index in range(1, self.LATENCY):
-            stages.append(Signal.like(stages[0], name=f"stage_{index}"))
+            flags.append(Signal(_FLAGS, name=f"flags_{index}"))
+            stages.append(Signal(first.shape(), name=f"stage_{index}", reset_less=True))
             with m.If(advance):
-                m.d.sync += stages[index].eq(stages[index - 1])
-        m.d.sync += busy.eq(start | Cat(stage.active for stage in stages).any())
+                m.d.sync += [flags[-1].eq(flags[-2]), stages[-1].eq(stages[-2])]
+        m.d.sync += busy.eq(start | Cat(flag.active for flag in flags).any())
         m.d.comb += [
             self.layer.ready.eq(~busy),
             start.eq(self.layer.valid & self.layer.ready),
@@ -106,11 +111,11 @@ class TileWalker(wiring.Component):
             self.rows.valid.eq(busy & advance),
         ]
         found = self._look_up(m, start, advance, stages[LIST_LATENCY + 1].slice)
-        self._leave(m, advance, stages[-1], found)
+        self._leave(m, advance, flags[-1], stages[-1], found)
         return m
 
-    def _count(self, m: Module, start: Signal, advance: Signal) -> View:
-        """The loop nest; returns the first stage of the pipeline."""
+    def _count(self, m: Module, start: Signal, advance: Signal) -> tuple[View, View]:
+        """The loop nest; returns flags and step of the first stage of the pipeline."""
         config, layer = self._config, self.layer.payload
         tile, slice_ = Signal(config.tile_bits), Signal(config.slice_bits)
         position, tokens = Signal(config.count_bits + 1), Signal(config.count_bits)
@@ -138,10 +143,11 @@ class TileWalker(wiring.Component):
             with m.If(pass_end & slice_end & (tile == last_tile)):
                 m.d.sync += walking.eq(0)
 
+        flags = Signal(_FLAGS, name="flags_0")
         stage = Signal(_stage_layout(config), name="stage_0")
         m.d.comb += [
-            stage.active.eq(walking),
-            stage.valid.eq(walking & (position < tokens)),
+            flags.active.eq(walking),
+            flags.valid.eq(walking & (position < tokens)),
             stage.pass_start.eq(position == 0),
             stage.first_slice.eq(slice_ == 0),
             stage.last_slice.eq(slice_end),
@@ -149,7 +155,7 @@ class TileWalker(wiring.Component):
             stage.tile.eq(tile),
             stage.slice.eq(slice_),
         ]
-        return stage
+        return flags, stage
 
     def _look_up(self, m: Module, start: Signal, advance: Signal, slice_: Value) -> View:
         """From a token of the list to the row of its slice; returns the token and the row of its
@@ -166,10 +172,11 @@ class TileWalker(wiring.Component):
             Signal(found_layout, name=name, reset_less=True)
             for name in ("multiplied", "added", "latched")
         )
+        source_row = data_register(m, self.rows.payload, name="source_row")
         with m.If(advance):
             m.d.sync += [
                 first_row.eq(token * slices),
-                self.rows.payload.eq(first_row + slice_),
+                source_row.eq(first_row + slice_),
                 multiplied.token.eq(token),
                 multiplied.row.eq(token * pitch),
                 added.eq(multiplied),
@@ -177,9 +184,10 @@ class TileWalker(wiring.Component):
             ]
         return latched
 
-    def _leave(self, m: Module, advance: Signal, last: View, found: View) -> None:
+    def _leave(self, m: Module, advance: Signal, flags: View, last: View, found: View) -> None:
         """Holds the first step of a pass back until its weights are there."""
-        begins, step = last.active & last.pass_start, self.steps.payload
+        begins = flags.active & last.pass_start
+        step = data_register(m, self.steps.payload, name="step")
         kept = ("first_slice", "last_slice", "position", "tile")
         m.d.comb += [
             self.weights.ready.eq(begins),
@@ -189,7 +197,7 @@ class TileWalker(wiring.Component):
             m, ~(begins & advance) | self.weights.valid, "tile walker: a pass without its weights"
         )
         m.d.sync += [
-            self.steps.valid.eq(last.valid & advance),
+            self.steps.valid.eq(flags.valid & advance),
             step.pass_start.eq(begins & advance),
             *(step[name].eq(last[name]) for name in kept),
             step.token.eq(found.token),

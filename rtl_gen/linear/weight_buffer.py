@@ -14,6 +14,7 @@ from amaranth.lib.wiring import In, Out
 
 from rtl_gen import numerics
 from rtl_gen.common.contract import require
+from rtl_gen.common.pipeline import data_register
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.interfaces.command import payload_port
 from rtl_gen.interfaces.layouts import vectors_layout
@@ -94,6 +95,7 @@ class WeightBuffer(wiring.Component):
         config, header_rows, rows = self._config, parameter_rows(self._config), self.payload.rows
         row = Signal(range(max(header_rows, config.lanes)))
         header = Signal(header_rows * config.row_bits, reset_less=True)
+        weights = data_register(m, self.tile.payload.weights, name="weights")
         parameters = self.tile.payload.parameters.as_value()
         last_row = Signal()
         m.d.comb += [
@@ -112,7 +114,7 @@ class WeightBuffer(wiring.Component):
         with m.Elif(accept):
             for lane in range(config.lanes):
                 with m.If(row == lane):
-                    m.d.sync += self.tile.payload.weights[lane].eq(rows.payload)
+                    m.d.sync += weights[lane].eq(rows.payload)
             m.d.sync += row.eq(Mux(last_row, 0, row + 1))
         return last_row
 

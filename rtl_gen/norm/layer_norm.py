@@ -25,6 +25,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from rtl_gen import numerics
 from rtl_gen.common.contract import require
 from rtl_gen.common.pipeline import delay, register
+from rtl_gen.common.products import product_parts
 from rtl_gen.common.saturate import saturate, saturate_half
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.interfaces.command import Command
@@ -83,7 +84,9 @@ class LayerNorm(wiring.Component):
     """From a residual address to its channels in a register."""
 
     APPLY_LATENCY = 6
-    """From a row's channels to its results: distance, product, shift, cut, channel shift, round."""
+    """From a row's channels to its results: distance, multipliers, their sum, shift, cut and shift
+    of the channel, round.
+    """
 
     @classmethod
     def factor_latency(cls, config: AcceleratorConfig) -> int:
@@ -205,15 +208,16 @@ class LayerNorm(wiring.Component):
         results = Signal(ArrayLayout(signed(RESULT_BITS), self._config.norm_channels))
         shifts = self._channel_shifts(m, group)
         multiplier = register(m, factor.multiplier, name="multiplier")
-        shift = delay(m, factor.shift, 2, name="shift")
+        shift = delay(m, factor.shift, 3, name="shift")
         for i in range(self._config.norm_channels):
             channel = register(m, self.reads.residual.data[i], name=f"channel_{i}")
             distance = Signal(signed(DEVIATION_BITS), name=f"distance_{i}", reset_less=True)
             m.d.sync += distance.eq((channel << numerics.NORM_MEAN_FRACTION_BITS) - factor.mean)
-            product = register(m, distance * multiplier, name=f"product_{i}")
+            parts = product_parts(m, distance, multiplier, name=f"part_{i}")
+            product = register(m, parts, name=f"product_{i}")
             shifted = register(m, product >> shift, name=f"shifted_{i}")
-            cut = Signal(signed(CUT_BITS), name=f"cut_{i}", reset_less=True)
-            m.d.sync += cut.eq(saturate(shifted, CUT_BITS))
+            cut = Signal(signed(CUT_BITS), name=f"cut_{i}")
+            m.d.comb += cut.eq(saturate(shifted, CUT_BITS))
             halves = register(m, cut >> shifts[i], name=f"halves_{i}")
             result = Signal(signed(RESULT_BITS), name=f"result_{i}", reset_less=True)
             m.d.sync += result.eq(saturate_half(halves, RESULT_BITS))
@@ -221,7 +225,7 @@ class LayerNorm(wiring.Component):
         return results
 
     def _channel_shifts(self, m: Module, group: Signal) -> View:
-        """k of the channels that have just been cut, four cycles after they were registered."""
+        """k of the channels that are being cut, four cycles after they were registered."""
         read = self.reads.channel_shifts
         m.d.comb += [
             read.enable.eq(~self.idle),

@@ -26,6 +26,7 @@ from amaranth.lib.wiring import In
 
 from rtl_gen import numerics
 from rtl_gen.common.pipeline import delay, register
+from rtl_gen.common.products import PART_BITS
 from rtl_gen.common.reciprocal import Reciprocal
 from rtl_gen.common.requantize import Requantizer
 from rtl_gen.config import AcceleratorConfig
@@ -42,9 +43,6 @@ The mean is off by at most 9 units: 8 through its scale, 1 by rounding. The dist
 
 NORMALISED_BITS = DEVIATION_BITS + numerics.MULTIPLIER_BITS
 """Signed product of a distance and the multiplier."""
-
-FACTOR_BITS = 17
-"""Unsigned factor of a multiplier of 18 x 18 bits signed, which is what FPGAs have."""
 
 
 def norm_token_layout(config: AcceleratorConfig) -> StructLayout:
@@ -117,16 +115,16 @@ class NormFactor(wiring.Component):
         one sum of all of them.
         """
         total, squares = token.statistics.total, token.statistics.squares
-        parts = range(0, len(squares), FACTOR_BITS)
+        parts = range(0, len(squares), PART_BITS)
         scaled_squares = sum(
-            register(m, squares[low : low + FACTOR_BITS] * token.dim, name=f"scaled_{low}") << low
+            register(m, squares[low : low + PART_BITS] * token.dim, name=f"scaled_{low}") << low
             for low in parts
         )
-        low, high = total[:FACTOR_BITS], total[FACTOR_BITS:].as_signed()
+        low, high = total[:PART_BITS], total[PART_BITS:].as_signed()
         squared_total = (
             register(m, low * low, name="squared_low")
-            + (register(m, low * high, name="crossed") << (FACTOR_BITS + 1))
-            + (register(m, high * high, name="squared_high") << (2 * FACTOR_BITS))
+            + (register(m, low * high, name="crossed") << (PART_BITS + 1))
+            + (register(m, high * high, name="squared_high") << (2 * PART_BITS))
         )
         variance = Signal(self._config.variance_bits, reset_less=True)
         m.d.sync += variance.eq(scaled_squares - squared_total)

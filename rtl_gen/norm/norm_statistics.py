@@ -12,7 +12,6 @@ from operator import add, or_
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In
 
 from rtl_gen.common.contract import require
@@ -20,6 +19,7 @@ from rtl_gen.common.pipeline import delay, reduce_tree, register, tree_latency
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.interfaces.layouts import residual_update_layout, statistics_layout
 from rtl_gen.interfaces.ports import always, read_port
+from rtl_gen.memory.row_memory import RowMemory
 
 
 class NormStatistics(wiring.Component):
@@ -54,10 +54,10 @@ class NormStatistics(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config = self._config
-        m.submodules.memory = memory = Memory(
-            shape=statistics_layout(config), depth=config.max_tokens, init=[]
+        m.submodules.memory = memory = RowMemory(
+            depth=config.max_tokens, shape=statistics_layout(config)
         )
-        read, write = memory.read_port(), memory.write_port()
+        read, write = memory.read, memory.write
 
         update = self.updates.payload
         values = list(update.values)
@@ -68,13 +68,15 @@ class NormStatistics(wiring.Component):
 
         # The old sums meet the increments behind the trees.
         to_add = 1 + tree_latency(config.lanes)
-        add_valid = delay(m, self.updates.valid, to_add, name="add_valid", reset_less=False)
+        read_at = to_add - self.READ_LATENCY
+        read_valid = delay(m, self.updates.valid, read_at, name="read_valid", reset_less=False)
+        add_valid = delay(m, read_valid, self.READ_LATENCY, name="add_valid", reset_less=False)
         add_first = delay(m, update.first, to_add, name="add_first")
-        read_token = delay(m, update.token, to_add - self.READ_LATENCY, name="read_token")
+        read_token = delay(m, update.token, read_at, name="read_token")
         add_token = delay(m, read_token, self.READ_LATENCY, name="add_token")
         m.d.comb += [
-            read.en.eq(1),
-            read.addr.eq(Mux(self.read.enable, self.read.address, read_token)),
+            read.enable.eq(self.read.enable | read_valid),
+            read.address.eq(Mux(self.read.enable, self.read.address, read_token)),
         ]
         stored = register(m, read.data, name="stored")
         m.d.comb += self.read.data.eq(stored)
@@ -85,8 +87,8 @@ class NormStatistics(wiring.Component):
             updated.squares.eq(Mux(add_first, 0, stored.squares) + add_squares),
         ]
         m.d.comb += [
-            write.en.eq(register(m, add_valid, name="write_valid", reset_less=False)),
-            write.addr.eq(register(m, add_token, name="write_token")),
+            write.enable.eq(register(m, add_valid, name="write_valid", reset_less=False)),
+            write.address.eq(register(m, add_token, name="write_token")),
             write.data.eq(updated),
         ]
         self._contract(m)

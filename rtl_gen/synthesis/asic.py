@@ -4,32 +4,27 @@ Every unit is mapped module by module, its multipliers once for each size (multi
 none takes longer than minutes. It is then timed between the registers of a scan chain
 (scan_wrapper.py), as on an FPGA. The `sram_*` modules stay black boxes: their words come
 `memory_ns` after the clock edge, and what goes into them is there SETUP_SHARE of that before it.
-
-A library is one or more liberty files, gzipped or not. By default it is OSU's 180 nm library
-(Debian's package `qflow-tech-osu018`), which anyone can get.
 """
 
-import gzip
 import json
-import re
+import shutil
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 from rtl_gen.emit.verilog import Design
 from rtl_gen.emit.yosys import run_yosys
-from rtl_gen.errors import UserError
 from rtl_gen.files import make_folder
 from rtl_gen.memory import sram
 from rtl_gen.synthesis import multipliers, opensta, scan_wrapper
+from rtl_gen.synthesis.liberty import Library
 from rtl_gen.synthesis.technology import Counts
 from rtl_gen.synthesis.timing import Timing
 from rtl_gen.synthesis.units import Unit
 from rtl_gen.synthesis.yosys import without_brackets
-
-DEFAULT_LIBRARY = Path("/usr/share/qflow/tech/osu018/osu018_stdcells.lib")
 
 MEMORY_SHARE = 0.4
 """Of the target's period, until a memory's word is there, where nothing else is said."""
@@ -41,26 +36,21 @@ _ABC = """strash
 dch
 map -B 0.9
 topo
-buffer -p -c -N 16
+buffer -p -c -N 4
 upsize
 dnsize
 """
-"""Mapped for delay, then buffered and sized. ABC's own script for timing takes an hour."""
-
-_FLIP_FLOP = re.compile(r"^\s*ff\s*\(", re.M)
+"""Mapped for delay, then buffered and sized: minutes where the script of Yosys takes far longer."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AsicFlow:
-    """Raises UserError for a library that cannot be read or that lacks cells."""
+    """Gates of a library at a clock of `target_mhz`."""
 
-    libraries: tuple[Path, ...] = (DEFAULT_LIBRARY,)
+    library: Library
     target_mhz: int = 200
     memory_ns: float | None = None
     """Access time of the memories; None: MEMORY_SHARE of the target's period."""
-
-    texts: dict[str, str] = field(init=False, repr=False, compare=False)
-    """Of the libraries, by file name."""
 
     name = "asic"
     headings = {
@@ -70,17 +60,9 @@ class AsicFlow:
         "sram_bits": "SRAM, bits",
     }
 
-    def __post_init__(self):
-        texts = {path.name.removesuffix(".gz"): _read(path) for path in self.libraries}
-        object.__setattr__(self, "texts", texts)
-        if not any(_FLIP_FLOP.search(text) for text in texts.values()):
-            names = ", ".join(texts)
-            raise UserError(f"{names}: no flip-flop in it; give all liberty files of the library")
-
     @property
     def device(self) -> str:
-        """What the names of the library's files begin with."""
-        return next(iter(self.texts)).partition("_")[0]
+        return self.library.name
 
     @property
     def access_ns(self) -> float:
@@ -89,7 +71,7 @@ class AsicFlow:
     @property
     def options(self) -> dict:
         return {
-            "libraries": list(self.texts),
+            "libraries": list(self.library.texts),
             "target_mhz": self.target_mhz,
             "memory_ns": self.access_ns,
         }
@@ -104,20 +86,22 @@ class AsicFlow:
     def unit(
         self, design: Design, unit: Unit, folder: Path, progress: Callable[[str], None]
     ) -> tuple[Counts, Timing | None]:
-        progress("mapping")
         make_folder(folder)
-        for name, text in self.texts.items():
-            (folder / name).write_text(text)
-        counts = self._map(design, unit, folder)
-        progress("timing")
-        timing = opensta.longest_path(
-            folder,
-            scan_wrapper.NAME,
-            libraries=list(self.texts),
-            constraints=self._constraints(memories=counts["sram_bits"] > 0),
-        )
-        for name in self.texts:
-            (folder / name).unlink()
+        with tempfile.TemporaryDirectory() as name:
+            work = Path(name)
+            for file, text in self.library.texts.items():
+                (work / file).write_text(text)
+            progress("mapping")
+            counts = self._map(design, unit, work)
+            progress("timing")
+            timing = opensta.longest_path(
+                work,
+                scan_wrapper.NAME,
+                libraries=list(self.library.texts),
+                constraints=self._constraints(memories=counts["sram_bits"] > 0),
+            )
+            for file in (opensta.NETLIST, opensta.CONSTRAINTS, opensta.REPORT):
+                shutil.copyfile(work / file, folder / file)
         return counts, timing
 
     def whole(self, *_) -> None:
@@ -130,29 +114,18 @@ class AsicFlow:
         (folder / "multiplier.v").write_text(multipliers.MODULE)
         (folder / "share.v").write_text(multipliers.SHARE)
         (folder / "abc.script").write_text(_ABC)
-        libraries = " ".join(f"-liberty {name}" for name in self.texts)
+        libraries = " ".join(f"-liberty {name}" for name in self.library.texts)
         run_yosys(unit.name, _passes(unit, libraries, 1e6 / self.target_mhz), folder)
         modules = json.loads((folder / "cells.json").read_text())["modules"]
         kinds = _cells(modules, unit.module)
-        for name in ("design.sv", "multiplier.v", "share.v", "abc.script", "cells.json"):
-            (folder / name).unlink()
         sizes = ((sram.size(kind), number) for kind, number in kinds.items())
         hard = {kind for kind in kinds if sram.size(kind) or kind in unit.without}
         return {
             "area_um2": round(modules["\\" + unit.module]["area"], 1),
             "cells": sum(number for kind, number in kinds.items() if kind not in hard),
-            "flip_flops": sum(kinds.get(kind, 0) for kind in self._flip_flops()),
+            "flip_flops": sum(kinds.get(kind, 0) for kind in self.library.flip_flops()),
             "sram_bits": sum(size[0] * size[1] * number for size, number in sizes if size),
         }
-
-    def _flip_flops(self) -> list[str]:
-        """Names of the library's cells with a flip-flop."""
-        cells = (
-            cell
-            for text in self.texts.values()
-            for cell in re.split(r"^\s*cell\s*\(", text, flags=re.M)[1:]
-        )
-        return [cell.partition(")")[0].strip(' "') for cell in cells if _FLIP_FLOP.search(cell)]
 
     def _constraints(self, *, memories: bool) -> str:
         """SDC: the target's clock, and the ports of the memories, which count from its edge."""
@@ -176,9 +149,9 @@ def _passes(unit: Unit, libraries: str, period_ps: float) -> Iterable[str]:
         *(f"blackbox {other}" for other in unit.without),
         f"hierarchy -check -top {top}",
         "blackbox sram_*",
+        "proc",
         # Hardware starts with a reset: a library has no flip-flops that wake up with a value.
         "setattr -unset init w:*",
-        "proc",
         "opt_expr",
         "opt_clean",
         "wreduce",
@@ -214,17 +187,3 @@ def _cells(modules: dict, name: str) -> Counter[str]:
         inner = _cells(modules, kind) if "\\" + kind in modules else {kind: 1}
         cells.update({cell: number * each for cell, each in inner.items()})
     return cells
-
-
-def _read(path: Path) -> str:
-    """Raises UserError if that is impossible, or nothing of a library."""
-    try:
-        data = path.read_bytes()
-        text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode()
-    except (OSError, EOFError, UnicodeDecodeError) as error:
-        hint = ": install qflow-tech-osu018, or give --liberty" if path == DEFAULT_LIBRARY else ""
-        reason = getattr(error, "strerror", None) or "no liberty file, gzipped or not"
-        raise UserError(f"{path}: {reason}{hint}") from error
-    if not re.search(r"^\s*library\s*\(", text, re.M):
-        raise UserError(f"{path}: no liberty file, which begins with library (...)")
-    return text

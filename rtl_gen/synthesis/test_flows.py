@@ -13,8 +13,9 @@ from amaranth.lib.wiring import In, Out
 from rtl_gen.emit.verilog import emit
 from rtl_gen.memory.row_memory import RowMemory
 from rtl_gen.synthesis import opensta
-from rtl_gen.synthesis.asic import DEFAULT_LIBRARY, AsicFlow
+from rtl_gen.synthesis.asic import AsicFlow
 from rtl_gen.synthesis.flow import synthesize
+from rtl_gen.synthesis.liberty import DEFAULT_LIBRARY, Library
 from rtl_gen.synthesis.units import Unit
 from rtl_gen.synthesis.xilinx import XILINX, XilinxFlow
 
@@ -67,7 +68,7 @@ def test_small_cells_count_by_what_they_take():
 
 
 def test_gates_and_the_longest_path_of_a_library(tmp_path):
-    result = _synthesize(AsicFlow(target_mhz=250), tmp_path)
+    result = _synthesize(AsicFlow(library=Library([DEFAULT_LIBRARY]), target_mhz=250), tmp_path)
     used = result["units"]["sop"]
     assert used["flip_flops"] == 4 * 16 + 18
     assert used["sram_bits"] == 1024 * 18
@@ -82,7 +83,9 @@ def test_gates_and_the_longest_path_of_a_library(tmp_path):
 
 
 def test_a_slow_memory_is_the_longest_path(tmp_path):
-    timing = _synthesize(AsicFlow(target_mhz=250, memory_ns=20), tmp_path)["units_timed"]["sop"]
+    timing = _synthesize(
+        AsicFlow(library=Library([DEFAULT_LIBRARY]), target_mhz=250, memory_ns=20), tmp_path
+    )["units_timed"]["sop"]
     assert timing["from_register"].endswith("read_data")
     assert timing["to_register"] == "total"
     assert timing["logic_ns"] == pytest.approx(20, abs=0.5)
@@ -125,6 +128,7 @@ def test_report_of_opensta():
         (b"module m; endmodule", "no liberty file, which begins with"),
         (gzip.compress(b"library (x) { cell (INV) { } }"), "no flip-flop in it"),
     ],
+    ids=["missing", "Verilog", "combinational"],
 )
 def test_what_is_no_library_is_one_line(tmp_path, contents, message):
     library = tmp_path / ("x.lib.gz" if contents and contents[:2] == b"\x1f\x8b" else "x.lib")
@@ -144,7 +148,3 @@ def test_what_is_no_library_is_one_line(tmp_path, contents, message):
     assert result.stderr.startswith("error: ")
     assert result.stderr.count("\n") == 1
     assert not out.exists()
-
-
-def test_default_library_is_the_one_of_the_package():
-    assert DEFAULT_LIBRARY.exists()

@@ -91,7 +91,7 @@ class RowLoader(wiring.Component):
 
         rows, command = self.payload.rows, self.load.payload
         write, target = Signal(), Signal(Target)
-        row, data = Signal(row_bits), Signal(self._config.row_bits)
+        row, data = Signal(row_bits), Signal(self._config.row_bits, reset_less=True)
         left, words_left = Signal(len(command.count)), Signal(range(words + 1))
         more_rows, more_words = Signal(), Signal()
         m.d.comb += [

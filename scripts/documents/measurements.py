@@ -10,6 +10,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from model.files.csv_file import write_csv
+from rtl_gen.synthesis.asic import AsicFlow
+from rtl_gen.synthesis.ecp5 import ECP5
+from rtl_gen.synthesis.xilinx import XILINX
+
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "results"
 BUILD = ROOT / "build"
@@ -48,7 +53,7 @@ class Measurement:
         known = self.rows() if self.path.exists() else found[:0]
         merged = pd.concat([known, found]).drop_duplicates(self.key, keep="last")
         exact = merged.convert_dtypes().round(6)  # whole numbers stay whole beside empty cells
-        exact.to_csv(self.path, index=False, lineterminator="\n")
+        write_csv(self.path, exact)
         return len(found)
 
 
@@ -79,12 +84,17 @@ def _bench(path: Path) -> pd.DataFrame:
 
 
 def _synthesis(path: Path) -> pd.DataFrame:
+    """Units with their cells, and where they were timed with that."""
     found = json.loads(path.read_text())
-    frame = pd.DataFrame.from_dict(found["units"], orient="index").rename_axis("unit")
-    return frame.reset_index().assign(preset=found["preset"])
+    units = {
+        name: counts | found["units_timed"].get(name, {}) for name, counts in found["units"].items()
+    }
+    frame = pd.DataFrame.from_dict(units, orient="index").rename_axis("unit").reset_index()
+    options = {name: found["options"].get(name) for name in ("target_mhz", "memory_ns")}
+    return frame.assign(preset=found["preset"], device=found["device"], **options)
 
 
-_RUN_KEY = ("model", "network", "sparsity", "strategy", "prune", "config", "rate")
+_RUN_KEY = ("model", "network", "sparsity", "strategy", "prune", "config", "cores", "rate")
 _RUN_COLUMNS = (
     *_RUN_KEY,
     "cycles",
@@ -97,16 +107,10 @@ _RUN_COLUMNS = (
     "wall_seconds",
 )
 _SWEEP_KEY = ("network", "attention_maps", "sparsity", "pruning", "hardware")
+_CORES_KEY = ("network", "sparsity", "pruning", "cores", "memory_rate")
 _ACCURACY_KEY = ("model", "masks", "sparsity", "pruned", "arithmetic")
-CELLS = {
-    "luts": "LUT4",
-    "carries": "CCU2C",
-    "distributed_rams": "DPR16X4",
-    "flip_flops": "FF",
-    "multipliers": "MULT18",
-    "block_rams": "DP16KD",
-}
-"""Columns of the synthesis and what the vendor calls them."""
+CELLS, XILINX_CELLS, GATES = ECP5.headings, XILINX.headings, AsicFlow.headings
+"""Columns of the syntheses and what they are called."""
 
 MEASUREMENTS = {
     one.name: one
@@ -123,6 +127,21 @@ MEASUREMENTS = {
                 "attention_utilisation",
                 "energy_total_uj",
                 "speedup_over_sparse",
+            ),
+        ),
+        Measurement(
+            name="cores",
+            command="make sweep SPEC=sim_models/sweeps/examples/cores.yaml OUT=build/cores",
+            written="cores/*.csv",
+            key=_CORES_KEY,
+            columns=(
+                *_CORES_KEY,
+                "total_cycles",
+                "array_utilisation",
+                "images_per_second",
+                "axi_read_bytes",
+                "on_chip_kb",
+                "energy_total_uj",
             ),
         ),
         Measurement(
@@ -206,9 +225,36 @@ MEASUREMENTS = {
         Measurement(
             name="synthesis",
             command="make synth",
-            written="synth/*/synth.json",
+            written="synth/ecp5/*/synth.json",
             key=("preset", "unit"),
             columns=("preset", "unit", *CELLS),
+            read=_synthesis,
+        ),
+        Measurement(
+            name="synthesis-xilinx",
+            command="make synth FLOW=xilinx",
+            written="synth/xilinx/*/synth.json",
+            key=("preset", "unit"),
+            columns=("preset", "unit", *XILINX_CELLS),
+            read=_synthesis,
+        ),
+        Measurement(
+            name="asic",
+            command="make asic",
+            written="asic/*/*/synth.json",
+            key=("device", "preset", "unit"),
+            columns=(
+                "device",
+                "preset",
+                "unit",
+                "target_mhz",
+                "memory_ns",
+                *GATES,
+                "frequency_mhz",
+                "logic_levels",
+                "from_register",
+                "to_register",
+            ),
             read=_synthesis,
         ),
     )
