@@ -33,6 +33,7 @@ def testbench_values(
     """What the template of the testbench leaves open."""
     beats = -(-max(example.memory_bytes, len(example.image)) // config.bus_bytes)
     return {
+        "address_bits": config.address_bits,
         "bus_bytes": config.bus_bytes,
         "program_beats": -(-len(example.image) // config.bus_bytes),
         "memory_beats": 1 << (beats - 1).bit_length(),

@@ -21,6 +21,7 @@ module testbench;
   );
 
   axi_memory #(
+    .ADDRESS_BITS(@{address_bits}),
     .BEAT_BYTES(BEAT_BYTES),
     .BEATS(BEATS),
     .IMAGE_BEATS(PROGRAM_BEATS)
