@@ -173,8 +173,9 @@ PROOFS = (
     Proof(
         unit="common.requantize",
         name="formula",
-        claim="saturate(round_shift(x * multiplier, shift)) of any 32-bit x, multiplier and shift",
-        harness=requantise_harness(32, 16),
+        claim="saturate(round_shift(x * multiplier, shift)) of any 16-bit x, multiplier and shift, "
+        "to 8 bits",
+        harness=requantise_harness(16, 8),
         broken=("rtl_gen.common.saturate", "~value[-1] & value[:bits].all()", "0"),
         depth=Requantizer.LATENCY + 1,
     ),
