@@ -24,6 +24,9 @@ COUNTERS_OFFSET = 0x100
 WORD_BYTES = axi.LITE_DATA_BITS // 8
 ERROR_BITS = 8
 
+CONSTANTS = ("id", "version", "config_low", "config_high")
+"""Registers that never change."""
+
 BOUNDS = {
     "read_base": "first byte that a program may lie at: a page of 4 KB begins",
     "read_limit": "last byte that a program may lie at: a page of 4 KB ends",
@@ -32,11 +35,11 @@ BOUNDS = {
 }
 """Registers that `bounds_lock` freezes; by default they leave all memory to programs."""
 
-ADDRESSES = ("program_address", "result_base", *BOUNDS)
-"""Registers that hold an address of memory, in two words if it has more than 32 bits."""
+PAGES = {"result_base": "byte address that STOREs count from: a page of 4 KB begins", **BOUNDS}
+"""Registers whose bits above a page of 4 KB can be written, while not busy."""
 
-CONSTANTS = ("id", "version", "config_low", "config_high")
-"""Registers that never change."""
+ADDRESSES = ("program_address", *PAGES)
+"""Registers that hold an address of memory, in two words if it has more than 32 bits."""
 
 
 @dataclass(frozen=True)
@@ -99,9 +102,17 @@ class RegisterMap:
 
     def __init__(self, config: AcceleratorConfig, counters: Mapping[str, tuple[int, str]]):
         self._registers: dict[str, Register] = {}
-        self._address_bits = config.address_bits
-        digest = int(config.digest(), 16)
-        ro, rw, wo = Access.READ_ONLY, Access.READ_WRITE, Access.WRITE_ONLY
+        self._add_identity(int(config.digest(), 16))
+        self._add_control()
+        self._add_addresses(config.address_bits)
+        offset = COUNTERS_OFFSET
+        for name, (width, description) in counters.items():
+            offset = self._add_number(offset, name, Access.READ_ONLY, description, width)
+        if offset > 1 << MAP_ADDRESS_BITS:
+            raise ValueError(f"{len(counters)} counters do not fit the map")
+
+    def _add_identity(self, digest: int) -> None:
+        ro = Access.READ_ONLY
         low, high = digest % (1 << axi.LITE_DATA_BITS), digest >> axi.LITE_DATA_BITS
         self._add(0x00, "id", ro, f"{ID:#x}", reset=ID)
         self._add(
@@ -114,47 +125,61 @@ class RegisterMap:
         )
         self._add(0x08, "config_low", ro, "configuration digest, lower 32 bits", reset=low)
         self._add(0x0C, "config_high", ro, "configuration digest, upper 32 bits", reset=high)
+
+    def _add_control(self) -> None:
         self._add(
             0x10,
             "control",
-            wo,
+            Access.WRITE_ONLY,
             f"write 1: {_bits(CONTROL_BITS)}; start while busy or with reset is refused (SLVERR)",
             *CONTROL_FIELDS,
         )
         self._add(
             0x14,
             "status",
-            ro,
+            Access.READ_ONLY,
             f"{_bits(STATUS_BITS)}; quiet: not busy and nothing outstanding on the memory port, to "
             "be awaited before memory is used again after an error or a reset",
             *STATUS_FIELDS,
         )
         why = "why the last program stopped, 0 for no error"
         names = {code.name.lower(): int(code) for code in ErrorCode}
-        self._add(0x18, "error", ro, why, Field("code", 0, ERROR_BITS, why, values=names))
-        self._add(0x1C, "program_address", rw, "byte address of the program")
+        code = Field("code", 0, ERROR_BITS, why, values=names)
+        self._add(0x18, "error", Access.READ_ONLY, why, code)
         enable = Field("done", 0, 1, "irq is high while done")
-        self._add(0x20, "interrupt_enable", rw, "bit 0: interrupt while done", enable)
-        self._add_high(0x24, "program_address")
-        pages = {"result_base": "byte address that STOREs count from: a page of 4 KB begins"}
+        text = "bit 0: interrupt while done"
+        self._add(0x20, "interrupt_enable", Access.READ_WRITE, text, enable)
+
+    def _add_addresses(self, bits: int) -> None:
+        rw, word = Access.READ_WRITE, axi.LITE_DATA_BITS
+        self._add(0x1C, "program_address", rw, "byte address of the program")
+        if bits > word:
+            self._add_high(0x24, "program_address", rw, bits - word)
         offset = 0x28
-        for name, text in (pages | BOUNDS).items():
-            highest = (1 << self._address_bits) - 1 if name.endswith("_limit") else 0
-            low = highest % (1 << axi.LITE_DATA_BITS)
-            self._add(offset, name, rw, f"{text}; refused while busy (SLVERR)", reset=low)
-            self._add_high(offset + WORD_BYTES, name, highest >> axi.LITE_DATA_BITS)
+        for name, text in PAGES.items():
+            last = (1 << bits) - 1 if name.endswith("_limit") else 0
+            self._add_number(offset, name, rw, f"{text}; refused while busy (SLVERR)", bits, last)
             offset += 2 * WORD_BYTES
-        text = f"{', '.join(BOUNDS)} are refused (SLVERR) until a hard reset, which alone clears it"
-        self._add(offset, "bounds_lock", rw, f"bit 0: {text}", Field("lock", 0, 1, text))
-        offset = COUNTERS_OFFSET
-        for name, (width, description) in counters.items():
-            self._add(offset, name, ro, description)
-            offset += WORD_BYTES
-            if width > axi.LITE_DATA_BITS:
-                self._add(offset, f"{name}_high", ro, f"upper half of {name}")
-                offset += WORD_BYTES
-        if offset > 1 << MAP_ADDRESS_BITS:
-            raise ValueError(f"{len(counters)} counters do not fit the map")
+        text = (
+            f"bit 0: {', '.join(BOUNDS)} are refused (SLVERR) until a hard reset, which alone "
+            "clears it"
+        )
+        self._add(offset, "bounds_lock", rw, text, Field("locked", 0, 1, "write 1 to lock them"))
+
+    def _add_number(
+        self, offset: int, name: str, access: Access, text: str, bits: int, reset: int = 0
+    ) -> int:
+        """In one register or two; the offset behind them."""
+        word = axi.LITE_DATA_BITS
+        self._add(offset, name, access, text, reset=reset % (1 << word))
+        if bits <= word:
+            return offset + WORD_BYTES
+        self._add_high(offset + WORD_BYTES, name, access, bits - word, reset >> word)
+        return offset + 2 * WORD_BYTES
+
+    def _add_high(self, offset: int, name: str, access: Access, bits: int, reset: int = 0) -> None:
+        text = f"upper half of {name}"
+        self._add(offset, f"{name}_high", access, text, Field("value", 0, bits, text, reset))
 
     def _add(
         self,
@@ -171,23 +196,16 @@ class RegisterMap:
         fields = fields or (Field("value", 0, axi.LITE_DATA_BITS, description, reset),)
         self._registers[name] = Register(name, offset, access, description, fields)
 
-    def _add_high(self, offset: int, name: str, reset: int = 0) -> None:
-        """The upper half of an address, if there is one."""
-        bits, text = self._address_bits - axi.LITE_DATA_BITS, f"upper half of {name}"
-        if bits > 0:
-            value = Field("value", 0, bits, text, reset)
-            self._add(offset, f"{name}_high", Access.READ_WRITE, text, value)
+    def __getitem__(self, name: str) -> Register:
+        return self._registers[name]
 
     def words(self, name: str) -> list[Register]:
         """What holds a number, its lower half first."""
         halves = (name, f"{name}_high")
         return [self[half] for half in halves if half in self._registers]
 
-    def __getitem__(self, name: str) -> Register:
-        return self._registers[name]
-
     def __iter__(self) -> Iterator[Register]:
-        return iter(self._registers.values())
+        return iter(sorted(self._registers.values(), key=lambda register: register.offset))
 
     def as_list(self) -> list[dict[str, Any]]:
         """For the manifest: every register with its fields."""

@@ -2,7 +2,8 @@
 
 The host writes `program_address`, then `start` to `control`; `done` in `status`, and the interrupt
 if enabled, tell the end and stay until `clear` or the next `start`. `busy` gives way to `done`,
-with `error` where there is one, in one cycle. `register_map.py` has names and offsets.
+with `error` where there is one, in one cycle. `RegisterMap` (register_map.py) is the one definition
+of names and offsets.
 
 An access outside the map, one that is not at a whole word, a write to a read-only register, a start
 while busy and a start together with a reset get SLVERR and do nothing. So do writes of the result

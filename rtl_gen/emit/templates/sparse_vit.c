@@ -44,7 +44,7 @@ bool sparse_vit_start(const sparse_vit_device *device, uint64_t address, uint64_
 
 static bool bounds_are_free(const sparse_vit_device *device)
 {
-    return !sparse_vit_busy(device) && (READ(bounds_lock) & SPARSE_VIT__BOUNDS_LOCK__LOCK_bm) == 0;
+    return !sparse_vit_busy(device) && (READ(bounds_lock) & SPARSE_VIT__BOUNDS_LOCK__LOCKED_bm) == 0;
 }
 
 bool sparse_vit_bound_reads(const sparse_vit_device *device, uint64_t base, uint64_t limit)
@@ -67,7 +67,7 @@ bool sparse_vit_bound_writes(const sparse_vit_device *device, uint64_t base, uin
 
 void sparse_vit_lock_bounds(const sparse_vit_device *device)
 {
-    WRITE(bounds_lock, SPARSE_VIT__BOUNDS_LOCK__LOCK_bm);
+    WRITE(bounds_lock, SPARSE_VIT__BOUNDS_LOCK__LOCKED_bm);
 }
 
 bool sparse_vit_busy(const sparse_vit_device *device)
