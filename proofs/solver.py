@@ -26,7 +26,7 @@ from proofs.proof import Proof, Verdict
 from rtl_gen.emit.yosys import run_yosys
 from rtl_gen.extras import require
 
-DEFAULT_SECONDS = 600
+DEFAULT_SECONDS = 300
 
 _PASSES = (
     "read_rtlil design.il",
