@@ -14,8 +14,8 @@ HEAD_DIM, GRID, PATCH, CLASSES, KEPT = 8, (3, 4), (2, 2), 10, 6
 
 
 def example_program(config: AcceleratorConfig) -> Example:
-    """A layer with half of its attention masked and half of its tokens pruned, and its logits as
-    the golden model has them: those of the first core, if there are several.
+    """A layer with half of its attention masked and half of its tokens pruned, a picture a core,
+    and its logits as the golden model has them.
     """
     shape = Network(
         name="example",
@@ -30,13 +30,15 @@ def example_program(config: AcceleratorConfig) -> Example:
     masks = torch.rand(shape.mask_shape, generator=torch.Generator().manual_seed(SEED)) < 0.5
     masks[..., 0, :] = masks[..., 0] = True
     image = compile_network(config, network, masks, [KEPT])
-    logits = trace(network, patches, masks, [KEPT])["logits"][0]
-    stored = image.stored[0]
-    kind = {8: torch.int8, 16: torch.int16}[stored.bits]
+    logits = trace(network, patches, masks, [KEPT])["logits"].reshape(config.cores, CLASSES)
+    (bits,) = {stored.bits for stored in image.stored}
     return Example(
         image=image.with_patches(patches).tobytes(),
         memory_bytes=image.memory_bytes,
-        logits_address=stored.address,
-        logits=logits.to(kind).numpy().tobytes(),
-        logit_bytes=stored.bits // 8,
+        logits={
+            stored.address + number * bits // 8: value
+            for stored, values in zip(image.stored, logits.tolist(), strict=True)
+            for number, value in enumerate(values)
+        },
+        logit_bytes=bits // 8,
     )

@@ -26,7 +26,7 @@ from rtl_gen.emit.driver import driver_values
 from rtl_gen.emit.integration import constraint_values, readme_values
 from rtl_gen.emit.manifest import manifest
 from rtl_gen.emit.register_files import register_files
-from rtl_gen.emit.simulation import Example, hex_words, testbench_values
+from rtl_gen.emit.simulation import Example, hex_logits, hex_words, testbench_values
 from rtl_gen.emit.systemrdl import NAME, systemrdl
 from rtl_gen.emit.templates import filled
 from rtl_gen.emit.verilog import Design, emit
@@ -102,7 +102,7 @@ def _files(
         ),
         "simulation/axi_memory.v": filled("axi_memory.v", {}),
         "simulation/program.hex": hex_words(example.image, config.bus_bytes),
-        "simulation/expected.hex": hex_words(example.logits, example.logit_bytes),
+        "simulation/expected.hex": hex_logits(example),
     }
 
 

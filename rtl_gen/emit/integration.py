@@ -44,6 +44,7 @@ def readme_values(
         "digest": config.digest(),
         "macs": config.macs,
         "bus_bytes": config.bus_bytes,
+        "address_bits": config.address_bits,
         "bus_bits": 8 * config.bus_bytes,
         "width": config.width,
         "burst_beats": BURST_BEATS,

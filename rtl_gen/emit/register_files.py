@@ -5,8 +5,14 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
+from peakrdl_cheader.c_standards import CStandard
+from peakrdl_cheader.exporter import CHeaderExporter
+from peakrdl_html import HTMLExporter
+from peakrdl_ipxact import IPXACTExporter
+from systemrdl import RDLCompiler
+
 from rtl_gen.emit.systemrdl import NAME
-from rtl_gen.extras import DISTRIBUTION, naming_extras
+from rtl_gen.extras import DISTRIBUTION
 
 FONTS = "fonts"
 """Folder that the pages do without: most of their bytes."""
@@ -18,12 +24,6 @@ _TIME = re.compile(rb"(BUILD_TS = |\?ts=)\d+")
 
 def register_files(rdl: str) -> dict[str, bytes]:
     """Contents of every file by its path, for the text of `systemrdl`; the text is among them."""
-    with naming_extras():
-        from peakrdl_cheader.c_standards import CStandard
-        from peakrdl_cheader.exporter import CHeaderExporter
-        from peakrdl_html import HTMLExporter
-        from peakrdl_ipxact import IPXACTExporter
-        from systemrdl import RDLCompiler
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         source = folder / f"{NAME}.rdl"

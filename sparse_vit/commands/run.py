@@ -174,7 +174,9 @@ def run(
         differing = f"{result['mismatches']} values differ from the golden model"
         if not first_divergence:
             raise UserError(f"{differing}: --first-divergence names the first and its unit")
-        batch, place = simulation.first_divergence(runs)
+        found = simulation.first_divergence(runs)
+        assert found is not None
+        batch, place = found
         raise UserError(f"{differing}, first in batch {batch}: {place}")
     return result
 

@@ -2,6 +2,7 @@
 // A read's first beat comes LATENCY cycles after its address, a write's response LATENCY cycles
 // after its last beat. Stops the simulation where a burst is not INCR or leaves the memory.
 module axi_memory #(
+  parameter ADDRESS_BITS = 32,
   parameter BEAT_BYTES = 4,
   parameter BEATS = 1024,
   parameter LATENCY = 16,
@@ -10,7 +11,7 @@ module axi_memory #(
 ) (
   input clk,
   input rst,
-  input [31:0] araddr,
+  input [ADDRESS_BITS-1:0] araddr,
   input [7:0] arlen,
   input [1:0] arburst,
   input arvalid,
@@ -21,7 +22,7 @@ module axi_memory #(
   output reg rlast,
   output reg rvalid,
   input rready,
-  input [31:0] awaddr,
+  input [ADDRESS_BITS-1:0] awaddr,
   input [7:0] awlen,
   input [1:0] awburst,
   input awvalid,
@@ -114,7 +115,7 @@ module axi_memory #(
     end
   end
 
-  task check(input [1:0] burst, input [31:0] address, input [7:0] length);
+  task check(input [1:0] burst, input [ADDRESS_BITS-1:0] address, input [7:0] length);
     if (burst != 2'b01 || address % BEAT_BYTES != 0 || address / BEAT_BYTES + length >= BEATS) begin
       $display("FAIL: burst of type %0d, %0d beats at %h", burst, length + 1, address);
       $stop;

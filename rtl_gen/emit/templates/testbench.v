@@ -5,7 +5,6 @@ module testbench;
   localparam BEAT_BYTES = @{bus_bytes};
   localparam PROGRAM_BEATS = @{program_beats};
   localparam BEATS = @{memory_beats};
-  localparam RESULTS = @{results_address};
   localparam LOGITS = @{logits};
   localparam LOGIT_BYTES = @{logit_bytes};
   localparam LIMIT_CYCLES = @{limit_cycles};
@@ -22,6 +21,7 @@ module testbench;
   );
 
   axi_memory #(
+    .ADDRESS_BITS(@{address_bits}),
     .BEAT_BYTES(BEAT_BYTES),
     .BEATS(BEATS),
     .IMAGE_BEATS(PROGRAM_BEATS)
@@ -72,7 +72,9 @@ module testbench;
     end
   endtask
 
-  reg [8*LOGIT_BYTES-1:0] expected [0:LOGITS-1];
+  // Address and value of each logit.
+  reg [8*LOGIT_BYTES+31:0] expected [0:LOGITS-1];
+  reg [8*LOGIT_BYTES-1:0] wanted;
   reg [8*BEAT_BYTES-1:0] beat;
   reg [8*LOGIT_BYTES-1:0] found;
   integer i, place, wrong;
@@ -109,11 +111,11 @@ module testbench;
     end
     wrong = 0;
     for (i = 0; i < LOGITS; i = i + 1) begin
-      place = RESULTS + i * LOGIT_BYTES;
+      {place, wanted} = expected[i];
       beat = memory.words[place / BEAT_BYTES];
       found = beat[8 * (place % BEAT_BYTES) +: 8 * LOGIT_BYTES];
-      $display("logit %0d: %0d, expected %0d", i, $signed(found), $signed(expected[i]));
-      if (found !== expected[i]) wrong = wrong + 1;
+      $display("logit %0d: %0d, expected %0d", i, $signed(found), $signed(wanted));
+      if (found !== wanted) wrong = wrong + 1;
     end
     if (wrong != 0) fail("logits differ");
     write_register(@{control_offset}, 32'd@{clear});
