@@ -18,9 +18,9 @@ MEMORY_BITS = 4096
 """From this size on a memory is an `sram_*` module."""
 
 STATES = {
-    "core.dispatcher.program__fetch__payload": "an address and a number of rows",
-    "core.pool.sums": "begin at zero",
-    "core.prune.live_tokens.live": "which tokens are live",
+    "cluster.dispatcher.program__fetch__payload": "an address and a number of rows",
+    "cluster.core_0.pool.sums": "begin at zero",
+    "cluster.core_0.prune.live_tokens.live": "which tokens are live",
     "packer.rows__payload": "the flag `lost` of it",
     "reader.out__payload": "the flag `lost` of it",
 }

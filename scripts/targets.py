@@ -102,6 +102,11 @@ TARGETS: dict[str, Target] = {
             OUT="folder",
         ),
     ),
+    "prove": Target(
+        "properties of the units for all inputs",
+        ("sparse-vit prove",),
+        variables(UNIT="mask_decoder", QUICK=Switch(), SECONDS="600", OUT="folder"),
+    ),
     "asic": Target(
         "area and clock frequency in standard cells",
         ("sparse-vit asic",),
@@ -170,6 +175,11 @@ TARGETS: dict[str, Target] = {
             ROUND="number",
             OUT="folder",
         ),
+    ),
+    "mutate": Target(
+        "operators of the units replaced one by one, and what no bench notices",
+        ("sparse-vit mutate",),
+        variables(UNIT="topk", COUNT="20", SEED="0", OUT="folder"),
     ),
     "bench": Target(
         "seconds of the cycle model beside those of the RTL simulation",

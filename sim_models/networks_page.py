@@ -106,17 +106,17 @@ def page(rows: Sequence[Row], found: Found, chosen: str, seed: int) -> str:
     """The `chosen` networks by the preset whose cycles are told, then what does not run and why."""
     parts = [INTRODUCTION.format(chosen=chosen, sparsity=f"{100 * SPARSITY:g} %", seed=seed)]
     for preset in TOLD:
-        chosen = [row for row in rows if row.presets[:1] == (preset,)]
-        if chosen:
+        of_preset = [row for row in rows if row.presets[:1] == (preset,)]
+        if of_preset:
             config = PRESETS[preset]
             about = f"{config.lanes} lanes of {config.width}, {config.max_tokens} tokens"
             parts.append(f"\n## Preset {preset}: {about}, {config.max_dim} channels\n\n")
             parts.append(_line(HEADERS) + _line(["---"] * len(HEADERS)))
-            parts += [_line([_listed(row.names), *cells(row)[1:]]) for row in chosen]
-    large = [row for row in rows if row.remedy is not None]
+            parts += [_line([_listed(row.names), *cells(row)[1:]]) for row in of_preset]
+    large = [(row, row.remedy) for row in rows if row.remedy is not None]
     if large:
         parts.append(TOO_LARGE)
-        parts += [_line([_listed(row.names), *cells(row)[1:3], row.remedy]) for row in large]
+        parts += [_line([_listed(row.names), *cells(row)[1:3], remedy]) for row, remedy in large]
     if found.refused:
         parts.append(REFUSED.format(count=sum(map(len, found.refused.values()))))
         parts += [_line([_listed(alike), why]) for why, alike in found.refused.items()]

@@ -162,7 +162,7 @@ def _steps(
     tokens = live = attend_beats = 0
     for command, step in zip(commands, steps, strict=True):
         record = COMMANDS[command["opcode"]]
-        fields = SimpleNamespace(**dict.fromkeys(record.fields, 0) | command)
+        fields = SimpleNamespace(**dict.fromkeys(record.fields, 0) | dict(command))
         step["waits"] = record.waits is None or record.waits(config, fields)
         if record.sets_tokens:
             tokens = live = fields.count

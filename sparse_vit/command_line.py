@@ -57,10 +57,12 @@ COMMANDS: dict[str, dict[str, str]] = {
         "calibrate": "sparse_vit.commands.calibrate:calibrate",
         "synth": "rtl_gen.commands.synth:synth",
         "asic": "rtl_gen.commands.asic:asic",
+        "prove": "proofs.command:prove",
     },
     "Everything": {
         "demo": "sparse_vit.commands.demo:demo",
         "fuzz": "cocotb_tests.fuzz.command:fuzz",
+        "mutate": "cocotb_tests.mutants.command:mutate",
     },
 }
 """Where each sub-command's function is, by panel of the help and by name."""

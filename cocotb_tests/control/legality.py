@@ -79,8 +79,13 @@ def field_errors(
         yield ErrorCode.NO_TOKENS
 
 
-def goes_beyond(config: AcceleratorConfig, command: Mapping[str, int], tokens: int) -> bool:
-    """Whether a command whose fields are good leaves a memory on the chip."""
+def goes_beyond(
+    config: AcceleratorConfig, command: Mapping[str, int], tokens: int, *, first_stays: bool
+) -> bool:
+    """Whether a command whose fields are good leaves a memory on the chip.
+
+    With `first_stays` the first live token is token 0, without any of them.
+    """
     opcode, last = command["opcode"], tokens - 1
     if opcode in (Opcode.LOAD, Opcode.STORE):
         return command["first"] + command["count"] > transfers(config)[command["target"]].rows
@@ -88,7 +93,7 @@ def goes_beyond(config: AcceleratorConfig, command: Mapping[str, int], tokens: i
         return last * command["pitch"] + command["first"] >= words(config, "hidden")
     if opcode != Opcode.LINEAR:
         return False
-    last = 0 if command["only_cls"] else last
+    last = 0 if command["only_cls"] and first_stays else last
     hidden = command["source"] == Source.HIDDEN
     readable = words(config, "hidden") if hidden else words(config, "activation")
     if (last + 1) * command["slices"] > readable:

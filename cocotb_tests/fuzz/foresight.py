@@ -68,6 +68,7 @@ class Decoder:
         self._config, self._memory, self._address = config, memory, address
         self._bounds = Bounds.all_of(config)
         self._tokens = 0
+        self._first_stays = True
         self._rows_left = record_rows(config)
         self._write_failed = False
         self._cut_off = False
@@ -168,7 +169,7 @@ class Decoder:
         """Why a command is refused."""
         for error in field_errors(self._config, command, self._tokens):
             return error
-        if goes_beyond(self._config, command, self._tokens):
+        if goes_beyond(self._config, command, self._tokens, first_stays=self._first_stays):
             return ErrorCode.COUNT_OUT_OF_RANGE
         outside = self._bounds.refuse(self._config, command)
         return ErrorCode.OUT_OF_BOUNDS if outside else ErrorCode.NONE
@@ -185,7 +186,9 @@ class Decoder:
         config, opcode, result = self._config, command["opcode"], self.result
         result.cycles += UNIT_CYCLES
         if opcode == Opcode.SET_TOKENS:
-            self._tokens = command["count"]
+            self._tokens, self._first_stays = command["count"], True
+        elif opcode == Opcode.PRUNE:
+            self._first_stays &= command["prefix"] > 0
         elif opcode == Opcode.LINEAR:
             result.cycles += command["tiles"] * command["slices"] * 2 * config.max_tokens
         elif opcode == Opcode.ATTEND:

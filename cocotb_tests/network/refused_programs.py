@@ -177,6 +177,12 @@ def other_refusals() -> Iterator[Program]:
         address = ADDRESS_END - rows_there * CONFIG.width
         data = build(SET_TOKENS, store(Target.HIDDEN, count, address=address), HALT)
         yield Program(f"store {count} behind {rows_there}", ErrorCode.OUT_OF_BOUNDS, data)
+    # The first live token may be the last of the sequence when no prefix keeps token 0.
+    for prefix, error in ((0, ErrorCode.COUNT_OUT_OF_RANGE), (1, ErrorCode.NONE)):
+        prune = PRUNE | {"prefix": prefix}
+        layer = layers(Destination.HIDDEN, 15, 1, only_cls=1)
+        data = build(SET_TOKENS | {"count": 17}, prune, *layer, HALT)
+        yield Program(f"one token behind PRUNE with prefix {prefix}", error, data)
     needy = [LINEAR, NORM, POOL, {"opcode": Opcode.ATTEND}, PRUNE]
     for command in needy:
         data = build(command, HALT)

@@ -5,8 +5,8 @@ import pytest
 
 from cocotb_tests.harness.runner import simulate
 from cocotb_tests.network.good_program import good_program
+from cocotb_tests.network.system import Watched
 from model.program.memory_image import ImageBuilder
-from rtl_gen.accelerator import Accelerator
 from rtl_gen.config import get_config
 from rtl_gen.control.commands import Opcode
 from rtl_gen.interfaces.targets import Target
@@ -32,7 +32,7 @@ def test_bus_faults(simulator, bench, secure, tmp_path):
     memory[storer_address:STORED] = storer
     np.save(tmp_path / "image.npy", memory)
     simulate(
-        Accelerator(config),
+        Watched(config, memory_obeys=False),
         name="accelerator",
         simulator=simulator,
         bench=f"cocotb_tests.network.bench_{bench}",

@@ -109,7 +109,7 @@ def masks(
         raise UserError("name the attention maps with either --model or --maps")
     if out.suffix != ".npy":
         raise UserError(f"--out {out}: expected a name that ends in .npy")
-    source = load_attention_maps(maps) if model is None else maps_of(get_network(model))
+    source = load_attention_maps(maps or "") if model is None else maps_of(get_network(model))
     learned = scores_for(strategy, source.metadata["network"], scores)
     kept = make_masks(source.maps, sparsity, strategy, learned, prefix=source.prefix_tokens)
     write_masks(out, kept)

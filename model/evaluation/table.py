@@ -7,6 +7,7 @@ the given images, not of ImageNet. An int8 row is also compared, in the same way
 of the same weights, masks and pruning.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,8 +68,9 @@ def _place(row: Row) -> tuple[str, float, bool]:
 
 
 def _against_float(row: Row, ranks: Sequence[int] | None) -> dict[str, float]:
-    compared = row.arithmetic != FLOAT and ranks is not None
-    change, error = paired(row.ranks, ranks) if compared else (np.nan, np.nan)
+    change = error = math.nan
+    if row.arithmetic != FLOAT and ranks is not None:
+        change, error = paired(row.ranks, ranks)
     return {"against_float": change, "against_float_standard_error": error}
 
 

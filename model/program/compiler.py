@@ -86,7 +86,7 @@ class _Compiler:
         return builder.finish(inputs)
 
     def parameter(self, parameter: Parameter) -> Any:
-        value = self.parameters
+        value: Any = self.parameters
         for part in parameter.name.split("."):
             value = value[int(part)] if part.isdecimal() else getattr(value, part)
         return value

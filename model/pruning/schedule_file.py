@@ -12,7 +12,7 @@ allow have their place in `provenance`:
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from model.files.yaml_file import StrictModel, read_model
 from model.network.shape import Network
@@ -96,8 +96,11 @@ def read_schedule(path: Path) -> ListedSchedule:
         raise UserError(f"no schedule file {path}: name an existing file or a schedule")
     content = read_model(path, _Content, "JSON")
     try:
-        return ListedSchedule(kept=tuple(content.kept), placement=content.placement)
+        # Which says whether it is one.
+        placement = cast(Placement, content.placement)
+        return ListedSchedule(kept=tuple(content.kept), placement=placement)
     except UserError as error:
+        assert content.source is not None
         known = content.placement in list(Placement)
         raise content.source.error_at(str(error), ("kept" if known else "placement",)) from error
 

@@ -1,6 +1,5 @@
 """What linters say of the Verilog of a configuration."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +14,9 @@ from rtl_gen.emit.verilog import emit
 from rtl_gen.emit.waivers import WAIVERS
 from rtl_gen.errors import UserError
 from rtl_gen.files import check_writable, write_if_changed
+from rtl_gen.json_file import json_text
 from rtl_gen.lint.tools import FILES, TOOLS, TOP, require_tools
+from rtl_gen.progress import status
 
 
 def lint_rtl(
@@ -35,14 +36,14 @@ def lint_rtl(
     require_tools()
     console = Console()
     warnings = {}
-    with console.status("writing the Verilog") as status:
+    with status("writing the Verilog") as say:
         design = emit(Accelerator(choice), TOP)
         for name, text in zip(FILES, (design.logic, design.srams), strict=True):
             write_if_changed(folder / name, text)
         for tool, ask in TOOLS.items():
-            status.update(f"asking {tool}")
+            say(f"asking {tool}")
             warnings[tool] = ask(folder)
-    write_if_changed(report, json.dumps(warnings, indent=2) + "\n")
+    write_if_changed(report, json_text(warnings))
     table = Table("tool", "warnings", "waived", title=f"Linters of {config}")
     for tool, lines in warnings.items():
         waived = [waiver.rule for waiver in WAIVERS if waiver.tool == tool]

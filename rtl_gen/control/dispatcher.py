@@ -81,6 +81,7 @@ class Dispatcher(wiring.Component):
         self._failure, self._end_error = Signal(ErrorCode), Signal(ErrorCode)
         self._no_tokens = Signal(init=1)
         self._last_token = Signal(config.token_bits, reset_less=True)
+        self._first_stays = Signal(reset_less=True)
 
     def elaborate(self, platform):
         m = Module()
@@ -95,6 +96,7 @@ class Dispatcher(wiring.Component):
             decoder.decode.argument.no_tokens.eq(self._no_tokens),
             range_check.check.argument.command.eq(self._command),
             range_check.check.argument.last_token.eq(self._last_token),
+            range_check.check.argument.first_stays.eq(self._first_stays),
             store_check.check.argument.command.eq(self._command),
             store_check.check.argument.bounds.eq(self.host.bounds),
         ]
@@ -242,7 +244,11 @@ class Dispatcher(wiring.Component):
                         m.d.sync += [
                             self._no_tokens.eq(0),
                             self._last_token.eq(self._command.count - 1),
+                            self._first_stays.eq(1),
                         ]
+                if command.loses_first:
+                    with m.If(self._runs(command) & command.loses_first(self._command)):
+                        m.d.sync += self._first_stays.eq(0)
 
     def _feed(self, m: Module) -> None:
         m.d.comb += self._take_payload.eq(1)

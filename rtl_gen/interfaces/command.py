@@ -34,7 +34,7 @@ class Reach:
     pitch: str | None = None
     """The field that the last token is multiplied with; None: rows do not depend on tokens."""
     first_only: ValueLike = 0
-    """The command works on the first token alone."""
+    """The command works on the first live token alone, which is token 0 as long as that stays."""
     applies: ValueLike = 1
 
 
@@ -57,6 +57,8 @@ class Command:
     """Only behind a SET_TOKENS."""
     sets_tokens: bool = False
     """From it on there are `count` tokens."""
+    loses_first: Callable[[View], ValueLike] | None = None
+    """Whether token 0 may be dropped by it; None: never."""
     to_memory: bool = False
     """It writes `count` rows to memory: the program says where behind the result base, and the unit
     gets the `address` that this comes to."""

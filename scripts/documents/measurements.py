@@ -107,6 +107,7 @@ _RUN_COLUMNS = (
     "wall_seconds",
 )
 _SWEEP_KEY = ("network", "attention_maps", "sparsity", "pruning", "hardware")
+_BALANCE_KEY = ("network", "masks", "sparsity", "pruning", "hardware")
 _CORES_KEY = ("network", "sparsity", "pruning", "cores", "memory_rate")
 _ACCURACY_KEY = ("model", "masks", "sparsity", "pruned", "arithmetic")
 CELLS, XILINX_CELLS, GATES = ECP5.headings, XILINX.headings, AsicFlow.headings
@@ -128,6 +129,14 @@ MEASUREMENTS = {
                 "energy_total_uj",
                 "speedup_over_sparse",
             ),
+        ),
+        Measurement(
+            name="balance",
+            command="make sweep SPEC=sim_models/sweeps/examples/balanced_rows.yaml "
+            "OUT=build/balance",
+            written="balance/*.csv",
+            key=_BALANCE_KEY,
+            columns=(*_BALANCE_KEY, "total_cycles", "attention_cycles", "attention_utilisation"),
         ),
         Measurement(
             name="cores",

@@ -77,6 +77,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "readings": cycle_tables.readings,
     "breakdown": cycle_tables.breakdown,
     "utilisation": cycle_tables.utilisation,
+    "balance": cycle_tables.balance,
     "runs": cycle_tables.runs,
     "cores": cycle_tables.cores,
     "any-network": cycle_tables.any_network,

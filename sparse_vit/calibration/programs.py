@@ -71,7 +71,7 @@ class ProgramDraws:
     def begin(self) -> tuple[ImageBuilder, int]:
         builder, tokens = ImageBuilder(self.config), self.integer(1, self.tokens + 1)
         builder.emit(Opcode.SET_TOKENS, count=tokens)
-        self.unit_beats = []
+        self.unit_beats: list[np.ndarray] = []
         return builder, tokens
 
     def linear(self) -> Image:

@@ -174,7 +174,9 @@ def run(
         differing = f"{result['mismatches']} values differ from the golden model"
         if not first_divergence:
             raise UserError(f"{differing}: --first-divergence names the first and its unit")
-        batch, place = simulation.first_divergence(runs)
+        found = simulation.first_divergence(runs)
+        assert found is not None
+        batch, place = found
         raise UserError(f"{differing}, first in batch {batch}: {place}")
     return result
 
@@ -196,11 +198,11 @@ class _Pictures:
             paths = [path for path, _ in ImageFolder(images, labelled=False).files]
             opened = [open_picture(path, upright=True) for path in paths]
             return cls(names=[str(path.relative_to(images)) for path in paths], opened=opened)
-        opened, number = chosen_picture(network, picture), digit_number(network, picture)
-        if opened is None:
+        chosen, number = chosen_picture(network, picture), digit_number(network, picture)
+        if chosen is None:
             return cls(names=[f"random {core}" for core in range(cores)])
         label = None if number is None else held_back_digit(number)[1]
-        return cls(names=[picture or f"{DIGIT}{number}"], opened=[opened], label=label)
+        return cls(names=[picture or f"{DIGIT}{number}"], opened=[chosen], label=label)
 
     def patches(self, integers: IntegerNetwork, seed: int) -> Tensor:
         """(pictures, patches, K)"""

@@ -27,7 +27,6 @@ static void noted_write(uint32_t offset, uint32_t value)
 int main(void)
 {
     const sparse_vit_device device = {0};
-    const sparse_vit_bounds bounds = {1, 2, 3, 4, 5};
     sparse_vit_counters counters;
     uint32_t i;
 
@@ -54,10 +53,6 @@ int main(void)
     sparse_vit_interrupt(&device, true);
     sparse_vit_interrupt(&device, false);
     printf("interrupt\n");
-    sparse_vit_set_bounds(&device, &bounds, false);
-    printf("open\n");
-    sparse_vit_set_bounds(&device, &bounds, true);
-    printf("locked\n");
     WORD(status) = 0;
     sparse_vit_reset(&device);
     printf("quiet %d ", sparse_vit_quiet(&device));

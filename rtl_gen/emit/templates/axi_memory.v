@@ -46,8 +46,7 @@ module axi_memory #(
   assign bresp = 2'b00;
 
   reg reading, writing, answering;
-  reg [ADDRESS_BITS-1:0] read_place, write_place;
-  reg [31:0] read_wait, write_wait;
+  reg [31:0] read_place, write_place, read_wait, write_wait;
   reg [7:0] read_left, write_left;
   integer lane;
 

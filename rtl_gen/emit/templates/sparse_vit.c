@@ -5,6 +5,17 @@
 #define READ(name) SPARSE_VIT_READ(device, OFFSET(name))
 #define WRITE(name, value) SPARSE_VIT_WRITE(device, OFFSET(name), (value))
 
+/* An address in one register, or in two if there are more than 32 bits of it. */
+#ifdef SPARSE_VIT__PROGRAM_ADDRESS_HIGH__VALUE_bm
+#define WRITE_ADDRESS(name, value)                      \
+    do {                                                \
+        WRITE(name, (uint32_t)(value));                 \
+        WRITE(name##_high, (uint32_t)((value) >> 32));  \
+    } while (0)
+#else
+#define WRITE_ADDRESS(name, value) WRITE(name, (uint32_t)(value))
+#endif
+
 bool sparse_vit_present(const sparse_vit_device *device)
 {
     const uint32_t major = SPARSE_VIT__VERSION__MAJOR_bm;
@@ -21,21 +32,42 @@ uint64_t sparse_vit_config(const sparse_vit_device *device)
     return high << 32 | READ(config_low);
 }
 
-bool sparse_vit_start(const sparse_vit_device *device, sparse_vit_address address)
+bool sparse_vit_start(const sparse_vit_device *device, uint64_t address, uint64_t results)
 {
     if (sparse_vit_busy(device))
         return false;
-@{start_address}
+    WRITE_ADDRESS(result_base, results);
+    WRITE_ADDRESS(program_address, address);
     WRITE(control, SPARSE_VIT__CONTROL__START_bm);
     return true;
 }
 
-void sparse_vit_set_bounds(const sparse_vit_device *device, const sparse_vit_bounds *bounds,
-                           bool lock)
+static bool bounds_are_free(const sparse_vit_device *device)
 {
-@{page_writes}
-    if (lock)
-        WRITE(bounds_lock, SPARSE_VIT__BOUNDS_LOCK__LOCKED_bm);
+    return !sparse_vit_busy(device) && (READ(bounds_lock) & SPARSE_VIT__BOUNDS_LOCK__LOCKED_bm) == 0;
+}
+
+bool sparse_vit_bound_reads(const sparse_vit_device *device, uint64_t base, uint64_t limit)
+{
+    if (!bounds_are_free(device))
+        return false;
+    WRITE_ADDRESS(read_base, base);
+    WRITE_ADDRESS(read_limit, limit);
+    return true;
+}
+
+bool sparse_vit_bound_writes(const sparse_vit_device *device, uint64_t base, uint64_t limit)
+{
+    if (!bounds_are_free(device))
+        return false;
+    WRITE_ADDRESS(write_base, base);
+    WRITE_ADDRESS(write_limit, limit);
+    return true;
+}
+
+void sparse_vit_lock_bounds(const sparse_vit_device *device)
+{
+    WRITE(bounds_lock, SPARSE_VIT__BOUNDS_LOCK__LOCKED_bm);
 }
 
 bool sparse_vit_busy(const sparse_vit_device *device)

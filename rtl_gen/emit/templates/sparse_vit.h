@@ -31,9 +31,6 @@ typedef struct {
 #define SPARSE_VIT_WRITE(device, offset, value) ((device)->registers[(offset) / 4u] = (value))
 #endif
 
-/* Of memory, as wide as the memory port needs. */
-typedef @{address_type} sparse_vit_address;
-
 /* Why a program stopped: the code of register `error`. */
 typedef enum {
 @{errors}
@@ -49,18 +46,17 @@ bool sparse_vit_present(const sparse_vit_device *device);
 /* The digest of its configuration: programs are compiled for one. */
 uint64_t sparse_vit_config(const sparse_vit_device *device);
 
-/* Start the program at `address`, a multiple of the beats of the memory port. False, and nothing
- * done, while another one runs. */
-bool sparse_vit_start(const sparse_vit_device *device, sparse_vit_address address);
+/* Start the program at `address`, a multiple of the beats of the memory port; it stores its results
+ * behind `results`, a multiple of 4 KB: the address of the image, or 0. False, and nothing done,
+ * while another one runs. */
+bool sparse_vit_start(const sparse_vit_device *device, uint64_t address, uint64_t results);
 
-/* What programs may reach of memory, first and last bytes of pages of 4 KB, and where their STOREs
- * count from. To be called while no program runs. `lock`: the bounds stay until a hard reset. */
-typedef struct {
-@{pages}
-} sparse_vit_bounds;
-
-void sparse_vit_set_bounds(const sparse_vit_device *device, const sparse_vit_bounds *bounds,
-                           bool lock);
+/* Memory that programs may lie in and that they may write, from `base` to the byte `limit`, both
+ * pages of 4 KB: what leaves them ends with SPARSE_VIT_ERROR_OUT_OF_BOUNDS. Nothing is done, and
+ * false is the answer, while a program runs and once the bounds are locked, until a hard reset. */
+bool sparse_vit_bound_reads(const sparse_vit_device *device, uint64_t base, uint64_t limit);
+bool sparse_vit_bound_writes(const sparse_vit_device *device, uint64_t base, uint64_t limit);
+void sparse_vit_lock_bounds(const sparse_vit_device *device);
 
 /* Whether a program runs; whether one has ended since the last start or acknowledgement. */
 bool sparse_vit_busy(const sparse_vit_device *device);

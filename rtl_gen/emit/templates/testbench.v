@@ -2,7 +2,6 @@
 // FAIL and stops. Works on any Verilog-2005 simulator; program.hex and expected.hex lie in the
 // folder that it runs in.
 module testbench;
-  localparam ADDRESS_BITS = @{address_bits};
   localparam BEAT_BYTES = @{bus_bytes};
   localparam PROGRAM_BEATS = @{program_beats};
   localparam BEATS = @{memory_beats};
@@ -22,7 +21,7 @@ module testbench;
   );
 
   axi_memory #(
-    .ADDRESS_BITS(ADDRESS_BITS),
+    .ADDRESS_BITS(@{address_bits}),
     .BEAT_BYTES(BEAT_BYTES),
     .BEATS(BEATS),
     .IMAGE_BEATS(PROGRAM_BEATS)
