@@ -7,8 +7,9 @@ PY := .venv/bin/python
 # The names of the variables on make's command line; their values are in the environment.
 export GIVEN_VARIABLES := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
 
-TARGETS := demo test lint format rtl synth asic regression sweep calibrate fuzz bench deit image wipe \
-	accuracy search-schedule figures report docs results train-small finetune
+TARGETS := demo test lint format rtl lint-rtl synth asic prove regression sweep calibrate fuzz \
+	mutate bench deit image wipe accuracy search-schedule figures report docs results train-small \
+	finetune
 
 .DEFAULT_GOAL := help
 .PHONY: $(TARGETS) help venv clean variables

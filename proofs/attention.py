@@ -150,12 +150,22 @@ PROOFS = (
         claim=f"of rows of {KEYS.max_tokens} keys every kept one comes once and no other, lowest "
         "first; a beat is offered whether it is waited for or not, and stays",
         harness=EveryKeptKeyOnce,
+        broken=(
+            "rtl_gen.attention.mask_decoder",
+            "beat_free.eq(~self.beats.valid | self.beats.ready)",
+            "beat_free.eq(self.beats.ready)",
+        ),
     ),
     Proof(
         unit="attention.row_interleaver",
         name="turns",
-        claim=f"with {SLOTS.row_slots} slots QK^T and PV take turns in the fixed order, no beat is lost, "
-        "and while rows are left one of them may go on",
+        claim=f"with {SLOTS.row_slots} slots QK^T and PV take turns in the fixed order, no beat is "
+        "lost, and while rows are left one of them may go on",
         harness=RowsTakeTurns,
+        broken=(
+            "rtl_gen.attention.row_interleaver",
+            "ahead == config.row_slots - 1",
+            "ahead == config.row_slots - 2",
+        ),
     ),
 )

@@ -1,20 +1,22 @@
 """Proofs of the units on the buses."""
 
-from amaranth.hdl import Module, Mux, Signal
-from amaranth.lib.wiring import Out
+from amaranth.hdl import Cat, Module, Mux, Signal
 
+from proofs.common import Order
 from proofs.harness import Harness, assume
 from proofs.proof import Proof
 from proofs.rules.axi4 import ReadRules, WriteRules
-from proofs.rules.axi_lite import LiteRules
 from proofs.rules.side import Side
 from proofs.rules.streams import stable
 from proofs.watch import watch
+from rtl_gen.bus.row_packer import RowPacker
 from rtl_gen.bus.row_writer import RowWriter
 from rtl_gen.bus.stream_reader import StreamReader
+from rtl_gen.common.contract import require
 from rtl_gen.config import get_config
 
-SMALL = get_config("tiny", stream_beats=16, bus_bytes=4)
+SMALL = get_config("tiny", stream_beats=16)
+OKAY = 0
 
 
 class ReaderHarness(Harness):
@@ -32,11 +34,32 @@ class ReaderHarness(Harness):
         watch(m, rules, unit.axi)
 
 
-class ReaderKeepsCount(ReaderHarness):
-    """Its memory keeps the rules."""
+class ReaderKeepsOrder(ReaderHarness):
+    """Its memory keeps the rules, and nobody clears it."""
 
+    any_reset = False
     assumed = Side.SUBORDINATE
-    most_bursts = 16
+    most_bursts = 3
+
+    def claim(self, m: Module) -> None:
+        super().claim(m)
+        unit, bus = self.unit, self.unit.axi
+        assume(m, ~unit.clear)
+        Order(
+            m,
+            self.free(1, "chosen"),
+            most=SMALL.stream_beats + 2,
+            enters=bus.rvalid & bus.rready,
+            leaves=unit.out.valid & unit.out.ready,
+            given=bus.rdata,
+            taken=unit.out.payload.data,
+        )
+        failed = Signal()
+        with m.If(bus.rvalid & bus.rready & (bus.rresp != OKAY)):
+            m.d.sync += failed.eq(1)
+        lost = unit.out.valid & unit.out.payload.lost
+        require(m, ~lost | failed, "a beat counts as lost though none failed")
+        stable(m, "out", unit.out)
 
 
 class WriterHarness(Harness):
@@ -55,13 +78,81 @@ class WriterHarness(Harness):
 
 
 class WriterKeepsCount(WriterHarness):
+    """Its memory keeps the rules."""
+
     assumed = Side.SUBORDINATE
     most_bursts = 16
 
 
+class RowsOfBeats(Harness):
+    """Any beats, a consumer that takes rows when it wants; cleared at any time."""
+
+    def claim(self, m: Module) -> None:
+        m.submodules.unit = unit = RowPacker(SMALL)
+        self.feed(m, unit)
+        beats, rows, last = unit.beats, unit.rows, SMALL.row_beats - 1
+        history = [Signal(len(beats.payload.data), name=f"beat_{i}") for i in range(last + 1)]
+        place, full, lost = Signal(range(last + 1)), Signal(), Signal()
+        enters = beats.valid & beats.ready
+        with m.If(rows.valid & rows.ready):
+            m.d.sync += full.eq(0)
+        with m.If(enters):
+            m.d.sync += [
+                Cat(history).eq(Cat(*history[1:], beats.payload.data)),
+                place.eq(Mux(place == last, 0, place + 1)),
+                full.eq(place == last),
+                lost.eq(lost | beats.payload.lost),
+            ]
+        with m.If(unit.clear):
+            m.d.sync += [full.eq(0), place.eq(0), lost.eq(0)]
+        require(
+            m, rows.valid == full, "a row is not offered when its last beat is in, or too early"
+        )
+        require(m, ~full | (rows.payload.data == Cat(history)), "a row is not its beats in order")
+        require(m, ~full | (rows.payload.lost == lost), "`lost` is not that of a beat so far")
+        require(m, beats.ready | (full & ~rows.ready), "a beat waits for nothing")
+        stable(m, "rows", rows, clear=unit.clear)
+
+
 PROOFS = (
-    Proof(unit="bus.stream_reader", name="axi4", claim="", harness=ReaderHarness),
-    Proof(unit="bus.stream_reader", name="count", claim="", harness=ReaderKeepsCount),
-    Proof(unit="bus.row_writer", name="axi4", claim="", harness=WriterHarness),
-    Proof(unit="bus.row_writer", name="count", claim="", harness=WriterKeepsCount),
+    Proof(
+        unit="bus.stream_reader",
+        name="AXI4",
+        claim="requests keep every rule of the manager on AR, whatever memory, consumer and "
+        "`clear` do, and behind a reset in mid-burst",
+        harness=ReaderHarness,
+        broken=("rtl_gen.bus.stream_reader", "bus.arlen.eq(burst - 1)", "bus.arlen.eq(burst)"),
+    ),
+    Proof(
+        unit="bus.stream_reader",
+        name="order",
+        claim=f"with {SMALL.stream_beats} places no beat is lost, doubled or reordered",
+        harness=ReaderKeepsOrder,
+        depth=24,
+        quick=False,
+        broken=("rtl_gen.bus.stream_reader", "tail.eq(tail + 1)", "tail.eq(tail + 2)"),
+    ),
+    Proof(
+        unit="bus.row_writer",
+        name="AXI4",
+        claim="rows keep every rule of the manager on AW and W, whatever memory and `clear` do, "
+        "and behind a reset in mid-burst",
+        harness=WriterHarness,
+        broken=("rtl_gen.bus.row_writer", "address_free & data_free & (", "address_free & ("),
+    ),
+    Proof(
+        unit="bus.row_writer",
+        name="count",
+        claim=f"at most {RowWriter.ROWS_IN_FLIGHT} rows without an answer, WLAST with the last "
+        "beat, if memory keeps its rules",
+        harness=WriterKeepsCount,
+        broken=("rtl_gen.bus.row_writer", "bus.wlast.eq(beat == beats - 1)", "bus.wlast.eq(1)"),
+    ),
+    Proof(
+        unit="bus.row_packer",
+        name="rows",
+        claim="every row is its beats in order, none is lost or doubled, also by `clear`",
+        harness=RowsOfBeats,
+        broken=("rtl_gen.bus.row_packer", "lost | self.beats.payload.lost", "lost"),
+    ),
 )

@@ -43,6 +43,8 @@ class Order:
 
 
 class QueueKeepsOrder(Harness):
+    """Any items in, taken at any time."""
+
     def claim(self, m: Module) -> None:
         m.submodules.unit = unit = Queue(2, DEPTH)
         self.feed(m, unit)
@@ -155,14 +157,17 @@ PROOFS = (
     Proof(
         unit="common.queue",
         name="order",
-        claim=f"a queue of {DEPTH} places loses, doubles and reorders nothing, and offers what it has",
+        claim=f"a queue of {DEPTH} places loses, doubles and reorders nothing, and offers what it "
+        "has",
         harness=QueueKeepsOrder,
+        broken=("rtl_gen.common.queue", "head.eq(head + 1)", "head.eq(head + 2)"),
     ),
     Proof(
         unit="common.reciprocal",
         name="floor",
         claim="mantissa and length are those of the formula for every S of 10 bits",
         harness=reciprocal_harness(10),
+        broken=("rtl_gen.common.reciprocal", "(remainder << 1) | 1", "(remainder << 1) | 0"),
         depth=Reciprocal.LATENCY + 1,
     ),
     Proof(
@@ -170,6 +175,7 @@ PROOFS = (
         name="formula",
         claim="saturate(round_shift(x * multiplier, shift)) of any 32-bit x, multiplier and shift",
         harness=requantise_harness(32, 16),
+        broken=("rtl_gen.common.saturate", "~value[-1] & value[:bits].all()", "0"),
         depth=Requantizer.LATENCY + 1,
     ),
     Proof(
@@ -177,6 +183,7 @@ PROOFS = (
         name="floor",
         claim="the root is the floor of the square root of every value of 16 bits",
         harness=root_harness(16),
+        broken=("rtl_gen.norm.square_root", "Cat(Const(1, 2), root)", "Cat(Const(0, 2), root)"),
         depth=SquareRoot.latency(16) + 1,
     ),
 )

@@ -13,12 +13,14 @@ from proofs.rules.streams import previous, stable
 from proofs.watch import watch
 from rtl_gen.common.contract import require
 from rtl_gen.config import get_config
-from rtl_gen.control.commands import Opcode
+from rtl_gen.control.commands import SENT, Opcode
 from rtl_gen.control.decode import Decoder
-from rtl_gen.control.dispatcher import SENT, Dispatcher
+from rtl_gen.control.dispatcher import Dispatcher
 from rtl_gen.control.range_check import RangeCheck
-from rtl_gen.control.registers import MAP_ADDRESS_BITS, Registers
-from rtl_gen.interfaces.layouts import ADDRESS_BITS
+from rtl_gen.control.register_map import MAP_ADDRESS_BITS
+from rtl_gen.control.registers import Registers
+from rtl_gen.control.store_check import StoreCheck
+from rtl_gen.interfaces.layouts import PAGE_BITS, bounds_layout
 from rtl_gen.interfaces.memories import words
 from rtl_gen.interfaces.program import Destination, ErrorCode, Source, command_layout
 from rtl_gen.interfaces.targets import Target, transfers
@@ -39,16 +41,18 @@ class RegistersAnswer(Harness):
         watch(m, rules, unit.bus)
 
 
-class AcceptedCommandsStayInside(Harness):
-    """Any command, any number of tokens, any token that the unit walks, any row of it."""
+class _Checked(Harness):
+    """Any command, bounds and number of tokens, whether or not pruning may have dropped token 0."""
 
     any_reset = False
 
     def claim(self, m: Module) -> None:
         m.submodules.decoder = decoder = Decoder(CONFIG)
         m.submodules.unit = unit = RangeCheck(CONFIG)
-        command = self.constant(m, command_layout(CONFIG), "command")
-        last = self.constant(m, CONFIG.token_bits, "last_token")
+        m.submodules.store = self.store = store = StoreCheck(CONFIG)
+        self.command = command = self.constant(m, command_layout(CONFIG), "command")
+        self.last = last = self.constant(m, CONFIG.token_bits, "last_token")
+        self.first_stays = self.constant(m, 1, "first_stays")
         assume(m, last < CONFIG.max_tokens)
         decode, check = decoder.decode.argument, unit.check.argument
         m.d.comb += [
@@ -56,24 +60,39 @@ class AcceptedCommandsStayInside(Harness):
             decode.no_tokens.eq(0),
             check.command.eq(command),
             check.last_token.eq(last),
+            check.first_stays.eq(self.first_stays),
+            store.check.argument.command.eq(command),
+            store.check.argument.bounds.eq(self.constant(m, bounds_layout(CONFIG), "bounds")),
         ]
         known = Signal(range(RangeCheck.LATENCY + 1))
         with m.If(known != RangeCheck.LATENCY):
             m.d.sync += known.eq(known + 1)
-        accepted = decoder.decode.result.error == ErrorCode.NONE
-        accepted &= ~unit.check.result & (known == RangeCheck.LATENCY)
-        for opcode, condition, message in self._addresses(m, command, last):
-            runs = accepted & (command.opcode == Opcode[opcode])
+        good = decoder.decode.result.error == ErrorCode.NONE
+        self.check(m, (known == RangeCheck.LATENCY) & good, unit.check.result)
+
+    def check(self, m: Module, good: Value, beyond: Value) -> None:
+        """States the claim of a command whose fields are `good`, if it is said to go `beyond`."""
+        raise NotImplementedError
+
+
+class AcceptedCommandsStayInside(_Checked):
+    """Any token that a unit walks, any row of it."""
+
+    def check(self, m: Module, good: Value, beyond: Value) -> None:
+        outside = (self.command.opcode == Opcode.STORE) & self.store.check.result.outside
+        for opcode, condition, message in self._addresses(m, self.command, self.last, self.store):
+            runs = good & ~beyond & ~outside & (self.command.opcode == Opcode[opcode])
             require(m, ~runs | condition, f"{opcode}: {message}")
 
-    def _addresses(self, m: Module, command: View, last: Value) -> Iterator[tuple]:
+    def _addresses(
+        self, m: Module, command: View, last: Value, store: StoreCheck
+    ) -> Iterator[tuple]:
         """What has to hold, by the text of the format (docs/architecture.md, section 6)."""
         row = self.constant(m, len(command.count) + 1, "row")
         token = self.constant(m, CONFIG.token_bits, "token")
         tile = self.constant(m, len(command.tiles), "tile")
         assume(m, token <= last)
-        # The first live token is token 0 as long as it stays.
-        assume(m, ~command.only_cls | (token == 0))
+        assume(m, ~(command.only_cls & self.first_stays) | (token == 0))
         count, width = command.count, CONFIG.width
         yield "SET_TOKENS", (count != 0) & (count <= CONFIG.max_tokens), "tokens"
         yield "PRUNE", (count != 0) & (count <= CONFIG.max_tokens), "tokens"
@@ -84,8 +103,12 @@ class AcceptedCommandsStayInside(Harness):
             right = ~(moved & (command.target == target)) | inside
             yield "LOAD", right, f"a row of {target.name}"
             yield "STORE", right, f"a row of {target.name}"
-        end = command.address + ((row + 1) << exact_log2(width))
-        yield "STORE", ~moved | (end <= 1 << ADDRESS_BITS), "a row of memory"
+        bounds, offset = store.check.argument.bounds, row << exact_log2(width)
+        place = (bounds.results << PAGE_BITS) + command.address + offset
+        begin, end = bounds.writes.first << PAGE_BITS, (bounds.writes.last + 1) << PAGE_BITS
+        inside = (place >= begin) & (place + width <= end)
+        yield "STORE", ~moved | inside, "a row of memory"
+        yield "STORE", ~moved | (store.check.result.address + offset == place), "another row"
 
         yield from self._linear(command, row, token, tile)
         hidden = words(CONFIG, "hidden")
@@ -116,6 +139,41 @@ class AcceptedCommandsStayInside(Harness):
         heads = tile * CONFIG.lanes < 3 * CONFIG.width
         qkv = command.destination == Destination.QKV
         yield "LINEAR", ~(written & qkv) | heads, "a channel of Q, K and V"
+
+
+class NothingElseIsRefused(_Checked):
+    """Fields that an opcode does not have hold anything."""
+
+    def check(self, m: Module, good: Value, beyond: Value) -> None:
+        command, last = self.command, self.last
+        moved = [
+            (command.target == target) & (command.first + command.count > transfer.rows)
+            for target, transfer in transfers(CONFIG).items()
+        ]
+        attended = last * command.pitch + command.first >= words(CONFIG, "hidden")
+        expected = {
+            "LOAD": Cat(moved).any(),
+            "STORE": Cat(moved).any(),
+            "ATTEND": attended,
+            "LINEAR": self._layer(command, Mux(command.only_cls & self.first_stays, 0, last)),
+        }
+        wanted = [
+            (command.opcode == Opcode[opcode]) & goes_beyond
+            for opcode, goes_beyond in expected.items()
+        ]
+        require(m, ~good | (beyond == Cat(wanted).any()), "refused for another reason")
+
+    def _layer(self, command: View, last: Value) -> Value:
+        """Whether the row that the last token reads, or the one it writes last, is beyond."""
+        hidden, residual = words(CONFIG, "hidden"), words(CONFIG, "residual")
+        source = Mux(command.source == Source.HIDDEN, hidden, words(CONFIG, "activation"))
+        read = (last + 1) * command.slices > source
+        to = command.destination
+        wide = (to == Destination.LOGITS) | (to == Destination.RESIDUAL)
+        channel = Mux(wide, 2, 1) * CONFIG.lanes * (command.tiles - 1).as_unsigned()
+        row = last * command.pitch + (channel >> exact_log2(CONFIG.width))
+        written = row >= Mux(to == Destination.RESIDUAL, residual, hidden)
+        return read | ((to != Destination.QKV) & written)
 
 
 class DispatcherKeepsOrder(Harness):
@@ -186,20 +244,42 @@ PROOFS = (
         claim="every request is answered within 8 cycles in which answers are taken, none twice; "
         "answers stay until they are taken, whatever host and core do, also behind a reset",
         harness=RegistersAnswer,
+        broken=(
+            "rtl_gen.control.registers",
+            "address_held & data_held & ~bus.bvalid",
+            "address_held & ~bus.bvalid",
+        ),
     ),
     Proof(
         unit="control.range_check",
         name="sufficient",
-        claim="no command that decoder and range check accept makes a unit address a row outside "
-        "its memory, nor STORE a byte beyond the last (preset tiny)",
+        claim="no command that decoder, range check and store check accept makes a unit address a "
+        "row outside its memory, nor STORE a byte outside of the host's bounds (preset tiny)",
         harness=AcceptedCommandsStayInside,
+        broken=(
+            "rtl_gen.control.range_check",
+            "first_only &= argument.first_stays",
+            "first_only &= 1",
+        ),
+        depth=RangeCheck.LATENCY + 1,
+    ),
+    Proof(
+        unit="control.range_check",
+        name="necessary",
+        claim="a command with good fields is refused only if its last row is outside, whatever is "
+        "in the fields that its opcode does not have (preset tiny)",
+        harness=NothingElseIsRefused,
+        broken=("rtl_gen.control.range_check", "is_it & reach.applies", "is_it | reach.applies"),
         depth=RangeCheck.LATENCY + 1,
     ),
     Proof(
         unit="control.dispatcher",
         name="order",
-        claim="one command at a time, none before the units are idle that has to wait, none within a "
-        "payload; a refused or unreadable row ends the program",
+        claim="one command at a time, none before the units are idle that has to wait, none within "
+        "a payload; a refused or unreadable row ends the program",
         harness=DispatcherKeepsOrder,
+        depth=40,
+        quick=False,
+        broken=("rtl_gen.control.dispatcher", "self.units.idle | ~self._decoded.waits", "1"),
     ),
 )

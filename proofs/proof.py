@@ -18,6 +18,8 @@ class Proof:
     claim: str
     """One sentence: what holds, and of which size of the unit."""
     harness: Callable[[], Harness]
+    broken: tuple[str, str, str]
+    """A module, what stands once in its text, and instead of it what makes the claim untrue."""
     depth: int | None = None
     """The claim holds in the first so many cycles after a reset; None: in all."""
     quick: bool = True

@@ -1,8 +1,9 @@
 """Decides a proof: Amaranth -> Yosys -> an and-inverter graph (AIGER) -> ABC.
 
 A claim for all cycles is decided by property directed reachability (Bradley, "SAT-based model
-checking without unrolling", VMCAI 2011; Een et al., FMCAD 2011), which finds the inductive invariant
-by itself; one for a number of cycles by bounded model checking (Biere et al., TACAS 1999).
+checking without unrolling", VMCAI 2011; Een et al., FMCAD 2011), which finds the inductive
+invariant by itself; one for a number of cycles by bounded model checking (Biere et al., TACAS
+1999).
 
 Registers have no value at power-up save the one that makes the first cycle a reset: what a reset
 does not reach, such as data and memories, is arbitrary.
@@ -12,6 +13,7 @@ import importlib.util
 import json
 import re
 import resource
+import signal
 import subprocess
 import tempfile
 from pathlib import Path
@@ -53,7 +55,7 @@ _PASSES = (
 
 
 def decide(proof: Proof, *, seconds: int = DEFAULT_SECONDS) -> Verdict:
-    """Whether the claim holds; after so many `seconds` of the solver without an answer: None.
+    """Whether the claim holds; None if the solver has no answer after so many `seconds` of a core.
 
     Raises RuntimeError with the log of Yosys or ABC if that fails.
     """
@@ -62,12 +64,9 @@ def decide(proof: Proof, *, seconds: int = DEFAULT_SECONDS) -> Verdict:
         folder = Path(path)
         messages = write_graph(proof.harness(), folder)
         log = _run_abc(folder, proof, seconds)
-        failed = re.search(r"Output (\d+) .*was asserted in frame", log)
-        proved = "Property proved" in log or re.search(r"No output (asserted|failed) in \d+ fr", log)
-        if not failed and not proved and not re.search(r"[Tt]imeout|UNDECIDED|limit", log):
-            raise RuntimeError(f"ABC failed on {proof.identity}:\n{log[-2000:]}")
+        failed = re.search(r"Output (\d+) .*was asserted in frame", log or "")
         return Verdict(
-            holds=False if failed else True if proved else None,
+            holds=False if failed else _proved(proof, log),
             seconds=_children_seconds() - begin,
             broken=messages[int(failed[1])] if failed else "",
             cycles=_counterexample(folder) if failed else [],
@@ -103,22 +102,42 @@ def _message(check: dict) -> str:
     return text.replace("{{", "{").replace("}}", "}") or "a property"
 
 
-def _run_abc(folder: Path, proof: Proof, seconds: int) -> str:
+def _frames(proof: Proof) -> int:
+    """A cycle of reset comes first, one in which the last assertions are seen comes last."""
+    return proof.depth + 2
+
+
+def _proved(proof: Proof, log: str | None) -> bool | None:
+    """True, or None if the solver had not enough time.
+
+    Raises RuntimeError if it says something else.
+    """
+    if log is None:
+        return None
     if proof.depth is None:
-        search = f"scorr; pdr -T {seconds}"
+        proved = "Property proved" in log
     else:
-        # A cycle of reset comes first, one in which the last assertions are seen comes last.
-        search = f"bmc3 -F {proof.depth + 2} -T {seconds}"
-    script = f"read_aiger design.aig; fold; strash; {search}; write_cex -a design.cex"
+        # All frames: it says the same of those that it came to.
+        frames = re.search(r"No output (?:asserted|failed) in (\d+) frames", log)
+        proved = frames is not None and int(frames[1]) == _frames(proof)
+    if not proved:
+        raise RuntimeError(f"ABC failed on {proof.identity}:\n{log[-2000:]}")
+    return True
+
+
+def _run_abc(folder: Path, proof: Proof, seconds: int) -> str | None:
+    """The log; None if the `seconds` of a core are over."""
+    search = "scorr; pdr" if proof.depth is None else f"bmc3 -F {_frames(proof)}"
     done = subprocess.run(
-        [_abc(), "-c", script],
+        [_abc(), "-c", f"read_aiger design.aig; fold; strash; {search}; write_cex -a design.cex"],
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds)),
     )
-    return done.stdout
+    return None if done.returncode in (-signal.SIGXCPU, -signal.SIGKILL) else done.stdout
 
 
 def _abc() -> Path:

@@ -4,11 +4,12 @@
     irq         a program is done, until acknowledged
     m_axi_*     memory: the program is read ahead, stored rows are written
 
-The host puts an image into memory, writes its address to `program_address` and starts. A program
-that cannot go on stops with an error code; counters stay readable, and the next start begins
-afresh. After an error or a soft reset, bursts that were asked for before may still be on their way:
-what the program used of memory is the host's again when `status` shows `quiet`. A start needs not
-wait for that, the program does.
+The host puts an image into memory, writes its address to `program_address` and starts. A program is
+read from there on, and its STOREs go to addresses behind `result_base`, all within bounds that the
+host may set and lock. A program that cannot go on stops with an error code; counters stay readable,
+and the next start begins afresh. After an error or a soft reset, bursts that were asked for before
+may still be on their way: what the program used of memory is the host's again when `status` shows
+`quiet`. A start needs not wait for that, the program does.
 
 `rst` forgets bursts that are outstanding. The interconnect at m_axi must be reset with it, or else
 have answered everything before; late answers that reach the next program end it with an error code
@@ -25,7 +26,8 @@ from rtl_gen.bus.row_writer import RowWriter
 from rtl_gen.bus.stream_reader import StreamReader
 from rtl_gen.common.pipeline import register
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.control.registers import MAP_ADDRESS_BITS, Registers
+from rtl_gen.control.register_map import MAP_ADDRESS_BITS
+from rtl_gen.control.registers import Registers
 from rtl_gen.core.cluster import Cluster
 
 COUNTER_BITS = 32
@@ -83,6 +85,7 @@ class Accelerator(wiring.Component):
         m.d.comb += [
             cluster.host.start.valid.eq(registers.core.start.valid),
             cluster.host.start.payload.eq(registers.core.start.payload),
+            cluster.host.bounds.eq(registers.core.bounds),
             registers.core.busy.eq(cluster.host.busy | running),
             registers.core.finished.eq(running & ~cluster.host.busy & ~reset),
             registers.core.quiet.eq(bus_idle & ~registers.core.busy),

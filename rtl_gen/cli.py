@@ -24,7 +24,8 @@ def run(app: typer.Typer, name: str | None = None, words: Sequence[str] | None =
     """
     _show_input_warnings()
     if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # names of files may be any bytes
+        # Names of files may be any bytes; a log in a file shows every line when it is written.
+        sys.stdout.reconfigure(errors="backslashreplace", line_buffering=True)
     with on_one_line():
         status = _status(app, name, words)
     sys.exit(status)

@@ -20,6 +20,9 @@ MAX_DIM = 4096
 """Most channels of a token: LayerNorm's scale D / (16 * step) then fits its format for steps above
 1/64, and an accumulator holds the FFN's 4 D products of two int8."""
 
+LANES = 2, 16
+"""Fewest and most lanes of an array."""
+
 _ANY_PROGRAM = "any_program"
 
 
@@ -55,6 +58,9 @@ class AcceleratorConfig:
     """Beats that the program stream is read ahead; more than the memory's latency. Power of two."""
     frequency_mhz: int = any_program(500)
     """Clock assumed when cycles are turned into time."""
+    address_bits: int = any_program(32)
+    """Bits of a byte address of memory, 32 or 40. A program and its results take 4 GB at most in
+    either."""
     secure: int = any_program(0)
     """1 if the memory port makes secure accesses (AxPROT), 0 for non-secure ones."""
 
@@ -64,12 +70,14 @@ class AcceleratorConfig:
                 raise UserError(f"{name} = {value!r}: expected a positive integer")
         if type(self.secure) is not int or self.secure not in (0, 1):
             raise UserError(f"secure = {self.secure!r}: expected 0 or 1")
-        _power_of_two("lanes", self.lanes, 2, 16)
-        _power_of_two("width", self.width, 8, 128)
-        _power_of_two("cores", self.cores, 1, 8)
-        _power_of_two("row_slots", self.row_slots, 2, 32)
-        _power_of_two("bus_bytes", self.bus_bytes, self.lanes, self.width)
-        _power_of_two("stream_beats", self.stream_beats, 16, 1024)
+        if self.address_bits not in (32, 40):
+            raise UserError(f"address_bits = {self.address_bits}: expected 32 or 40")
+        check_power_of_two("lanes", self.lanes, *LANES)
+        check_power_of_two("width", self.width, 8, 128)
+        check_power_of_two("cores", self.cores, 1, 8)
+        check_power_of_two("row_slots", self.row_slots, 2, 32)
+        check_power_of_two("bus_bytes", self.bus_bytes, self.lanes, self.width)
+        check_power_of_two("stream_beats", self.stream_beats, 16, 1024)
         if 2 * self.lanes > self.width:
             raise UserError(f"lanes = {self.lanes}: expected at most half of width = {self.width}")
         if self.max_tokens > 1024:
@@ -265,7 +273,8 @@ class AcceleratorConfig:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _power_of_two(name: str, value: int, low: int, high: int) -> None:
+def check_power_of_two(name: str, value: int, low: int, high: int) -> None:
+    """Raise UserError unless `value` is one of these."""
     if value & (value - 1) or not low <= value <= high:
         raise UserError(f"{name} = {value}: expected a power of two from {low} to {high}")
 

@@ -73,7 +73,7 @@ def _line(error: BaseException) -> str | None:
             return "interrupted"
         case OSError():
             where = f"{error.filename}: " if error.filename else ""
-            advice = _ADVICE.get(error.errno)
+            advice = _ADVICE.get(error.errno or 0)
             return f"{where}{error.strerror or error}{f': {advice}' if advice else ''}"
         case RecursionError():
             return "the input nests too deep: expected fewer levels"

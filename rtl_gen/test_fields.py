@@ -128,8 +128,9 @@ def test_what_no_format_holds_is_refused(choices, message):
 
 
 def test_digest_is_of_what_programs_depend_on():
-    free = {"frequency_mhz": 75, "bus_bytes": 32, "row_slots": 8, "stream_beats": 64, "secure": 1}
-    bound = {"lanes": 2, "width": 32, "max_tokens": 197, "max_heads": 6, "max_dim": 384}
+    free = {"frequency_mhz": 75, "bus_bytes": 32, "row_slots": 8, "stream_beats": 64}
+    free |= {"address_bits": 40, "secure": 1}
+    bound = {"lanes": 2, "width": 32, "max_tokens": 197, "max_heads": 6, "max_dim": 384, "cores": 2}
     assert {*free, *bound} == {field.name for field in dataclasses.fields(AcceleratorConfig)}
     base = get_config("default", bus_bytes=16)
     for name, value in free.items():
@@ -145,6 +146,7 @@ def test_only_one_digest_for_one_format(config):
     for other in (
         dataclasses.replace(config, frequency_mhz=config.frequency_mhz + 1),
         dataclasses.replace(config, row_slots=2, stream_beats=16, bus_bytes=config.width),
+        dataclasses.replace(config, address_bits=40),
     ):
         assert other.digest() == config.digest()
         assert command_layout(other) == command_layout(config)

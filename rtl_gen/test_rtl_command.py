@@ -31,18 +31,22 @@ def test_verilog_and_manifest(tmp_path):
     config = get_config("tiny", max_heads=3)
     assert manifest["parameters"] == config.as_dict()
     assert manifest["config_digest"] == config.digest()
-    assert manifest["verilog_sha256"] == hashlib.sha256(verilog).hexdigest()
+    written = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    assert manifest["files"].keys() == written - {"manifest.json"}
+    for path, digest in manifest["files"].items():
+        assert hashlib.sha256((folder / path).read_bytes()).hexdigest() == digest, path
     directions = {port["name"]: port["direction"] for port in manifest["ports"]}
     assert directions["clk"] == "input"
     assert {"control", "status", "cycles"} <= {entry["name"] for entry in manifest["registers"]}
     (kv,) = (memory for memory in manifest["memories"] if memory["name"] == "kv")
     kv_banks = "accelerator.cluster.core_0.kv"
-    assert kv["paths"] == [f"{kv_banks}.bank_{lane}.words.words" for lane in (0, 1)]
+    assert kv["paths"] == [f"{kv_banks}.bank_{lane}.sram.words" for lane in (0, 1)]
     assert (kv["words"], kv["bits"], kv["banks"], kv["writable"]) == (18, 64, 2, True)
     assert (kv["writers"], kv["readers"]) == (["linear", "load"], ["attention", "store"])
 
     again = run(*options)
-    assert again.stdout.count("unchanged") == 2
+    assert again.stdout.count("unchanged") == again.stdout.count("\n") == 15
+    assert "written" not in again.stdout
     assert (folder / "accelerator.v").read_bytes() == verilog
 
 
@@ -53,6 +57,7 @@ def test_verilog_and_manifest(tmp_path):
         (["--set", "lanes"], "expected NAME=VALUE"),
         (["--set", "lanes=3"], "lanes = 3: expected a power of two"),
         (["--set", "secure=2"], "secure = 2: expected 0 or 1"),
+        (["--set", "address_bits=64"], "address_bits = 64: expected 32 or 40"),
         (["--set", "colour=3"], "unknown choice 'colour'"),
         (["--colour"], "No such option: --colour"),
         (["--out", "Makefile"], "cannot write Makefile/default"),

@@ -76,9 +76,14 @@ TARGETS: dict[str, Target] = {
         ("python -m ruff format .", "python -m ruff check --fix ."),
     ),
     "rtl": Target(
-        "Verilog and manifest",
+        "a folder that a flow can take: Verilog, registers, driver, testbench, manifest",
         ("sparse-vit rtl",),
         variables(CONFIG="default", SET=Values(example="name=value"), OUT="folder"),
+    ),
+    "lint-rtl": Target(
+        "what five linters say of the Verilog",
+        ("sparse-vit lint-rtl",),
+        variables(CONFIG="small", SET=Values(example="name=value"), OUT="folder"),
     ),
     "synth": Target(
         "cells and clock frequency on an ECP5, cells on an UltraScale+",
@@ -96,6 +101,11 @@ TARGETS: dict[str, Target] = {
             SEED="1",
             OUT="folder",
         ),
+    ),
+    "prove": Target(
+        "properties of the units for all inputs",
+        ("sparse-vit prove",),
+        variables(UNIT="mask_decoder", QUICK=Switch(), SECONDS="600", OUT="folder"),
     ),
     "asic": Target(
         "area and clock frequency in standard cells",
@@ -166,13 +176,18 @@ TARGETS: dict[str, Target] = {
             OUT="folder",
         ),
     ),
+    "mutate": Target(
+        "operators of the units replaced one by one, and what no bench notices",
+        ("sparse-vit mutate",),
+        variables(UNIT="topk", COUNT="20", SEED="0", OUT="folder"),
+    ),
     "bench": Target(
         "seconds of the cycle model beside those of the RTL simulation",
         ("sparse-vit bench",),
         variables(RUNS="folder", OUT="file"),
     ),
     "deit": Target(
-        "a whole network in RTL",
+        "a whole network in RTL, a picture or many",
         ("sparse-vit run",),
         _WHOLE_NETWORK
         | variables(
@@ -180,9 +195,12 @@ TARGETS: dict[str, Target] = {
             PREPROCESSING="vit_tiny_patch16_224",
             CALIB="folder",
             IMAGE="file",
+            IMAGES="folder",
+            CORES="4",
             SIM=_SIM,
             LATENCY="100",
             RATE="64",
+            FIRST_DIVERGENCE=Switch(goes_off=False),
             WAVES=_WAVES,
         ),
     ),

@@ -18,4 +18,4 @@ COMPILED = ("sim_models.attention", "sim_models.memory", "sim_models.program")
 CODE = digest_of("sim_models.sweeps.point")
 """Version of all that the result of a sweep's point depends on, as this process loaded it."""
 
-numba.config.CACHE_DIR = str(cache_folder("numba") / digest_of(*COMPILED))
+numba.config.CACHE_DIR = str(cache_folder("numba") / digest_of(*COMPILED))  # type: ignore[attr-defined]

@@ -27,7 +27,7 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
-from model.program.steps import Step
+from model.program.step import Step
 from rtl_gen import numerics
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.commands import Opcode

@@ -1,6 +1,5 @@
 """Our cycles for a mask file beside those of a peer's simulator."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,7 +7,7 @@ import typer
 from rich.console import Console
 
 from rtl_gen.config import PRESETS, get_config
-from rtl_gen.files import replace_file
+from rtl_gen.json_file import write_json
 from sim_models.compare import comparison, comparison_table
 
 console = Console()
@@ -27,7 +26,6 @@ def compare_vitcod(
     result = comparison(mask, model, get_config(config))
     console.print(comparison_table(result))
     if out is not None:
-        with replace_file(out) as file:
-            file.write((json.dumps(result, indent=2) + "\n").encode())
+        write_json(out, result)
         print(out)
     return result

@@ -43,5 +43,6 @@ def kept_entries(network: Network, masks: np.ndarray | None, live: np.ndarray) -
     if masks is None:
         return network.heads * int((live.sum(axis=-1, dtype=np.int64) ** 2).sum())
     return sum(
-        np.count_nonzero(mask[:, alive] & alive) for mask, alive in zip(masks, live, strict=True)
+        int(np.count_nonzero(mask[:, alive] & alive))
+        for mask, alive in zip(masks, live, strict=True)
     )

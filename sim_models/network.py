@@ -6,6 +6,7 @@ model/program/steps.py lists the commands of a network, sim_models/program.py ru
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +16,8 @@ from model.masks.strategies import check_maps_fit
 from model.masks.vitcod_file import check_masks
 from model.network.fit import check_fit
 from model.network.shape import Network
-from model.program.steps import TRANSFER, Step, network_steps
+from model.program.step import TRANSFER, Step
+from model.program.steps import network_steps
 from model.pruning.placement import LayerTokens, Placement
 from model.pruning.schedule import NO_PRUNING, Schedule
 from rtl_gen.config import AcceleratorConfig
@@ -164,8 +166,9 @@ def cycles_of(config: AcceleratorConfig, run: NetworkRun) -> NetworkCycles:
         busy[step.operation] += int(cycles)
     busy.pop(TRANSFER)
     attention = sum((attend_cycles(config, rows) for rows in run.beats), AttentionCycles())
+    operations: dict[str, Any] = {**busy, "attention": attention}
     return NetworkCycles(
-        **busy | {"attention": attention},
+        **operations,
         between=run.program.counters["cycles"] - sum(busy.values()),
         counters=run.program.counters,
     )

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 import pandas as pd
 import typer
 from rich.console import Console
-from rich.progress import MofNCompleteColumn, Progress
 
 from model.masks.strategies import SPARSITY_MEANS
 from model.network.names import ALL_NETWORKS, NAMES_MEAN
@@ -16,6 +15,7 @@ from rtl_gen.cli import LARGEST_SEED
 from rtl_gen.config import PRESETS
 from rtl_gen.errors import UserError
 from rtl_gen.files import check_writable, replace_file
+from rtl_gen.progress import progress_over
 from sim_models.figures.tables import Column, terminal_table, text_table
 from sim_models.timm_networks import SPARSITY, TOLD, Found, Row, all_names, find, rows_of
 
@@ -90,10 +90,8 @@ def networks(
     if out is not None:
         check_writable(out)
     found = find(all_names() if every else names or ALL_NETWORKS)
-    columns = (*Progress.get_default_columns()[:-1], MofNCompleteColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("networks", total=len(found.shapes))
-        rows = rows_of(found, seed, lambda done: bar.advance(task, done))
+    with progress_over(len(found.shapes), "networks") as advance:
+        rows = rows_of(found, seed, advance)
     if out is None:
         _show(rows, found)
     else:
@@ -108,17 +106,17 @@ def page(rows: Sequence[Row], found: Found, chosen: str, seed: int) -> str:
     """The `chosen` networks by the preset whose cycles are told, then what does not run and why."""
     parts = [INTRODUCTION.format(chosen=chosen, sparsity=f"{100 * SPARSITY:g} %", seed=seed)]
     for preset in TOLD:
-        chosen = [row for row in rows if row.presets[:1] == (preset,)]
-        if chosen:
+        of_preset = [row for row in rows if row.presets[:1] == (preset,)]
+        if of_preset:
             config = PRESETS[preset]
             about = f"{config.lanes} lanes of {config.width}, {config.max_tokens} tokens"
             parts.append(f"\n## Preset {preset}: {about}, {config.max_dim} channels\n\n")
             parts.append(_line(HEADERS) + _line(["---"] * len(HEADERS)))
-            parts += [_line([_listed(row.names), *cells(row)[1:]]) for row in chosen]
-    large = [row for row in rows if row.remedy is not None]
+            parts += [_line([_listed(row.names), *cells(row)[1:]]) for row in of_preset]
+    large = [(row, row.remedy) for row in rows if row.remedy is not None]
     if large:
         parts.append(TOO_LARGE)
-        parts += [_line([_listed(row.names), *cells(row)[1:3], row.remedy]) for row in large]
+        parts += [_line([_listed(row.names), *cells(row)[1:3], remedy]) for row, remedy in large]
     if found.refused:
         parts.append(REFUSED.format(count=sum(map(len, found.refused.values()))))
         parts += [_line([_listed(alike), why]) for why, alike in found.refused.items()]

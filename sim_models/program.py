@@ -21,10 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import njit
-from torch import Tensor
 
-from model.integer.attention_layers import AttentionLayer, AttentionLayerTrace
-from model.program.memory_image import Image
 from rtl_gen.accelerator import Accelerator
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.commands import COMMANDS, Opcode
@@ -37,7 +34,7 @@ from rtl_gen.linear.engine import LinearEngine
 from rtl_gen.linear.tile_walker import TileWalker
 from rtl_gen.linear.weight_buffer import parameter_rows
 from rtl_gen.transfer.row_storer import RowStorer
-from sim_models.attention import attend_cycles, beats_of
+from sim_models.attention import attend_cycles
 from sim_models.memory import (
     MemoryTiming,
     Stream,
@@ -88,46 +85,6 @@ class ProgramCycles:
     """First cycle after the start of the program in which the unit of each command is busy."""
     ends: np.ndarray
     """First cycle in which it no longer is."""
-
-
-def predict_layers(
-    config: AcceleratorConfig,
-    image: Image,
-    layers: Sequence[AttentionLayer],
-    traces: Sequence[AttentionLayerTrace],
-    memory: MemoryTiming,
-) -> dict[str, int]:
-    """The counters for an image of attention layers; `traces` tell which tokens each layer has."""
-    beats = [
-        head
-        for layer, trace in zip(layers, traces, strict=True)
-        for head in beats_of(layer.mask.numpy(), trace.live.numpy(), config.lanes)
-    ]
-    return program_cycles(config, image.commands, beats, memory).counters
-
-
-def predict_network(
-    config: AcceleratorConfig,
-    image: Image,
-    masks: Tensor,
-    trace: Mapping[str, Tensor],
-    memory: MemoryTiming,
-) -> dict[str, int]:
-    """The counters for an image of a whole network; `trace` is that of an input for every core."""
-    beats = network_beats(config, masks, trace)
-    return program_cycles(config, image.commands, beats, memory).counters
-
-
-def network_beats(
-    config: AcceleratorConfig, masks: Tensor, trace: Mapping[str, Tensor]
-) -> list[np.ndarray]:
-    """Beats (cores, rows) of each ATTEND; `trace` as in `predict_network`."""
-    beats = []
-    for index, mask in enumerate(masks.numpy()):
-        lives = trace[f"layers.{index}.live"].numpy()
-        cores = [beats_of(mask, live, config.lanes) for live in lives]
-        beats += [np.stack(heads) for heads in zip(*cores, strict=True)]
-    return beats
 
 
 def program_cycles(
@@ -205,7 +162,7 @@ def _steps(
     tokens = live = attend_beats = 0
     for command, step in zip(commands, steps, strict=True):
         record = COMMANDS[command["opcode"]]
-        fields = SimpleNamespace(**dict.fromkeys(record.fields, 0) | command)
+        fields = SimpleNamespace(**dict.fromkeys(record.fields, 0) | dict(command))
         step["waits"] = record.waits is None or record.waits(config, fields)
         if record.sets_tokens:
             tokens = live = fields.count

@@ -24,7 +24,8 @@ from rtl_gen.interfaces.program import Destination
 from rtl_gen.interfaces.targets import transfers
 from sim_models.memory import MemoryTiming
 from sim_models.network import network_cycles
-from sim_models.program import predict_network, program_cycles
+from sim_models.predict import predict_network
+from sim_models.program import program_cycles
 
 TINY = get_config("tiny")
 SHAPE = Network(name="any", heads=2, layers=1, head_dim=8, grid=(4, 4), patch=(2, 4), classes=11)

@@ -10,7 +10,7 @@ from rtl_gen.bus.stream_reader import StreamReader
 from rtl_gen.config import AcceleratorConfig, get_config
 from rtl_gen.control.commands import Opcode
 from rtl_gen.control.dispatcher import Dispatcher
-from rtl_gen.core.core import Core
+from rtl_gen.core.cluster import Cluster
 from rtl_gen.errors import UserError
 from rtl_gen.interfaces.program import Destination, Source, record_rows
 from rtl_gen.interfaces.targets import Target
@@ -66,7 +66,7 @@ def test_stored_rows_are_read_one_by_one_and_answered_last():
     # Its unit starts behind its check; the end waits for the last response.
     last_row = stored.ends[0] - 1
     answered = last_row + RowWriter.LATENCY + LATENCY + 1
-    assert stored.counters["cycles"] == answered + Core.IDLE_CYCLES
+    assert stored.counters["cycles"] == answered + Cluster.IDLE_CYCLES
     assert stored.starts[0] == idle.counters["cycles"] + 1
 
 
@@ -103,7 +103,7 @@ def test_payload_loads_behind_the_command_before():
 @pytest.mark.parametrize("fields", [{"barrier": 1, "target": Target.MASK}, {"barrier": 0}])
 def test_load_waits_if_told_or_if_others_write_its_memory(fields):
     program = run(DEFAULT, tokens(197), linear(3, 4), load(8, **fields))
-    assert program.starts[2] == program.ends[1] + Core.IDLE_CYCLES + 1
+    assert program.starts[2] == program.ends[1] + Cluster.IDLE_CYCLES + 1
 
 
 def test_gelu_row_takes_a_cycle_an_entry():

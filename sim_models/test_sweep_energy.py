@@ -3,7 +3,8 @@
 import pytest
 
 from model.network.names import DEIT_TINY
-from model.program.steps import Step, network_steps
+from model.program.step import Step
+from model.program.steps import network_steps
 from model.pruning.schedule import DEFAULT_SCHEDULE
 from rtl_gen.config import get_config
 from rtl_gen.control.commands import Opcode

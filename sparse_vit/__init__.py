@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from rtl_gen.config import PRESETS, AcceleratorConfig
     from rtl_gen.errors import UserError
     from sparse_vit.attention import average_attention, make_masks, vitcod
+    from sparse_vit.devices import MappedDevice
+    from sparse_vit.driver import Driver
     from sparse_vit.hardware import RtlResult, build_rtl, run_rtl
     from sparse_vit.inputs import load
     from sparse_vit.quantisation import IntegerModel, quantise
@@ -39,7 +41,9 @@ __all__ = [
     "PRESETS",
     "AcceleratorConfig",
     "AttentionMaps",
+    "Driver",
     "IntegerModel",
+    "MappedDevice",
     "Network",
     "Report",
     "RtlResult",
@@ -65,6 +69,8 @@ _MODULES = {
     "average_attention": "sparse_vit.attention",
     "make_masks": "sparse_vit.attention",
     "vitcod": "sparse_vit.attention",
+    "MappedDevice": "sparse_vit.devices",
+    "Driver": "sparse_vit.driver",
     "RtlResult": "sparse_vit.hardware",
     "build_rtl": "sparse_vit.hardware",
     "run_rtl": "sparse_vit.hardware",

@@ -1,36 +1,52 @@
 """Images through a whole network in RTL, one a core, beside the golden and the cycle model."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 from torch import Tensor
 
+from cocotb_tests.harness.runner import Progress
 from cocotb_tests.network.check import Comparison, compare, network_pairs
-from cocotb_tests.network.run import RtlRun, run_image
+from cocotb_tests.network.divergence import Divergence, first_divergence
+from cocotb_tests.network.run import RtlRun, run_images
 from model.integer.forward import trace
 from model.integer.network import IntegerNetwork
 from model.program.compiler import compile_network
 from model.program.memory_image import Image
+from model.program.step import Step
+from model.program.steps import network_steps
+from model.program.writers import writers
 from rtl_gen.config import AcceleratorConfig
 from sim_models.memory import DEFAULT_MEMORY, MemoryTiming
-from sim_models.program import predict_network
+from sim_models.predict import predict_network
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """A picture for every core, and what the models say of them."""
+
+    pictures: int
+    """The first so many cores have one; the others work on zeros."""
+    data: np.ndarray
+    """The image's bytes with them."""
+    golden: dict[str, Tensor]
+    """Every tensor of the golden model, see `model.integer.forward`; an entry a core."""
+    predicted: dict[str, int]
+    """Counters by the cycle model."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CoSimulation:
-    """A compiled network with a batch, a picture for every core, and what the models say of it."""
+    """A compiled network with its pictures, in batches of one a core."""
 
     config: AcceleratorConfig
     image: Image
-    patches: Tensor
-    """(cores, patches, K)"""
-    golden: dict[str, Tensor]
-    """Every tensor of the golden model, see `model.integer.forward`."""
+    batches: tuple[Batch, ...]
     memory: MemoryTiming
-    predicted: dict[str, int]
-    """Counters by the cycle model."""
+    writers: Mapping[str, Step]
+    """The step that wrote each stored tensor."""
 
     @classmethod
     def of(
@@ -44,12 +60,12 @@ class CoSimulation:
         *,
         dump: bool = False,
     ) -> Self:
-        """Compile a network and run both models.
+        """Compile a network once and run both models on every batch.
 
         Args:
             config: the accelerator.
             integers: the network.
-            patches: (b, patches, K) of its inputs; cores beyond the b-th get zeros.
+            patches: (pictures, patches, K) of its inputs; the last batch need not be full.
             masks: kept entries, bool (layers, heads, n, n).
             keep: tokens (CLS counted) that each layer leaves; None where it drops none.
             memory: behaviour of the simulated memory.
@@ -59,36 +75,56 @@ class CoSimulation:
             UserError: the network does not fit the accelerator.
         """
         image = compile_network(config, integers, masks, keep, dump=dump)
-        patches = image.filled(patches)
-        golden = trace(integers, patches, masks, keep)
+
+        def batch(pictures: Tensor) -> Batch:
+            golden = trace(integers, image.filled(pictures), masks, keep)
+            return Batch(
+                pictures=len(pictures),
+                data=image.with_patches(pictures),
+                golden=golden,
+                predicted=predict_network(config, image, masks, golden, memory),
+            )
+
         return cls(
             config=config,
             image=image,
-            patches=patches,
-            golden=golden,
+            batches=tuple(map(batch, patches.split(config.cores))),
             memory=memory,
-            predicted=predict_network(config, image, masks, golden, memory),
+            writers=writers(config, network_steps(config, integers.shape, keep, dump=dump)),
         )
 
-    def run(self, simulator: str, seed: int) -> RtlRun:
-        """Simulate the RTL.
+    @property
+    def cycles(self) -> int:
+        """Of all batches, as predicted."""
+        return sum(batch.predicted["cycles"] for batch in self.batches)
+
+    def run(self, simulator: str, seed: int, progress: Progress | None = None) -> list[RtlRun]:
+        """Simulate the RTL, batch by batch on the same program; `progress` hears of cycles that
+        are done.
 
         Raises:
             UserError: the accelerator stopped with an error.
         """
-        return run_image(
+        runs = run_images(
             self.config,
             self.image,
-            self.image.with_patches(self.patches),
+            np.stack([batch.data for batch in self.batches]),
             simulator=simulator,
             memory=self.memory,
             seed=seed,
-        ).finished()
+            progress=progress,
+        )
+        return [run.finished() for run in runs]
 
-    def compare(self, run: RtlRun) -> Comparison:
-        """Every stored value against the golden model."""
-        return compare(network_pairs(self.image, self.golden, run))
+    def compare(self, batch: Batch, run: RtlRun, core: int) -> Comparison:
+        """Every value that a core stored against the golden model."""
+        pairs = network_pairs(self.image, batch.golden, run)
+        stored = zip(self.image.stored, pairs, strict=True)
+        return compare(pair for tensor, pair in stored if tensor.core == core)
 
-    def logits(self, run: RtlRun) -> np.ndarray:
-        """What the RTL stored, int64 (cores, classes)."""
-        return self.image.logits(run.memory)
+    def first_divergence(self, runs: Sequence[RtlRun]) -> tuple[int, Divergence] | None:
+        """The first batch that leaves the golden model, by its number, and where it does."""
+        for number, (batch, run) in enumerate(zip(self.batches, runs, strict=True)):
+            if found := first_divergence(self.image, batch.golden, run, self.writers):
+                return number, found
+        return None

@@ -49,17 +49,20 @@ COMMANDS: dict[str, dict[str, str]] = {
     },
     "Hardware": {
         "presets": "rtl_gen.commands.presets:presets",
-        "rtl": "rtl_gen.commands.rtl:rtl",
+        "rtl": "sparse_vit.commands.rtl:rtl",
+        "lint-rtl": "rtl_gen.commands.lint:lint_rtl",
         "image": "model.commands.integers:image_command",
         "wipe": "model.commands.wipe:wipe_command",
         "run": "sparse_vit.commands.run:run",
         "calibrate": "sparse_vit.commands.calibrate:calibrate",
         "synth": "rtl_gen.commands.synth:synth",
         "asic": "rtl_gen.commands.asic:asic",
+        "prove": "proofs.command:prove",
     },
     "Everything": {
         "demo": "sparse_vit.commands.demo:demo",
         "fuzz": "cocotb_tests.fuzz.command:fuzz",
+        "mutate": "cocotb_tests.mutants.command:mutate",
     },
 }
 """Where each sub-command's function is, by panel of the help and by name."""

@@ -23,7 +23,7 @@ from model.pruning.hardware import prune_counts
 from model.pruning.schedule import DEFAULT_SCHEDULE
 from rtl_gen.config import get_config
 from sim_models.memory import MemoryTiming
-from sim_models.program import predict_network
+from sim_models.predict import predict_network
 
 PRESET = preset_for(VIT_DIGITS)
 

@@ -38,18 +38,20 @@ class RtlResult:
 
 
 def build_rtl(config: AcceleratorConfig | str, folder: Path | str) -> list[Path]:
-    """Write accelerator.v and manifest.json of a configuration or a preset into a folder.
+    """Write a configuration or a preset into a folder that a flow can take: Verilog, manifest,
+    registers, driver, testbench and an integration page, README.md.
 
     Returns:
-        The paths of both files, which are only touched if they change.
+        The paths of accelerator.v and manifest.json. Files are only touched if they change.
 
     Raises:
         UserError: an unknown preset, a folder that cannot be written, or no extra `rtl`.
     """
     choice = config if isinstance(config, AcceleratorConfig) else get_config(config)
     with naming_extras():
+        from model.program.example import example_program
         from rtl_gen.emit.files import write_rtl
-    return [path for path, _ in write_rtl(choice, Path(folder))]
+    return [path for path, _ in write_rtl(choice, Path(folder), example_program)[:2]]
 
 
 def run_rtl(
@@ -99,13 +101,13 @@ def run_rtl(
         MemoryTiming(latency, rate),
         dump=dump,
     )
-    run = simulation.run(simulator, seed)
-    comparison = simulation.compare(run)
+    (run,), (batch,) = simulation.run(simulator, seed), simulation.batches
+    comparison = simulation.compare(batch, run, 0)
     return RtlResult(
-        logits=simulation.logits(run)[0] * integers.logit_step,
+        logits=simulation.image.logits(run.memory)[0] * integers.logit_step,
         mismatches=comparison.mismatches,
         compared=comparison.compared,
         counters=run.counters,
-        predicted=simulation.predicted,
+        predicted=batch.predicted,
         seconds=run.wall_seconds,
     )

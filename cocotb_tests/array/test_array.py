@@ -7,9 +7,16 @@ from rtl_gen.array.mac_array import MacArray
 from rtl_gen.array.operands import OperandRegisters
 from rtl_gen.config import get_config
 
+CONFIGS = {
+    "tiny": get_config("tiny"),
+    "small": get_config("small"),
+    # The widest lanes, and as few as there may be.
+    "wide": get_config("wide", lanes=2),
+}
 
-@pytest.mark.parametrize("preset", ["tiny", "small", "wide"])
+
+@pytest.mark.parametrize("preset", CONFIGS)
 @pytest.mark.parametrize("unit", [MacArray, OperandRegisters])
 def test_array(simulator, preset, unit):
-    config = get_config(preset)
+    config = CONFIGS[preset]
     run_unit(simulator, unit(config), config, seed=5)

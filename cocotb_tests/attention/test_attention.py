@@ -34,8 +34,11 @@ UNITS = [
 CONFIGS = {
     "tiny": get_config("tiny"),
     "small": get_config("small"),
-    # The widest rows, of as many tokens as the output unit needs to take them without a pause.
-    "wide": get_config("wide", max_tokens=68, max_heads=2, max_dim=128, row_slots=4),
+    # As many channels a lane as in `wide`, and as many tokens as the output unit needs to take rows
+    # without a pause.
+    "wide": get_config(
+        "wide", lanes=2, width=64, max_tokens=34, max_heads=2, max_dim=64, row_slots=4
+    ),
 }
 
 

@@ -164,3 +164,76 @@ async def cleared_while_beats_are_missing(dut):
         await bench.clear()
         await bench.until("idle")
         await bench.check_good(f"clear in cycle {cycle}")
+
+
+@cocotb.test()
+async def many_bursts_in_flight(dut):
+    """All that the FIFO has room for, on a memory slower than all of them; `clear` once, or again
+    and again: the next request waits for the last of them, and gets its own beats alone."""
+    bench = await ReaderFaultsBench.on(dut)
+    memory, most = bench.memory, bench.config.stream_beats // BURST_BEATS
+    for clears in (1, 2, 5):
+        memory.latency = 300
+        memory.reads.clear()
+        await bench.requests.send([{"address": 0, "beats": SIZE // bench.beat}])
+        await ClockCycles(dut.clk, 100)
+        assert_equal("bursts in flight", len(memory.reads), most)
+        for _ in range(clears):
+            await bench.clear()
+            assert not bench.get("idle"), "idle with bursts in flight"
+        offered = await bench.read(BURST_BEATS * bench.beat, 20)
+        expected = [(word, 0) for word in bench.words(BURST_BEATS * bench.beat, 20)]
+        assert_equal(f"request behind {clears} clears", offered, expected)
+        assert len(memory.reads) > most
+        assert not memory.outstanding
+        memory.latency = 5
+
+
+@cocotb.test()
+async def idle_means_ready(dut):
+    """Whenever `idle` is up a request is taken, also around a `clear` of one cycle or of two, with
+    nothing under way, beats in the FIFO or beats in flight."""
+    bench = await ReaderFaultsBench.on(dut)
+
+    async def watch() -> None:
+        while True:
+            await bench.edge
+            if bench.get("idle") and not bench.get("clear"):
+                assert bench.get("start__ready"), "idle, and takes no request"
+                assert not bench.memory.outstanding, "idle with beats in flight"
+
+    cocotb.start_soon(watch())
+    for beats in (0, 3, 40):
+        for wait in (*range(1, 30, 3), 80):
+            await bench.requests.send([{"address": 0, "beats": beats}])
+            await ClockCycles(dut.clk, wait)
+            await bench.pulse("clear")
+            if wait % 2:
+                await bench.pulse("clear")
+            assert not bench.get("out__valid") or bench.get("clear")
+            await bench.until("idle")
+    await bench.check_good("clears")
+
+
+@cocotb.test()
+async def hard_reset_in_a_burst(dut):
+    """With the interconnect's reset the next request is right; without, it gets as many beats as it
+    asked for, and the one behind the late ones is right."""
+    bench = await ReaderFaultsBench.on(dut)
+    memory = bench.memory
+    for together in (True, False):
+        for beats in range(1, BURST_BEATS + 4, 3):
+            await bench.requests.send([{"address": 0, "beats": 3 * BURST_BEATS}])
+            for _ in range(beats):
+                await bench.until("axi__rvalid")
+            dut.rst.value, memory.reset = 1, together
+            await ClockCycles(dut.clk, 2)
+            dut.rst.value, memory.reset = 0, False
+            if not together:
+                assert memory.outstanding, "nothing is late"
+                assert len(await bench.read(0, 8)) == 8
+                await bench.clear()
+                while memory.outstanding:
+                    await bench.edge
+                await bench.until("idle")
+            await bench.check_good(f"a reset behind {beats} beats, together: {together}")

@@ -1,12 +1,13 @@
 """An AXI4 memory in Python that breaks the protocol where a bench tells it to.
 
-A cycle at a time and without stalls of its own, so that a bench knows what is under way. It takes
-no notice of the design's reset: what was asked for before it is still answered.
+A cycle at a time and without stalls of its own, so that a bench knows what is under way. It has a
+reset of its own and takes no notice of the design's: what was asked for before is still answered.
 """
 
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import cocotb
 from cocotb.handle import HierarchyObject
@@ -65,6 +66,14 @@ class FaultyMemory:
     faults: Faults = field(default_factory=Faults)
     write_ready: bool = True
     """Takes beats of writes."""
+    stops_behind: int | None = None
+    """Beats of a write that it takes; None: all."""
+    address_ready: bool = True
+    """Takes addresses."""
+    silent: bool = False
+    """Answers nothing, until it is so no more."""
+    reset: bool = False
+    """In every cycle in which it is so, all that was asked for is forgotten."""
 
     def __post_init__(self):
         self.contents = bytearray(self.size)
@@ -91,6 +100,11 @@ class FaultyMemory:
         """A write has come in part: its address or some of its beats."""
         return bool(self._addresses or self._collected)
 
+    @property
+    def beats_of_row(self) -> int:
+        """Beats that have come of a write that is not complete."""
+        return len(self._collected)
+
     def stray(self, beats: Sequence[Beat] = (), responses: Sequence[int] = ()) -> None:
         """Send what nobody asked for."""
         self._beats.extend((0, beat) for beat in beats)
@@ -108,26 +122,35 @@ class FaultyMemory:
         return Burst(address, length + 1, tuple(values))
 
     async def _read(self) -> None:
-        self._port("arready").value = 1
         cycle = 0
         while True:
+            self._port("arready").value = self.address_ready and not self.reset
             await RisingEdge(self.dut.clk)
             cycle += 1
+            if self.reset:
+                self._beats.clear()
+                self._port("rvalid").value = 0
+                continue
             if self._up("rvalid", "rready"):
                 self._beats.popleft()
-            if self._up("arvalid"):
+            if self._up("arvalid", "arready"):
                 burst = self._burst("ar")
                 self.reads.append(burst)
                 due = cycle + self.latency
                 answer = self.faults.read(burst, self._answer(burst))
                 self._beats.extend((due, beat) for beat in answer)
-            offered = bool(self._beats) and self._beats[0][0] <= cycle
+            offered = self._is_due(self._beats, cycle, "rvalid")
             self._port("rvalid").value = offered
             if offered:
                 beat = self._beats[0][1]
                 self._port("rdata").value = beat.data
                 self._port("rlast").value = beat.last
                 self._port("rresp").value = beat.response
+
+    def _is_due(self, answers: deque[tuple[int, Any]], cycle: int, valid: str) -> bool:
+        """The first is due; what was offered stays, also when the memory falls silent."""
+        offered = self._up(valid) and not self._up(valid.replace("valid", "ready"))
+        return bool(answers) and answers[0][0] <= cycle and (offered or not self.silent)
 
     def _answer(self, burst: Burst) -> list[Beat]:
         step = self.bus_bytes
@@ -136,17 +159,22 @@ class FaultyMemory:
         return [Beat(word, i == burst.beats - 1) for i, word in enumerate(words)]
 
     async def _write(self) -> None:
-        self._port("awready").value = 1
         cycle = 0
         while True:
+            self._port("awready").value = self.address_ready and not self.reset
             await RisingEdge(self.dut.clk)
             cycle += 1
+            if self.reset:
+                for queue in (self._addresses, self._collected, self._responses):
+                    queue.clear()
+                self._port("wready").value = self._port("bvalid").value = 0
+                continue
             if self._up("bvalid", "bready"):
                 self._responses.popleft()
             if self._up("wvalid", "wready"):
                 word, last = (int(self._port(name).value) for name in ("wdata", "wlast"))
                 self._collected.append((word, last))
-            if self._up("awvalid"):
+            if self._up("awvalid", "awready"):
                 burst = self._burst("aw")
                 self.writes.append(burst)
                 self._addresses.append(burst)
@@ -154,8 +182,9 @@ class FaultyMemory:
             if self._addresses and self._collected and self._collected[-1][1]:
                 self._finish(cycle)
             # A beat follows its address, so that a response can come before it.
-            self._port("wready").value = self.write_ready and bool(self._addresses)
-            offered = bool(self._responses) and self._responses[0][0] <= cycle
+            goes_on = self.write_ready and self.beats_of_row != self.stops_behind
+            self._port("wready").value = goes_on and bool(self._addresses)
+            offered = self._is_due(self._responses, cycle, "bvalid")
             self._port("bvalid").value = offered
             if offered:
                 self._port("bresp").value = self._responses[0][1]

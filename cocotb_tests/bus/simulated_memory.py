@@ -62,7 +62,12 @@ class SimulatedMemory(wiring.Component):
     """
 
     def __init__(self, config: AcceleratorConfig, beats: int):
-        self._parameters = {"BEAT_BYTES": config.bus_bytes, "BEATS": beats, "SECURE": config.secure}
+        self._parameters = {
+            "ADDRESS_BITS": config.address_bits,
+            "BEAT_BYTES": config.bus_bytes,
+            "BEATS": beats,
+            "SECURE": config.secure,
+        }
         super().__init__(
             {
                 "read": In(axi.read_signature(config)),

@@ -1,6 +1,7 @@
 // AXI4 memory for long simulations: storage, latency, bandwidth and stalls without Python in the loop.
 // simulated_memory.py documents it and wraps it.
 module simulated_memory #(
+    parameter int ADDRESS_BITS = 32,
     parameter int BEAT_BYTES = 4,
     parameter int BEATS = 1024,
     parameter int SECURE = 0
@@ -18,7 +19,7 @@ module simulated_memory #(
     input  logic [31:0]             fault_count,
     input  logic [1:0]              fault_response,
     input  logic                    arid,
-    input  logic [31:0]             araddr,
+    input  logic [ADDRESS_BITS-1:0] araddr,
     input  logic [7:0]              arlen,
     input  logic [2:0]              arsize,
     input  logic [1:0]              arburst,
@@ -35,7 +36,7 @@ module simulated_memory #(
     output logic                    rvalid,
     input  logic                    rready,
     input  logic                    awid,
-    input  logic [31:0]             awaddr,
+    input  logic [ADDRESS_BITS-1:0] awaddr,
     input  logic [7:0]              awlen,
     input  logic [2:0]              awsize,
     input  logic [1:0]              awburst,
@@ -83,7 +84,7 @@ module simulated_memory #(
     noise <= rst ? 32'h2545_f491 : stall == 0 ? noise : scramble(noise);
   end
 
-  function automatic logic [1:0] response(input logic [31:0] beat);
+  function automatic logic [1:0] response(input logic [ADDRESS_BITS-1:0] beat);
     return beat >= BEATS ? DECERR : beat - fault_first < fault_count ? fault_response : OKAY;
   endfunction
 
@@ -95,13 +96,14 @@ module simulated_memory #(
   endfunction
 
   // Reads: a queue of bursts, the oldest is answered beat by beat.
-  logic [31:0] read_beat[0:BURSTS-1], read_due[0:BURSTS-1];
+  logic [ADDRESS_BITS-1:0] read_beat[0:BURSTS-1];
+  logic [31:0] read_due[0:BURSTS-1];
   logic [7:0] read_len[0:BURSTS-1];
   logic [$clog2(BURSTS):0] read_head, read_tail;
   logic [7:0] read_offset;
   logic [8:0] read_tokens;
   wire [$clog2(BURSTS)-1:0] read_now = read_head[$clog2(BURSTS)-1:0];
-  wire [31:0] read_place = read_beat[read_now] + read_offset;
+  wire [ADDRESS_BITS-1:0] read_place = read_beat[read_now] + read_offset;
   wire read_goes = read_head != read_tail && now + 1 >= read_due[read_now] && (!rvalid || rready)
       && noise[7:0] >= stall && refill(read_tokens) >= BEAT_BYTES;
 
@@ -132,7 +134,8 @@ module simulated_memory #(
   end
 
   // Writes: a queue of bursts with two readers, the data and, once its burst is complete, the response.
-  logic [31:0] write_beat[0:BURSTS-1], write_due[0:BURSTS-1];
+  logic [ADDRESS_BITS-1:0] write_beat[0:BURSTS-1];
+  logic [31:0] write_due[0:BURSTS-1];
   logic [7:0] write_len[0:BURSTS-1];
   logic [1:0] write_response[0:BURSTS-1];  // that of a burst's first beat without OKAY
   logic [$clog2(BURSTS):0] write_tail, data_head, response_head;
@@ -141,8 +144,8 @@ module simulated_memory #(
   wire [$clog2(BURSTS)-1:0] data_now = data_head[$clog2(BURSTS)-1:0];
   wire [$clog2(BURSTS)-1:0] response_now = response_head[$clog2(BURSTS)-1:0];
   wire write_queued = data_head != write_tail;
-  wire [31:0] write_base = write_queued ? write_beat[data_now] : awaddr >> OFFSET_BITS;
-  wire [31:0] write_place = write_base + write_offset;
+  wire [ADDRESS_BITS-1:0] write_base = write_queued ? write_beat[data_now] : awaddr >> OFFSET_BITS;
+  wire [ADDRESS_BITS-1:0] write_place = write_base + write_offset;
   wire [7:0] write_last = write_queued ? write_len[data_now] : awlen;
 
   assign awready = write_tail - response_head != BURSTS && noise[23:16] >= stall;
@@ -181,7 +184,7 @@ module simulated_memory #(
   assign {rid, bid} = 0;
 
   // The manager's side of the protocol.
-  function automatic logic legal(input logic [31:0] address, input logic [7:0] len,
+  function automatic logic legal(input logic [ADDRESS_BITS-1:0] address, input logic [7:0] len,
                                  input logic [2:0] size, input logic [1:0] burst);
     return burst == INCR && size == OFFSET_BITS && address % BEAT_BYTES == 0
         && address % 4096 + (len + 1) * BEAT_BYTES <= 4096;
@@ -194,12 +197,12 @@ module simulated_memory #(
   wire [12:0] aw_attributes = {awid, awlock, awcache, awprot, awqos};
 
   // What must not change while it waits.
-  wire [57:0] ar_now = {araddr, arlen, arsize, arburst, ar_attributes};
-  wire [57:0] aw_now = {awaddr, awlen, awsize, awburst, aw_attributes};
+  wire [ADDRESS_BITS+25:0] ar_now = {araddr, arlen, arsize, arburst, ar_attributes};
+  wire [ADDRESS_BITS+25:0] aw_now = {awaddr, awlen, awsize, awburst, aw_attributes};
   wire [9*BEAT_BYTES:0] w_now = {wdata, wstrb, wlast};
 
   logic ar_waited, aw_waited, w_waited;
-  logic [57:0] ar_before, aw_before;
+  logic [ADDRESS_BITS+25:0] ar_before, aw_before;
   logic [9*BEAT_BYTES:0] w_before;
 
   always @(posedge clk) begin

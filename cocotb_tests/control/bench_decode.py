@@ -3,7 +3,7 @@
 import cocotb
 
 from cocotb_tests.control.commands import draw_command
-from cocotb_tests.control.legality import field_errors, waits
+from cocotb_tests.control.legality import cores_of, field_errors, waits
 from cocotb_tests.harness.compare import assert_equal
 from cocotb_tests.harness.unit_bench import UnitBench
 from rtl_gen.control.commands import COMMANDS
@@ -25,14 +25,16 @@ async def knows_every_command(dut):
         arguments.append({"decode__argument": {"command": command, "no_tokens": no_tokens}})
         error = next(field_errors(bench.config, command, not no_tokens), ErrorCode.NONE)
         runs = [command["opcode"] == number for number in range(len(COMMANDS))]
-        expected.append((runs, error, error == ErrorCode.NONE and waits(command)))
+        good = error == ErrorCode.NONE
+        cores = cores_of(bench.config, command)
+        expected.append((runs, error, good and waits(command), good and cores))
     results = await bench.pipeline(arguments, ["decode__result"], Decoder.LATENCY)
     actual = []
-    for (_, error, _), result in zip(expected, results, strict=True):
+    for (_, error, _, _), result in zip(expected, results, strict=True):
         decoded = result["decode__result"]
-        good = error == ErrorCode.NONE
-        actual.append((decoded["runs"], decoded["error"], good and bool(decoded["waits"])))
-    assert_equal("runs", [x[0] for x in actual], [x[0] for x in expected])
-    assert_equal("error", [x[1] for x in actual], [x[1] for x in expected])
-    assert_equal("waits", [x[2] for x in actual], [x[2] for x in expected])
-    assert len({error for _, error, _ in expected}) == 6
+        good, cores = error == ErrorCode.NONE, decoded.get("cores", 1)
+        waiting = good and bool(decoded["waits"])
+        actual.append((decoded["runs"], decoded["error"], waiting, good and cores))
+    for index, name in enumerate(("runs", "error", "waits", "cores")):
+        assert_equal(name, [x[index] for x in actual], [x[index] for x in expected])
+    assert len({error for _, error, *_ in expected}) == 6

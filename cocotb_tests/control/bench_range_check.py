@@ -23,9 +23,10 @@ async def stays_inside(dut):
         tokens = bench.rng.choice([1, most, bench.rng.randint(1, most)])
         if any(field_errors(bench.config, command, tokens)):
             continue
-        argument = {"command": command, "last_token": tokens - 1}
+        stays = bench.rng.random() < 0.5
+        argument = {"command": command, "last_token": tokens - 1, "first_stays": stays}
         arguments.append({"check__argument": argument})
-        expected.append(goes_beyond(bench.config, command, tokens))
+        expected.append(goes_beyond(bench.config, command, tokens, first_stays=stays))
     results = await bench.pipeline(arguments, ["check__result"], RangeCheck.LATENCY)
     assert_equal("beyond", [result["check__result"] for result in results], expected)
     assert 300 < sum(expected) < 2700

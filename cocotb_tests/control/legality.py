@@ -4,17 +4,47 @@ Benches of the checks and the fuzzer compare with it.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.commands import Opcode
-from rtl_gen.interfaces.layouts import ADDRESS_BITS
 from rtl_gen.interfaces.memories import words
 from rtl_gen.interfaces.program import Destination, ErrorCode, Source
 from rtl_gen.interfaces.targets import Target, transfers
 
-ADDRESS_END = 1 << ADDRESS_BITS
-
 NEEDS_TOKENS = ("LINEAR", "NORM", "ATTEND", "PRUNE", "POOL")
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What of memory is a program's, in bytes."""
+
+    reads: range
+    writes: range
+    results: int = 0
+    """Where the address 0 of STOREs is."""
+
+    @classmethod
+    def all_of(cls, config: AcceleratorConfig) -> "Bounds":
+        """Every address that there is."""
+        everything = range(1 << config.address_bits)
+        return cls(everything, everything)
+
+    def stored(self, config: AcceleratorConfig, command: Mapping[str, int]) -> range:
+        """The addresses that a STORE names."""
+        first = self.results + command["address"]
+        return range(first, first + command["count"] * config.width)
+
+    def refuse(self, config: AcceleratorConfig, command: Mapping[str, int]) -> bool:
+        """Whether a command whose fields are good names what it may not write."""
+        if command["opcode"] != Opcode.STORE:
+            return False
+        return not lies_within(self.stored(config, command), self.writes)
+
+
+def lies_within(one: range, other: range) -> bool:
+    """Both are not empty."""
+    return other.start <= one.start and one.stop <= other.stop
 
 
 def field_errors(
@@ -49,19 +79,21 @@ def field_errors(
         yield ErrorCode.NO_TOKENS
 
 
-def goes_beyond(config: AcceleratorConfig, command: Mapping[str, int], tokens: int) -> bool:
-    """Whether a command whose fields are good leaves a memory, on chip or behind the port."""
+def goes_beyond(
+    config: AcceleratorConfig, command: Mapping[str, int], tokens: int, *, first_stays: bool
+) -> bool:
+    """Whether a command whose fields are good leaves a memory on the chip.
+
+    With `first_stays` the first live token is token 0, without any of them.
+    """
     opcode, last = command["opcode"], tokens - 1
     if opcode in (Opcode.LOAD, Opcode.STORE):
-        rows = transfers(config)[command["target"]].rows
-        end = command["address"] + command["count"] * config.width
-        too_far = opcode == Opcode.STORE and end > ADDRESS_END
-        return command["first"] + command["count"] > rows or too_far
+        return command["first"] + command["count"] > transfers(config)[command["target"]].rows
     if opcode == Opcode.ATTEND:
         return last * command["pitch"] + command["first"] >= words(config, "hidden")
     if opcode != Opcode.LINEAR:
         return False
-    last = 0 if command["only_cls"] else last
+    last = 0 if command["only_cls"] and first_stays else last
     hidden = command["source"] == Source.HIDDEN
     readable = words(config, "hidden") if hidden else words(config, "activation")
     if (last + 1) * command["slices"] > readable:
@@ -73,6 +105,16 @@ def goes_beyond(config: AcceleratorConfig, command: Mapping[str, int], tokens: i
     last_row = (command["tiles"] - 1) * config.lanes * channel_bytes // config.width
     writable = words(config, "residual") if to == Destination.RESIDUAL else words(config, "hidden")
     return last * command["pitch"] + last_row >= writable
+
+
+def cores_of(config: AcceleratorConfig, command: Mapping[str, int]) -> int:
+    """A bit for every core that gets a command: of a STORE the one that it names, of a LOAD that
+    one if it says so.
+    """
+    stores, loads = (command["opcode"] == opcode for opcode in (Opcode.STORE, Opcode.LOAD))
+    if config.cores > 1 and (stores or (loads and command["one_core"])):
+        return 1 << command["core"]
+    return (1 << config.cores) - 1
 
 
 def waits(command: Mapping[str, int]) -> bool:

@@ -18,7 +18,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import Progress
 
 from cocotb_tests.fuzz.hardware import run_cases, smallest
 from cocotb_tests.fuzz.kinds import draw_case
@@ -26,19 +25,13 @@ from cocotb_tests.fuzz.report import HARDWARE, SOFTWARE, Report
 from cocotb_tests.fuzz.software import run_round
 from cocotb_tests.fuzz.targets import TARGETS
 from rtl_gen.errors import UserError
+from rtl_gen.progress import progress_over
 
 BATCHES = {"verilator": 130, "icarus": 13}
 """Cases of one simulation; Icarus takes as long for its few."""
 ROUND_ATTEMPTS = 25
 
 console = Console()
-# What attempts print is theirs: the bar is drawn between them only.
-BAR = {
-    "console": Console(stderr=True),
-    "auto_refresh": False,
-    "redirect_stdout": False,
-    "redirect_stderr": False,
-}
 
 
 def fuzz(
@@ -63,15 +56,14 @@ def fuzz(
     if target is not None and target not in TARGETS:
         raise UserError(f"unknown target {target!r}: expected one of {', '.join(TARGETS)}")
     report = Report(seed)
-    with Progress(**BAR) as progress:
-        if case is not None:
-            for simulator in BATCHES:
-                fuzz_hardware(report, simulator, range(max(0, case - before), case + 1))
-        elif target is not None:
-            fuzz_software(report, target, number, out)
-        else:
-            _until(seconds / 2, HARDWARE, report, progress, _hardware_turns(report))
-            _until(seconds / 2, SOFTWARE, report, progress, _software_turns(report, out))
+    if case is not None:
+        for simulator in BATCHES:
+            fuzz_hardware(report, simulator, range(max(0, case - before), case + 1))
+    elif target is not None:
+        fuzz_software(report, target, number, out)
+    else:
+        _until(seconds / 2, HARDWARE, report, _hardware_turns(report))
+        _until(seconds / 2, SOFTWARE, report, _software_turns(report, out))
     report.write(out / "report.json")
     console.print(report.table())
     for failure in report.failures:
@@ -136,21 +128,21 @@ def _software_turns(report: Report, out: Path) -> Iterator[None]:
             yield fuzz_software(report, target, number, out)
 
 
-def _until(
-    seconds: float, half: str, report: Report, progress: Progress, turns: Iterator[None]
-) -> None:
+def _until(seconds: float, half: str, report: Report, turns: Iterator[None]) -> None:
     """Take turns until the time is over, at least one."""
-    bar, began = progress.add_task(half, total=seconds), time.monotonic()
-    for _ in turns:
-        report.seconds[half] = time.monotonic() - began
-        progress.update(
-            bar,
-            completed=report.seconds[half],
-            description=f"{half}: {report.total(half):,}, {len(report.failures)} failures",
-            refresh=True,
-        )
-        if report.seconds[half] >= seconds:
-            break
+    began, told = time.monotonic(), 0.0
+    # What attempts print is theirs: progress is drawn between them only.
+    with progress_over(seconds, f"{half}, seconds", still=True) as advance:
+        for _ in turns:
+            report.seconds[half] = time.monotonic() - began
+            advance(
+                report.seconds[half] - told,
+                attempts=report.total(half),
+                failures=len(report.failures),
+            )
+            told = report.seconds[half]
+            if told >= seconds:
+                break
 
 
 def _replay(report: Report, what: str) -> str:

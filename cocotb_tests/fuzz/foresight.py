@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from amaranth.lib.data import StructLayout
 
-from cocotb_tests.control.legality import ADDRESS_END, field_errors, goes_beyond
+from cocotb_tests.control.legality import Bounds, field_errors, goes_beyond, lies_within
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.commands import Opcode
 from rtl_gen.interfaces.packing import unpack
@@ -66,7 +66,9 @@ class Decoder:
 
     def __init__(self, config: AcceleratorConfig, memory: Memory, address: int):
         self._config, self._memory, self._address = config, memory, address
+        self._bounds = Bounds.all_of(config)
         self._tokens = 0
+        self._first_stays = True
         self._rows_left = record_rows(config)
         self._write_failed = False
         self._cut_off = False
@@ -82,7 +84,7 @@ class Decoder:
         if not self._write_failed or self._cut_off:
             result.codes.add(last)
         end = self._address + self._rows_left * self._config.width
-        read = range(start, min(end, ADDRESS_END))
+        read = range(start, min(end, self._bounds.reads.stop))
         if any(_meet(read, stored) for stored in result.stores):
             result.certain, result.codes = False, set(ErrorCode)
             result.cycles += len(read) // self._config.width * self._largest_step()
@@ -94,9 +96,9 @@ class Decoder:
         if self._address % self._config.bus_bytes:
             self._rows_left = 0
             return ErrorCode.NOT_ALIGNED
-        if self._address + record_rows(self._config) * self._config.width > ADDRESS_END:
+        if self._outside(record_rows(self._config)):
             self._rows_left = 0
-            return ErrorCode.COUNT_OUT_OF_RANGE
+            return ErrorCode.OUT_OF_BOUNDS
         header = self._record(HEADER)
         if header is None:
             return ErrorCode.READ_FAILED
@@ -123,6 +125,11 @@ class Decoder:
             if self._cut_off:
                 return ErrorCode.READ_FAILED
 
+    def _outside(self, rows: int) -> bool:
+        """Whether the next rows, which are some, may not be read."""
+        end = self._address + rows * self._config.width
+        return not lies_within(range(self._address, end), self._bounds.reads)
+
     def _ended_early(self) -> ErrorCode:
         return ErrorCode.ENDED_EARLY if self._take(self._rows_left) else ErrorCode.READ_FAILED
 
@@ -148,12 +155,11 @@ class Decoder:
         return self._memory.row_cycles + self._memory.latency
 
     def _header_error(self, header: dict[str, int]) -> ErrorCode:
-        beyond = self._address + header["rows"] * self._config.width > ADDRESS_END
         for error, condition in (
             (ErrorCode.BAD_MAGIC, header["magic"] != MAGIC),
             (ErrorCode.BAD_VERSION, header["version"] != VERSION),
             (ErrorCode.BAD_CONFIG, header["digest"] != int(self._config.digest(), 16)),
-            (ErrorCode.COUNT_OUT_OF_RANGE, beyond),
+            (ErrorCode.OUT_OF_BOUNDS, self._outside(header["rows"])),
         ):
             if condition:
                 return error
@@ -163,8 +169,10 @@ class Decoder:
         """Why a command is refused."""
         for error in field_errors(self._config, command, self._tokens):
             return error
-        beyond = goes_beyond(self._config, command, self._tokens)
-        return ErrorCode.COUNT_OUT_OF_RANGE if beyond else ErrorCode.NONE
+        if goes_beyond(self._config, command, self._tokens, first_stays=self._first_stays):
+            return ErrorCode.COUNT_OUT_OF_RANGE
+        outside = self._bounds.refuse(self._config, command)
+        return ErrorCode.OUT_OF_BOUNDS if outside else ErrorCode.NONE
 
     def _payload_rows(self, command: dict[str, int]) -> int:
         if command["opcode"] == Opcode.LOAD:
@@ -178,16 +186,18 @@ class Decoder:
         config, opcode, result = self._config, command["opcode"], self.result
         result.cycles += UNIT_CYCLES
         if opcode == Opcode.SET_TOKENS:
-            self._tokens = command["count"]
+            self._tokens, self._first_stays = command["count"], True
+        elif opcode == Opcode.PRUNE:
+            self._first_stays &= command["prefix"] > 0
         elif opcode == Opcode.LINEAR:
             result.cycles += command["tiles"] * command["slices"] * 2 * config.max_tokens
         elif opcode == Opcode.ATTEND:
             result.cycles += 2 * config.max_tokens**2
         elif opcode == Opcode.STORE:
-            start, size = command["address"], command["count"] * config.width
-            result.stores.append(range(start, start + size))
+            stored = self._bounds.stored(config, command)
+            result.stores.append(stored)
             result.cycles += command["count"] * self._row_cycles()
-            self._write_failed |= not self._memory.answers(start, size)
+            self._write_failed |= not self._memory.answers(stored.start, len(stored))
 
     def _largest_step(self) -> int:
         """More cycles than a row of any program can cost."""

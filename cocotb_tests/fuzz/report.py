@@ -1,6 +1,5 @@
 """What fuzzing counted: a table, and build/fuzz/report.json."""
 
-import json
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
-from rtl_gen.files import replace_file
+from rtl_gen.json_file import write_json
 
 HARDWARE, SOFTWARE = "hardware", "software"
 
@@ -45,8 +44,7 @@ class Report:
         }
 
     def write(self, path: Path) -> None:
-        with replace_file(path) as file:
-            file.write((json.dumps(self.contents(), indent=2) + "\n").encode())
+        write_json(path, self.contents())
 
     def table(self) -> Table:
         """A line a class of damage."""

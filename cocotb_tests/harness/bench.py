@@ -1,5 +1,6 @@
 """The bench's side of a run: its parameters, the clock and reset, and the values it reports."""
 
+import itertools
 import json
 import os
 from pathlib import Path
@@ -10,9 +11,12 @@ from cocotb.clock import Clock
 from cocotb.handle import HierarchyObject
 from cocotb.triggers import ClockCycles, Timer
 
-from cocotb_tests.harness.runner import RUN_FILE_VARIABLE
+from cocotb_tests.harness.runner import CYCLES_FILE, RUN_FILE_VARIABLE
 
 CLOCK_PERIOD_NS = 2
+
+TOLD_CYCLES = 1 << 14
+"""Between two times that a run tells how far it is."""
 
 
 def parameters() -> dict[str, Any]:
@@ -39,6 +43,8 @@ async def start(dut: HierarchyObject, reset_cycles: int = 2, limit_cycles: int =
     if "rst" in inputs:
         dut.rst.value = 1
     cocotb.start_soon(_fail_after(limit_cycles))
+    if _run_description()["tells_cycles"]:
+        cocotb.start_soon(_tell_cycles())
     Clock(dut.clk, CLOCK_PERIOD_NS, unit="ns").start(start_high=False)
     await ClockCycles(dut.clk, reset_cycles)
     if "rst" in inputs:
@@ -49,6 +55,12 @@ async def start(dut: HierarchyObject, reset_cycles: int = 2, limit_cycles: int =
 async def _fail_after(cycles: int) -> None:
     await Timer(cycles * CLOCK_PERIOD_NS, "ns")
     raise AssertionError(f"the test still runs after {cycles} cycles")
+
+
+async def _tell_cycles() -> None:
+    for times in itertools.count(1):
+        await Timer(TOLD_CYCLES * CLOCK_PERIOD_NS, "ns")
+        _run_file().with_name(CYCLES_FILE).write_text(str(times * TOLD_CYCLES))
 
 
 def _run_file() -> Path:

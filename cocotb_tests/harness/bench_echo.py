@@ -1,8 +1,9 @@
 """Bench of `Echo`. Parameters: seed; items and pause probabilities; or which fault to provoke."""
 
 import cocotb
+from cocotb.triggers import ClockCycles
 
-from cocotb_tests.harness.bench import report
+from cocotb_tests.harness.bench import TOLD_CYCLES, report, start
 from cocotb_tests.harness.compare import assert_equal
 from cocotb_tests.harness.echo import FORBIDDEN_TOKEN, ITEM, Echo
 from cocotb_tests.harness.unit_bench import UnitBench
@@ -66,3 +67,11 @@ async def too_long(dut):
     """Fails: nothing was sent, so nothing comes within the bench's limit."""
     EchoBench.LIMIT_CYCLES = 50
     await (await EchoBench.on(dut)).until("sink__valid")
+
+
+@cocotb.test()
+async def long(dut):
+    """Passes; it tells twice how far it is."""
+    await start(dut)
+    await ClockCycles(dut.clk, 2 * TOLD_CYCLES)
+    report(told=2 * TOLD_CYCLES)

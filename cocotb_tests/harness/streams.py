@@ -6,7 +6,8 @@ those of rtl_gen/interfaces/packing.py; one that does not fit is refused.
 
 Valid and ready are sampled at the rising edge, as the hardware samples them. Once valid is up it
 stays up, with the same payload, until the transfer: the rule of `amaranth.lib.stream`, which
-`StreamSink` checks.
+`StreamSink` checks. A sink that pauses also sees to it that nothing waits for its ready before it
+offers: some of its pauses last until valid is up.
 """
 
 import random
@@ -32,6 +33,10 @@ def random_pauses(probability: float, seed: int) -> Iterator[bool]:
     generator = random.Random(seed)
     while True:
         yield generator.random() < probability
+
+
+PAUSES_TO_AN_OFFER = 4
+"""So many pauses of a sink, the last of them lasts until an item is offered."""
 
 
 class _StreamPort:
@@ -120,11 +125,15 @@ class StreamSink(_StreamPort):
         return len(self._items)
 
     async def _take(self) -> None:
-        waiting = None
+        waiting, pauses = None, 0
         for pause in self.pauses:
             if self._ready is not None:
                 self._ready.value = not pause
             await self._edge
+            pauses += pause
+            if pause and pauses % PAUSES_TO_AN_OFFER == 0:
+                while not int(self._valid.value):
+                    await self._edge
             offered = bits = None
             if int(self._valid.value):
                 bits = 0 if self._payload is None else int(self._payload.value)

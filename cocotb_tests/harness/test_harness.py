@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 
+from cocotb_tests.harness import runner
 from cocotb_tests.harness.echo import Echo
 from cocotb_tests.harness.runner import SimulationError, simulate
 from cocotb_tests.harness.units import run_unit
@@ -25,6 +26,20 @@ def test_items_pass_with_stalls(simulator, source_pauses, sink_pauses):
     assert result.values["word"], "memories must not start as zeros"
     if source_pauses == sink_pauses == 0:
         assert result.values["cycles"] == 3 * 40
+
+
+def test_a_long_run_tells_its_cycles(simulator, monkeypatch):
+    monkeypatch.setattr(runner, "POLL_SECONDS", 0.01)
+    told: list[int] = []
+    result = simulate(
+        Echo(),
+        name="echo",
+        simulator=simulator,
+        bench="cocotb_tests.harness.bench_echo",
+        testcase="long",
+        progress=told.append,
+    )
+    assert sum(told) == result.values["told"]
 
 
 @pytest.mark.parametrize(("word", "wanted"), [("no", False), ("0", False), ("True", True)])

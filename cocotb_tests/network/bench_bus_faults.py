@@ -1,17 +1,16 @@
-"""Bench of `Accelerator` on a memory that breaks the protocol, is slow, or outlives a reset.
+"""Bench of `Accelerator` on a memory that breaks the protocol.
 
 Parameters: `config`; `image`, path of an .npy file with the good program; `result` and `bytes`, the
 address and the contents of what it stores; `memory_bytes`; `storer`, a program of one STORE, and
 `stored` and `row_bytes`, where it puts what.
 """
 
-import random
 from collections.abc import Callable
 from typing import Self
 
 import cocotb
 import numpy as np
-from cocotb.triggers import ClockCycles, RisingEdge
+from cocotb.triggers import ClockCycles
 
 from cocotb_tests.bus.faulty_memory import (
     ATTRIBUTES,
@@ -33,8 +32,6 @@ from rtl_gen.config import AcceleratorConfig
 from rtl_gen.interfaces.program import ErrorCode
 
 LIMIT_CYCLES = 5_000
-RESETS = 12
-"""Hard resets, spread over the good program."""
 
 
 class Driver:
@@ -175,67 +172,3 @@ async def attributes(dut):
         assert bursts
         expected = tuple((same | {"cache": cache})[name] for name in ATTRIBUTES)
         assert {burst.attributes for burst in bursts} == {expected}
-
-
-@cocotb.test()
-async def quiet_behind_a_reset(dut):
-    """A reset with reads and with a row outstanding: what is late is late before `quiet`, and
-    memory stays as the host leaves it then."""
-    driver = await Driver.on(dut)
-    host, memory = driver.host, driver.memory
-    stored, row = driver.given["stored"], bytes(driver.given["row_bytes"])
-    memory.latency = 60
-    for stalled in (0, 30):
-        await host.start(driver.given["storer"])
-        memory.write_ready = not stalled
-        while not memory.writes:
-            await RisingEdge(dut.clk)
-        await host.control("reset")
-        assert await host.status() == set(), "quiet too soon"
-        await ClockCycles(dut.clk, stalled)
-        memory.write_ready = True
-        await driver.quiet()
-        assert memory.contents[stored : stored + len(row)] == row
-        memory.contents[stored : stored + len(row)] = bytes(len(row))
-        await ClockCycles(dut.clk, 4 * memory.latency)
-        assert not any(memory.contents[stored : stored + len(row)]), "written behind quiet"
-        memory.writes.clear()
-    memory.reads.clear()
-    await host.start(0)
-    while not memory.reads:
-        await RisingEdge(dut.clk)
-    await host.control("reset")
-    assert await host.status() == set(), "quiet with reads outstanding"
-    await driver.quiet()
-    memory.latency = 5
-    await driver.check_good("resets")
-
-
-@cocotb.test()
-async def hard_reset(dut):
-    """The memory is not reset with the accelerator: late answers end a program with an error at
-    worst, and once they are in, all is right."""
-    driver = await Driver.on(dut)
-    host, memory = driver.host, driver.memory
-    rng = random.Random(2)
-    await host.run(0, LIMIT_CYCLES)
-    cycles = await host.read("cycles")
-    memory.latency = 40
-    errors = set()
-    for turn in range(RESETS):
-        await host.start(0)
-        await ClockCycles(dut.clk, turn * cycles // RESETS + rng.randrange(60))
-        while memory.half_written:
-            await RisingEdge(dut.clk)
-        dut.rst.value = 1
-        await ClockCycles(dut.clk, 2)
-        dut.rst.value = 0
-        await RisingEdge(dut.clk)
-        # The manager's coroutines see the reset, too, and take a moment.
-        await ClockCycles(dut.clk, 2)
-        errors.add(await driver.error_of())
-        while memory.outstanding:
-            await RisingEdge(dut.clk)
-        await host.quiet()
-        await driver.check_good(f"hard reset {turn}")
-    assert len(errors) > 1, "no late answer met a program"

@@ -18,9 +18,7 @@ from cocotb_tests.bus.simulated_memory import MemoryAccess
 from cocotb_tests.harness.bench import CLOCK_PERIOD_NS, parameters, report, start
 from rtl_gen.accelerator import Accelerator
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.control.registers import CONTROL_BITS, STATUS_BITS, WORD_BYTES, RegisterMap
-
-REGISTERS = RegisterMap(Accelerator.COUNTERS)
+from rtl_gen.control.register_map import CONTROL_BITS, STATUS_BITS, WORD_BYTES, RegisterMap
 
 QUIET_READS = 1_000
 """Of the status, until the memory port counts as stuck."""
@@ -30,6 +28,9 @@ class Host:
     """Drives the registers as software would."""
 
     def __init__(self, dut):
+        self._registers = RegisterMap(
+            AcceleratorConfig(**parameters()["config"]), Accelerator.COUNTERS
+        )
         self._bus = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axil"), dut.clk, dut.rst)
         self._dut = dut
 
@@ -40,16 +41,23 @@ class Host:
         sends = [write.aw_channel, write.w_channel, read.ar_channel]
         return [*sends, write.b_channel, read.r_channel]
 
-    async def write(self, register: str, value: int) -> None:
-        await self._bus.write_dword(REGISTERS[register].offset, value)
+    async def write(self, register: str, value: int) -> AxiResp:
+        """A number, in two words where the registers say so; the worse answer."""
+        words = self._registers.words(register)
+        data = value.to_bytes(WORD_BYTES * len(words), "little")
+        answers = []
+        for i, word in enumerate(words):
+            part = data[i * WORD_BYTES : (i + 1) * WORD_BYTES]
+            answers.append((await self._bus.write(word.offset, part)).resp)
+        return max(answers)
 
     async def control(self, *names: str) -> AxiResp:
         """Set bits of the control register; the answer."""
         word = sum(1 << CONTROL_BITS[name] for name in names).to_bytes(WORD_BYTES, "little")
-        return (await self._bus.write(REGISTERS["control"].offset, word)).resp
+        return (await self._bus.write(self._registers["control"].offset, word)).resp
 
     async def read(self, register: str) -> int:
-        return await self._bus.read_dword(REGISTERS[register].offset)
+        return await self._bus.read_dword(self._registers[register].offset)
 
     async def start(self, program_address: int) -> AxiResp:
         await self.write("program_address", program_address)

@@ -68,7 +68,7 @@ def network_pairs(image: Image, trace: Mapping[str, Tensor], run: RtlRun) -> Ite
     for tensor in image.stored:
         actual = image.read(run.memory, tensor)
         of_core = {name: values[tensor.core] for name, values in trace.items()}
-        expected, live = _golden(tensor.name, of_core)
+        expected, live = golden_of(tensor.name, of_core)
         if live is not None:
             actual, expected = actual[live], expected[live]
         yield tensor.name, actual, expected
@@ -89,7 +89,7 @@ def check_network(image: Image, trace: Mapping[str, Tensor], run: RtlRun) -> int
     return check(network_pairs(image, trace, run), run)
 
 
-def _golden(name: str, trace: Mapping[str, Tensor]) -> tuple[np.ndarray, np.ndarray | None]:
+def golden_of(name: str, trace: Mapping[str, Tensor]) -> tuple[np.ndarray, np.ndarray | None]:
     """The expected tensor, and which of its rows count (None: all)."""
     parts = name.split(".")
     if parts[-1].isdigit():

@@ -8,7 +8,6 @@ from cocotb_tests.control.commands import build_program
 from cocotb_tests.network.run import LEAST_MEMORY
 from rtl_gen.config import get_config
 from rtl_gen.control.commands import Opcode
-from rtl_gen.interfaces.layouts import ADDRESS_BITS
 from rtl_gen.interfaces.memories import words
 from rtl_gen.interfaces.program import MAGIC, VERSION, Destination, ErrorCode, Source, record_bytes
 from rtl_gen.interfaces.targets import Target, row_count_bits, transfers
@@ -19,6 +18,7 @@ RECORD = record_bytes(CONFIG)
 MEMORY_END = LEAST_MEMORY[CONFIG.width]
 RANGES = transfers(CONFIG)
 build = partial(build_program, CONFIG)
+ADDRESS_END = 1 << CONFIG.address_bits
 LARGEST_COUNT = (1 << row_count_bits(CONFIG)) - 1
 LARGEST_PREFIX = (1 << CONFIG.count_bits) - 1
 
@@ -65,10 +65,10 @@ def bad_headers() -> Iterator[Program]:
         yield Program(f"digest bit {bit}", ErrorCode.BAD_CONFIG, data)
     other = int(get_config("small").digest(), 16)
     yield Program("another preset", ErrorCode.BAD_CONFIG, build(HALT, digest=other))
-    beyond = (1 << ADDRESS_BITS) // CONFIG.width
+    beyond = ADDRESS_END // CONFIG.width
     for count in (beyond, (1 << 32) - 1):
         data = build(HALT, rows=count)
-        yield Program(f"{count} rows", ErrorCode.COUNT_OUT_OF_RANGE, data)
+        yield Program(f"{count} rows", ErrorCode.OUT_OF_BOUNDS, data)
 
 
 def bad_opcodes() -> Iterator[Program]:
@@ -174,9 +174,15 @@ def other_refusals() -> Iterator[Program]:
         yield Program(f"store to {offset} behind a row", ErrorCode.NOT_ALIGNED, data)
     # Behind the last address, where it would wrap to the first.
     for rows_there, count in ((1, 2), (3, 5)):
-        address = (1 << ADDRESS_BITS) - rows_there * CONFIG.width
+        address = ADDRESS_END - rows_there * CONFIG.width
         data = build(SET_TOKENS, store(Target.HIDDEN, count, address=address), HALT)
-        yield Program(f"store {count} behind {rows_there}", ErrorCode.COUNT_OUT_OF_RANGE, data)
+        yield Program(f"store {count} behind {rows_there}", ErrorCode.OUT_OF_BOUNDS, data)
+    # The first live token may be the last of the sequence when no prefix keeps token 0.
+    for prefix, error in ((0, ErrorCode.COUNT_OUT_OF_RANGE), (1, ErrorCode.NONE)):
+        prune = PRUNE | {"prefix": prefix}
+        layer = layers(Destination.HIDDEN, 15, 1, only_cls=1)
+        data = build(SET_TOKENS | {"count": 17}, prune, *layer, HALT)
+        yield Program(f"one token behind PRUNE with prefix {prefix}", error, data)
     needy = [LINEAR, NORM, POOL, {"opcode": Opcode.ATTEND}, PRUNE]
     for command in needy:
         data = build(command, HALT)
@@ -185,16 +191,16 @@ def other_refusals() -> Iterator[Program]:
 
 def bad_places() -> Iterator[Program]:
     """Program addresses within a beat, and programs that pass the last address."""
-    for address in (1, CONFIG.bus_bytes // 2, (1 << ADDRESS_BITS) - 1):
+    for address in (1, CONFIG.bus_bytes // 2, ADDRESS_END - 1):
         yield Program(f"program at {address:#x}", ErrorCode.NOT_ALIGNED, b"", address=address)
-    beyond = ErrorCode.COUNT_OUT_OF_RANGE
-    last = (1 << ADDRESS_BITS) - RECORD
-    for address in (last + CONFIG.bus_bytes, (1 << ADDRESS_BITS) - CONFIG.bus_bytes):
+    beyond = ErrorCode.OUT_OF_BOUNDS
+    last = ADDRESS_END - RECORD
+    for address in (last + CONFIG.bus_bytes, ADDRESS_END - CONFIG.bus_bytes):
         yield Program(f"header at {address:#x}", beyond, b"", address=address)
     yield Program("header in the last place", ErrorCode.READ_FAILED, b"", address=last)
     for more, error in ((0, ErrorCode.NONE), (1, beyond)):
         address = MEMORY_END - (8 + 8 * more) * RECORD
-        count = ((1 << ADDRESS_BITS) - RECORD - address) // CONFIG.width + more
+        count = (ADDRESS_END - RECORD - address) // CONFIG.width + more
         data = build(HALT, rows=count)
         yield Program(f"{more} rows behind the last address", error, data, address=address)
 

@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 
 from cocotb_tests.bus.simulated_memory import VERILOG
-from cocotb_tests.harness.runner import simulate
+from cocotb_tests.harness.runner import Progress, simulate
 from cocotb_tests.network.system import System
 from model.program.memory_image import Image
 from rtl_gen.config import AcceleratorConfig
@@ -64,11 +64,19 @@ def run_image(
     memory: MemoryModel = DEFAULT_MEMORY,
     seed: int = 1,
     program_address: int = 0,
+    progress: Progress | None = None,
 ) -> RtlRun:
-    """Run an image, with the bytes `data` if they are not its own."""
+    """Run an image, with the bytes `data` if they are not its own; `progress` hears of cycles."""
     data = image.data if data is None else data
-    run = {"simulator": simulator, "memory": memory, "seed": seed}
-    return run_images(config, image, data[None], program_address=program_address, **run)[0]
+    return run_programs(
+        config,
+        [(image, data)],
+        simulator=simulator,
+        memory=memory,
+        seed=seed,
+        program_address=program_address,
+        progress=progress,
+    )[0]
 
 
 def run_images(
@@ -80,11 +88,18 @@ def run_images(
     memory: MemoryModel = DEFAULT_MEMORY,
     seed: int = 1,
     program_address: int = 0,
+    progress: Progress | None = None,
 ) -> list[RtlRun]:
     """Run an image several times in one simulation, with the bytes `data` (runs, bytes)."""
-    run = {"simulator": simulator, "memory": memory, "seed": seed}
-    programs = [(image, each) for each in data]
-    return run_programs(config, programs, program_address=program_address, **run)
+    return run_programs(
+        config,
+        [(image, each) for each in data],
+        simulator=simulator,
+        memory=memory,
+        seed=seed,
+        program_address=program_address,
+        progress=progress,
+    )
 
 
 def run_programs(
@@ -95,6 +110,7 @@ def run_programs(
     memory: MemoryModel = DEFAULT_MEMORY,
     seed: int = 1,
     program_address: int = 0,
+    progress: Progress | None = None,
 ) -> list[RtlRun]:
     """Run images one behind the other in one simulation, each with its bytes."""
     most_bytes = max(image.memory_bytes for image, _ in programs)
@@ -120,6 +136,7 @@ def run_programs(
                 "limit_cycles": LIMIT_CYCLES,
             },
             seed=seed,
+            progress=progress,
         )
         memories = np.fromfile(after, np.uint8)
     ends = np.cumsum([image.memory_bytes for image, _ in programs])

@@ -6,10 +6,10 @@ import torch
 from cocotb_tests.harness.runner import simulate
 from cocotb_tests.network.check import check_layers
 from cocotb_tests.network.run import RtlRun
+from cocotb_tests.network.system import Watched
 from model.integer.attention import HeadScales
 from model.integer.attention_layers import AttentionLayer, run_layers
 from model.program.attention_layers import compile_layers
-from rtl_gen.accelerator import Accelerator
 from rtl_gen.config import get_config
 from rtl_gen.interfaces.program import ErrorCode
 from rtl_gen.numerics import Scale
@@ -35,7 +35,7 @@ def test_attention_on_axi_ram(simulator, tmp_path):
     before, after = tmp_path / "before.npy", tmp_path / "after.npy"
     np.save(before, image.data)
     values = simulate(
-        Accelerator(config),
+        Watched(config, memory_obeys=True),
         name="accelerator",
         simulator=simulator,
         bench="cocotb_tests.network.bench_axi_peer",

@@ -1,12 +1,12 @@
-"""The accelerator on a memory that answers wrongly, late or without being asked."""
+"""The accelerator on a memory that answers wrongly, late, never or without being asked."""
 
 import numpy as np
 import pytest
 
 from cocotb_tests.harness.runner import simulate
 from cocotb_tests.network.good_program import good_program
+from cocotb_tests.network.system import Watched
 from model.program.memory_image import ImageBuilder
-from rtl_gen.accelerator import Accelerator
 from rtl_gen.config import get_config
 from rtl_gen.control.commands import Opcode
 from rtl_gen.interfaces.targets import Target
@@ -15,8 +15,8 @@ MEMORY_BYTES = 1 << 15
 STORED = MEMORY_BYTES - 512
 
 
-@pytest.mark.parametrize("secure", [0, 1])
-def test_bus_faults(simulator, secure, tmp_path):
+@pytest.mark.parametrize(("bench", "secure"), [("bus_faults", 0), ("bus_faults", 1), ("resets", 0)])
+def test_bus_faults(simulator, bench, secure, tmp_path):
     config = get_config("tiny", secure=secure)
     # Programs are the same for both.
     good = good_program(get_config("tiny"))
@@ -32,10 +32,10 @@ def test_bus_faults(simulator, secure, tmp_path):
     memory[storer_address:STORED] = storer
     np.save(tmp_path / "image.npy", memory)
     simulate(
-        Accelerator(config),
+        Watched(config, memory_obeys=False),
         name="accelerator",
         simulator=simulator,
-        bench="cocotb_tests.network.bench_bus_faults",
+        bench=f"cocotb_tests.network.bench_{bench}",
         testcase="attributes" if secure else None,
         parameters={
             "config": config.as_dict(),

@@ -28,7 +28,8 @@ from rtl_gen.interfaces.program import Destination, ErrorCode, Source
 from rtl_gen.interfaces.targets import Target, transfers
 from rtl_gen.linear.weight_buffer import parameter_rows
 from rtl_gen.numerics import Scale
-from sim_models.program import predict_layers, predict_network, program_cycles
+from sim_models.predict import predict_layers, predict_network
+from sim_models.program import program_cycles
 
 ONE_A_ROW, ALL = 0.0, 1.0
 

@@ -18,7 +18,7 @@ from model.network.readout import FinalNorm, Readout
 from model.network.shape import Network
 from model.program.compiler import compile_network, fewest_tokens
 from rtl_gen.config import get_config
-from sim_models.program import predict_network
+from sim_models.predict import predict_network
 
 A_SIMULATION = 16
 """Networks, one behind the other."""

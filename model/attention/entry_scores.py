@@ -34,7 +34,7 @@ from torch.nn import functional
 
 from model.files.arrays import metadata_of, read_archive, told_as
 from model.files.finite import check_finite
-from model.masks.strategies import LEARNED, keep_cheapest, largest_sparsity
+from model.masks.strategies import LEARNED, MaskRule, keep_cheapest, largest_sparsity
 from model.network.names import ASSETS
 from model.network.shape import Network
 from model.pruning.schedule import NO_PRUNING, Schedule
@@ -224,7 +224,7 @@ def asset(name: str) -> Path:
 
 def scores_for(strategy: str, network: str, path: Path | None = None) -> np.ndarray | None:
     """What `make_masks` needs for a strategy: None, or scores of a file or the project's own."""
-    if strategy != LEARNED:
+    if MaskRule.named(strategy).strategy != LEARNED:
         return None
     if path is None:
         check_built_in(network)

@@ -24,7 +24,6 @@ from model.commands.options import (
     Strategy,
     Weights,
     console,
-    progress_over,
     report_unreadable,
 )
 from model.data.image_folder import ImageFolder
@@ -42,6 +41,7 @@ from model.pruning.schedule_file import DEFAULT_NAME, schedule_of
 from model.weights.load import load_model, stated_name
 from rtl_gen.errors import UserError
 from rtl_gen.files import check_writable
+from rtl_gen.progress import progress_over
 
 Sparsities = Annotated[list[float], typer.Option("--sparsity", help="Repeat for several.")]
 

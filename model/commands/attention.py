@@ -26,7 +26,6 @@ from model.commands.options import (
     Strategy,
     Weights,
     console,
-    progress_over,
     report_unreadable,
 )
 from model.data.image_folder import ImageFolder
@@ -42,6 +41,7 @@ from model.weights.storage import weights_sha256
 from rtl_gen.config import DEFAULT
 from rtl_gen.errors import UserError
 from rtl_gen.files import replace_file
+from rtl_gen.progress import progress_over
 
 MaskModel = Annotated[
     str | None,
@@ -109,7 +109,7 @@ def masks(
         raise UserError("name the attention maps with either --model or --maps")
     if out.suffix != ".npy":
         raise UserError(f"--out {out}: expected a name that ends in .npy")
-    source = load_attention_maps(maps) if model is None else maps_of(get_network(model))
+    source = load_attention_maps(maps or "") if model is None else maps_of(get_network(model))
     learned = scores_for(strategy, source.metadata["network"], scores)
     kept = make_masks(source.maps, sparsity, strategy, learned, prefix=source.prefix_tokens)
     write_masks(out, kept)

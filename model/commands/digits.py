@@ -7,12 +7,13 @@ import torch
 import typer
 from rich.table import Table
 
-from model.commands.options import Seed, console, progress_over
+from model.commands.options import Seed, console
 from model.data.digits import SPLIT_SEED, Split, write_folder
 from model.data.preprocessing import Preprocessing
 from model.digits.results import write_network
 from model.digits.train import DigitsRecipe, train
 from model.network.names import VIT_DIGITS
+from rtl_gen.progress import progress_over
 
 Folder = Annotated[Path, typer.Option(help="Folder of the files.")]
 

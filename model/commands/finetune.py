@@ -4,15 +4,12 @@ import dataclasses
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import pandas as pd
 import torch
 import typer
-from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from model.attention.mask_source import MaskSource
 from model.commands.options import (
@@ -29,8 +26,6 @@ from model.commands.options import (
     Strategy,
     Weights,
     console,
-    messages,
-    progress_over,
     report_replaced,
     report_unreadable,
 )
@@ -50,7 +45,9 @@ from model.reference.forward import FloatReference
 from model.weights.load import load_model, stated_name
 from model.weights.storage import weights_sha256
 from rtl_gen.errors import UserError
-from rtl_gen.files import check_writable, replace_file
+from rtl_gen.files import check_writable
+from rtl_gen.json_file import write_json
+from rtl_gen.progress import progress_over
 
 DEFAULT = Recipe()
 
@@ -189,8 +186,8 @@ def finetune(
         f"steps {done} to {recipe.steps}, seed {seed} ({SPARSITY_MEANS})"
     )
     started = time.monotonic()
-    with _progress_of(done, recipe.steps) as progress:
-        run.train(progress)
+    with progress_over(recipe.steps, "steps", done=done) as advance:
+        run.train(lambda loss: advance(loss=loss))
     seconds = time.monotonic() - started
     report_replaced(run.unreadable)
     if validation is not None:
@@ -210,8 +207,7 @@ def finetune(
         "validation": None if validation is None else validation.summary().to_dict("records"),
         "evaluation": None if accuracies is None else accuracies.to_dict("records"),
     }
-    with replace_file(target / REPORT) as file:
-        file.write(json.dumps(report, indent=2).encode() + b"\n")
+    write_json(target / REPORT, report)
     print(f"{target}: {NETWORK}, {MASKS}, curve.png, {REPORT}; {seconds:.0f} s")
     return report
 
@@ -225,20 +221,6 @@ def _evaluate(trainer: Trainer, folder: ImageFolder) -> pd.DataFrame:
             networks[name] = trainer.reference(model, pruned=pruned)
     with progress_over(len(folder), "evaluation") as advance:
         return evaluate(networks, folder, 32, trainer.device, advance)
-
-
-@contextmanager
-def _progress_of(done: int, steps: int) -> Iterator[Callable[[float], None]]:
-    """A progress bar of the steps on standard error; it is given the loss of every step."""
-    with Progress(
-        *Progress.get_default_columns()[:-1],
-        MofNCompleteColumn(),
-        TextColumn("loss {task.fields[loss]:.4f}"),
-        TimeRemainingColumn(),
-        console=messages,
-    ) as progress:
-        task = progress.add_task("steps", total=steps, completed=done, loss=float("nan"))
-        yield lambda loss: progress.update(task, advance=1, loss=loss)
 
 
 def _device(name: str) -> torch.device:

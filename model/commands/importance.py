@@ -18,13 +18,13 @@ from model.commands.options import (
     ScheduleName,
     Weights,
     console,
-    progress_over,
     report_unreadable,
 )
 from model.data.image_folder import ImageFolder
 from model.data.preprocessing import Preprocessing
 from model.evaluation.ranks import ranks
 from model.evaluation.table import figures
+from model.files.csv_file import PLACES, write_csv
 from model.masks.vitcod_file import read_masks
 from model.network.names import get_network
 from model.pruning.importance import COLUMN_SUM, MEASURES
@@ -32,7 +32,8 @@ from model.pruning.schedule import NO_PRUNING
 from model.pruning.schedule_file import DEFAULT_NAME, schedule_of
 from model.reference.forward import FloatReference
 from model.weights.load import load_model, stated_name
-from rtl_gen.files import check_writable, replace_file
+from rtl_gen.files import check_writable
+from rtl_gen.progress import progress_over
 
 
 def importance_command(
@@ -91,8 +92,7 @@ def importance_command(
             for (name, package), row in found.items()
         ]
     )
-    with replace_file(out) as file:
-        file.write(frame.to_csv(index=False, float_format="%.4f", lineterminator="\n").encode())
+    write_csv(out, frame, PLACES)
     table = Table(
         title=f"{network.name}, {schedule}, {frame.images[0]} images of {data}",
         caption=f"Pictures: {Preprocessing.of(loaded)}",

@@ -20,18 +20,19 @@ from model.commands.options import (
     Weights,
     console,
     network_of_file,
-    progress_over,
     report_unreadable,
 )
 from model.data.image_folder import ImageFolder
 from model.data.preprocessing import Preprocessing
 from model.evaluation.integer_loss import IntegerLosses, measure_losses
+from model.files.csv_file import PLACES, write_csv
 from model.integer.network import IntegerNetwork
 from model.pruning.hardware import kept_after_attention
 from model.pruning.schedule_file import DEFAULT_NAME, schedule_of
 from model.reference.forward import FloatReference
 from model.weights.load import load_model, stated_name
-from rtl_gen.files import check_writable, replace_file
+from rtl_gen.files import check_writable
+from rtl_gen.progress import progress_over
 
 
 def integer_loss(
@@ -77,8 +78,7 @@ def integer_loss(
             for name, reference in runs.items()
         }
     frame = pd.concat([_frame(name, found) for name, found in losses.items()])
-    with replace_file(out) as target:
-        target.write(frame.to_csv(index=False, float_format="%.4f", lineterminator="\n").encode())
+    write_csv(out, frame, PLACES)
     label = strategy if mask_file is None else mask_file.name
     title = f"{network.name}, {label}, {len(folder) - len(folder.unreadable)} images of {data}"
     console.print(_table(frame, losses, f"{title}; {Preprocessing.of(loaded)}"))

@@ -30,7 +30,6 @@ from model.commands.options import (
     Weights,
     file_sha256,
     network_of_file,
-    progress_over,
     reference_of,
     report_unreadable,
 )
@@ -53,6 +52,7 @@ from rtl_gen.caches import cache_folder
 from rtl_gen.config import get_config
 from rtl_gen.errors import UserError
 from rtl_gen.files import check_writable, replace_file
+from rtl_gen.progress import progress_over
 
 CALIBRATED = cache_folder("int8")
 CALIBRATION_IMAGES = 250

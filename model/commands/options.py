@@ -1,15 +1,13 @@
-"""What the commands share: options, the progress bar, warnings and the network that they run."""
+"""What the commands share: options, warnings and the network that they run."""
 
 import hashlib
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from model.data.picture_files import examples
 from model.integer.network import IntegerNetwork
@@ -85,7 +83,11 @@ NetworkFile = Annotated[
     typer.Option("--network", help="Calibrated network; default: the project's own or random."),
 ]
 Strategy = Annotated[
-    str, typer.Option(help=f"Which entries masks keep: {', '.join(STRATEGY_NAMES)}.")
+    str,
+    typer.Option(
+        help=f"Which entries masks keep: {', '.join(STRATEGY_NAMES)}; with rows balanced over the "
+        "banks of 8 lanes: vitcod+lanes=8."
+    ),
 ]
 Scores = Annotated[
     Path | None, typer.Option(help="Of the strategy `learned`: .npz; default: the built-in ones.")
@@ -122,33 +124,6 @@ def network_of_file(integer: IntegerNetwork, model: str | None) -> Network:
             "network with --model"
         )
     return network
-
-
-@contextmanager
-def progress_over(images: int, description: str = "images") -> Iterator[Callable[[int], object]]:
-    """A progress bar on standard error, and what advances it by a number of images."""
-    with Progress(
-        *Progress.get_default_columns()[:-1],
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=messages,
-    ) as progress:
-        task = progress.add_task(description, total=images)
-        yield lambda done: progress.advance(task, done)
-
-
-@contextmanager
-def learning_progress(steps: int) -> Iterator[Callable[[int, float], object]]:
-    """A progress bar over steps, and what advances it by one with the loss of a step's images."""
-    with Progress(
-        *Progress.get_default_columns()[:-1],
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("KL {task.fields[loss]:.4f}"),
-        console=messages,
-    ) as progress:
-        task = progress.add_task("steps", total=steps, loss=0.0)
-        yield lambda _, loss: progress.update(task, advance=1, loss=loss)
 
 
 def file_sha256(path: Path | None) -> str | None:

@@ -19,7 +19,6 @@ from model.commands.options import (
     ScheduleName,
     Seed,
     Weights,
-    learning_progress,
     report_replaced,
 )
 from model.data.image_folder import ImageFolder
@@ -31,6 +30,7 @@ from model.pruning.schedule_file import DEFAULT_NAME, schedule_of
 from model.weights.load import load_model, stated_name
 from model.weights.storage import weights_sha256
 from rtl_gen.files import replace_file
+from rtl_gen.progress import progress_over
 
 DEFAULTS = Settings()
 
@@ -73,8 +73,16 @@ def learn_scores_command(
             unreadable += skipped
             yield batch
 
-    with replace_file(out) as file, learning_progress(total) as advance:
-        scores = learn_scores(network, loaded, averages.maps, images(), pruning, settings, advance)
+    with replace_file(out) as file, progress_over(total, "steps") as advance:
+        scores = learn_scores(
+            network,
+            loaded,
+            averages.maps,
+            images(),
+            pruning,
+            settings,
+            lambda _, loss: advance(KL=loss),
+        )
         metadata = {
             "network": network.name,
             "images": len(folder),

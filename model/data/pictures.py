@@ -8,7 +8,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image, TiffImagePlugin, UnidentifiedImageError
 
 from rtl_gen.errors import UserError
 
@@ -99,7 +99,7 @@ def open_picture(path: Path | str, *, upright: bool = False) -> Image.Image:
                 picture = _rgb(image)
                 if not upright:
                     return picture
-                turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation))
+                turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
                 return picture if turn is None else picture.transpose(turn)
     except PictureError:
         raise
@@ -129,7 +129,7 @@ def _refusal(image: Image.Image) -> str | None:
 
 
 def _fills_16_bits(image: Image.Image) -> bool:
-    if image.format == "TIFF":
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
         tags = image.tag_v2
         return tags.get(_BITS_PER_SAMPLE) == (16,) and tags.get(_PHOTOMETRIC) == _BLACK_IS_ZERO
     return image.format == "PNG"

@@ -149,8 +149,9 @@ def augment(
 
 
 def _all_images(folder: ImageFolder, model: VisionTransformer) -> tuple[Tensor, Tensor]:
-    batches = list(folder.batches(model, len(folder)))
-    return batches[0]
+    ((images, labels),) = folder.batches(model, len(folder))
+    assert labels is not None
+    return images, labels
 
 
 def _blank(model: VisionTransformer) -> float:

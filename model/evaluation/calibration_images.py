@@ -98,5 +98,5 @@ class CalibrationImages:
             "preprocessing": self._preprocessing,
             "images": self.images.digest(),
         }
-        key = key_of(came_from | settings)
+        key = key_of(came_from | dict(settings))
         return self.folder / f"{self.network.name}-{kind}-{key[:12]}{suffix}"

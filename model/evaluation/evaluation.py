@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from timm.models.vision_transformer import VisionTransformer
@@ -170,7 +170,7 @@ def digest_of(model: nn.Module) -> str:
 
 def digest_of_masks(masks: np.ndarray) -> str:
     """SHA-256 over the bits of masks."""
-    return hashlib.sha256(np.packbits(masks)).hexdigest()
+    return hashlib.sha256(np.packbits(masks).tobytes()).hexdigest()
 
 
 def _settings(variant: Variant) -> dict[str, Any]:
@@ -180,6 +180,6 @@ def _settings(variant: Variant) -> dict[str, Any]:
         "network": reference.network.as_json(),
         "preprocessing": variant.preprocessing.as_json(),
         "masks": None if masks is None else digest_of_masks(masks),
-        "schedule": dataclasses.asdict(reference.schedule),
+        "schedule": dataclasses.asdict(cast(Any, reference.schedule)),
         "integers": None if variant.integer is None else variant.integer.digest(),
     }

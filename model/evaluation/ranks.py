@@ -39,6 +39,7 @@ def ranks(
     found: list[int] = []
     run = _float(reference) if integer is None else _integer(reference, integer)
     for images, labels in folder.batches(reference.model, batch_size):
+        assert labels is not None
         found += rank_of(run(images), labels).tolist()
         progress(len(images))
     return found

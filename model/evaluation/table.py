@@ -7,7 +7,7 @@ the given images, not of ImageNet. An int8 row is also compared, in the same way
 of the same weights, masks and pruning.
 """
 
-import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +18,9 @@ import pandas as pd
 from rich.table import Table
 
 from model.evaluation.statistics import standard_error
+from model.files.csv_file import PLACES, write_csv
 from model.masks.strategies import SPARSITY_MEANS
-from rtl_gen.files import replace_file
+from rtl_gen.json_file import write_json
 
 TOP = 5
 FLOAT = "float"
@@ -67,8 +68,9 @@ def _place(row: Row) -> tuple[str, float, bool]:
 
 
 def _against_float(row: Row, ranks: Sequence[int] | None) -> dict[str, float]:
-    compared = row.arithmetic != FLOAT and ranks is not None
-    change, error = paired(row.ranks, ranks) if compared else (np.nan, np.nan)
+    change = error = math.nan
+    if row.arithmetic != FLOAT and ranks is not None:
+        change, error = paired(row.ranks, ranks)
     return {"against_float": change, "against_float_standard_error": error}
 
 
@@ -95,10 +97,8 @@ def write(frame: pd.DataFrame, settings: dict[str, Any], stem: Path) -> tuple[Pa
     """`stem`.csv with the rows, `stem`.json with rows and settings."""
     csv, document = stem.with_suffix(".csv"), stem.with_suffix(".json")
     rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
-    with replace_file(csv) as file:
-        file.write(frame.to_csv(index=False, float_format="%.4f", lineterminator="\n").encode())
-    with replace_file(document) as file:
-        file.write(json.dumps({"settings": settings, "rows": rows}, indent=2).encode() + b"\n")
+    write_csv(csv, frame, PLACES)
+    write_json(document, {"settings": settings, "rows": rows})
     return csv, document
 
 

@@ -11,7 +11,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 
@@ -79,7 +79,7 @@ def metadata_of(array: np.ndarray) -> dict[str, Any]:
     return found
 
 
-def _read(file: BinaryIO, size: int) -> np.ndarray:
+def _read(file: IO[bytes], size: int) -> np.ndarray:
     """The array at the start of a file of `size` bytes."""
     if size > 2 * MAX_BYTES:
         raise ValueError(f"{size:,} bytes long")

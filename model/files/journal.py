@@ -44,4 +44,4 @@ class Journal:
         cut_short, self._cut_short = self._cut_short, True
         append_to_file(self._path, (f"\n{lines}" if cut_short else lines).encode())
         self._cut_short = False
-        self.entries += entries
+        self.entries += map(dict, entries)

@@ -7,8 +7,10 @@ colour vision can tell apart.
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib as mpl
+from cycler import cycler
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -21,13 +23,13 @@ SERIES = (BLUE, SKY, GREEN, ORANGE, VERMILION, PURPLE, BLACK)
 
 FORMATS = ("png", "svg")
 
-_PARAMETERS = {
+_PARAMETERS: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.axisbelow": True,
-    "axes.prop_cycle": mpl.cycler(color=SERIES),
+    "axes.prop_cycle": cycler(color=SERIES),
     "grid.color": "#dddddd",
     "legend.frameon": False,
     "svg.hashsalt": "sparse-vit-accelerator",

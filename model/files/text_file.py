@@ -28,7 +28,7 @@ def read_text(path: Path, kind: str) -> str:
     except (OSError, ValueError) as error:
         reason = "no text"
         if isinstance(error, OSError):
-            reason = error.strerror
+            reason = error.strerror or str(error)
         elif not isinstance(error, UnicodeError):
             reason = f"not within {MAX_BYTES:,} bytes"
         raise UserError(f"cannot read {path} ({reason}): name an existing {kind}") from error

@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +22,7 @@ from model.data.preprocessing import picture_settings
 from model.finetune.recipe import Augmentation, Recipe
 from rtl_gen.errors import UserError
 
-_TRANSFORMS = {
+_TRANSFORMS: dict[Augmentation, dict[str, Any]] = {
     Augmentation.CROP: {"scale": (0.4, 1.0), "color_jitter": None},
     Augmentation.FULL: {
         "color_jitter": 0.3,
@@ -84,7 +85,7 @@ def batches(
 ) -> Iterator[tuple[Tensor, int]]:
     """For each step from the first: images (b, 3, h, w) on the device, unreadable files met."""
     positions = [
-        range(step * recipe.batch_size, (step + 1) * recipe.batch_size)
+        list(range(step * recipe.batch_size, (step + 1) * recipe.batch_size))
         for step in range(first_step, recipe.steps)
     ]
     loader = DataLoader(

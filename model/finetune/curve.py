@@ -23,10 +23,6 @@ def to_frame(history: Sequence[tuple[float, ...]]) -> pd.DataFrame:
     return pd.DataFrame(history, columns=COLUMNS)
 
 
-def to_csv(frame: pd.DataFrame) -> bytes:
-    return frame.to_csv(index=False, float_format="%.6g", lineterminator="\n").encode()
-
-
 def to_png(frame: pd.DataFrame, title: str, measured: pd.DataFrame | None = None) -> bytes:
     """Every loss over the steps, logarithmic; on its right what `validation` measured."""
     with style():

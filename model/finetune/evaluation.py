@@ -27,6 +27,7 @@ def evaluate(
     hits: dict[str, list[bool]] = {name: [] for name in networks}
     model = next(iter(networks.values())).model
     for images, labels in folder.batches(model, batch_size):
+        assert labels is not None
         moved = images.to(device)
         for name, reference in networks.items():
             hits[name] += is_hit(reference.forward(moved).cpu(), labels).tolist()

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from timm.models.vision_transformer import VisionTransformer
 
+from model.files.csv_file import DIGITS, csv_bytes
 from model.finetune import checkpoint, curve
 from model.finetune.crops import Crops, batches
 from model.finetune.trainer import Trainer
@@ -103,11 +104,11 @@ class Run:
         files = {NETWORK: as_bytes(trainer.average.module)}
         if self.validation is not None:
             measured = self.validation.frame
-            files[VALIDATION] = curve.to_csv(measured)
+            files[VALIDATION] = csv_bytes(measured, DIGITS)
         else:
             (self.folder / VALIDATION).unlink(missing_ok=True)
         frame = curve.to_frame(trainer.history)
-        files["curve.csv"] = curve.to_csv(frame)
+        files["curve.csv"] = csv_bytes(frame, DIGITS)
         files["curve.png"] = curve.to_png(frame, f"Fine-tuning of {trainer.network.name}", measured)
         for name, contents in files.items():
             with replace_file(self.folder / name) as file:

@@ -77,8 +77,8 @@ class Validation:
         for images, _ in folder.batches(trainer.teacher, BATCH_SIZE):
             moved = images.to(trainer.device)
             distances = trainer.distances(trainer.average.module, moved)
-            sums = torch.stack([parts.stacked() for parts in distances]) * len(images)
-            found.append((len(images), sums.cpu()))
+            means = torch.stack([parts.stacked() for parts in distances])
+            found.append((len(images), (means * len(images)).cpu()))
         counts, sums = zip(*found, strict=True)
         return (torch.stack(sums).sum(dim=0) / sum(counts)).tolist()
 

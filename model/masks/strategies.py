@@ -8,14 +8,21 @@ threshold needs no search. Always kept, whatever they cost: rows and columns of 
 Maps are float (layers, heads, n, n), rows = queries, each row summing to 1. Masks are bool of the
 same shape, True = kept. Sparsity is the fraction dropped of all layers * heads * n * n entries.
 Equal averages in a row rank by token index, the lower one first.
+
+A name with `+lanes=N`, as in vitcod+lanes=8, balances rows over the N banks of an array: see
+model/masks/balance.py.
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import numpy as np
 
+from model.files.changes import split_changes
 from model.files.finite import check_finite
+from model.masks.balance import beats_of_entries, of_entries, sums_of_beats
 from model.network.shape import Network
+from rtl_gen.config import LANES, check_power_of_two
 from rtl_gen.errors import UserError
 
 SPARSITY_MEANS = "Sparsity: share of entries dropped, which are True in a mask file"
@@ -75,6 +82,32 @@ SCORE_TIE = 1 / 64
 STRATEGY_NAMES = (*STRATEGIES, LEARNED)
 
 
+@dataclass(frozen=True)
+class MaskRule:
+    """A strategy, and over how many banks it balances rows; None: it does not."""
+
+    strategy: str
+    lanes: int | None
+
+    @classmethod
+    def named(cls, name: str) -> "MaskRule":
+        """From a name as users write it.
+
+        Raises:
+            UserError: there is no such strategy, or no array of so many lanes.
+        """
+        strategy, changes = split_changes(name, "strategy")
+        if strategy not in STRATEGY_NAMES:
+            expected = ", ".join(STRATEGY_NAMES)
+            raise UserError(f"unknown strategy {strategy!r}: expected one of {expected}")
+        lanes = changes.pop("lanes", None)
+        if changes or type(lanes) not in (int, type(None)):
+            raise UserError(f"strategy {name!r}: expected {strategy} or {strategy}+lanes=8")
+        if lanes is not None:
+            check_power_of_two(f"strategy {name!r}: lanes", lanes, *LANES)
+        return cls(strategy, lanes)
+
+
 def make_masks(
     maps: np.ndarray,
     sparsity: float,
@@ -88,7 +121,7 @@ def make_masks(
     Args:
         maps: float (layers, heads, n, n).
         sparsity: fraction to drop.
-        strategy: one of `STRATEGY_NAMES`.
+        strategy: one of `STRATEGY_NAMES`, with or without `+lanes=N`.
         scores: as maps, for `LEARNED` alone.
         prefix: tokens in front whose rows and columns stay whole.
 
@@ -98,17 +131,43 @@ def make_masks(
     """
     check_choice(sparsity, strategy)
     check_maps(maps)
-    if strategy == LEARNED:
-        if scores is None:
-            raise UserError(
-                f"strategy {LEARNED} needs scores of the entries: learn some with "
-                "`sparse-vit learn-scores`, or choose another strategy"
-            )
-        if scores.shape != maps.shape:
-            raise UserError(f"entry scores have shape {scores.shape}: expected {maps.shape}")
-        check_finite("entry scores", scores)
-        return keep_cheapest(-scores - SCORE_TIE * maps, maps, sparsity, prefix)
-    return keep_cheapest(STRATEGIES[strategy](maps), maps, sparsity, prefix)
+    rule = MaskRule.named(strategy)
+    if rule.strategy == LEARNED:
+        scores = _checked_scores(scores, maps)
+    if rule.lanes is None:
+        costs = _costs(rule.strategy, maps, scores)
+    else:
+        worth = maps if scores is None else scores + SCORE_TIE * maps
+        beats = beats_of_entries(worth, ~_of_no_need(maps, prefix), rule.lanes)
+        sums = None if scores is None else _log_sums(scores, beats)
+        by_beat = _costs(rule.strategy, sums_of_beats(maps, beats), sums)
+        by_beat[..., 0] = -np.inf
+        costs = of_entries(by_beat, beats)
+    return keep_cheapest(costs, maps, sparsity, prefix)
+
+
+def _costs(strategy: str, maps: np.ndarray, scores: np.ndarray | None) -> np.ndarray:
+    """Of entries, or of beats by what their entries sum to; scores are logarithms."""
+    return STRATEGIES[strategy](maps) if scores is None else -scores - SCORE_TIE * maps
+
+
+def _log_sums(scores: np.ndarray, beats: np.ndarray) -> np.ndarray:
+    """Scores of beats from those of their entries, all logarithms to base 2."""
+    shares = sums_of_beats(np.exp2(scores - scores.max()), beats)
+    return np.log2(np.maximum(shares, np.finfo(np.float64).tiny))
+
+
+def _checked_scores(scores: np.ndarray | None, maps: np.ndarray) -> np.ndarray:
+    """Raise UserError unless there are scores of the maps' entries."""
+    if scores is None:
+        raise UserError(
+            f"strategy {LEARNED} needs scores of the entries: learn some with "
+            "`sparse-vit learn-scores`, or choose another strategy"
+        )
+    if scores.shape != maps.shape:
+        raise UserError(f"entry scores have shape {scores.shape}: expected {maps.shape}")
+    check_finite("entry scores", scores)
+    return scores
 
 
 def keep_cheapest(costs: np.ndarray, maps: np.ndarray, sparsity: float, prefix: int) -> np.ndarray:
@@ -167,9 +226,7 @@ def check_reach(
 
 def check_choice(sparsity: float, strategy: str) -> None:
     """Raise UserError for an unknown strategy or a sparsity that is no fraction."""
-    if strategy not in STRATEGY_NAMES:
-        expected = ", ".join(STRATEGY_NAMES)
-        raise UserError(f"unknown strategy {strategy!r}: expected one of {expected}")
+    MaskRule.named(strategy)
     if not 0 <= sparsity < 1:
         raise UserError(f"sparsity = {sparsity}: expected a fraction from 0 to below 1")
 

@@ -98,7 +98,7 @@ default_cfgs = generate_default_cfgs(
 @register_model
 def vit_digits_patch4_28(*, pretrained: bool = False, **options: Any) -> VisionTransformer:
     """The entry point by which timm creates `VIT_DIGITS`."""
-    shape = {
+    shape: dict[str, Any] = {
         "img_size": VIT_DIGITS.image_size,
         "patch_size": VIT_DIGITS.patch,
         "embed_dim": VIT_DIGITS.dim,

@@ -93,6 +93,7 @@ def read_network_file(path: Path) -> TimmModel:
     content = read_model(path, NetworkFile)
     own = TimmModel(name=content.model)
     if not own.exists:
+        assert content.source is not None
         raise content.source.error_at(
             f"timm has no {content.model!r}: expected an architecture of timm, or {PLAIN}",
             ("model",),

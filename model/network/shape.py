@@ -1,7 +1,7 @@
 """The shape of a plain Vision Transformer."""
 
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from timm.models.vision_transformer import VisionTransformer
 
@@ -51,7 +51,9 @@ class Network:
     @classmethod
     def of(cls, timm: TimmModel, name: str) -> "Network":
         """The shape of what timm makes; errors are those of `from_timm` and `TimmModel.create`."""
-        return cls(name=name, timm=timm, **fields_of(timm.skeleton(), name))
+        return cls(
+            name=name, timm=timm, **fields_of(cast(VisionTransformer, timm.skeleton()), name)
+        )
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "Network":

@@ -18,7 +18,8 @@ from model.masks.vitcod_file import check_masks
 from model.network.fit import check_fit
 from model.network.shape import Network
 from model.program.memory_image import Image, ImageBuilder, Input, pack_mask
-from model.program.steps import Parameter, Step, network_steps
+from model.program.step import Parameter, Step
+from model.program.steps import network_steps
 from model.program.whole_rows import places_of, slices_of, tiles_of
 from rtl_gen import numerics
 from rtl_gen.config import AcceleratorConfig
@@ -85,7 +86,7 @@ class _Compiler:
         return builder.finish(inputs)
 
     def parameter(self, parameter: Parameter) -> Any:
-        value = self.parameters
+        value: Any = self.parameters
         for part in parameter.name.split("."):
             value = value[int(part)] if part.isdecimal() else getattr(value, part)
         return value

@@ -6,7 +6,6 @@ layers and of whole networks (model/program/) drive it.
 """
 
 import dataclasses
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +20,6 @@ from torch import Tensor
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.commands import Opcode
 from rtl_gen.errors import UserError
-from rtl_gen.files import replace_file
 from rtl_gen.interfaces.program import (
     HEADER,
     MAGIC,
@@ -32,6 +30,7 @@ from rtl_gen.interfaces.program import (
     record_bytes,
 )
 from rtl_gen.interfaces.targets import Target, transfers
+from rtl_gen.json_file import write_json
 
 TOKEN_TARGETS = (Target.QUERY, Target.KEY, Target.VALUE)
 """Memories with one row a token."""
@@ -172,8 +171,7 @@ class Image:
                 for tensor in self.stored
             ],
         }
-        with replace_file(path) as file:
-            file.write((json.dumps(contents, indent=2) + "\n").encode())
+        write_json(path, contents)
 
 
 class ImageBuilder:

@@ -17,10 +17,10 @@ Channel shifts and the nonlinearity's table load behind the linear layer before 
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
 from model.network.shape import Network
 from model.program.memory_image import TOKEN_TARGETS, StoredTensor
+from model.program.step import TRANSFER, Parameter, Step
 from model.program.whole_rows import slices_of, tiles_of
 from model.pruning.placement import Placement
 from rtl_gen import numerics
@@ -28,44 +28,6 @@ from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.commands import Opcode
 from rtl_gen.interfaces.program import Destination, Source
 from rtl_gen.interfaces.targets import Target
-
-TRANSFER = "transfer"
-"""Commands that are no operation: their cycles are hidden behind others or lie in between."""
-
-
-class Parameter(NamedTuple):
-    """What of a network a step's payload and scales are made of."""
-
-    name: str
-    """Of the masks or of a field of `Parameters`, e.g. `masks.0.1` or `layers.0.projection`."""
-    first: int = 0
-    """First output of a linear layer."""
-    outputs: int | None = None
-    """So many of its outputs; None: all."""
-    input_groups: int = 1
-    """Equal parts of the inputs, each of which begins a row."""
-    output_groups: int = 1
-    """The same of the outputs."""
-
-
-class Step(NamedTuple):
-    """One command and what it is for."""
-
-    operation: str
-    """Name of a field of the cycle model's NetworkCycles, or TRANSFER."""
-    opcode: Opcode
-    fields: dict[str, int]
-    """Those that shapes and schedule decide, by name as in a program."""
-    parameter: Parameter | None = None
-    stored: StoredTensor | None = None
-    """What a STORE writes."""
-    layer: int | None = None
-    """None before the first layer and behind the last."""
-
-    @property
-    def command(self) -> dict[str, int]:
-        """Opcode and fields."""
-        return {"opcode": self.opcode, **self.fields}
 
 
 def network_steps(

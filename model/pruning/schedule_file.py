@@ -11,9 +11,8 @@ allow have their place in `provenance`:
     provenance  whatever else is known of it; may be left out
 """
 
-import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from model.files.yaml_file import StrictModel, read_model
 from model.network.shape import Network
@@ -26,7 +25,7 @@ from model.pruning.schedule import (
     Schedule,
 )
 from rtl_gen.errors import UserError
-from rtl_gen.files import replace_file
+from rtl_gen.json_file import write_json
 
 UNPRUNED = "none"
 SEARCHED = "searched"
@@ -97,8 +96,11 @@ def read_schedule(path: Path) -> ListedSchedule:
         raise UserError(f"no schedule file {path}: name an existing file or a schedule")
     content = read_model(path, _Content, "JSON")
     try:
-        return ListedSchedule(kept=tuple(content.kept), placement=content.placement)
+        # Which says whether it is one.
+        placement = cast(Placement, content.placement)
+        return ListedSchedule(kept=tuple(content.kept), placement=placement)
     except UserError as error:
+        assert content.source is not None
         known = content.placement in list(Placement)
         raise content.source.error_at(str(error), ("kept" if known else "placement",)) from error
 
@@ -112,5 +114,4 @@ def write_schedule(
         placement=schedule.placement.value,
         provenance=provenance,
     )
-    with replace_file(path) as file:
-        file.write(json.dumps(content.model_dump(), indent=2).encode() + b"\n")
+    write_json(path, content.model_dump())

@@ -52,11 +52,11 @@ def quantise_attention(
     Each head has its own steps; the output's step fits what float attention gives.
     """
     scales, integers = [], []
-    for head in zip(q, k, v, mask, strict=True):
-        *tensors, kept = head
-        steps = [int8_step(x) for x in tensors]
-        out_step = int8_step(masked_attention(*tensors, kept))
-        scales.append(head_scales(*steps, out_step, tensors[0].shape[-1]))
+    for queries, keys, values, kept in zip(q, k, v, mask, strict=True):
+        tensors = queries, keys, values
+        q_step, k_step, v_step = steps = [int8_step(x) for x in tensors]
+        out_step = int8_step(masked_attention(queries, keys, values, kept))
+        scales.append(head_scales(q_step, k_step, v_step, out_step, queries.shape[-1]))
         integers.append([to_int8(x, step) for x, step in zip(tensors, steps, strict=True)])
-    stacked = (torch.stack(parts) for parts in zip(*integers, strict=True))
-    return AttentionLayer(*stacked, mask=mask, scales=tuple(scales), keep=keep)
+    int_q, int_k, int_v = (torch.stack(parts) for parts in zip(*integers, strict=True))
+    return AttentionLayer(int_q, int_k, int_v, mask=mask, scales=tuple(scales), keep=keep)

@@ -40,8 +40,8 @@ class Heads:
         steps[steps == 0] = out_step
         self._step = steps[:, :, None].expand(self._shape)
         self.scales = tuple(
-            head_scales(*steps[:, h].tolist(), out_step, network.head_dim)
-            for h in range(network.heads)
+            head_scales(q_step, k_step, v_step, out_step, network.head_dim)
+            for q_step, k_step, v_step in steps.T.tolist()
         )
         step = (out_step / spread).flatten()
         self.mixed = Activation(step, mixed, to_integers(mixed / step, 8))

@@ -55,7 +55,8 @@ def to_timm(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     nevertheless. timm gives the mean of two classifiers: the same logits come from twice the first
     one, which is exact, and nothing from the second.
     """
-    renamed, parts = {}, {}
+    renamed: dict[str, Tensor] = {}
+    parts: dict[str, dict[str, Tensor]] = {}
     for name, value in state.items():
         short = _rename(_MODEL.sub("", name))
         match = _PROJECTION.fullmatch(short)

@@ -10,6 +10,7 @@ Weights of timm's own source bring it along. That of a file is decided by the fi
 import warnings
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 from huggingface_hub.utils import logging as hub_logging
 from timm.models.vision_transformer import VisionTransformer
@@ -61,7 +62,7 @@ def load_model(
     if weights is None:
         model = _pretrained(network)
     else:
-        model = timm_of(network).create()
+        model = cast(VisionTransformer, timm_of(network).create())
         fill(model, network, weights, stated)
     return model.eval().requires_grad_(False)
 
@@ -95,7 +96,7 @@ def fill(
 def _pretrained(network: Network) -> VisionTransformer:
     hub_logging.set_verbosity_error()
     try:
-        return timm_of(network).create(pretrained=True)
+        return cast(VisionTransformer, timm_of(network).create(pretrained=True))
     except OSError as error:
         raise UserError(
             f"the pretrained weights of {network.name} could not be downloaded "

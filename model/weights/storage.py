@@ -45,7 +45,7 @@ _HARMLESS = (
     pathlib.PosixPath,
     pathlib.PurePosixPath,
     np.dtype,
-    np._core.multiarray.scalar,
+    np._core.multiarray.scalar,  # type: ignore[attr-defined]
     *(type(np.dtype(kind)) for kind in "?bBhHiIlLqQefd"),
 )
 """What training files hold beside tensors, and what does nothing when it is unpickled."""
@@ -165,9 +165,9 @@ def _read(path: Path) -> Stored:
     if not isinstance(content, Mapping):
         raise UserError(f"weights file {path} holds a {type(content).__name__}: {EXPECTED}")
     key = _state_of(path, content)
-    state = content if key is None else content[key]
+    tensors = content if key is None else content[key]
     training = {} if key is None else {name: content[name] for name in content if name != key}
-    return Stored({str(name): value for name, value in state.items()}, {}, training)
+    return Stored({str(name): value for name, value in tensors.items()}, {}, training)
 
 
 def _state_of(path: Path, content: Mapping[Any, Any]) -> Any | None:

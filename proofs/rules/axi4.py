@@ -32,9 +32,7 @@ class _Burst:
     def __init__(self, m: Module, most: int, name: str):
         self._m, self._most = m, most
         self.count = Signal(range(most + 1), name=f"{name}_bursts")
-        self.lengths = [
-            Signal(8, name=f"{name}_length_{i}", reset_less=True) for i in range(most)
-        ]
+        self.lengths = [Signal(8, name=f"{name}_length_{i}", reset_less=True) for i in range(most)]
         self.beat = Signal(8, name=f"{name}_beat")
 
     def follow(self, begins, length, beat, ends) -> None:
@@ -181,9 +179,7 @@ def address_rules(
     name = channel.upper()
     book.rule(Side.MANAGER, ~(behind_reset & valid), f"{name}VALID in the cycle behind a reset")
     book.rule(Side.MANAGER, ~valid | (end <= PAGE_BYTES), f"{name}: a burst crosses 4 KB")
-    book.rule(
-        Side.MANAGER, ~valid | (begin[:size] == 0), f"{name}: an address within a beat"
-    )
+    book.rule(Side.MANAGER, ~valid | (begin[:size] == 0), f"{name}: an address within a beat")
     for member, value in documented.items():
         right = ~valid | (signal(member) == value)
         book.rule(Side.MANAGER, right, f"{name}{member.upper()} is not {value}")

@@ -12,9 +12,7 @@ def previous(m: Module, value: Value, name: str, *, resets: bool = False) -> Sig
     return before
 
 
-def stable(
-    m: Module, name: str, stream, *, clear: ValueLike = 0, demand=require
-) -> None:
+def stable(m: Module, name: str, stream, *, clear: ValueLike = 0, demand=require) -> None:
     """A payload that `stream` offers stays, valid and as it is, until it is taken or `clear`ed.
 
     `demand` : `require`, or `assume` for a stream of the environment

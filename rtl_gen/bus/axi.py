@@ -13,7 +13,6 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.interfaces.layouts import ADDRESS_BITS
 
 ID_BITS = 1
 
@@ -67,7 +66,7 @@ def read_signature(config: AcceleratorConfig) -> wiring.Signature:
     """AXI4 read channels AR and R."""
     return wiring.Signature(
         {
-            **_address_channel("ar"),
+            **_address_channel("ar", config.address_bits),
             "rid": In(ID_BITS),
             "rdata": In(8 * config.bus_bytes),
             "rresp": In(2),
@@ -82,7 +81,7 @@ def write_signature(config: AcceleratorConfig) -> wiring.Signature:
     """AXI4 write channels AW, W and B."""
     return wiring.Signature(
         {
-            **_address_channel("aw"),
+            **_address_channel("aw", config.address_bits),
             "wdata": Out(8 * config.bus_bytes),
             "wstrb": Out(config.bus_bytes),
             "wlast": Out(1),
@@ -148,10 +147,10 @@ def connect_flat(m: Module, top: wiring.Component, name: str, bus) -> None:
         m.d.comb += outside.eq(inside) if kind.flow is Out else inside.eq(outside)
 
 
-def _address_channel(name: str) -> dict[str, wiring.Member]:
+def _address_channel(name: str, address_bits: int) -> dict[str, wiring.Member]:
     return {
         f"{name}id": Out(ID_BITS),
-        f"{name}addr": Out(ADDRESS_BITS),
+        f"{name}addr": Out(address_bits),
         f"{name}len": Out(8),
         f"{name}size": Out(3),
         f"{name}burst": Out(2),

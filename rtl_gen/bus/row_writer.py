@@ -14,7 +14,7 @@ from amaranth.utils import exact_log2
 
 from rtl_gen.bus import axi
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.interfaces.layouts import ADDRESS_BITS, memory_status_layout, stored_row_layout
+from rtl_gen.interfaces.layouts import memory_status_layout, stored_row_layout
 
 
 class RowWriter(wiring.Component):
@@ -50,7 +50,7 @@ class RowWriter(wiring.Component):
         byte_bits = exact_log2(config.width)
         beat = Signal(range(beats))
         data = Signal(config.row_bits, reset_less=True)
-        row_address = Signal(ADDRESS_BITS - byte_bits, reset_less=True)
+        row_address = Signal(config.address_bits - byte_bits, reset_less=True)
         in_flight = Signal(range(self.ROWS_IN_FLIGHT + 1))
         take, answer, early = Signal(), Signal(), Signal()
         discard, clearing = Signal(), Signal()

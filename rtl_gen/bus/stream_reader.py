@@ -21,19 +21,19 @@ from amaranth.utils import exact_log2
 
 from rtl_gen.bus import axi
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.interfaces.layouts import ADDRESS_BITS, program_beat_layout
+from rtl_gen.interfaces.layouts import program_beat_layout
 from rtl_gen.memory.row_memory import RowMemory
 
 
 def beat_address_bits(config: AcceleratorConfig) -> int:
     """Width of an address in whole beats, and of a number of beats."""
-    return ADDRESS_BITS - exact_log2(config.bus_bytes)
+    return config.address_bits - exact_log2(config.bus_bytes)
 
 
 def stream_request_layout(config: AcceleratorConfig) -> StructLayout:
     """`beats` beats from `address` on (in bytes; the bits inside a beat are ignored)."""
     return StructLayout(
-        {"address": unsigned(ADDRESS_BITS), "beats": unsigned(beat_address_bits(config))}
+        {"address": unsigned(config.address_bits), "beats": unsigned(beat_address_bits(config))}
     )
 
 

@@ -1,6 +1,5 @@
 """What the commands that synthesize have in common."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,8 @@ from rtl_gen.config import get_config
 from rtl_gen.emit.files import TOP
 from rtl_gen.emit.verilog import emit
 from rtl_gen.files import make_folder, write_if_changed
+from rtl_gen.json_file import json_text
+from rtl_gen.progress import status
 from rtl_gen.synthesis.flow import Flow, synthesize
 from rtl_gen.synthesis.show import show
 from rtl_gen.synthesis.units import find, units
@@ -28,7 +29,7 @@ def synthesize_units(
     overrides = parse_overrides(settings)
     choice = get_config(preset, **overrides)
     console = Console()
-    with console.status("writing the Verilog") as status:
+    with status("writing the Verilog") as say:
         design = emit(Accelerator(choice), TOP)
         chosen = [find(design, unit)] if unit else units(design)
         folder = folder_of(out, preset, overrides) / (unit or ".")
@@ -39,7 +40,7 @@ def synthesize_units(
             chosen,
             chosen[0].module if unit else TOP,
             folder=folder,
-            progress=status.update,
+            progress=say,
         )
     identity = {
         "preset": preset,
@@ -48,7 +49,7 @@ def synthesize_units(
         "unit": unit,
     }
     path = folder / "synth.json"
-    write_if_changed(path, json.dumps(identity | result, indent=2) + "\n")
+    write_if_changed(path, json_text(identity | result))
     show(console, result, flow.headings)
     console.print(str(path))
     return identity | result

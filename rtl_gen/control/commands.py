@@ -5,8 +5,12 @@ Commands run in order, and wait until all units are idle unless their record say
 
 from enum import IntEnum
 
+from amaranth.lib import wiring
+from amaranth.lib.wiring import Out
+
 from rtl_gen.attention.attention import ATTEND
-from rtl_gen.interfaces.command import Command
+from rtl_gen.config import AcceleratorConfig
+from rtl_gen.interfaces.command import Command, payload_port
 from rtl_gen.linear.command import LINEAR
 from rtl_gen.norm.layer_norm import NORM
 from rtl_gen.pooling.pool import POOL
@@ -20,3 +24,17 @@ COMMANDS = (HALT, SET_TOKENS, LOAD, LINEAR, NORM, ATTEND, PRUNE, STORE, POOL)
 
 Opcode = IntEnum("Opcode", {command.name: number for number, command in enumerate(COMMANDS)})
 """The number of a command, its place in the table."""
+
+SENT = [command for command in COMMANDS if command.unit]
+"""Commands that a unit gets."""
+
+
+def commands_port(config: AcceleratorConfig) -> wiring.Signature:
+    """The dispatcher's side of the units' commands, a stream each."""
+    return wiring.Signature({command.port: Out(command.signature(config)) for command in SENT})
+
+
+def payloads_port(config: AcceleratorConfig) -> wiring.Signature:
+    """The dispatcher's side of the units whose commands have a payload."""
+    units = (command.unit for command in SENT if command.payload)
+    return wiring.Signature({unit: Out(payload_port(config)) for unit in units})

@@ -23,11 +23,10 @@ from amaranth.lib.wiring import In, Out
 
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control import header
-from rtl_gen.control.commands import COMMANDS, HALT, Opcode
+from rtl_gen.control.commands import HALT, SENT, Opcode, commands_port, payloads_port
 from rtl_gen.control.decode import Decoder
 from rtl_gen.control.range_check import RangeCheck
-from rtl_gen.interfaces.command import payload_port
-from rtl_gen.interfaces.layouts import ADDRESS_BITS
+from rtl_gen.control.store_check import StoreCheck
 from rtl_gen.interfaces.program import (
     HEADER,
     ErrorCode,
@@ -36,20 +35,6 @@ from rtl_gen.interfaces.program import (
     program_port,
     record_rows,
 )
-
-SENT = [command for command in COMMANDS if command.unit]
-"""Commands that a unit gets."""
-
-
-def commands_port(config: AcceleratorConfig) -> wiring.Signature:
-    """The dispatcher's side of the units' commands, a stream each."""
-    return wiring.Signature({command.port: Out(command.signature(config)) for command in SENT})
-
-
-def payloads_port(config: AcceleratorConfig) -> wiring.Signature:
-    """The dispatcher's side of the units whose commands have a payload."""
-    units = (command.unit for command in SENT if command.payload)
-    return wiring.Signature({unit: Out(payload_port(config)) for unit in units})
 
 
 class Dispatcher(wiring.Component):
@@ -67,13 +52,13 @@ class Dispatcher(wiring.Component):
         they were doing
     """
 
-    CHECK_CYCLES = RangeCheck.LATENCY
+    CHECK_CYCLES = max(RangeCheck.LATENCY, StoreCheck.LATENCY)
 
     def __init__(self, config: AcceleratorConfig):
         self._config = config
         super().__init__(
             {
-                "host": In(host_port()),
+                "host": In(host_port(config)),
                 "program": Out(program_port(config)),
                 "commands": Out(commands_port(config)),
                 "payloads": Out(payloads_port(config)),
@@ -92,26 +77,35 @@ class Dispatcher(wiring.Component):
         self._take_record, self._take_payload = Signal(), Signal()
         self._lost = Signal()
         self._start_error, self._header_error = Signal(ErrorCode), Signal(ErrorCode)
-        self._room = Signal(signed(ADDRESS_BITS + 1), reset_less=True)
+        self._room = Signal(signed(config.address_bits + 1), reset_less=True)
         self._failure, self._end_error = Signal(ErrorCode), Signal(ErrorCode)
         self._no_tokens = Signal(init=1)
         self._last_token = Signal(config.token_bits, reset_less=True)
+        self._first_stays = Signal(reset_less=True)
 
     def elaborate(self, platform):
         m = Module()
         m.submodules.decoder = decoder = Decoder(self._config)
         m.submodules.range_check = range_check = RangeCheck(self._config)
+        m.submodules.store_check = store_check = StoreCheck(self._config)
         self._decoded, self._beyond = decoder.decode.result, range_check.check.result
+        self._stored = store_check.check.result
         m.d.comb += [
             self.cores.eq(self._decoded.cores if self._config.cores > 1 else 1),
             decoder.decode.argument.command.eq(self._command),
             decoder.decode.argument.no_tokens.eq(self._no_tokens),
             range_check.check.argument.command.eq(self._command),
             range_check.check.argument.last_token.eq(self._last_token),
+            range_check.check.argument.first_stays.eq(self._first_stays),
+            store_check.check.argument.command.eq(self._command),
+            store_check.check.argument.bounds.eq(self.host.bounds),
         ]
         for command in SENT:
             payload = getattr(self.commands, command.port).payload
-            m.d.comb += [payload[name].eq(self._command[name]) for name in command.fields]
+            fields = {name: self._command[name] for name in command.fields}
+            if command.to_memory:
+                fields["address"] = self._stored.address
+            m.d.comb += [payload[name].eq(value) for name, value in fields.items()]
         self._rows(m)
         m.d.sync += [
             self._header_error.eq(header.header_problem(self._config, self._header, self._room)),
@@ -176,7 +170,7 @@ class Dispatcher(wiring.Component):
     # States ----------------------------------------------------------------------------------
 
     def _idle(self, m: Module) -> None:
-        address = self.host.start.payload
+        address, pages = self.host.start.payload, self.host.bounds.reads
         with m.If(self.host.start.valid):
             self._expect(m, address, record_rows(self._config))
             m.d.sync += [
@@ -184,8 +178,8 @@ class Dispatcher(wiring.Component):
                 self.host.busy.eq(1),
                 self.host.error.eq(ErrorCode.NONE),
                 self._no_tokens.eq(1),
-                self._room.eq(header.room_behind(self._config, address)),
-                self._start_error.eq(header.start_problem(self._config, address)),
+                self._room.eq(header.room_behind(self._config, address, pages)),
+                self._start_error.eq(header.start_problem(self._config, address, pages)),
             ]
             m.next = "FETCH_HEADER"
 
@@ -228,13 +222,17 @@ class Dispatcher(wiring.Component):
 
     def _dispatch(self, m: Module) -> None:
         may_start = self.units.idle | ~self._decoded.waits
+        to_memory = reduce(or_, (self._runs(command) for command in SENT if command.to_memory))
+        outside = self._stored.outside & to_memory
         ready = 0
         for command in SENT:
             unit, runs = getattr(self.commands, command.port), self._runs(command)
-            m.d.comb += unit.valid.eq(may_start & runs & ~self._beyond)
+            m.d.comb += unit.valid.eq(may_start & runs & ~self._beyond & ~outside)
             ready |= unit.ready & runs
         with m.If(self._beyond):
             self._end_with(m, ErrorCode.COUNT_OUT_OF_RANGE)
+        with m.Elif(outside):
+            self._end_with(m, ErrorCode.OUT_OF_BOUNDS)
         with m.Elif(may_start & ready):
             m.next = "COMMAND"
             for command in SENT:
@@ -246,7 +244,11 @@ class Dispatcher(wiring.Component):
                         m.d.sync += [
                             self._no_tokens.eq(0),
                             self._last_token.eq(self._command.count - 1),
+                            self._first_stays.eq(1),
                         ]
+                if command.loses_first:
+                    with m.If(self._runs(command) & command.loses_first(self._command)):
+                        m.d.sync += self._first_stays.eq(0)
 
     def _feed(self, m: Module) -> None:
         m.d.comb += self._take_payload.eq(1)

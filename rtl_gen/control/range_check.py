@@ -1,6 +1,7 @@
 """Range check of the rows that a command addresses, which may depend on the tokens.
 
-A live token is at most the last one of SET_TOKENS, so that this one's last row decides. Commands
+A live token is at most the last one of SET_TOKENS, so that this one's last row decides; so it does
+for a command of the first live token alone, once pruning may have dropped token 0. Commands
 say what they reach (`Reach`); those of one kind share an adder and a comparison, those with the
 same pitch a multiplier too.
 """
@@ -25,9 +26,9 @@ class RangeCheck(wiring.Component):
     """
     Attributes
     ----------
-    check : in, from a command and the last token of SET_TOKENS to whether the command would leave a
-        memory, on the chip or outside; a register follows the products and the end of a transfer,
-        one the comparisons
+    check : in, from a command, the last token of SET_TOKENS and whether token 0 is still live for
+        sure to whether the command would leave a memory on the chip; a register follows the
+        products and the end of a transfer, one the comparisons
     """
 
     LATENCY = 2
@@ -35,7 +36,11 @@ class RangeCheck(wiring.Component):
     def __init__(self, config: AcceleratorConfig):
         self._config = config
         argument = StructLayout(
-            {"command": command_layout(config), "last_token": unsigned(config.token_bits)}
+            {
+                "command": command_layout(config),
+                "last_token": unsigned(config.token_bits),
+                "first_stays": 1,
+            }
         )
         super().__init__({"check": In(function(argument, 1))})
 
@@ -68,6 +73,7 @@ class RangeCheck(wiring.Component):
             argument = self.check.argument
             base = register(m, argument.last_token * argument.command[pitch], name=f"{kind}_base")
             first_only = reduce(or_, (is_it & reach.first_only for is_it, reach in reaches))
+            first_only &= argument.first_stays
             last = last + Mux(register(m, first_only, name=f"{kind}_first_only"), 0, base)
         limit = chosen("limit")
         if not isinstance(limit, Const):

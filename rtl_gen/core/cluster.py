@@ -20,7 +20,8 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from rtl_gen.common.contract import require
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.control.dispatcher import SENT, Dispatcher
+from rtl_gen.control.commands import SENT
+from rtl_gen.control.dispatcher import Dispatcher
 from rtl_gen.core.broadcast import broadcast
 from rtl_gen.core.core import Core
 from rtl_gen.interfaces.layouts import memory_status_layout, stored_row_layout
@@ -70,7 +71,7 @@ class Cluster(wiring.Component):
         widths = {name: config.cores.bit_length() if name in BEATS else 1 for name in self.EVENTS}
         super().__init__(
             {
-                "host": In(host_port()),
+                "host": In(host_port(config)),
                 "program": Out(program_port(config)),
                 "stored": Out(stream.Signature(stored_row_layout(config))),
                 "memory": In(memory_status_layout()),

@@ -16,7 +16,7 @@ from rtl_gen.array.mac_array import MacArray
 from rtl_gen.array.operands import OperandRegisters
 from rtl_gen.attention.attention import Attention
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.control.dispatcher import SENT, commands_port, payloads_port
+from rtl_gen.control.commands import SENT, commands_port, payloads_port
 from rtl_gen.core.memories import connect_memories
 from rtl_gen.interfaces.layouts import stored_row_layout
 from rtl_gen.linear.engine import LinearEngine

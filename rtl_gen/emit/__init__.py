@@ -1,1 +1,1 @@
-"""What leaves the generator: Verilog and the manifest beside it."""
+"""What leaves the generator: Verilog, and what a flow needs beside it."""

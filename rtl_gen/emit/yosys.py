@@ -21,8 +21,8 @@ for command in sys.argv[1:]:
 """
 
 
-def run_yosys(name: str, commands: Sequence[str], folder: Path) -> None:
-    """Run `commands` in `folder`. Raises RuntimeError with the log if they fail on `name`."""
+def run_yosys(name: str, commands: Sequence[str], folder: Path) -> str:
+    """Run `commands` in `folder`; the log. Raises RuntimeError with it if they fail on `name`."""
     yosys = subprocess.run(
         [sys.executable, "-c", _RUN, *commands],
         cwd=folder,
@@ -33,3 +33,4 @@ def run_yosys(name: str, commands: Sequence[str], folder: Path) -> None:
     )
     if yosys.returncode:
         raise RuntimeError(f"Yosys failed on {name}:\n{yosys.stdout[-4000:]}")
+    return yosys.stdout

@@ -11,7 +11,7 @@ from functools import reduce
 from operator import or_
 from typing import Any
 
-from amaranth.hdl import ValueLike
+from amaranth.hdl import ValueLike, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.data import StructLayout, View
 from amaranth.lib.wiring import In, Out
@@ -34,7 +34,7 @@ class Reach:
     pitch: str | None = None
     """The field that the last token is multiplied with; None: rows do not depend on tokens."""
     first_only: ValueLike = 0
-    """The command works on the first token alone."""
+    """The command works on the first live token alone, which is token 0 as long as that stays."""
     applies: ValueLike = 1
 
 
@@ -57,6 +57,11 @@ class Command:
     """Only behind a SET_TOKENS."""
     sets_tokens: bool = False
     """From it on there are `count` tokens."""
+    loses_first: Callable[[View], ValueLike] | None = None
+    """Whether token 0 may be dropped by it; None: never."""
+    to_memory: bool = False
+    """It writes `count` rows to memory: the program says where behind the result base, and the unit
+    gets the `address` that this comes to."""
     one_core: Callable[[View], ValueLike] | None = None
     """Whether it is for the core of its field `core` alone, where there are several; None: never.
     The cores get the others together."""
@@ -79,7 +84,10 @@ class Command:
     def layout(self, config: AcceleratorConfig) -> StructLayout:
         """The fields that the unit gets."""
         record = command_layout(config)
-        return StructLayout({name: record[name].shape for name in self.fields})
+        shapes = {name: record[name].shape for name in self.fields}
+        if self.to_memory:
+            shapes["address"] = unsigned(config.address_bits)
+        return StructLayout(shapes)
 
     def signature(self, config: AcceleratorConfig) -> stream.Signature:
         """The stream that hands it to its unit."""

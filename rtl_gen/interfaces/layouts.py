@@ -6,8 +6,8 @@ from amaranth.lib.data import ArrayLayout, StructLayout
 from rtl_gen import numerics
 from rtl_gen.config import AcceleratorConfig
 
-ADDRESS_BITS = 32
-"""An address of memory, in bytes."""
+PAGE_BITS = 12
+"""Programs are bound to pages of 4 KB, which no burst of AXI4 crosses."""
 
 PRODUCT_BITS = 16
 """Of int8 x int8 or uint8 x int8."""
@@ -141,6 +141,15 @@ def operands_layout(config: AcceleratorConfig) -> StructLayout:
     )
 
 
+def bounds_layout(config: AcceleratorConfig) -> StructLayout:
+    """Where a program may be read from and may write to, from the `first` to the `last` page of
+    memory, and the page of its `results`, which its STOREs count addresses from.
+    """
+    page = unsigned(config.address_bits - PAGE_BITS)
+    pages = StructLayout({"first": page, "last": page})
+    return StructLayout({"reads": pages, "writes": pages, "results": page})
+
+
 def factors_layout(config: AcceleratorConfig) -> StructLayout:
     """What the multipliers take in a cycle: of a lane and channel the factor, int8 or uint8, and
     the vector's channel.
@@ -150,9 +159,9 @@ def factors_layout(config: AcceleratorConfig) -> StructLayout:
     return StructLayout({"factors": factors, "vectors": vectors_layout(config)})
 
 
-def fetch_layout() -> StructLayout:
+def fetch_layout(config: AcceleratorConfig) -> StructLayout:
     """`rows` rows of the program from `address` on."""
-    return StructLayout({"address": unsigned(ADDRESS_BITS), "rows": unsigned(32)})
+    return StructLayout({"address": unsigned(config.address_bits), "rows": unsigned(32)})
 
 
 def program_beat_layout(config: AcceleratorConfig) -> StructLayout:
@@ -172,7 +181,8 @@ def memory_status_layout() -> StructLayout:
 
 def stored_row_layout(config: AcceleratorConfig) -> StructLayout:
     """A row and the address that it goes to, whose bits inside a row are ignored."""
-    return StructLayout({"address": unsigned(ADDRESS_BITS), "data": unsigned(config.row_bits)})
+    address = unsigned(config.address_bits)
+    return StructLayout({"address": address, "data": unsigned(config.row_bits)})
 
 
 def linear_operands_layout(config: AcceleratorConfig) -> StructLayout:

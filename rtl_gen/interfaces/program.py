@@ -18,10 +18,18 @@ from amaranth.lib.wiring import In, Out
 
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.errors import UserError
-from rtl_gen.interfaces.layouts import ADDRESS_BITS, fetch_layout, program_row_layout, scale_layout
+from rtl_gen.interfaces.layouts import (
+    bounds_layout,
+    fetch_layout,
+    program_row_layout,
+    scale_layout,
+)
 from rtl_gen.interfaces.packing import pack
 from rtl_gen.interfaces.ports import always
 from rtl_gen.interfaces.targets import Target, row_count_bits
+
+RESULT_ADDRESS_BITS = 32
+"""Of a STORE's address, in bytes from the result base on."""
 
 LEAST_RECORD_BYTES = 32
 """Header and command, unless their fields need more."""
@@ -63,7 +71,7 @@ class ErrorCode(enum.IntEnum, shape=4):
     """A target that the opcode cannot reach, a size of 0 or one that no memory holds, more tokens
     that always stay than stay in all."""
     COUNT_OUT_OF_RANGE = 6
-    """More tokens or rows than there are, or a row behind the last of a memory, on chip or not."""
+    """More tokens or rows than there are, or a row behind the last of a memory on the chip."""
     NOT_ALIGNED = 7
     """A STORE address within a row, or a program address within a beat."""
     NO_TOKENS = 8
@@ -74,6 +82,9 @@ class ErrorCode(enum.IntEnum, shape=4):
     """A row of the program that is needed could not be read: a bad response or RLAST."""
     WRITE_FAILED = 11
     """A row of a STORE was not written: a bad response, or one before the row had left."""
+    OUT_OF_BOUNDS = 12
+    """A program, or a row of a STORE, that is not all within the bounds that the host set; these
+    are by default all that an address can name."""
 
 
 HEADER = StructLayout(
@@ -109,7 +120,7 @@ def command_layout(config: AcceleratorConfig) -> StructLayout:
             "count": unsigned(row_count_bits(config)),
             "first": unsigned(row_count_bits(config)),
             "prefix": unsigned(config.count_bits),
-            "address": unsigned(ADDRESS_BITS),
+            "address": unsigned(RESULT_ADDRESS_BITS),
             "pitch": unsigned(config.slice_bits),
             "slices": unsigned(config.slice_bits),
             "tiles": unsigned(config.tile_bits),
@@ -144,20 +155,26 @@ def pack_record(
 
 
 def check_memory_bytes(size: int) -> None:
-    """Raise UserError if a program and what it stores reach beyond what an address can name."""
-    if size > 1 << ADDRESS_BITS:
+    """Raise UserError if a program and what it stores reach beyond what a STORE can name."""
+    if size > 1 << RESULT_ADDRESS_BITS:
         raise UserError(
             f"the program and its results take {size:,} bytes: expected at most "
-            f"{1 << ADDRESS_BITS:,}, which is what addresses of {ADDRESS_BITS} bits reach"
+            f"{1 << RESULT_ADDRESS_BITS:,}, which is what addresses of {RESULT_ADDRESS_BITS} bits "
+            "reach"
         )
 
 
-def host_port() -> wiring.Signature:
-    """The host's side of the core: a program's address starts it, while it is not `busy`; `error`
-    is valid from the end of a program to the next start.
+def host_port(config: AcceleratorConfig) -> wiring.Signature:
+    """The host's side of the core: a program's address starts it, while it is not `busy`; `bounds`
+    stay while it runs; `error` is valid from the end of a program to the next start.
     """
     return wiring.Signature(
-        {"start": Out(always(ADDRESS_BITS)), "busy": In(1), "error": In(ErrorCode)}
+        {
+            "start": Out(always(config.address_bits)),
+            "bounds": Out(bounds_layout(config)),
+            "busy": In(1),
+            "error": In(ErrorCode),
+        }
     )
 
 
@@ -165,7 +182,7 @@ def program_port(config: AcceleratorConfig) -> wiring.Signature:
     """The dispatcher's side of the program stream: it asks for rows and takes them."""
     return wiring.Signature(
         {
-            "fetch": Out(stream.Signature(fetch_layout())),
+            "fetch": Out(stream.Signature(fetch_layout(config))),
             "rows": In(stream.Signature(program_row_layout(config))),
         }
     )

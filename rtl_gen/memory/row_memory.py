@@ -33,7 +33,7 @@ class RowMemory(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.words = self._verilog() if platform is VERILOG else self._simulated(m)
+        m.submodules.sram = self._verilog() if platform is VERILOG else self._simulated(m)
         return m
 
     def _verilog(self) -> Instance:

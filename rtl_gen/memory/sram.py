@@ -63,7 +63,7 @@ module {sram_name(depth, width, chunks)}(
       read_data <= {WORDS}[read_address];
 `ifndef SYNTHESIS
     if (read_enable && |write_enable && read_address == write_address)
-      read_data <= {width}'bx;
+      read_data <= {{{width}{{1'bx}}}};
 `endif
   end
 endmodule

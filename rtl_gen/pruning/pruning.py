@@ -60,6 +60,7 @@ PRUNE = Command(
     fields=("count", "prefix"),
     unit="prune",
     needs_tokens=True,
+    loses_first=lambda command: command.prefix == 0,
     errors=_prune_errors,
     busy_cycles=_prune_cycles,
 )

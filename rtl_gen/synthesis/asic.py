@@ -149,9 +149,9 @@ def _passes(unit: Unit, libraries: str, period_ps: float) -> Iterable[str]:
         *(f"blackbox {other}" for other in unit.without),
         f"hierarchy -check -top {top}",
         "blackbox sram_*",
+        "proc",
         # Hardware starts with a reset: a library has no flip-flops that wake up with a value.
         "setattr -unset init w:*",
-        "proc",
         "opt_expr",
         "opt_clean",
         "wreduce",

@@ -15,8 +15,8 @@ from amaranth.utils import exact_log2
 
 from rtl_gen.common.pipeline import data_register, register
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.interfaces.command import Command, Reach
-from rtl_gen.interfaces.layouts import ADDRESS_BITS, stored_row_layout
+from rtl_gen.interfaces.command import Command
+from rtl_gen.interfaces.layouts import stored_row_layout
 from rtl_gen.interfaces.memories import kv_address, reads
 from rtl_gen.interfaces.program import ErrorCode
 from rtl_gen.interfaces.targets import Target, Transfer, transfers
@@ -29,27 +29,16 @@ def _errors(config: AcceleratorConfig, command: View) -> dict[ErrorCode, Value]:
     return transfer_errors(command, reachable) | {ErrorCode.NOT_ALIGNED: inside_row}
 
 
-def _reaches(config: AcceleratorConfig, command: View) -> tuple[Reach, Reach]:
-    """Besides the target's, rows address / width + 0 .. count - 1 of memory."""
-    row_bits = exact_log2(config.width)
-    return (
-        transfer_reach(config, command),
-        Reach(
-            kind="stored",
-            offset=command.address[row_bits:] + command.count,
-            limit=1 << ADDRESS_BITS - row_bits,
-        ),
-    )
-
-
 STORE = Command(
     name="STORE",
-    does="`count` rows of `target`, from its row `first` on, to memory at `address` (whole rows)",
+    does="`count` rows of `target`, from its row `first` on, to memory at the result base + "
+    "`address` (whole rows)",
     fields=("target", "first", "count", "address"),
     unit="store",
     one_core=lambda _command: 1,
     errors=_errors,
-    reaches=_reaches,
+    to_memory=True,
+    reaches=lambda config, command: (transfer_reach(config, command),),
 )
 
 

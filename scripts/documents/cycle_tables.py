@@ -87,9 +87,35 @@ def utilisation() -> str:
     return table(["sparsity", *presets], rows)
 
 
+def balance() -> str:
+    """DeiT-Tiny's masks with rows as the rule makes them, and balanced over the banks."""
+    lanes = {"default": 8, "double": 16}
+
+    def cells(sparsity: float, preset: str, masks: str) -> list[str]:
+        at = {"network": "deit_tiny", "sparsity": sparsity, "hardware": preset, "masks": masks}
+        of = select("balance", pruning=UNPRUNED, **at).iloc[0]
+        pruned = select("balance", pruning=DEFAULT_NAME, **at).iloc[0]
+        busy = f"{100 * of.attention_utilisation:.1f} %"
+        return [f"{of.attention_cycles:,}", busy, f"{of.total_cycles:,}", f"{pruned.total_cycles:,}"]
+
+    rows = (
+        [
+            str(count) if sparsity == SPARSITIES[0] and masks == "vitcod" else "",
+            percent(sparsity) if masks == "vitcod" else "",
+            f"`{masks}`",
+            *cells(sparsity, preset, masks),
+        ]
+        for preset, count in lanes.items()
+        for sparsity in SPARSITIES
+        for masks in ("vitcod", f"vitcod+lanes={count}")
+    )
+    heads = ["lanes", "sparsity", "masks", "attention, cycles", "array busy in it"]
+    return table([*heads, "cycles", "cycles, pruned"], rows)
+
+
 def any_network() -> str:
     """Runs of networks other than the three that accelerators are compared by."""
-    runs = select("rtl_runs", rate=64)
+    runs = select("rtl_runs", rate=64, cores=1)
     rows = (
         [
             f"`{run.model}`",
@@ -116,8 +142,8 @@ def runs() -> str:
         for network, title in NETWORKS.items():
             for sparsity, prune in ((0.0, False), (0.8, False), (0.8, True)):
                 at = {"model": network, "sparsity": sparsity, "prune": prune, "strategy": "vitcod"}
-                fast = select("rtl_runs", rate=64, **at).iloc[0]
-                slow = select("rtl_runs", rate=16, **at).iloc[0]
+                fast = select("rtl_runs", rate=64, cores=1, **at).iloc[0]
+                slow = select("rtl_runs", rate=16, cores=1, **at).iloc[0]
                 yield [
                     title if sparsity == 0 else "",
                     _kind(sparsity, prune=prune),
@@ -132,6 +158,33 @@ def runs() -> str:
 
     heads = ["network", "", "cycles, RTL", "cycle model", "mismatches", "of the MAC bound"]
     return table([*heads, "cycles at 16 bytes", "read, MB", "wall time"], lines())
+
+
+def cores() -> str:
+    """Batches of one image a core, predicted, on a fast and on a slow memory."""
+
+    def lines() -> Iterator[list[str]]:
+        rows = select("cores", network="deit_tiny").sort_values("cores")
+        for sparsity, pruning in ((0.0, UNPRUNED), (0.8, DEFAULT_NAME)):
+            of = rows[(rows.sparsity == sparsity) & (rows.pruning == pruning)]
+            for count, at in of.groupby("cores"):
+                fast, slow = (at[at.memory_rate == rate].iloc[0] for rate in (64, 4))
+                yield [
+                    _kind(sparsity, prune=pruning != UNPRUNED) if count == 1 else "",
+                    str(count),
+                    f"{fast.total_cycles:,}",
+                    f"{1 / fast.array_utilisation:.3f}",
+                    f"{fast.images_per_second:,.0f}",
+                    f"{slow.total_cycles:,}",
+                    f"{1 / slow.array_utilisation:.3f}",
+                    f"{fast.axi_read_bytes / 1e6:.2f}",
+                    f"{fast.energy_total_uj:,.0f}",
+                    f"{fast.on_chip_kb:,.0f}",
+                ]
+
+    heads = ["", "cores", "cycles of a batch", "of the MAC bound", "images a second"]
+    slow_heads = ["cycles at 4 bytes", "of the MAC bound"]
+    return table([*heads, *slow_heads, "read, MB an image", "uJ an image", "KB used"], lines())
 
 
 def layers() -> str:

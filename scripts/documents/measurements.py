@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from model.files.csv_file import write_csv
 from rtl_gen.synthesis.asic import AsicFlow
 from rtl_gen.synthesis.ecp5 import ECP5
 
@@ -51,7 +52,7 @@ class Measurement:
         known = self.rows() if self.path.exists() else found[:0]
         merged = pd.concat([known, found]).drop_duplicates(self.key, keep="last")
         exact = merged.convert_dtypes().round(6)  # whole numbers stay whole beside empty cells
-        exact.to_csv(self.path, index=False, lineterminator="\n")
+        write_csv(self.path, exact)
         return len(found)
 
 
@@ -92,7 +93,7 @@ def _synthesis(path: Path) -> pd.DataFrame:
     return frame.assign(preset=found["preset"], device=found["device"], **options)
 
 
-_RUN_KEY = ("model", "network", "sparsity", "strategy", "prune", "config", "rate")
+_RUN_KEY = ("model", "network", "sparsity", "strategy", "prune", "config", "cores", "rate")
 _RUN_COLUMNS = (
     *_RUN_KEY,
     "cycles",
@@ -105,6 +106,8 @@ _RUN_COLUMNS = (
     "wall_seconds",
 )
 _SWEEP_KEY = ("network", "attention_maps", "sparsity", "pruning", "hardware")
+_BALANCE_KEY = ("network", "masks", "sparsity", "pruning", "hardware")
+_CORES_KEY = ("network", "sparsity", "pruning", "cores", "memory_rate")
 _ACCURACY_KEY = ("model", "masks", "sparsity", "pruned", "arithmetic")
 CELLS, GATES = ECP5.headings, AsicFlow.headings
 """Columns of the syntheses and what they are called."""
@@ -124,6 +127,29 @@ MEASUREMENTS = {
                 "attention_utilisation",
                 "energy_total_uj",
                 "speedup_over_sparse",
+            ),
+        ),
+        Measurement(
+            name="balance",
+            command="make sweep SPEC=sim_models/sweeps/examples/balanced_rows.yaml "
+            "OUT=build/balance",
+            written="balance/*.csv",
+            key=_BALANCE_KEY,
+            columns=(*_BALANCE_KEY, "total_cycles", "attention_cycles", "attention_utilisation"),
+        ),
+        Measurement(
+            name="cores",
+            command="make sweep SPEC=sim_models/sweeps/examples/cores.yaml OUT=build/cores",
+            written="cores/*.csv",
+            key=_CORES_KEY,
+            columns=(
+                *_CORES_KEY,
+                "total_cycles",
+                "array_utilisation",
+                "images_per_second",
+                "axi_read_bytes",
+                "on_chip_kb",
+                "energy_total_uj",
             ),
         ),
         Measurement(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
+from model.files.csv_file import csv_bytes
 from model.files.plot_style import FORMATS, render
 from rtl_gen.files import replace_file
 from sim_models.figures import breakdown, pareto, speedup, timeline
@@ -62,7 +63,7 @@ FIGURES: dict[str, FigureKind] = {
 def write_figure(name: str, data: pd.DataFrame, folder: Path) -> list[Path]:
     """Write NAME.csv, NAME.png and NAME.svg, each whole or not at all."""
     figure = FIGURES[name].draw(data)
-    contents = {"csv": data.to_csv(index=False, lineterminator="\n").encode()}
+    contents = {"csv": csv_bytes(data)}
     contents |= {kind: render(figure, kind) for kind in FORMATS}
     paths = [folder / f"{name}.{kind}" for kind in contents]
     for path, content in zip(paths, contents.values(), strict=True):

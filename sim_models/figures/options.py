@@ -6,12 +6,12 @@ from typing import Annotated
 import pandas as pd
 import typer
 from rich.console import Console
-from rich.progress import MofNCompleteColumn, Progress
 
 from model.network.fit import check_fit
 from model.network.names import NAMES_MEAN, NETWORKS, get_network
 from rtl_gen.cli import LARGEST_SEED
 from rtl_gen.config import PRESETS, get_config
+from rtl_gen.progress import progress_over
 from sim_models.figures.catalogue import FIGURES
 from sim_models.figures.workload import Setting
 from sim_models.memory import MemoryTiming
@@ -73,13 +73,7 @@ def make_setting(
 def evaluate(setting: Setting, names: Iterable[str]) -> dict[str, pd.DataFrame]:
     """The data of the figures `names`, with a progress bar for each."""
     result = {}
-    columns = (*Progress.get_default_columns()[:-1], MofNCompleteColumn())
-    with Progress(*columns, console=_messages) as progress:
-        tasks = {
-            name: progress.add_task(name, total=FIGURES[name].points(setting)) for name in names
-        }
-        for name, task in tasks.items():
-            result[name] = FIGURES[name].data(
-                setting, lambda points, task=task: progress.advance(task, points)
-            )
+    for name in names:
+        with progress_over(FIGURES[name].points(setting), name) as advance:
+            result[name] = FIGURES[name].data(setting, advance)
     return result

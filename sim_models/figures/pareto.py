@@ -24,7 +24,7 @@ from matplotlib.figure import Figure
 
 from model.files.plot_style import BLACK, SERIES, new_figure, style
 from model.masks.strategies import SPARSITY_MEANS
-from model.pruning.schedule import DEFAULT_SCHEDULE, NO_PRUNING
+from model.pruning.schedule import DEFAULT_SCHEDULE, NO_PRUNING, Schedule
 from sim_models.figures.tables import Column, TextTable, text_table
 from sim_models.figures.workload import Progress, Setting, maps, workload
 from sim_models.workload import Workload
@@ -42,7 +42,7 @@ def pareto_data(setting: Setting, progress: Progress) -> pd.DataFrame:
     rows = []
     for sparsity in GRID_SPARSITIES:
         for ratio in FINAL_RATIOS:
-            schedule = NO_PRUNING
+            schedule: Schedule = NO_PRUNING
             if ratio:
                 schedule = replace(DEFAULT_SCHEDULE, end=ratio).fitted(network)
             work = workload(network, setting.seed, sparsity or None, schedule)

@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from model.files.plot_style import new_figure, style
-from model.program.steps import TRANSFER
+from model.program.step import TRANSFER
 from sim_models.figures.operations import OPERATIONS, operation_legend
 from sim_models.figures.tables import Column, TextTable, text_table
 from sim_models.figures.workload import Progress, Setting, maps, variants

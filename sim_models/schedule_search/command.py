@@ -19,7 +19,6 @@ from model.commands.options import (
     Scores,
     Strategy,
     Weights,
-    progress_over,
     report_unreadable,
 )
 from model.data.image_folder import ImageFolder
@@ -37,6 +36,7 @@ from rtl_gen.cli import LARGEST_SEED
 from rtl_gen.config import get_config
 from rtl_gen.errors import UserError
 from rtl_gen.files import check_writable
+from rtl_gen.progress import progress_over
 from sim_models.figures.tables import terminal_table
 from sim_models.figures.workload import Setting
 from sim_models.schedule_search.layer_cycles import Machine

@@ -22,6 +22,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter
 
 from model.evaluation.statistics import standard_error
+from model.files.csv_file import csv_bytes
 from model.files.plot_style import BLUE, FORMATS, GREY, VERMILION, new_figure, render, style
 from model.network.shape import Network
 from model.pruning.schedule import ListedSchedule
@@ -117,7 +118,7 @@ def write_result(
 ) -> list[Path]:
     """Write all files and return their paths; `masks` is their name."""
     frame, figure = result.frame(), draw_front(result)
-    contents = {"schedules.csv": frame.to_csv(index=False, lineterminator="\n").encode()}
+    contents = {"schedules.csv": csv_bytes(frame)}
     contents |= {f"front.{kind}": render(figure, kind) for kind in FORMATS}
     for name, content in contents.items():
         with replace_file(folder / name) as file:

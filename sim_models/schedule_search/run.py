@@ -56,12 +56,12 @@ def run_search(
     with bar(network.tokens, "cycle model") as advance:
         cycles = layer_cycles(machine, advance)
     evaluate = _evaluator(unpruned, machine, losses)
-    base = evaluate(default)
+    base = evaluate(default, None)
     most = base.loss if most is None else most
     kept = tuple(start.kept_tokens(network))
     if free_layers(network):
         kept = (*kept[:-1], 0)
-    first = evaluate(ListedSchedule(kept=kept))
+    first = evaluate(ListedSchedule(kept=kept), None)
     drops = measured_drops(kept, network)
     with bar(losses.images * network.layers, "layers") as advance:
         measured = losses.around(kept, drops, advance)
@@ -90,7 +90,7 @@ def run_search(
 
 
 def _evaluator(unpruned: FloatReference, machine: Machine, losses: PruningLoss) -> Evaluate:
-    def evaluate(schedule: Schedule, plan: Plan | None = None) -> Evaluated:
+    def evaluate(schedule: Schedule, plan: Plan | None) -> Evaluated:
         lost = losses.of(replace(unpruned, schedule=schedule))
         return Evaluated(schedule, machine.cycles(schedule), lost, plan)
 

@@ -8,7 +8,9 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, ValidationError, create_model
 
+from model.files.changes import MARK
 from model.files.yaml_file import StrictModel, choose, first_message
+from model.masks.strategies import STRATEGY_NAMES, MaskRule
 from model.network.names import get_network, is_file
 from model.network.shape import Network
 from model.pruning.placement import Placement
@@ -48,10 +50,21 @@ def network_name(name: Any) -> str:
         raise ValueError(str(error)) from error
 
 
+def strategy_name(name: Any) -> str:
+    """A strategy of masks as it is written, with or without the lanes that it balances."""
+    choose("strategy", str(name).partition(MARK)[0], STRATEGY_NAMES)
+    try:
+        MaskRule.named(str(name))
+    except UserError as error:
+        raise ValueError(str(error)) from error
+    return str(name)
+
+
 Whole = Annotated[int, Field(strict=True, ge=0, le=LARGEST)]
 Seed = Annotated[int, Field(strict=True, ge=0, le=LARGEST_SEED)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 NetworkName = Annotated[str, BeforeValidator(network_name)]
+StrategyName = Annotated[str, BeforeValidator(strategy_name)]
 
 
 def Axis(item: Any) -> Any:  # noqa: N802 - reads as a type

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import pandas as pd
 import typer
 from rich.console import Console
-from rich.progress import MofNCompleteColumn, Progress
 
 from model.files.plot_style import render
 from model.files.yaml_file import read_model
@@ -18,6 +17,7 @@ from rtl_gen.cli import LARGEST_SEED
 from rtl_gen.config import PRESETS, get_config
 from rtl_gen.errors import UserError
 from rtl_gen.files import replace_file
+from rtl_gen.progress import progress_over
 from sim_models.figures.speedup import draw_speedup
 from sim_models.figures.tables import terminal_table
 from sim_models.sweeps.energy import energy_table
@@ -136,16 +136,15 @@ def run_grid(
     table = energy_table(energy)
     print(f"points of the grid: {grid.size:,}")
     points = grid.points(folder, limit)
-    columns = (*Progress.get_default_columns()[:-1], MofNCompleteColumn())
-    bar = Progress(*columns, console=Console(stderr=True))
-    task = bar.add_task("points", total=None)
+    finished, advance = 0, None
     with ExitStack() as shown:
 
         def show_progress(done: int, total: int) -> None:
-            """The bar appears once nothing can be refused any more."""
-            if not bar.live.is_started:
-                shown.enter_context(bar)
-            bar.update(task, completed=done, total=total)
+            """It is shown once nothing can be refused any more."""
+            nonlocal finished, advance
+            advance = advance or shown.enter_context(progress_over(total, "points"))
+            advance(done - finished)
+            finished = done
 
         return run_points(
             points,

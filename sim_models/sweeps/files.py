@@ -6,7 +6,6 @@
 """
 
 import io
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,8 +14,10 @@ import pyarrow
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter
 
+from model.files.csv_file import csv_bytes
 from model.files.plot_style import SERIES, new_figure, render, style
 from rtl_gen.files import replace_file
+from rtl_gen.json_file import json_text
 from sim_models import CODE
 from sim_models.sweeps.run import SweepResult
 
@@ -28,7 +29,7 @@ def write_sweep(result: SweepResult, folder: Path, name: str) -> list[Path]:
     """Write the four files and return their paths."""
     frame = pd.DataFrame(result.rows)
     contents: dict[str, Callable[[], bytes]] = {
-        ".csv": lambda: frame.to_csv(index=False, lineterminator="\n").encode(),
+        ".csv": lambda: csv_bytes(frame),
         ".json": lambda: _json(result),
         ".parquet": lambda: _parquet(frame),
         ".png": lambda: render(draw_points(frame), "png"),
@@ -50,7 +51,7 @@ def _json(result: SweepResult) -> bytes:
         "mean_speedup_over_sparse": result.mean_speedups(),
         "rows": result.rows,
     }
-    return (json.dumps(content, indent=2) + "\n").encode()
+    return json_text(content).encode()
 
 
 def _parquet(frame: pd.DataFrame) -> bytes:

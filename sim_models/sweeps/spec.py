@@ -16,7 +16,7 @@ from model.attention.entry_scores import check_built_in
 from model.attention.mask_source import MaskSource
 from model.attention.synthetic import maps_of
 from model.files.yaml_file import StrictModel
-from model.masks.strategies import LEARNED, MASK_STRATEGY, STRATEGY_NAMES, check_reach
+from model.masks.strategies import LEARNED, MASK_STRATEGY, MaskRule, check_reach
 from model.masks.vitcod_file import read_masks
 from model.network.fit import check_fit
 from model.network.names import NETWORKS, get_network, is_file, timm_name
@@ -36,6 +36,7 @@ from sim_models.sweeps.axes import (
     PruningChoice,
     PruningEntry,
     Seed,
+    StrategyName,
     as_list,
     network_name,
     one_of,
@@ -56,7 +57,7 @@ class SweepSpec(StrictModel):
     """By name; files are relative to the spec."""
     sparsities: Annotated[list[Fraction], BeforeValidator(as_list)] = [0.0]
     """0 is dense attention."""
-    strategies: Axis(Annotated[str, one_of("strategy", STRATEGY_NAMES)]) = [MASK_STRATEGY]
+    strategies: Axis(StrategyName) = [MASK_STRATEGY]
     mask_files: dict[NetworkName, Annotated[list[str], BeforeValidator(as_list)]] = {}
     """ViTCoD mask files by network, beside `sparsities`; relative to the spec."""
     pruning: Axis(Annotated[PruningEntry, PlainValidator(pruning_entry)]) = [
@@ -73,7 +74,7 @@ class SweepSpec(StrictModel):
     @field_validator("strategies")
     @classmethod
     def _with_scores(cls, strategies: list[str], info: Any) -> list[str]:
-        if LEARNED in strategies:
+        if any(MaskRule.named(name).strategy == LEARNED for name in strategies):
             for network in info.data.get("networks", []):
                 check_built_in(network)
         return strategies

@@ -22,6 +22,7 @@ from rtl_gen.config import AcceleratorConfig, get_config
 from rtl_gen.errors import UserError
 from sparse_vit.calibration.programs import TOKENS, ProgramDraws, network_run
 
+CORES = (1, 2, 4)
 LANES = (2, 4, 8, 16)
 WIDTHS = (8, 16, 32, 64)
 STALL_SHARES = (0.05, 0.1, 0.2)
@@ -70,6 +71,8 @@ def draw_configs(seed: int, count: int) -> list[AcceleratorConfig]:
                     bus_bytes=bus_bytes,
                     row_slots=int(rng.choice([2, 4, 8, 16])),
                     stream_beats=int(rng.choice([16, 32, 64, 128, 256])),
+                    # Arrays of up to 256 multipliers in all, so that a simulation builds in time.
+                    cores=int(rng.choice([n for n in CORES if n * lanes * width <= 256] or [1])),
                 )
             )
     return configs[:count]

@@ -23,7 +23,7 @@ from rtl_gen.interfaces.program import Destination, Source
 from rtl_gen.interfaces.targets import Target, transfers
 from rtl_gen.numerics import Scale
 from sim_models.attention import beats_of
-from sim_models.program import network_beats
+from sim_models.predict import network_beats
 
 TOKENS = 197
 """Most tokens of a program; one below what the configurations hold."""
@@ -71,7 +71,7 @@ class ProgramDraws:
     def begin(self) -> tuple[ImageBuilder, int]:
         builder, tokens = ImageBuilder(self.config), self.integer(1, self.tokens + 1)
         builder.emit(Opcode.SET_TOKENS, count=tokens)
-        self.unit_beats = []
+        self.unit_beats: list[np.ndarray] = []
         return builder, tokens
 
     def linear(self) -> Image:

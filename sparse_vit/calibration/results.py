@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from rich.table import Table
 
 from rtl_gen.accelerator import Accelerator
+from rtl_gen.config import AcceleratorConfig
 from sparse_vit.calibration.cases import Case
 
 STALL_TOLERANCE = 0.01
@@ -50,13 +51,18 @@ def describe(case: Case) -> dict:
     return {
         "name": f"{case.kind}-{case.name}",
         "kind": case.kind,
-        "config": f"{config.lanes}x{config.width}-bus{config.bus_bytes}",
+        "config": _label(config),
         "tokens": case.image.commands[0]["count"],
         "latency": memory.latency,
         "rate": memory.bytes_a_cycle(config),
         "stall": memory.stall,
         "configuration": config.as_dict(),
     }
+
+
+def _label(config: AcceleratorConfig) -> str:
+    cores = f"{config.cores}x" if config.cores > 1 else ""
+    return f"{cores}{config.lanes}x{config.width}-bus{config.bus_bytes}"
 
 
 def report(results: Sequence[Result], seed: int) -> dict:

@@ -28,7 +28,8 @@ from model.pruning.schedule import DEFAULT_SCHEDULE, NO_PRUNING, Schedule
 from model.pruning.schedule_file import schedule_of
 from rtl_gen.config import get_config
 from rtl_gen.errors import UserError
-from rtl_gen.files import check_writable, replace_file
+from rtl_gen.files import check_writable
+from rtl_gen.json_file import write_json
 from sim_models.paper import SPARSITIES
 from sim_models.workload import Workload
 from sparse_vit.calibration.cases import draw_cases, quick_configs
@@ -67,8 +68,7 @@ def bench(
         "sweep_24_points_seconds": sweep._asdict(),
         "rtl": rtl,
     }
-    with replace_file(out) as file:
-        file.write((json.dumps(result, indent=2) + "\n").encode())
+    write_json(out, result)
     console.print(table(result))
     print(out)
     return result

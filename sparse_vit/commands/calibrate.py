@@ -8,7 +8,6 @@ mean bandwidth which the stalls leave.
 Writes `predictions.json` first, then `report.json`, into the folder of `--out`.
 """
 
-import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
@@ -17,13 +16,13 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import Progress
 
 from cocotb_tests.network.run import run_image
 from rtl_gen import cli
 from rtl_gen.errors import UserError
-from rtl_gen.files import replace_file
 from rtl_gen.interfaces.program import ErrorCode
+from rtl_gen.json_file import write_json
+from rtl_gen.progress import progress_over
 from sim_models.program import program_cycles
 from sparse_vit.calibration.cases import (
     Case,
@@ -95,7 +94,7 @@ def run_calibration(
     The cases of a group share a configuration.
     """
     predictions = [[predict(case) for case in group] for group in drawn]
-    _write(
+    write_json(
         out / "predictions.json",
         [
             {**describe(case), "counters": counters}
@@ -104,7 +103,7 @@ def run_calibration(
         ],
     )
     results = list(_simulate_all(drawn, predictions, simulator, workers))
-    _write(out / "report.json", report(results, seed))
+    write_json(out / "report.json", report(results, seed))
     return results
 
 
@@ -120,13 +119,12 @@ def _simulate_all(
 ) -> Iterator[Result]:
     """Results in the order of the cases; a configuration's cases run one after the other."""
     pool = ProcessPoolExecutor(min(workers, len(drawn)))
-    with Progress(console=messages) as progress:
-        bar = progress.add_task("simulations", total=sum(map(len, drawn)))
+    with progress_over(sum(map(len, drawn)), "simulations") as advance:
         futures = {pool.submit(_simulate_group, group, simulator): group for group in drawn}
         try:
             for future in as_completed(futures):
                 future.result()
-                progress.advance(bar, len(futures[future]))
+                advance(len(futures[future]))
         finally:
             pool.shutdown(cancel_futures=True)
     yield from _results(drawn, predictions, futures)
@@ -151,8 +149,3 @@ def _simulate(case: Case, simulator: str) -> Counters:
     if run.error != ErrorCode.NONE:
         raise UserError(f"{describe(case)}: the accelerator stopped with {run.error.name}")
     return run.counters
-
-
-def _write(path: Path, content: object) -> None:
-    with replace_file(path) as file:
-        file.write((json.dumps(content, indent=2) + "\n").encode())

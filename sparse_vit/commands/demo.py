@@ -12,7 +12,6 @@ Results: tables and `demo.json`.
 """
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,16 +27,17 @@ from model.program.attention_layers import compile_layers
 from model.pruning.schedule_file import DEFAULT_NAME
 from model.quantisation.sample_layers import sample_layers
 from rtl_gen import cli
-from rtl_gen.commands.rtl import rtl
 from rtl_gen.config import get_config
 from rtl_gen.errors import UserError
-from rtl_gen.files import check_writable, replace_file
+from rtl_gen.files import check_writable
 from rtl_gen.interfaces.program import ErrorCode
+from rtl_gen.json_file import write_json
 from sim_models.memory import MemoryTiming
-from sim_models.program import predict_layers
+from sim_models.predict import predict_layers
 from sim_models.sweeps.command import standard_sweep
 from sim_models.sweeps.spec import STANDARD
 from sparse_vit import digits
+from sparse_vit.commands.rtl import rtl
 
 PRESETS = ("default", "half", "double")
 SPARSITY = 0.8
@@ -100,8 +100,7 @@ def demo(
         "digits": [dataclasses.asdict(run) for run in classified],
     }
     _show(summary)
-    with replace_file(out / "demo.json") as file:
-        file.write((json.dumps(summary, indent=2) + "\n").encode())
+    write_json(out / "demo.json", summary)
     console.print(str(out / "demo.json"))
     wrong = [name for name, run in runs.items() if run["counters_rtl"] != run["counters_model"]]
     wrong += [f"digit {run.number}" for run in classified if run.counters != run.predicted]

@@ -1,25 +1,23 @@
-"""One image through a whole network in RTL, compared with the golden model.
+"""Pictures through a whole network in RTL, compared with the golden model.
 
 The network is a calibrated one (`--network`, from `sparse-vit quantise`; vit_digits comes
 with its own) or else a seeded random one of the same shape, whose cycles are as real. The program
-is compiled, runs on Verilator behind a simulated AXI4 memory, and every tensor that it stores is
-compared.
+is compiled once and runs on Verilator behind a simulated AXI4 memory for one batch of pictures
+after the other, one a core. Every tensor that it stores is compared.
 """
 
-import itertools
-import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import torch
 import typer
+from PIL.Image import Image as Picture
 from rich.console import Console
-from rich.table import Table
-from timm.data import ImageNetInfo
 from torch import Tensor
 
 from cocotb_tests.harness.simulators import make_runner
-from cocotb_tests.network.run import RtlRun
 from model.attention.mask_source import MaskSource
 from model.commands.integers import calibrated_file
 from model.commands.options import (
@@ -32,34 +30,36 @@ from model.commands.options import (
     Strategy,
 )
 from model.data.digits import held_back_digit
+from model.data.image_folder import ImageFolder
+from model.data.pictures import open_picture
+from model.integer.network import IntegerNetwork
+from model.integer.random_network import random_patches
 from model.masks.strategies import MASK_STRATEGY
 from model.network.fit import check_fit
 from model.network.names import get_network
 from model.network.shape import Network
 from model.program.choices import (
+    DIGIT,
     chosen_picture,
     digit_number,
-    input_patches,
     integer_network,
+    picture_patches,
     preset_for,
     shipped_integers,
 )
 from model.pruning.hardware import prune_counts
-from model.pruning.placement import LayerTokens
 from model.pruning.schedule_file import schedule_label, schedule_name, schedule_of
 from rtl_gen import cli
-from rtl_gen.config import AcceleratorConfig, get_config
+from rtl_gen.config import get_config
 from rtl_gen.errors import UserError
-from rtl_gen.files import check_writable, replace_file
-from sim_models.macs import kept_entries, network_macs
+from rtl_gen.files import check_writable
+from rtl_gen.json_file import write_json
+from rtl_gen.progress import progress_over
 from sim_models.memory import MemoryTiming
-from sim_models.on_chip import on_chip_bytes
 from sparse_vit.co_simulation import CoSimulation
+from sparse_vit.run_results import compared_pictures, measured_batch, result_tables
 
 console = Console()
-
-IMAGENET_CLASSES = 1000
-"""Of whose names timm knows all."""
 
 
 def run(
@@ -89,47 +89,63 @@ def run(
             "digit; default: random pixels or digits:0.",
         ),
     ] = None,
+    images: Annotated[
+        Path | None, typer.Option(help="Folder of pictures, all of which run; instead of --image.")
+    ] = None,
     config: Annotated[
         str | None, typer.Option(help="Preset; default: the first with heads as wide.")
     ] = None,
+    cores: Annotated[int, typer.Option(help="Pictures at a time, a core each: 1, 2, 4 or 8.")] = 1,
     simulator: Annotated[str, typer.Option(help="verilator or icarus.")] = "verilator",
     latency: Annotated[int, typer.Option(min=2, help="Of the memory, in cycles.")] = 100,
     rate: Annotated[int, typer.Option(min=1, help="Bytes a cycle of the memory.")] = 64,
     dump: Annotated[
         bool, typer.Option(help="Store and compare every intermediate tensor.")
     ] = False,
+    first_divergence: Annotated[
+        bool,
+        typer.Option(
+            "--first-divergence",
+            help="Name the first tensor, token, channel and unit that differs; as --dump.",
+        ),
+    ] = False,
     seed: Annotated[
         int, typer.Option(min=0, max=cli.LARGEST_SEED, help="Of whatever is random.")
     ] = 0,
     out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("build/deit"),
 ) -> dict[str, Any]:
-    """One image through a whole network in RTL, compared with the golden model."""
+    """Pictures through a whole network in RTL, compared with the golden model."""
     network = get_network(model)
     pruning = schedule_name(schedule, prune=prune)
     keep = prune_counts(network, schedule_of(pruning, network))
     config = config or preset_for(network)
-    choice = get_config(config)
+    choice = get_config(config, cores=cores)
     check_fit(choice, network)
     make_runner(simulator)
     source = MaskSource(sparsity=sparsity, strategy=strategy, file=mask_file, stand_in=seed)
     masks = torch.from_numpy(source.masks(network))
-    path = out / f"{network.name}-{source.label}-{schedule_label(pruning)}.json"
+    on_cores = f"-{cores}-cores" if cores > 1 else ""
+    path = out / f"{network.name}-{source.label}-{schedule_label(pruning)}{on_cores}.json"
     check_writable(path)
-    opened = chosen_picture(network, picture)
-    number = digit_number(network, picture)
+    given = _Pictures.of(network, picture, images, cores)
     if weights is not None or calib is not None:
         network_file = calibrated_file(model, weights, calib, network_file, preprocessing)
     network_file = network_file or shipped_integers(network)
     integers = integer_network(network, network_file, seed)
-    patches = input_patches(integers, opened, seed)
+    patches = given.patches(integers, seed)
     timing = MemoryTiming(latency=latency, rate=min(rate, choice.bus_bytes))
-    simulation = CoSimulation.of(choice, integers, patches, masks, keep, timing, dump=dump)
+    simulation = CoSimulation.of(
+        choice, integers, patches, masks, keep, timing, dump=dump or first_divergence
+    )
     megabytes = len(simulation.image.data) / 1e6
+    minutes = "a minute or two" if cores == 1 else f"a minute or two for each of {cores} cores"
     console.print(
         f"{network.name}: image of {megabytes:.1f} MB, seed {seed}; building the "
-        "simulation takes a minute or two the first time"
+        f"simulation takes {minutes} the first time"
     )
-    done = simulation.run(simulator, seed + 1)
+    with progress_over(simulation.cycles, "cycles") as advance:
+        runs = simulation.run(simulator, seed + 1, advance)
+    pictures = compared_pictures(simulation, given.names, runs)
     result = {
         "model": network.name,
         "network": "random" if network_file is None else str(network_file),
@@ -142,81 +158,54 @@ def run(
         "latency": latency,
         "rate": timing.rate,
         "seed": seed,
-        "label": None if number is None else held_back_digit(number)[1],
-        **_measured(simulation, network, masks, done),
-        "cycles_model": simulation.predicted["cycles"],
-        "counters_model": simulation.predicted,
+        "label": given.label,
+        "cores": cores,
+        **measured_batch(simulation, network, masks, runs[0]),
+        "compared": sum(one["compared"] for one in pictures),
+        "mismatches": sum(one["mismatches"] for one in pictures),
+        "wall_seconds": round(sum(one.wall_seconds for one in runs), 1),
+        "pictures": pictures,
     }
-    with replace_file(path) as file:
-        file.write((json.dumps(result, indent=2) + "\n").encode())
-    _show(result, network, trained=network_file is not None)
+    write_json(path, result)
+    for table in result_tables(result, network, trained=network_file is not None):
+        console.print(table)
     console.print(str(path))
     if result["mismatches"]:
-        raise UserError(f"{result['mismatches']} values differ from the golden model")
+        differing = f"{result['mismatches']} values differ from the golden model"
+        if not first_divergence:
+            raise UserError(f"{differing}: --first-divergence names the first and its unit")
+        found = simulation.first_divergence(runs)
+        assert found is not None
+        batch, place = found
+        raise UserError(f"{differing}, first in batch {batch}: {place}")
     return result
 
 
-def mac_bound_cycles(
-    config: AcceleratorConfig, network: Network, masks: Tensor, live: list[Tensor]
-) -> float:
-    """Multiply-accumulates of the network over the multipliers.
+@dataclass(frozen=True, kw_only=True)
+class _Pictures:
+    """The pictures of a run by name; None stands for random patches."""
 
-    `live` holds each layer's tokens and, last, those that leave the last layer.
-    """
-    counts = [int(tokens.sum()) for tokens in live]
-    pairs = itertools.pairwise(counts)
-    layer_tokens = [LayerTokens(before, after, after) for before, after in pairs]
-    entries = kept_entries(network, masks.numpy(), torch.stack(live[:-1]).numpy())
-    return sum(network_macs(network, layer_tokens, entries).values()) / config.macs
+    names: Sequence[str]
+    opened: Sequence[Picture] | None = None
+    label: int | None = None
+    """The class of a held-back digit."""
 
+    @classmethod
+    def of(cls, network: Network, picture: str | None, images: Path | None, cores: int) -> Self:
+        if images is not None:
+            if picture is not None:
+                raise UserError("--image and --images: expected one of them")
+            paths = [path for path, _ in ImageFolder(images, labelled=False).files]
+            opened = [open_picture(path, upright=True) for path in paths]
+            return cls(names=[str(path.relative_to(images)) for path in paths], opened=opened)
+        chosen, number = chosen_picture(network, picture), digit_number(network, picture)
+        if chosen is None:
+            return cls(names=[f"random {core}" for core in range(cores)])
+        label = None if number is None else held_back_digit(number)[1]
+        return cls(names=[picture or f"{DIGIT}{number}"], opened=[chosen], label=label)
 
-def _measured(
-    simulation: CoSimulation, network: Network, masks: Tensor, run: RtlRun
-) -> dict[str, Any]:
-    """What the run took, and how it compares with the golden model and the multipliers' bound."""
-    config, golden = simulation.config, simulation.golden
-    comparison = simulation.compare(run)
-    live = [golden[f"layers.{i}.live"][0] for i in range(network.layers)]
-    survivors = [golden[f"layers.{i}.survivors"][0] for i in range(network.layers)]
-    bound = mac_bound_cycles(config, network, masks, [*live, survivors[-1]])
-    cycles = run.counters["cycles"]
-    return {
-        "compared": comparison.compared,
-        "mismatches": comparison.mismatches,
-        "cycles": cycles,
-        "mac_bound_cycles": round(bound),
-        "ratio": round(cycles / bound, 4),
-        "stall_cycles": run.counters["weight_stalls"],
-        "axi_read_bytes": run.counters["rows_read"] * config.width,
-        "axi_write_bytes": run.counters["rows_written"] * config.width,
-        "kept_tokens": [int(tokens.sum()) for tokens in survivors],
-        "top5": golden["logits"][0].topk(min(5, network.classes)).indices.tolist(),
-        "on_chip_kb": round(on_chip_bytes(config, network) / 1024, 1),
-        "wall_seconds": round(run.wall_seconds, 1),
-        "counters": run.counters,
-    }
-
-
-def _show(result: dict, network: Network, *, trained: bool) -> None:
-    table = Table("", "", show_header=False)
-    for name in (
-        "mismatches",
-        "compared",
-        "cycles",
-        "cycles_model",
-        "mac_bound_cycles",
-        "ratio",
-        "stall_cycles",
-        "axi_read_bytes",
-        "on_chip_kb",
-        "wall_seconds",
-    ):
-        table.add_row(name.replace("_", " "), f"{result[name]:,}")
-    if result["label"] is not None:
-        table.add_row("label", str(result["label"]))
-    if trained:
-        imagenet = network.classes == IMAGENET_CLASSES
-        named = ImageNetInfo().index_to_description if imagenet else str
-        top = [named(index) for index in result["top5"]]
-        table.add_row("top 5", "; ".join(top))
-    console.print(table)
+    def patches(self, integers: IntegerNetwork, seed: int) -> Tensor:
+        """(pictures, patches, K)"""
+        if self.opened is None:
+            return random_patches(integers.shape, len(self.names), seed)
+        return torch.cat([picture_patches(integers, opened) for opened in self.opened])

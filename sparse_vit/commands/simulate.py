@@ -1,6 +1,5 @@
 """One network, mask and schedule through the cycle model."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,7 +24,8 @@ from model.program.choices import preset_for
 from model.pruning.schedule_file import schedule_name, schedule_of
 from rtl_gen.commands.options import Overrides, parse_overrides
 from rtl_gen.config import get_config
-from rtl_gen.files import check_writable, replace_file
+from rtl_gen.files import check_writable
+from rtl_gen.json_file import write_json
 from sim_models.memory import DEFAULT_MEMORY
 from sparse_vit import simulation
 
@@ -84,8 +84,7 @@ def simulate(
     result = report.as_dict()
     Console().print(_table(report))
     if out is not None:
-        with replace_file(out) as file:
-            file.write((json.dumps(result, indent=2) + "\n").encode())
+        write_json(out, result)
         print(out)
     return result
 

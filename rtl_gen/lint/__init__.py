@@ -1,0 +1,1 @@
+"""Linters that the Verilog of an accelerator has to pass."""
