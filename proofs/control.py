@@ -279,7 +279,6 @@ PROOFS = (
         "a payload; a refused or unreadable row ends the program",
         harness=DispatcherKeepsOrder,
         depth=40,
-        quick=False,
         broken=("rtl_gen.control.dispatcher", "self.units.idle | ~self._decoded.waits", "1"),
     ),
 )

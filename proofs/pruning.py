@@ -10,7 +10,6 @@ from rtl_gen.common.contract import require
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.interfaces.memories import LIST_LATENCY
 from rtl_gen.pruning.live_tokens import LiveTokens
-from rtl_gen.pruning.pruning import Pruning
 from rtl_gen.pruning.topk import TopK
 
 SUM_BITS = 8
@@ -208,48 +207,6 @@ class ExpectedList:
         require(m, ~answered | listed, "the list is not the bitmap's tokens in order")
 
 
-class TwoPrunings(Harness):
-    """SET_TOKENS and PRUNE of any numbers, at any time, on any sums before each of them."""
-
-    any_reset = False
-    config = FOUR
-
-    def claim(self, m: Module) -> None:
-        m.submodules.unit = unit = Pruning(self.config)
-        position = self.free(range(self.config.max_tokens), "position")
-        self.feed(m, unit, "set_tokens", "prune")
-        drawn = self.free(self.config.max_tokens * SUM_BITS, "drawn")
-        sets, prunes = unit.set_tokens, unit.prune
-        has_tokens, tokens = Signal(), Signal(self.config.count_bits)
-        for stream in (sets, prunes):
-            count = stream.payload.count
-            assume(m, (count != 0) & (count <= self.config.max_tokens))
-        assume(m, prunes.payload.prefix <= prunes.payload.count)
-        assume(m, ~prunes.valid | (has_tokens & unit.idle))
-        assume(m, ~sets.valid | (unit.idle & ~prunes.valid))
-
-        sums = Sums(m, self.config)
-        with m.If(unit.idle & ~sets.valid & ~prunes.valid):
-            m.d.sync += Cat(sums.words).eq(drawn)
-        sums.serve(unit.reads.importance, unit.clear)
-        list_port = unit.held.live_list
-        expected = ExpectedList(m, self.config, unit.count, unit.live, list_port, position)
-        with m.If(sets.valid & sets.ready):
-            count = sets.payload.count
-            m.d.sync += [has_tokens.eq(1), expected.live.eq((1 << count) - 1), tokens.eq(count)]
-        with m.If(prunes.valid & prunes.ready):
-            fields = prunes.payload
-            stay = survivors(sums.each, expected.live, fields.count, fields.prefix)
-            m.d.sync += expected.live.eq(stay)
-        m.d.comb += expected.busy.eq(~unit.idle)
-
-
-class OneSelectionOfSix(OneSelection):
-    """The same of three words."""
-
-    config = SIX
-
-
 PROOFS = (
     Proof(
         unit="pruning.topk",
@@ -259,15 +216,6 @@ PROOFS = (
         harness=OneSelection,
         broken=("rtl_gen.pruning.topk", "(sums[i] == key)", "(sums[i] >= key)"),
         depth=TopK.latency(FOUR, 4) + 3,
-    ),
-    Proof(
-        unit="pruning.topk",
-        name="most important of six",
-        claim="the same of up to 6 tokens",
-        harness=OneSelectionOfSix,
-        broken=("rtl_gen.pruning.topk", "remaining - placed", "remaining - 1"),
-        depth=TopK.latency(SIX, 6) + 3,
-        quick=False,
     ),
     Proof(
         unit="pruning.live_tokens",
@@ -280,15 +228,5 @@ PROOFS = (
             "with m.If(placed_valid & placed.last):",
         ),
         depth=24,
-    ),
-    Proof(
-        unit="pruning.pruning",
-        name="two prunings",
-        claim="after SET_TOKENS and two PRUNEs of up to 4 tokens bitmap, count and list "
-        "are those of the most important ones",
-        harness=TwoPrunings,
-        broken=("rtl_gen.pruning.topk", "ties_below[i] < remaining", "ties_below[i] <= remaining"),
-        depth=2 * (TopK.latency(FOUR, 4) + 8) + 12,
-        quick=False,
     ),
 )

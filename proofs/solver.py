@@ -26,7 +26,7 @@ from proofs.proof import Proof, Verdict
 from rtl_gen.emit.yosys import run_yosys
 from rtl_gen.extras import require
 
-DEFAULT_SECONDS = 600
+DEFAULT_SECONDS = 300
 
 _PASSES = (
     "read_rtlil design.il",
@@ -127,9 +127,17 @@ def _proved(proof: Proof, log: str | None) -> bool | None:
 
 def _run_abc(folder: Path, proof: Proof, seconds: int) -> str | None:
     """The log; None if the `seconds` of a core are over."""
-    search = "scorr; pdr" if proof.depth is None else f"bmc3 -F {_frames(proof)}"
+    if proof.depth is not None:
+        return _search(folder, f"bmc3 -F {_frames(proof)}", seconds)
+    # Registers that are equal are one, as a rule; where that leaves none, there is no search.
+    log = _search(folder, "scorr; pdr", seconds)
+    return _search(folder, "pdr", seconds) if log and "UNDECIDED" in log else log
+
+
+def _search(folder: Path, commands: str, seconds: int) -> str | None:
+    script = f"read_aiger design.aig; fold; strash; {commands}; write_cex -a design.cex"
     done = subprocess.run(
-        [_abc(), "-c", f"read_aiger design.aig; fold; strash; {search}; write_cex -a design.cex"],
+        [_abc(), "-c", script],
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -96,8 +96,12 @@ def balance() -> str:
         of = select("balance", pruning=UNPRUNED, **at).iloc[0]
         pruned = select("balance", pruning=DEFAULT_NAME, **at).iloc[0]
         busy = f"{100 * of.attention_utilisation:.1f} %"
-        cycles = f"{of.total_cycles:,}", f"{pruned.total_cycles:,}"
-        return [f"{of.attention_cycles:,}", busy, *cycles]
+        return [
+            f"{of.attention_cycles:,}",
+            busy,
+            f"{of.total_cycles:,}",
+            f"{pruned.total_cycles:,}",
+        ]
 
     rows = (
         [
