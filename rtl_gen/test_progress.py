@@ -1,5 +1,6 @@
 """Progress of long work where standard error is no terminal, and on one."""
 
+import os
 import re
 import subprocess
 import sys
@@ -75,8 +76,10 @@ def test_a_log_in_a_file_is_written_as_it_grows(tmp_path: Path):
         "cli.run(app, 'work', [])"
     )
     log = tmp_path / "log"
+    kept_back = {name: text for name, text in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    command = [sys.executable, "-c", program]
     with log.open("w") as file:
-        subprocess.run([sys.executable, "-c", program], stdout=file, check=True, timeout=120)
+        subprocess.run(command, stdout=file, env=kept_back, check=True, timeout=120)
     assert log.read_text() == "begun\n"
 
 

@@ -45,8 +45,8 @@ def test_verilog_and_manifest(tmp_path):
     assert (kv["writers"], kv["readers"]) == (["linear", "load"], ["attention", "store"])
 
     again = run(*options)
-    assert again.stdout.count("unchanged") == again.stdout.count("\n") == 15
-    assert "written" not in again.stdout
+    assert again.stdout.count(": unchanged, ") == first.stdout.count(": written, ") > 10
+    assert ": written, " not in again.stdout
     assert (folder / "accelerator.v").read_bytes() == verilog
 
 

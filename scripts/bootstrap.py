@@ -6,6 +6,7 @@ password); otherwise one line says what to install.
 """
 
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -27,6 +28,9 @@ PROGRAMS = {
     "opensta": "sta",
 }
 """What Debian's packages bring."""
+
+WITH_WHEELS = ("x86_64",)
+"""Machines for which PyPI has every package compiled; elsewhere pip compiles cocotb."""
 
 OPTIONAL = {
     "iverilog": "tests on Icarus Verilog will fail",
@@ -82,7 +86,14 @@ def missing_packages() -> list[str]:
         missing.append(f"{THIS_PYTHON}-venv")
     if not has_shared_library():
         missing.append(f"lib{THIS_PYTHON}")
+    if platform.machine() not in WITH_WHEELS and not has_headers():
+        missing.append(f"{THIS_PYTHON}-dev")
     return missing
+
+
+def has_headers() -> bool:
+    """Whether packages can be compiled for this Python."""
+    return Path(sysconfig.get_path("include"), "Python.h").exists()
 
 
 def has_shared_library() -> bool:

@@ -12,6 +12,7 @@ import typer.main
 
 from rtl_gen.errors import UserError
 from rtl_gen.switches import is_on
+from scripts import bootstrap
 from scripts.make_target import command_lines
 from scripts.targets import TARGETS
 from scripts.variables import Setting, Switch, Values
@@ -204,3 +205,14 @@ with on_one_line():
     assert (ended.returncode, ended.stdout) == (2, "")
     how = "install them as root (apt-get install g++ iverilog)"
     assert ended.stderr == f"error: missing g++: {how}\n"
+
+
+@pytest.mark.parametrize(
+    ("machine", "headers", "missing"),
+    [("x86_64", False, False), ("aarch64", False, True), ("aarch64", True, False)],
+)
+def test_headers_are_needed_where_packages_are_compiled(monkeypatch, machine, headers, missing):
+    monkeypatch.setattr(bootstrap.platform, "machine", lambda: machine)
+    monkeypatch.setattr(bootstrap, "has_headers", lambda: headers)
+    wanted = f"{bootstrap.THIS_PYTHON}-dev"
+    assert (wanted in bootstrap.missing_packages()) == missing

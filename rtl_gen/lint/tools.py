@@ -55,7 +55,7 @@ def yosys(folder: Path) -> list[str]:
         log = run_yosys(TOP, [*commands, "check -assert"], folder)
     except RuntimeError as error:
         log = str(error)
-    return [line for line in log.splitlines() if line.startswith(("Warning", "ERROR"))]
+    return [line for line in log.splitlines() if re.search(r"\b(Warning|ERROR):", line)]
 
 
 def slang(folder: Path) -> list[str]:

@@ -36,7 +36,7 @@ _ABC = """strash
 dch
 map -B 0.9
 topo
-buffer -p -c -N 4
+buffer -p -c -N 16
 upsize
 dnsize
 """

@@ -13,7 +13,6 @@ import pandas as pd
 from model.files.csv_file import write_csv
 from rtl_gen.synthesis.asic import AsicFlow
 from rtl_gen.synthesis.ecp5 import ECP5
-from rtl_gen.synthesis.xilinx import XILINX
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "results"
@@ -110,7 +109,7 @@ _SWEEP_KEY = ("network", "attention_maps", "sparsity", "pruning", "hardware")
 _BALANCE_KEY = ("network", "masks", "sparsity", "pruning", "hardware")
 _CORES_KEY = ("network", "sparsity", "pruning", "cores", "memory_rate")
 _ACCURACY_KEY = ("model", "masks", "sparsity", "pruned", "arithmetic")
-CELLS, XILINX_CELLS, GATES = ECP5.headings, XILINX.headings, AsicFlow.headings
+CELLS, GATES = ECP5.headings, AsicFlow.headings
 """Columns of the syntheses and what they are called."""
 
 MEASUREMENTS = {
@@ -240,17 +239,9 @@ MEASUREMENTS = {
             read=_synthesis,
         ),
         Measurement(
-            name="synthesis-xilinx",
-            command="make synth FLOW=xilinx",
-            written="synth/xilinx/*/synth.json",
-            key=("preset", "unit"),
-            columns=("preset", "unit", *XILINX_CELLS),
-            read=_synthesis,
-        ),
-        Measurement(
             name="asic",
             command="make asic",
-            written="asic/*/*/synth.json",
+            written="asic/**/synth.json",
             key=("device", "preset", "unit"),
             columns=(
                 "device",

@@ -7,13 +7,10 @@
 import re
 from collections.abc import Callable
 
-from rtl_gen.synthesis.xilinx import XILINX
 from scripts.documents import accuracy_tables, cycle_tables
 from scripts.documents.cells import NETWORKS, select
 from scripts.documents.markdown import table
-from scripts.documents.measurements import CELLS, GATES, MEASUREMENTS, XILINX_CELLS
-
-ZU9EG = XILINX.parts["zu9eg"]
+from scripts.documents.measurements import CELLS, GATES, MEASUREMENTS
 
 _PLACE = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end of table -->\n)", re.DOTALL)
 
@@ -40,35 +37,19 @@ def _units(preset: str) -> str:
     return table(["unit", *CELLS.values()], rows)
 
 
-def _xilinx() -> str:
-    """Sums by preset, and what they are of a ZCU102's part."""
-    known = MEASUREMENTS["synthesis-xilinx"].rows()
-    totals = known.groupby("preset", sort=False)[list(XILINX_CELLS)].sum()
+def _asic() -> str:
+    known = MEASUREMENTS["asic"].rows()
     rows = (
         [
-            preset,
-            *(
-                f"{cells[column]:,g} ({100 * cells[column] / ZU9EG[column]:.1f} %)"
-                for column in XILINX_CELLS
-            ),
-        ]
-        for preset, cells in totals.iterrows()
-    )
-    return table(["preset", *XILINX_CELLS.values()], rows)
-
-
-def _asic(device: str, preset: str) -> str:
-    of = select("asic", device=device, preset=preset).fillna("")
-    rows = (
-        [
-            row["unit"],
+            f"{row['device']}, {row['preset']}",
+            f"`{row['unit']}`",
             *(f"{row[column]:,.0f}" for column in GATES),
-            f"{row['frequency_mhz']:,.0f}" if row["frequency_mhz"] else "",
-            f"`{row['from_register']}` to `{row['to_register']}`" if row["to_register"] else "",
+            f"{row['frequency_mhz']:,.0f}",
+            f"`{row['from_register']}` to `{row['to_register']}`",
         ]
-        for _, row in of.iterrows()
+        for _, row in known.iterrows()
     )
-    return table(["unit", *GATES.values(), "MHz", "longest path"], rows)
+    return table(["library, preset", "unit", *GATES.values(), "MHz", "longest path"], rows)
 
 
 TABLES: dict[str, Callable[[], str]] = {
@@ -92,8 +73,6 @@ TABLES: dict[str, Callable[[], str]] = {
     "synthesis": _synthesis,
     "units-small": lambda: _units("small"),
     "units-default": lambda: _units("default"),
-    "xilinx": _xilinx,
-    "asic-180-small": lambda: _asic("osu018", "small"),
-    "asic-7-small": lambda: _asic("asap7sc7p5t", "small"),
+    "asic": _asic,
 }
 """By the name in the comment."""

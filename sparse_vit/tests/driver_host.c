@@ -39,9 +39,9 @@ int main(void)
     WORD(config_low) = 0x55667788;
     printf("config %" PRIx64 "\n", sparse_vit_config(&device));
     WORD(status) = 8;
-    printf("start %d\n", sparse_vit_start(&device, 4096));
+    printf("start %d\n", sparse_vit_start(&device, 4096, 8192));
     WORD(status) = 1;
-    printf("start while busy %d\n", sparse_vit_start(&device, 4096));
+    printf("start while busy %d\n", sparse_vit_start(&device, 4096, 8192));
     printf("wait %d\n", sparse_vit_wait(&device, 3));
     WORD(status) = 6;
     printf("wait %d\n", sparse_vit_wait(&device, 3));
@@ -50,6 +50,15 @@ int main(void)
     printf("error %" PRIu32 " %s\n", i, sparse_vit_error_name((sparse_vit_error)i));
     sparse_vit_acknowledge(&device);
     printf("acknowledged\n");
+    WORD(status) = 1;
+    printf("bound while busy %d\n", sparse_vit_bound_reads(&device, 0, 4095));
+    WORD(status) = 0;
+    printf("bound reads %d\n", sparse_vit_bound_reads(&device, 4096, 16383));
+    printf("bound writes %d\n", sparse_vit_bound_writes(&device, 8192, 12287));
+    sparse_vit_lock_bounds(&device);
+    printf("locked\n");
+    WORD(bounds_lock) = 1;
+    printf("bound when locked %d\n", sparse_vit_bound_writes(&device, 0, 4095));
     sparse_vit_interrupt(&device, true);
     sparse_vit_interrupt(&device, false);
     printf("interrupt\n");

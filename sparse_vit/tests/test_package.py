@@ -122,19 +122,28 @@ def test_driver(package, programs):
     assert not undefined.strip()
     ended = run(package, programs, "gcc", *strict, "-Idriver", str(HOST), "-o", "host")
     assert ended.returncode == 0, ended.stdout
-    offset = {register.name: register.offset for register in RegisterMap(Accelerator.COUNTERS)}
-    status, control = offset["status"], offset["control"]
+    registers = RegisterMap(get_config("tiny"), Accelerator.COUNTERS)
+    offset = {register.name: register.offset for register in registers}
+    status, control, lock = (offset[name] for name in ("status", "control", "bounds_lock"))
     lines = iter(run(package, programs, "./host").stdout.splitlines())
     for expected in (
         f"r{offset['id']} r{offset['version']} present 1",
         f"r{offset['id']} r{offset['version']} other version 0",
         f"r{offset['config_high']} r{offset['config_low']} config 1122334455667788",
-        f"r{status} w{offset['program_address']}=4096 w{control}=1 start 1",
+        f"r{status} w{offset['result_base']}=8192 w{offset['program_address']}=4096 "
+        f"w{control}=1 start 1",
         f"r{status} start while busy 0",
         f"r{status} r{status} r{status} wait 0",
         f"r{status} wait 1",
         f"r{offset['error']} error {int(ErrorCode.READ_FAILED)} read failed",
         f"w{control}=2 acknowledged",
+        f"r{status} bound while busy 0",
+        f"r{status} r{lock} w{offset['read_base']}=4096 w{offset['read_limit']}=16383 "
+        "bound reads 1",
+        f"r{status} r{lock} w{offset['write_base']}=8192 w{offset['write_limit']}=12287 "
+        "bound writes 1",
+        f"w{lock}=1 locked",
+        f"r{status} r{lock} bound when locked 0",
         f"w{offset['interrupt_enable']}=1 w{offset['interrupt_enable']}=0 interrupt",
         f"w{control}=4 r{status} quiet 0 r{status} quiet 1",
         "".join(f"r{offset[name]} " for name in Accelerator.COUNTERS) + "counters 100 113",
