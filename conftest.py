@@ -10,7 +10,7 @@ import hypothesis.configuration
 import pytest
 
 from cocotb_tests.harness.simulators import SIMULATORS
-from rtl_gen.config import PRESETS
+from rtl_gen.presets import PRESETS
 
 hypothesis.configuration.set_hypothesis_home_dir(Path(__file__).parent / "build" / "hypothesis")
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)

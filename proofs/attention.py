@@ -8,8 +8,8 @@ from proofs.rules.streams import stable
 from rtl_gen.attention.mask_decoder import MaskDecoder
 from rtl_gen.attention.row_interleaver import RowInterleaver
 from rtl_gen.common.contract import require
-from rtl_gen.config import get_config
 from rtl_gen.interfaces.memories import OUTPUT_ROWS
+from rtl_gen.presets import get_config
 
 KEYS = get_config("tiny", max_tokens=6, max_heads=1)
 SLOTS = get_config("tiny", max_tokens=7, row_slots=2)

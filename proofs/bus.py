@@ -12,7 +12,7 @@ from rtl_gen.bus.row_packer import RowPacker
 from rtl_gen.bus.row_writer import RowWriter
 from rtl_gen.bus.stream_reader import StreamReader
 from rtl_gen.common.contract import require
-from rtl_gen.config import get_config
+from rtl_gen.presets import get_config
 
 SMALL = get_config("tiny", stream_beats=16)
 

@@ -12,7 +12,6 @@ from proofs.rules.axi_lite import LiteRules
 from proofs.rules.streams import previous, stable
 from proofs.watch import watch
 from rtl_gen.common.contract import require
-from rtl_gen.config import get_config
 from rtl_gen.control.commands import SENT, Opcode
 from rtl_gen.control.decode import Decoder
 from rtl_gen.control.dispatcher import Dispatcher
@@ -24,6 +23,7 @@ from rtl_gen.interfaces.layouts import PAGE_BITS, bounds_layout
 from rtl_gen.interfaces.memories import words
 from rtl_gen.interfaces.program import Destination, ErrorCode, Source, command_layout
 from rtl_gen.interfaces.targets import Target, transfers
+from rtl_gen.presets import get_config
 
 CONFIG = get_config("tiny")
 

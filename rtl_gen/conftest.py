@@ -5,7 +5,7 @@ from amaranth.hdl import Fragment
 from amaranth.lib import wiring
 
 from rtl_gen.accelerator import Accelerator
-from rtl_gen.config import get_config
+from rtl_gen.presets import get_config
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtl_gen.config import DEFAULT, MAX_DIM, PRESETS, AcceleratorConfig, get_config
+from rtl_gen.config import MAX_DIM, AcceleratorConfig
 from rtl_gen.control.commands import Opcode
 from rtl_gen.errors import UserError
 from rtl_gen.interfaces.packing import unpack
@@ -19,6 +19,7 @@ from rtl_gen.interfaces.program import (
     record_rows,
 )
 from rtl_gen.interfaces.targets import Target, transfers
+from rtl_gen.presets import DEFAULT, PRESETS, get_config
 
 SCALE = {"multiplier": (1 << 16) - 1, "shift": 63}
 

@@ -3,9 +3,9 @@
 import pytest
 
 from rtl_gen.accelerator import Accelerator
-from rtl_gen.config import get_config
 from rtl_gen.emit.manifest import memory_map
 from rtl_gen.emit.verilog import emit
+from rtl_gen.presets import get_config
 
 NO_MEMORY = {"weights", "live", "exp_table"}
 """Registers and logic."""

@@ -8,8 +8,8 @@ import pytest
 from amaranth.hdl import Fragment, MemoryInstance, Shape, Signal
 
 from rtl_gen.accelerator import Accelerator
-from rtl_gen.config import DEFAULT
 from rtl_gen.memory import sram
+from rtl_gen.presets import DEFAULT
 
 WIDEST = 32
 """Bits of a counter or of an address of memory."""

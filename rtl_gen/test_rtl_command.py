@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rtl_gen.config import get_config
+from rtl_gen.presets import get_config
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess:

@@ -31,7 +31,7 @@ from model.program.step import Step
 from rtl_gen import numerics
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.commands import Opcode
-from rtl_gen.interfaces.memories import Memory
+from rtl_gen.interfaces.memory import Memory
 from rtl_gen.interfaces.program import Destination
 from rtl_gen.interfaces.targets import Target
 from sim_models.on_chip import on_chip_memories

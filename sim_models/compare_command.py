@@ -6,8 +6,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from rtl_gen.config import PRESETS, get_config
 from rtl_gen.json_file import write_json
+from rtl_gen.presets import PRESETS, get_config
 from sim_models.compare import comparison, comparison_table
 
 console = Console()

@@ -12,9 +12,9 @@ from rich.console import Console
 from model.masks.strategies import SPARSITY_MEANS
 from model.network.names import ALL_NETWORKS, NAMES_MEAN
 from rtl_gen.cli import LARGEST_SEED
-from rtl_gen.config import PRESETS
 from rtl_gen.errors import UserError
 from rtl_gen.files import check_writable, replace_file
+from rtl_gen.presets import PRESETS
 from rtl_gen.progress import progress_over
 from sim_models.figures.tables import Column, terminal_table, text_table
 from sim_models.timm_networks import SPARSITY, TOLD, Found, Row, all_names, find, rows_of

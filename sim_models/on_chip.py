@@ -10,7 +10,8 @@ from types import MappingProxyType
 from model.network.shape import Network
 from rtl_gen import numerics
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.interfaces.memories import Memory, memory_plan, plan_bits
+from rtl_gen.interfaces.memories import memory_plan, plan_bits
+from rtl_gen.interfaces.memory import Memory
 
 
 def on_chip_memories(

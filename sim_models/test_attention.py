@@ -8,7 +8,7 @@ from rtl_gen.attention.output_unit import OutputUnit
 from rtl_gen.attention.row_buffer import RowBuffer
 from rtl_gen.attention.row_interleaver import RowInterleaver
 from rtl_gen.attention.softmax import Softmax
-from rtl_gen.config import get_config
+from rtl_gen.presets import get_config
 from sim_models.attention import AttentionCycles, attend_cycles, attend_heads, beats_of
 
 

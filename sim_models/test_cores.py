@@ -5,10 +5,10 @@ import pytest
 
 from model.network.shape import Network
 from model.pruning.schedule import NO_PRUNING
-from rtl_gen.config import get_config
 from rtl_gen.control.commands import Opcode
 from rtl_gen.errors import UserError
 from rtl_gen.interfaces.program import record_bytes
+from rtl_gen.presets import get_config
 from sim_models.memory import MemoryTiming
 from sim_models.on_chip import on_chip_bytes
 from sim_models.program import program_cycles

@@ -17,11 +17,12 @@ from model.network.shape import Network
 from model.program.compiler import compile_network
 from model.program.steps import network_steps
 from model.pruning.schedule import ListedSchedule
-from rtl_gen.config import AcceleratorConfig, get_config
+from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.commands import Opcode
 from rtl_gen.errors import UserError
 from rtl_gen.interfaces.program import Destination
 from rtl_gen.interfaces.targets import transfers
+from rtl_gen.presets import get_config
 from sim_models.memory import MemoryTiming
 from sim_models.network import network_cycles
 from sim_models.predict import predict_network

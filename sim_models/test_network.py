@@ -13,9 +13,9 @@ from model.program.compiler import compile_network
 from model.program.steps import network_steps
 from model.pruning.hardware import prune_counts
 from model.pruning.schedule import DEFAULT_SCHEDULE, READINGS, ListedSchedule
-from rtl_gen.config import get_config
 from rtl_gen.control.commands import Opcode
 from rtl_gen.errors import UserError
+from rtl_gen.presets import get_config
 from sim_models.memory import MemoryTiming
 from sim_models.network import assumed_live, dropping_layers, network_cycles, run_network
 

@@ -7,8 +7,8 @@ import pytest
 
 from model.network.fit import check_fit
 from model.network.names import DEIT_TINY, get_network
-from rtl_gen.config import PRESETS, get_config
 from rtl_gen.errors import UserError
+from rtl_gen.presets import PRESETS, get_config
 from sim_models.network import network_cycles
 from sim_models.networks_page import networks
 from sim_models.timm_networks import find, rows_of

@@ -7,7 +7,7 @@ from model.program.memory_image import ImageBuilder
 from rtl_gen.bus.row_packer import RowPacker
 from rtl_gen.bus.row_writer import RowWriter
 from rtl_gen.bus.stream_reader import StreamReader
-from rtl_gen.config import AcceleratorConfig, get_config
+from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.commands import Opcode
 from rtl_gen.control.dispatcher import Dispatcher
 from rtl_gen.core.cluster import Cluster
@@ -17,6 +17,7 @@ from rtl_gen.interfaces.targets import Target
 from rtl_gen.linear.engine import LinearEngine
 from rtl_gen.linear.tile_walker import TileWalker
 from rtl_gen.linear.weight_buffer import parameter_rows
+from rtl_gen.presets import get_config
 from rtl_gen.pruning.live_tokens import LiveTokens
 from rtl_gen.transfer.row_storer import RowStorer
 from sim_models.memory import MemoryTiming

@@ -6,9 +6,9 @@ from model.network.names import DEIT_TINY
 from model.program.step import Step
 from model.program.steps import network_steps
 from model.pruning.schedule import DEFAULT_SCHEDULE
-from rtl_gen.config import get_config
 from rtl_gen.control.commands import Opcode
 from rtl_gen.errors import UserError
+from rtl_gen.presets import get_config
 from sim_models.activity import network_activity
 from sim_models.network import dropping_layers, run_network
 from sim_models.on_chip import on_chip_bytes

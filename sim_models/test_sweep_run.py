@@ -18,8 +18,8 @@ from model.masks.strategies import LEARNED, make_masks
 from model.masks.vitcod_file import write_masks
 from model.network.names import ASSETS, DEIT_TINY, VIT_DIGITS
 from model.pruning.schedule import DEFAULT_SCHEDULE
-from rtl_gen.config import get_config
 from rtl_gen.errors import UserError
+from rtl_gen.presets import get_config
 from sim_models.network import assumed_live, network_cycles
 from sim_models.sweeps.energy import energy_table
 from sim_models.sweeps.files import write_sweep

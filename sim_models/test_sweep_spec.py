@@ -11,8 +11,8 @@ from model.masks.vitcod_file import write_masks
 from model.network.names import DEIT_SMALL, DEIT_TINY, NETWORKS
 from model.pruning.placement import Placement
 from model.pruning.schedule import NO_PRUNING, READINGS, ListedSchedule
-from rtl_gen.config import get_config
 from rtl_gen.errors import UserError
+from rtl_gen.presets import get_config
 from sim_models.sweeps import spec
 from sim_models.sweeps.labels import pruning_label
 from sim_models.sweeps.spec import STANDARD, SweepSpec

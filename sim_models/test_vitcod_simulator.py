@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from model.masks.vitcod_file import write_masks
-from rtl_gen.config import get_config
+from rtl_gen.presets import get_config
 from sim_models.compare import comparison
 from sim_models.vitcod_simulator import (
     ffn_cycles,

@@ -19,8 +19,8 @@ from model.network.fit import fitting_presets, remedy
 from model.network.names import ALL_NETWORKS, get_network
 from model.network.shape import Network
 from model.pruning.schedule import DEFAULT_SCHEDULE, NO_PRUNING
-from rtl_gen.config import PRESETS
 from rtl_gen.errors import UserError
+from rtl_gen.presets import PRESETS
 from sim_models.network import assumed_live, network_cycles
 from sim_models.on_chip import on_chip_bytes
 

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from model.attention.maps import AttentionMaps
     from model.network.shape import Network
     from model.pruning.schedule import Schedule
-    from rtl_gen.config import PRESETS, AcceleratorConfig
+    from rtl_gen.config import AcceleratorConfig
     from rtl_gen.errors import UserError
+    from rtl_gen.presets import PRESETS
     from sparse_vit.attention import average_attention, make_masks, vitcod
     from sparse_vit.devices import MappedDevice
     from sparse_vit.driver import Driver
@@ -64,7 +65,7 @@ _MODULES = {
     "Network": "model.network.names",
     "Schedule": "model.pruning.schedule",
     "AcceleratorConfig": "rtl_gen.config",
-    "PRESETS": "rtl_gen.config",
+    "PRESETS": "rtl_gen.presets",
     "UserError": "rtl_gen.errors",
     "average_attention": "sparse_vit.attention",
     "make_masks": "sparse_vit.attention",

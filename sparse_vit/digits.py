@@ -21,7 +21,7 @@ from model.program.choices import integer_network, picture_patches, preset_for
 from model.program.compiler import compile_network
 from model.pruning.hardware import prune_counts
 from model.pruning.schedule import DEFAULT_SCHEDULE
-from rtl_gen.config import get_config
+from rtl_gen.presets import get_config
 from sim_models.memory import MemoryTiming
 from sim_models.predict import predict_network
 

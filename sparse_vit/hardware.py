@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from model.program.choices import picture_patches
-from rtl_gen.config import AcceleratorConfig, get_config
+from rtl_gen.config import AcceleratorConfig
 from rtl_gen.errors import UserError
 from rtl_gen.extras import naming_extras
+from rtl_gen.presets import get_config
 from sim_models.memory import DEFAULT_MEMORY, MemoryTiming
 from sparse_vit.inputs import Picture, config_of, opened
 from sparse_vit.quantisation import IntegerModel

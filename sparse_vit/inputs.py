@@ -22,8 +22,9 @@ from model.program.choices import preset_for
 from model.pruning.schedule import NO_PRUNING, Schedule
 from model.pruning.schedule_file import NAMED, schedule_of
 from model.weights.load import load_model, stated_name
-from rtl_gen.config import AcceleratorConfig, get_config
+from rtl_gen.config import AcceleratorConfig
 from rtl_gen.errors import UserError
+from rtl_gen.presets import get_config
 
 Maps = AttentionMaps | np.ndarray | Path | str
 Masks = np.ndarray | Tensor | Path | str

@@ -5,7 +5,7 @@ import pytest
 from cocotb_tests.harness.units import run_unit
 from rtl_gen.array.mac_array import MacArray
 from rtl_gen.array.operands import OperandRegisters
-from rtl_gen.config import get_config
+from rtl_gen.presets import get_config
 
 CONFIGS = {
     "tiny": get_config("tiny"),

@@ -14,7 +14,7 @@ from rtl_gen.attention.row_buffer import RowBuffer
 from rtl_gen.attention.row_interleaver import RowInterleaver
 from rtl_gen.attention.row_maximum import RowMaximum
 from rtl_gen.attention.softmax import Softmax
-from rtl_gen.config import get_config
+from rtl_gen.presets import get_config
 
 UNITS = [
     Attention,

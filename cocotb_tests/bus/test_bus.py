@@ -8,7 +8,7 @@ from cocotb_tests.harness.units import run_unit
 from rtl_gen.bus.row_packer import RowPacker
 from rtl_gen.bus.row_writer import RowWriter
 from rtl_gen.bus.stream_reader import StreamReader
-from rtl_gen.config import get_config
+from rtl_gen.presets import get_config
 
 PRESETS = ("tiny", "small", "default")
 

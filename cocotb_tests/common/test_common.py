@@ -8,7 +8,7 @@ from rtl_gen import numerics
 from rtl_gen.common.queue import Queue
 from rtl_gen.common.reciprocal import Reciprocal
 from rtl_gen.common.requantize import Requantizer
-from rtl_gen.config import get_config
+from rtl_gen.presets import get_config
 
 ELEMENTS = 3
 QUEUE_BITS = 12

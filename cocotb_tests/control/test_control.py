@@ -3,11 +3,11 @@
 import pytest
 
 from cocotb_tests.harness.units import run_unit
-from rtl_gen.config import get_config
 from rtl_gen.control.decode import Decoder
 from rtl_gen.control.dispatcher import Dispatcher
 from rtl_gen.control.range_check import RangeCheck
 from rtl_gen.control.store_check import StoreCheck
+from rtl_gen.presets import get_config
 
 
 @pytest.mark.parametrize("preset", ["tiny", "default"])

@@ -3,9 +3,9 @@
 import pytest
 
 from cocotb_tests.harness.units import run_unit
-from rtl_gen.config import get_config
 from rtl_gen.control.register_map import Access, RegisterMap
 from rtl_gen.control.registers import Registers
+from rtl_gen.presets import get_config
 
 COUNTERS = {
     "cycles": (48, "cycles from start to done"),

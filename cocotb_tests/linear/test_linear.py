@@ -3,7 +3,7 @@
 import pytest
 
 from cocotb_tests.harness.units import run_unit
-from rtl_gen.config import AcceleratorConfig, get_config
+from rtl_gen.config import AcceleratorConfig
 from rtl_gen.linear.accumulate import Accumulators
 from rtl_gen.linear.engine import LinearEngine
 from rtl_gen.linear.epilogue import Epilogue
@@ -11,6 +11,7 @@ from rtl_gen.linear.place import Placement
 from rtl_gen.linear.queue import LayerQueue
 from rtl_gen.linear.tile_walker import TileWalker
 from rtl_gen.linear.weight_buffer import WeightBuffer
+from rtl_gen.presets import get_config
 
 CONFIGS = {
     "tiny": get_config("tiny"),

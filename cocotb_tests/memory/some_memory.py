@@ -2,7 +2,7 @@
 
 from amaranth.hdl import unsigned
 
-from rtl_gen.interfaces.memories import Memory
+from rtl_gen.interfaces.memory import Memory
 
 READERS = ("first", "second", "third")
 WRITERS = ("first", "second")

@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 from cocotb_tests.control.commands import build_program
 from cocotb_tests.network.run import LEAST_MEMORY
-from rtl_gen.config import get_config
 from rtl_gen.control.commands import Opcode
 from rtl_gen.interfaces.memories import words
 from rtl_gen.interfaces.program import MAGIC, VERSION, Destination, ErrorCode, Source, record_bytes
 from rtl_gen.interfaces.targets import Target, row_count_bits, transfers
 from rtl_gen.linear.weight_buffer import parameter_rows
+from rtl_gen.presets import get_config
 
 CONFIG = get_config("tiny")
 RECORD = record_bytes(CONFIG)

@@ -10,9 +10,9 @@ from cocotb_tests.network.system import Watched
 from model.integer.attention import HeadScales
 from model.integer.attention_layers import AttentionLayer, run_layers
 from model.program.attention_layers import compile_layers
-from rtl_gen.config import get_config
 from rtl_gen.interfaces.program import ErrorCode
 from rtl_gen.numerics import Scale
+from rtl_gen.presets import get_config
 
 SCALES = HeadScales(score=Scale(52_000, 19), output=Scale(45_000, 15))
 

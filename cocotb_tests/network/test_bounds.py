@@ -5,7 +5,7 @@ import numpy as np
 from cocotb_tests.harness.runner import simulate
 from cocotb_tests.network.good_program import good_program
 from rtl_gen.accelerator import Accelerator
-from rtl_gen.config import get_config
+from rtl_gen.presets import get_config
 
 MEMORY_BYTES = 1 << 15
 

@@ -7,9 +7,9 @@ from cocotb_tests.harness.runner import simulate
 from cocotb_tests.network.good_program import good_program
 from cocotb_tests.network.system import Watched
 from model.program.memory_image import ImageBuilder
-from rtl_gen.config import get_config
 from rtl_gen.control.commands import Opcode
 from rtl_gen.interfaces.targets import Target
+from rtl_gen.presets import get_config
 
 MEMORY_BYTES = 1 << 15
 STORED = MEMORY_BYTES - 512

@@ -12,11 +12,11 @@ from model.integer.network import Linear, Norm
 from model.integer.pooling import pool, pool_scale
 from model.program.compiler import pack_linear
 from model.program.memory_image import ImageBuilder, pack_mask
-from rtl_gen.config import get_config
 from rtl_gen.control.commands import Opcode
 from rtl_gen.interfaces.program import Destination, ErrorCode, Source
 from rtl_gen.interfaces.targets import Target
 from rtl_gen.numerics import LOGIT_BITS, RESIDUAL_BITS, Scale
+from rtl_gen.presets import get_config
 from sim_models.attention import beats_of
 from sim_models.program import program_cycles
 

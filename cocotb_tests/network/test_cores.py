@@ -14,7 +14,8 @@ from model.integer.network import IntegerNetwork
 from model.integer.random_network import random_network, random_patches
 from model.program.compiler import compile_network
 from model.program.memory_image import Image
-from rtl_gen.config import AcceleratorConfig, get_config
+from rtl_gen.config import AcceleratorConfig
+from rtl_gen.presets import get_config
 from sim_models.predict import predict_network
 
 FAR = MemoryModel(latency=100, rate=3)

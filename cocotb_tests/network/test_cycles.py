@@ -21,13 +21,14 @@ from model.network.shape import Network
 from model.program.attention_layers import compile_layers
 from model.program.compiler import compile_network
 from model.program.memory_image import Image, ImageBuilder
-from rtl_gen.config import AcceleratorConfig, get_config
+from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.commands import Opcode
 from rtl_gen.interfaces.memories import words
 from rtl_gen.interfaces.program import Destination, ErrorCode, Source
 from rtl_gen.interfaces.targets import Target, transfers
 from rtl_gen.linear.weight_buffer import parameter_rows
 from rtl_gen.numerics import Scale
+from rtl_gen.presets import get_config
 from sim_models.predict import predict_layers, predict_network
 from sim_models.program import program_cycles
 

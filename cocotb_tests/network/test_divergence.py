@@ -18,7 +18,7 @@ from model.program.steps import network_steps
 from model.program.writers import writers
 from rtl_gen import numerics
 from rtl_gen.attention import exponentials
-from rtl_gen.config import PRESETS
+from rtl_gen.presets import PRESETS
 
 SHAPE, CONFIG, KEEP = NETWORKS["tiny"], PRESETS["tiny"], [9, 4]
 NETWORK = random_network(SHAPE, 7)

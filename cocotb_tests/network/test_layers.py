@@ -23,8 +23,9 @@ from model.pruning.schedule import DEFAULT_SCHEDULE
 from model.quantisation.attention import quantise_attention
 from model.quantisation.sample_layers import sample_layers
 from model.weights.load import load_model
-from rtl_gen.config import AcceleratorConfig, get_config
+from rtl_gen.config import AcceleratorConfig
 from rtl_gen.numerics import Scale
+from rtl_gen.presets import get_config
 
 CONFIGS = {
     "tiny": get_config("tiny"),

@@ -15,8 +15,9 @@ from model.integer.forward import trace
 from model.integer.random_network import random_network, random_patches
 from model.network.shape import Network
 from model.program.compiler import compile_network
-from rtl_gen.config import AcceleratorConfig, get_config
+from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.commands import Opcode
+from rtl_gen.presets import get_config
 
 
 def full_network(config: AcceleratorConfig, tokens: int, heads: int) -> Network:

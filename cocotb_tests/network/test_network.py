@@ -10,7 +10,7 @@ from model.integer.random_network import random_network, random_patches
 from model.network.shape import Network
 from model.program.compiler import compile_network
 from model.tests.pruned import pruned_integers
-from rtl_gen.config import PRESETS
+from rtl_gen.presets import PRESETS
 
 # What fills the presets: all their tokens and channels, several layers, classes no multiple of
 # lanes.

@@ -10,11 +10,11 @@ from model.integer.forward import layer_norm
 from model.integer.network import Norm
 from model.integer.pooling import pool, pool_scale
 from model.program.memory_image import ImageBuilder
-from rtl_gen.config import get_config
 from rtl_gen.control.commands import Opcode
 from rtl_gen.interfaces.program import ErrorCode
 from rtl_gen.interfaces.targets import Target
 from rtl_gen.numerics import Scale
+from rtl_gen.presets import get_config
 from sim_models.program import program_cycles
 
 

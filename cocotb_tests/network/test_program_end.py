@@ -7,10 +7,10 @@ import pytest
 from cocotb_tests.network.good_program import ProgramMemory
 from cocotb_tests.network.run import LEAST_MEMORY
 from model.program.memory_image import ImageBuilder
-from rtl_gen.config import get_config
 from rtl_gen.control.commands import Opcode
 from rtl_gen.interfaces.program import ErrorCode
 from rtl_gen.interfaces.targets import Target
+from rtl_gen.presets import get_config
 
 CONFIG = get_config("tiny")
 GOOD_CYCLES = 1_255

@@ -17,7 +17,7 @@ from model.network.random_models import random_model
 from model.network.readout import FinalNorm, Readout
 from model.network.shape import Network
 from model.program.compiler import compile_network, fewest_tokens
-from rtl_gen.config import get_config
+from rtl_gen.presets import get_config
 from sim_models.predict import predict_network
 
 A_SIMULATION = 16

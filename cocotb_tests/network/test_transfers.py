@@ -9,10 +9,11 @@ import pytest
 from cocotb_tests.harness.compare import assert_equal
 from cocotb_tests.network.run import MemoryModel, run_image
 from model.program.memory_image import TOKEN_TARGETS, Image, ImageBuilder, StoredTensor
-from rtl_gen.config import AcceleratorConfig, get_config
+from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.commands import Opcode
 from rtl_gen.interfaces.program import ErrorCode
 from rtl_gen.interfaces.targets import Target, transfers
+from rtl_gen.presets import get_config
 
 FIRST, COUNT = 3, 5
 """Rows of HIDDEN that a STORE of a part takes."""

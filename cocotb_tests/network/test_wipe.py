@@ -15,10 +15,11 @@ from model.network.shape import Network
 from model.program.compiler import compile_network
 from model.program.memory_image import Image, ImageBuilder
 from model.program.wipe import wipe_image
-from rtl_gen.config import AcceleratorConfig, get_config
+from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.commands import Opcode
 from rtl_gen.interfaces.program import ErrorCode
 from rtl_gen.interfaces.targets import Target, transfers
+from rtl_gen.presets import get_config
 
 CONFIG = get_config("tiny")
 RANGES = transfers(CONFIG)

@@ -3,11 +3,11 @@
 import pytest
 
 from cocotb_tests.harness.units import run_unit
-from rtl_gen.config import get_config
 from rtl_gen.norm.layer_norm import LayerNorm
 from rtl_gen.norm.norm_factor import NormFactor
 from rtl_gen.norm.norm_statistics import NormStatistics
 from rtl_gen.norm.square_root import SquareRoot
+from rtl_gen.presets import get_config
 
 
 @pytest.mark.parametrize("bits", [11, get_config("default").variance_bits])

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import pytest
 
 from cocotb_tests.harness.units import run_unit
-from rtl_gen.config import get_config
 from rtl_gen.pooling.pool import POOL, Pool
+from rtl_gen.presets import get_config
 
 TINY = get_config("tiny")
 

@@ -3,7 +3,7 @@
 import pytest
 
 from cocotb_tests.harness.units import run_unit
-from rtl_gen.config import get_config
+from rtl_gen.presets import get_config
 from rtl_gen.pruning.live_tokens import LiveTokens
 from rtl_gen.pruning.pruning import Pruning
 from rtl_gen.pruning.topk import TopK

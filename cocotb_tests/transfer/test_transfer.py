@@ -3,7 +3,7 @@
 import pytest
 
 from cocotb_tests.harness.units import run_unit
-from rtl_gen.config import get_config
+from rtl_gen.presets import get_config
 from rtl_gen.transfer.row_loader import RowLoader
 from rtl_gen.transfer.row_storer import RowStorer
 

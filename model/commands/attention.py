@@ -38,9 +38,9 @@ from model.network.shape import Network
 from model.pruning.schedule_file import DEFAULT_NAME, schedule_of
 from model.weights.load import load_model, stated_name
 from model.weights.storage import weights_sha256
-from rtl_gen.config import DEFAULT
 from rtl_gen.errors import UserError
 from rtl_gen.files import replace_file
+from rtl_gen.presets import DEFAULT
 from rtl_gen.progress import progress_over
 
 MaskModel = Annotated[

@@ -49,9 +49,9 @@ from model.reference.forward import FloatReference
 from model.weights.load import stated_name
 from model.weights.storage import weights_sha256
 from rtl_gen.caches import cache_folder
-from rtl_gen.config import get_config
 from rtl_gen.errors import UserError
 from rtl_gen.files import check_writable, replace_file
+from rtl_gen.presets import get_config
 from rtl_gen.progress import progress_over
 
 CALIBRATED = cache_folder("int8")

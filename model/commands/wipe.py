@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from model.program.wipe import wipe_image
-from rtl_gen.config import get_config
 from rtl_gen.files import replace_file
+from rtl_gen.presets import get_config
 
 
 def wipe_command(

@@ -6,8 +6,9 @@ formats that bound them.
 """
 
 from model.network.shape import Network
-from rtl_gen.config import PRESETS, AcceleratorConfig, get_config
+from rtl_gen.config import AcceleratorConfig
 from rtl_gen.errors import UserError
+from rtl_gen.presets import PRESETS, get_config
 
 
 def check_fit(config: AcceleratorConfig, network: Network) -> None:

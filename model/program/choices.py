@@ -15,8 +15,8 @@ from model.integer.random_network import random_network, random_patches
 from model.network.fit import check_fit, fitting_presets
 from model.network.names import ASSETS, VIT_DIGITS, timm_name
 from model.network.shape import Network
-from rtl_gen.config import PRESETS
 from rtl_gen.errors import UserError
+from rtl_gen.presets import PRESETS
 
 DIGIT = "digits:"
 """Before the number of a held-back digit, in place of a picture's file name."""

@@ -9,13 +9,13 @@ from rich.table import Table
 
 from rtl_gen.accelerator import Accelerator
 from rtl_gen.commands.options import Config, Overrides, folder_of, parse_overrides
-from rtl_gen.config import get_config
 from rtl_gen.emit.verilog import emit
 from rtl_gen.emit.waivers import WAIVERS
 from rtl_gen.errors import UserError
 from rtl_gen.files import check_writable, write_if_changed
 from rtl_gen.json_file import json_text
 from rtl_gen.lint.tools import FILES, TOOLS, TOP, require_tools
+from rtl_gen.presets import get_config
 from rtl_gen.progress import status
 
 

@@ -3,7 +3,7 @@
 from rich.console import Console
 from rich.table import Table
 
-from rtl_gen.config import PRESETS
+from rtl_gen.presets import PRESETS
 
 
 def presets() -> dict[str, dict[str, int]]:

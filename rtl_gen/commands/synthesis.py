@@ -7,11 +7,11 @@ from rich.console import Console
 
 from rtl_gen.accelerator import Accelerator
 from rtl_gen.commands.options import folder_of, parse_overrides
-from rtl_gen.config import get_config
 from rtl_gen.emit.files import TOP
 from rtl_gen.emit.verilog import emit
 from rtl_gen.files import make_folder, write_if_changed
 from rtl_gen.json_file import json_text
+from rtl_gen.presets import get_config
 from rtl_gen.progress import status
 from rtl_gen.synthesis.flow import Flow, synthesize
 from rtl_gen.synthesis.show import show

@@ -117,16 +117,16 @@ class Cluster(wiring.Component):
         A unit's start is IDLE_CYCLES behind the idle flags that it waits for. A flag falls in the
         cycle after a command; the next command takes longer than that.
         """
-        others_idle = _all(core.idle.others for core in self.cores)
-        beside_idle = _all(core.idle.beside for core in self.cores)
+        others_idle = _all(core.control.idle.others for core in self.cores)
+        beside_idle = _all(core.control.idle.beside for core in self.cores)
         m.d.comb += [
             self.clear.eq(dispatcher.clear),
             dispatcher.units.write_failed.eq(self.memory.failed),
-            *(core.clear.eq(dispatcher.clear) for core in self.cores),
+            *(core.control.clear.eq(dispatcher.clear) for core in self.cores),
         ]
         m.d.sync += [
             dispatcher.units.idle.eq(others_idle & beside_idle & self.memory.idle),
-            *(core.go.eq(others_idle) for core in self.cores),
+            *(core.control.go.eq(others_idle) for core in self.cores),
         ]
 
     def _count(self, m: Module) -> None:
@@ -138,7 +138,7 @@ class Cluster(wiring.Component):
         }
         m.d.comb += [self.events[name].eq(event) for name, event in own.items()]
         for name in Core.EVENTS:
-            happen = [core.events[name] for core in self.cores]
+            happen = [core.control.events[name] for core in self.cores]
             m.d.comb += self.events[name].eq(sum(happen) if name in BEATS else _any(happen))
 
     def _keep_step(self, m: Module) -> None:
@@ -151,7 +151,7 @@ class Cluster(wiring.Component):
 def _linear_state(core: Core) -> Value:
     events = ("linear_cycles", "linear_beats", "weight_stalls")
     payload = core.payloads.linear
-    return Cat(payload.rows.ready, payload.feeding, *(core.events[name] for name in events))
+    return Cat(payload.rows.ready, payload.feeding, *(core.control.events[name] for name in events))
 
 
 def _all(flags: Iterable[Value]) -> Value:

@@ -48,10 +48,9 @@ class Core(wiring.Component):
     ----------
     commands, payloads : in, see Dispatcher
     stored : out, rows for memory
-    go : in, a waiting linear layer may start
-    clear : in, the units forget what they were doing
-    idle : out, of the units SIDE_BY_SIDE (`beside`), and of the others
-    events : out, one bit an event of EVENTS
+    control : in, `go`: a waiting linear layer may start; `clear`: the units forget what they were
+        doing; back `idle` of the units SIDE_BY_SIDE (`beside`) and of the others, and `events`, one
+        bit an event of EVENTS
     """
 
     EVENTS = (
@@ -67,17 +66,24 @@ class Core(wiring.Component):
                 "commands": In(commands_port(config)),
                 "payloads": In(payloads_port(config)),
                 "stored": Out(stream.Signature(stored_row_layout(config))),
-                "go": In(1),
-                "clear": In(1),
-                "idle": Out(StructLayout({"others": 1, "beside": 1})),
-                "events": Out(StructLayout(dict.fromkeys(self.EVENTS, 1))),
+                "control": In(self._control_port()),
+            }
+        )
+
+    def _control_port(self) -> wiring.Signature:
+        return wiring.Signature(
+            {
+                "go": Out(1),
+                "clear": Out(1),
+                "idle": In(StructLayout({"others": 1, "beside": 1})),
+                "events": In(StructLayout(dict.fromkeys(self.EVENTS, 1))),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
         config = self._config
-        cleared = ResetInserter(self.clear)
+        cleared = ResetInserter(self.control.clear)
         units = {name: unit(config) for name, unit in UNITS.items()}
         for name, unit in units.items():
             m.submodules[name] = cleared(unit)
@@ -102,9 +108,9 @@ class Core(wiring.Component):
         beside = (units[name].idle for name in SIDE_BY_SIDE)
         others = (unit.idle for name, unit in units.items() if name not in SIDE_BY_SIDE)
         m.d.comb += [
-            units["linear"].go.eq(self.go),
-            self.idle.beside.eq(reduce(and_, beside)),
-            self.idle.others.eq(reduce(and_, others)),
+            units["linear"].go.eq(self.control.go),
+            self.control.idle.beside.eq(reduce(and_, beside)),
+            self.control.idle.others.eq(reduce(and_, others)),
         ]
 
     def _tokens(self, m: Module, units: dict) -> None:
@@ -134,4 +140,4 @@ class Core(wiring.Component):
             "pv_beats": attention.pv_beat,
             "weight_stalls": linear.stalled,
         }
-        m.d.comb += [self.events[name].eq(events[name]) for name in self.EVENTS]
+        m.d.comb += [self.control.events[name].eq(events[name]) for name in self.EVENTS]

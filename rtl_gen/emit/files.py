@@ -19,7 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from rtl_gen.accelerator import Accelerator
-from rtl_gen.config import AcceleratorConfig, nearest_preset
+from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.register_map import CONSTANTS
 from rtl_gen.emit import waivers
 from rtl_gen.emit.driver import driver_values
@@ -32,6 +32,7 @@ from rtl_gen.emit.templates import filled
 from rtl_gen.emit.verilog import Design, emit
 from rtl_gen.extras import DISTRIBUTION
 from rtl_gen.files import check_writable, write_if_changed
+from rtl_gen.presets import nearest_preset
 
 TOP = "accelerator"
 

@@ -27,7 +27,8 @@ from rtl_gen.control.register_map import MAP_ADDRESS_BITS
 from rtl_gen.emit.integration import sram_counts
 from rtl_gen.emit.simulation import RESET_CYCLES
 from rtl_gen.emit.verilog import Design
-from rtl_gen.interfaces.memories import Memory, memory_plan
+from rtl_gen.interfaces.memories import memory_plan
+from rtl_gen.interfaces.memory import Memory
 from rtl_gen.interfaces.program import ErrorCode
 from rtl_gen.json_file import json_text
 from rtl_gen.memory import sram

@@ -5,9 +5,9 @@
 
 from collections.abc import Iterable, Sequence
 
-from rtl_gen.config import DEFAULT, PRESETS
 from rtl_gen.control.commands import COMMANDS
 from rtl_gen.interfaces.memories import memory_plan, plan_bits
+from rtl_gen.presets import DEFAULT, PRESETS
 
 DIMS = {"Tiny": 192, "Small": 384, "Base": 768}
 """Channels of DeiT's networks."""

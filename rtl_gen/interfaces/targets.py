@@ -9,7 +9,8 @@ from amaranth.lib import enum
 
 from rtl_gen import numerics
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.interfaces.memories import Memory, memory_plan
+from rtl_gen.interfaces.memories import memory_plan
+from rtl_gen.interfaces.memory import Memory
 
 
 class Target(enum.IntEnum, shape=4):

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from rtl_gen.accelerator import Accelerator
-from rtl_gen.config import get_config
 from rtl_gen.emit.verilog import emit
 from rtl_gen.emit.waivers import WAIVERS
 from rtl_gen.lint import tools
 from rtl_gen.lint.tools import FILES, TOOLS, TOP
+from rtl_gen.presets import get_config
 
 PRESETS = ("tiny", "small", "default")
 """`make lint-rtl CONFIG=large` and so on ask about the others."""

@@ -9,7 +9,7 @@ from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from rtl_gen.interfaces.memories import Memory
+from rtl_gen.interfaces.memory import Memory
 from rtl_gen.memory.row_memory import RowMemory
 from rtl_gen.memory.share import share_read, share_write
 

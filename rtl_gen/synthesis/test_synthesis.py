@@ -11,10 +11,10 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from rtl_gen.accelerator import Accelerator
-from rtl_gen.config import get_config
 from rtl_gen.emit.verilog import Design, Port, emit
 from rtl_gen.errors import UserError
 from rtl_gen.memory.row_memory import RowMemory
+from rtl_gen.presets import get_config
 from rtl_gen.synthesis import nextpnr, scan_wrapper, yosys
 from rtl_gen.synthesis.ecp5 import ECP5, PART, Ecp5Flow
 from rtl_gen.synthesis.flow import synthesize

@@ -1,4 +1,5 @@
-"""The page of configurations: choices, presets and derived sizes, from `rtl_gen.config`."""
+"""The page of configurations: choices, presets and derived sizes, from `rtl_gen.config` and
+`rtl_gen.presets`."""
 
 import ast
 import dataclasses
@@ -6,7 +7,8 @@ import inspect
 import itertools
 
 from rtl_gen import config
-from rtl_gen.config import DEFAULT, PRESETS, AcceleratorConfig
+from rtl_gen.config import AcceleratorConfig
+from rtl_gen.presets import DEFAULT, PRESETS
 from scripts.documents.markdown import table
 
 _INTRODUCTION = """\

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from playwright.sync_api import Page, expect, sync_playwright
 
-from rtl_gen.config import PRESETS
+from rtl_gen.presets import PRESETS
 from scripts.targets import TARGETS
 from sparse_vit import __all__ as public
 from sparse_vit.command_line import COMMANDS

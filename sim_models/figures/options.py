@@ -10,7 +10,7 @@ from rich.console import Console
 from model.network.fit import check_fit
 from model.network.names import NAMES_MEAN, NETWORKS, get_network
 from rtl_gen.cli import LARGEST_SEED
-from rtl_gen.config import PRESETS, get_config
+from rtl_gen.presets import PRESETS, get_config
 from rtl_gen.progress import progress_over
 from sim_models.figures.catalogue import FIGURES
 from sim_models.figures.workload import Setting

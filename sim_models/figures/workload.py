@@ -12,7 +12,8 @@ from model.attention.synthetic import maps_of
 from model.network.names import NETWORKS
 from model.network.shape import Network
 from model.pruning.schedule import DEFAULT_SCHEDULE, NO_PRUNING, Schedule
-from rtl_gen.config import DEFAULT, AcceleratorConfig
+from rtl_gen.config import AcceleratorConfig
+from rtl_gen.presets import DEFAULT
 from sim_models.memory import DEFAULT_MEMORY, MemoryTiming
 from sim_models.workload import Workload
 

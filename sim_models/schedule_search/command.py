@@ -33,9 +33,9 @@ from model.reference.forward import FloatReference
 from model.weights.load import load_model, stated_name
 from model.weights.storage import weights_sha256
 from rtl_gen.cli import LARGEST_SEED
-from rtl_gen.config import get_config
 from rtl_gen.errors import UserError
 from rtl_gen.files import check_writable
+from rtl_gen.presets import get_config
 from rtl_gen.progress import progress_over
 from sim_models.figures.tables import terminal_table
 from sim_models.figures.workload import Setting

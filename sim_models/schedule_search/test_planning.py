@@ -10,7 +10,7 @@ from model.attention.synthetic import maps_of
 from model.network.names import DEIT_TINY, VIT_DIGITS
 from model.network.readout import Readout
 from model.pruning.schedule import DEFAULT_SCHEDULE, ListedSchedule
-from rtl_gen.config import get_config
+from rtl_gen.presets import get_config
 from sim_models.figures.workload import Setting
 from sim_models.network import network_cycles
 from sim_models.schedule_search.layer_cycles import LayerCycles, Machine, layer_cycles

@@ -14,9 +14,9 @@ from model.files.plot_style import render
 from model.files.yaml_file import read_model
 from model.pruning.schedule_file import DEFAULT_NAME, UNPRUNED
 from rtl_gen.cli import LARGEST_SEED
-from rtl_gen.config import PRESETS, get_config
 from rtl_gen.errors import UserError
 from rtl_gen.files import replace_file
+from rtl_gen.presets import PRESETS, get_config
 from rtl_gen.progress import progress_over
 from sim_models.figures.speedup import draw_speedup
 from sim_models.figures.tables import terminal_table

@@ -18,7 +18,8 @@ from statistics import fmean
 from typing import Any
 
 from model.pruning.schedule_file import UNPRUNED
-from rtl_gen.config import AcceleratorConfig, nearest_preset
+from rtl_gen.config import AcceleratorConfig
+from rtl_gen.presets import nearest_preset
 from sim_models import CODE
 from sim_models.sweeps.energy import EnergyTable
 from sim_models.sweeps.finished import FinishedPoints

@@ -23,8 +23,9 @@ from model.network.names import NETWORKS, get_network, is_file, timm_name
 from model.network.shape import Network
 from model.pruning.schedule import READINGS
 from model.pruning.schedule_file import UNPRUNED
-from rtl_gen.config import PRESETS, AcceleratorConfig, get_config
+from rtl_gen.config import AcceleratorConfig
 from rtl_gen.errors import UserError
+from rtl_gen.presets import PRESETS, get_config
 from sim_models.memory import MemoryTiming
 from sim_models.paper import SPARSITIES
 from sim_models.sweeps.axes import (

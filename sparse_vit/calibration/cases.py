@@ -18,8 +18,9 @@ from model.program.choices import input_patches, integer_network
 from model.program.memory_image import Image
 from model.pruning.hardware import prune_counts
 from model.pruning.schedule import DEFAULT_SCHEDULE, NO_PRUNING
-from rtl_gen.config import AcceleratorConfig, get_config
+from rtl_gen.config import AcceleratorConfig
 from rtl_gen.errors import UserError
+from rtl_gen.presets import get_config
 from sparse_vit.calibration.programs import TOKENS, ProgramDraws, network_run
 
 CORES = (1, 2, 4)

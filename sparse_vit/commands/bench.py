@@ -26,10 +26,10 @@ from model.network.names import DEIT_BASE, DEIT_TINY, NETWORKS, get_network
 from model.network.shape import Network
 from model.pruning.schedule import DEFAULT_SCHEDULE, NO_PRUNING, Schedule
 from model.pruning.schedule_file import schedule_of
-from rtl_gen.config import get_config
 from rtl_gen.errors import UserError
 from rtl_gen.files import check_writable
 from rtl_gen.json_file import write_json
+from rtl_gen.presets import get_config
 from sim_models.paper import SPARSITIES
 from sim_models.workload import Workload
 from sparse_vit.calibration.cases import draw_cases, quick_configs

@@ -27,11 +27,11 @@ from model.program.attention_layers import compile_layers
 from model.pruning.schedule_file import DEFAULT_NAME
 from model.quantisation.sample_layers import sample_layers
 from rtl_gen import cli
-from rtl_gen.config import get_config
 from rtl_gen.errors import UserError
 from rtl_gen.files import check_writable
 from rtl_gen.interfaces.program import ErrorCode
 from rtl_gen.json_file import write_json
+from rtl_gen.presets import get_config
 from sim_models.memory import MemoryTiming
 from sim_models.predict import predict_layers
 from sim_models.sweeps.command import standard_sweep

@@ -7,8 +7,8 @@ import typer
 
 from model.program.example import example_program
 from rtl_gen.commands.options import Config, Overrides, folder_of, parse_overrides
-from rtl_gen.config import get_config
 from rtl_gen.emit.files import files_of_interest, write_rtl
+from rtl_gen.presets import get_config
 
 
 def rtl(

@@ -50,10 +50,10 @@ from model.program.choices import (
 from model.pruning.hardware import prune_counts
 from model.pruning.schedule_file import schedule_label, schedule_name, schedule_of
 from rtl_gen import cli
-from rtl_gen.config import get_config
 from rtl_gen.errors import UserError
 from rtl_gen.files import check_writable
 from rtl_gen.json_file import write_json
+from rtl_gen.presets import get_config
 from rtl_gen.progress import progress_over
 from sim_models.memory import MemoryTiming
 from sparse_vit.co_simulation import CoSimulation

@@ -23,9 +23,9 @@ from model.network.names import get_network
 from model.program.choices import preset_for
 from model.pruning.schedule_file import schedule_name, schedule_of
 from rtl_gen.commands.options import Overrides, parse_overrides
-from rtl_gen.config import get_config
 from rtl_gen.files import check_writable
 from rtl_gen.json_file import write_json
+from rtl_gen.presets import get_config
 from sim_models.memory import DEFAULT_MEMORY
 from sparse_vit import simulation
 

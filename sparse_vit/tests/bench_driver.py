@@ -13,9 +13,10 @@ from cocotb.task import bridge
 
 from cocotb_tests.harness.bench import parameters, start
 from cocotb_tests.network.device import SimulatedDevice
-from rtl_gen.config import AcceleratorConfig, get_config
+from rtl_gen.config import AcceleratorConfig
 from rtl_gen.errors import UserError
 from rtl_gen.interfaces.program import ErrorCode
+from rtl_gen.presets import get_config
 from sparse_vit.driver import Driver
 
 PAGE = 4096

@@ -17,9 +17,9 @@ from model.attention.synthetic import maps_of
 from model.masks.strategies import make_masks
 from model.masks.vitcod_file import write_masks
 from model.network.names import DEIT_TINY
-from rtl_gen.config import PRESETS
 from rtl_gen.errors import UserError
 from rtl_gen.extras import EXTRAS, naming_extras
+from rtl_gen.presets import PRESETS
 from sparse_vit.command_line import COMMANDS, app, main
 
 ROOT = Path(__file__).parents[2]

@@ -12,10 +12,10 @@ from cocotb_tests.harness.runner import simulate
 from cocotb_tests.network.good_program import good_program
 from cocotb_tests.network.run import LEAST_MEMORY, system_verilog
 from rtl_gen.accelerator import Accelerator
-from rtl_gen.config import get_config
 from rtl_gen.control.register_map import ID, VERSION, RegisterMap
 from rtl_gen.errors import UserError
 from rtl_gen.interfaces.program import ErrorCode
+from rtl_gen.presets import get_config
 from sparse_vit.devices import REGISTER_BYTES, MappedDevice
 from sparse_vit.driver import Driver
 

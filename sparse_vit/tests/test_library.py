@@ -19,7 +19,7 @@ from model.data.digits import Split, held_back_digit, write_folder
 from model.data.image_folder import evaluation_transform
 from model.data.pictures import open_picture
 from model.network.names import DEIT_TINY, VIT_DIGITS
-from rtl_gen.config import get_config
+from rtl_gen.presets import get_config
 
 ROOT = Path(__file__).parents[2]
 

@@ -11,10 +11,10 @@ import pytest
 
 from model.program.example import example_program
 from rtl_gen.accelerator import Accelerator
-from rtl_gen.config import get_config
 from rtl_gen.control.register_map import RegisterMap
 from rtl_gen.emit.files import write_rtl
 from rtl_gen.interfaces.program import ErrorCode
+from rtl_gen.presets import get_config
 
 CORE = "sparse-vit:ip:accelerator"
 HOST = Path(__file__).with_name("driver_host.c")

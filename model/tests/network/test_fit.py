@@ -8,8 +8,8 @@ from model.network.fit import fitting_presets
 from model.network.names import DEIT_BASE, DEIT_TINY, VIT_DIGITS
 from model.network.shape import Network
 from model.program.choices import preset_for
-from rtl_gen.config import PRESETS
 from rtl_gen.errors import UserError
+from rtl_gen.presets import PRESETS
 
 
 @pytest.mark.parametrize(

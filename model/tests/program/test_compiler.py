@@ -14,12 +14,12 @@ from model.network.shape import Network
 from model.program.attention_layers import compile_layers
 from model.program.compiler import compile_network
 from model.program.memory_image import ImageBuilder, pack_rows
-from rtl_gen.config import get_config
 from rtl_gen.control.commands import Opcode
 from rtl_gen.errors import UserError
 from rtl_gen.interfaces.program import command_layout
 from rtl_gen.interfaces.targets import Target
 from rtl_gen.numerics import Scale
+from rtl_gen.presets import get_config
 
 TINY = get_config("tiny")
 SHAPE = Network(name="some", heads=2, layers=2, head_dim=8, grid=(2, 4), patch=(2, 4), classes=11)

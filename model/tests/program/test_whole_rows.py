@@ -1,7 +1,7 @@
 """Channels in whole rows, by hand: groups of 5 in rows of 8, two lanes."""
 
 from model.program.whole_rows import places_of, slices_of, tiles_of
-from rtl_gen.config import get_config
+from rtl_gen.presets import get_config
 
 TINY = get_config("tiny")
 

@@ -6,7 +6,7 @@ from model.network.readout import Readout
 from model.network.shape import Network
 from model.program.steps import network_steps
 from model.program.writers import unit_of, writers
-from rtl_gen.config import PRESETS
+from rtl_gen.presets import PRESETS
 
 EXPECTED = {
     "embedding": ("linear", "patch_embedding"),

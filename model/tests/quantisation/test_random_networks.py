@@ -17,7 +17,7 @@ from model.network.readout import FinalNorm, Readout
 from model.network.shape import Network
 from model.quantisation.network import quantise_samples
 from model.quantisation.samples import collect, read_out
-from rtl_gen.config import get_config
+from rtl_gen.presets import get_config
 
 SEEDS = {"tiny": range(24), "small": range(100, 120)}
 CASES = [(preset, seed) for preset, seeds in SEEDS.items() for seed in seeds]

@@ -15,8 +15,8 @@ from model.network.shape import Network
 from model.pruning.placement import Placement
 from model.pruning.schedule import ListedSchedule
 from model.reference.forward import FloatReference
-from rtl_gen.config import get_config
 from rtl_gen.errors import UserError
+from rtl_gen.presets import get_config
 
 SEEDS = range(40)
 
