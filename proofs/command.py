@@ -24,9 +24,6 @@ def prove(
     unit: Annotated[
         str | None, typer.Option(help="Only this unit, such as mask_decoder or bus.row_writer.")
     ] = None,
-    quick: Annotated[
-        bool, typer.Option(help="Only what a test run proves too: seconds each.")
-    ] = False,
     seconds: Annotated[
         int, typer.Option(min=1, help="Longest search of the solver for each proof.")
     ] = DEFAULT_SECONDS,
@@ -37,7 +34,7 @@ def prove(
     Raises:
         UserError: a claim is untrue, or undecided within its time.
     """
-    proofs = [proof for proof in chosen(unit) if proof.quick or not quick]
+    proofs = chosen(unit)
     make_folder(out)
     console, results = Console(), []
     with status("") as say:

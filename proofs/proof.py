@@ -22,8 +22,6 @@ class Proof:
     """A module, what stands once in its text, and instead of it what makes the claim untrue."""
     depth: int | None = None
     """The claim holds in the first so many cycles after a reset; None: in all."""
-    quick: bool = True
-    """Among those that every run of the tests makes."""
 
     @property
     def identity(self) -> str:

@@ -1,4 +1,4 @@
-"""Every quick proof holds, and does not of a unit that is broken; the solver says what is wrong."""
+"""Every proof holds, and does not of a unit that is broken; the solver says what is wrong."""
 
 import json
 
@@ -16,16 +16,14 @@ from rtl_gen.common.contract import require
 from rtl_gen.errors import UserError
 from sparse_vit.command_line import main
 
-QUICK = [identity for identity, proof in PROOFS.items() if proof.quick]
 
-
-@pytest.mark.parametrize("identity", QUICK)
+@pytest.mark.parametrize("identity", PROOFS)
 def test_proof(identity):
     verdict = decide(PROOFS[identity])
     assert verdict.holds, verdict
 
 
-@pytest.mark.parametrize("identity", QUICK)
+@pytest.mark.parametrize("identity", PROOFS)
 def test_proof_notices(identity):
     verdict = decide_broken(identity, PROOFS[identity].broken)
     assert verdict["holds"] is False
