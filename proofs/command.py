@@ -1,6 +1,5 @@
 """The command `sparse-vit prove`."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +13,8 @@ from proofs.proof import Proof, Verdict
 from proofs.solver import DEFAULT_SECONDS, decide
 from rtl_gen.errors import UserError
 from rtl_gen.files import make_folder, write_if_changed
+from rtl_gen.json_file import json_text
+from rtl_gen.progress import status
 
 FILE = "proofs.json"
 
@@ -36,9 +37,9 @@ def prove(
     proofs = chosen(unit)
     make_folder(out)
     console, results = Console(), []
-    with console.status("") as status:
+    with status("") as say:
         for number, proof in enumerate(proofs, 1):
-            status.update(f"{number} of {len(proofs)}: {proof.identity}")
+            say(f"{number} of {len(proofs)}: {proof.identity}")
             results.append(_row(proof, decide(proof, seconds=seconds)))
     console.print(_table(results))
     failed = [row for row in results if row["holds"] is not True]
@@ -46,7 +47,7 @@ def prove(
         _show_failure(console, row)
     path = out / FILE
     record = {"proofs": results}
-    write_if_changed(path, json.dumps(record, indent=2) + "\n")
+    write_if_changed(path, json_text(record))
     console.print(str(path))
     if failed:
         names = ", ".join(f"{row['unit']}:{row['name']}" for row in failed)

@@ -89,8 +89,7 @@ def _lines(
         _write(console, line.text())
 
     def advance(done: float = 1, /, **figures: float) -> None:
-        line.finished += done
-        line.figures.update(figures)
+        line.add(done, figures)
         if still and time.monotonic() - line.last >= INTERVAL:
             write()
 
@@ -128,9 +127,17 @@ class _Line:
     unit: str
     before: float
     finished: float = 0
+    first: tuple[float, float] | None = None
+    """When work was first told, and how much: what came before may have been preparation."""
     figures: dict[str, float] = field(default_factory=dict)
     began: float = field(default_factory=time.monotonic)
     last: float = field(default_factory=time.monotonic)
+
+    def add(self, done: float, figures: dict[str, float]) -> None:
+        self.finished += done
+        self.figures.update(figures)
+        if self.first is None:
+            self.first = time.monotonic(), self.finished
 
     def text(self) -> str:
         """Such as: images: 120 of 1,000 (12 %), 0:00:42, 0:05:08 left, loss 0.1234."""
@@ -138,8 +145,9 @@ class _Line:
         seconds, done = self.last - self.began, self.before + self.finished
         share = f" ({100 * done / self.total:.0f} %)" if self.total else ""
         parts = [f"{self.unit}: {done:,.0f} of {self.total:,.0f}{share}", _time(seconds)]
-        if self.finished and done < self.total:
-            parts.append(f"{_time(seconds / self.finished * (self.total - done))} left")
+        if self.first is not None and self.finished > self.first[1] and done < self.total:
+            pace = (self.last - self.first[0]) / (self.finished - self.first[1])
+            parts.append(f"{_time(pace * (self.total - done))} left")
         return ", ".join([*parts, *filter(None, [_shown(self.figures)])])
 
 

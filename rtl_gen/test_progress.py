@@ -23,7 +23,8 @@ def test_a_line_now_and_then(capsys):
     """Also while nothing is told; the last one says how it ended."""
     with progress_over(40, "steps", done=10) as advance:
         time.sleep(0.3)
-        advance(20, loss=0.25)
+        advance(5, loss=0.5)
+        advance(15, loss=0.25)
         time.sleep(0.3)
         advance(10)
     lines = re.sub(r"0:00:\d\d", "TIME", capsys.readouterr().err).splitlines()

@@ -19,6 +19,7 @@ MEMORY_BITS = 4096
 
 STATES = {
     "cluster.dispatcher.program__fetch__payload": "an address and a number of rows",
+    "cluster.dispatcher.store_check.check__result": "the flag `outside` of it",
     "cluster.core_0.pool.sums": "begin at zero",
     "cluster.core_0.prune.live_tokens.live": "which tokens are live",
     "packer.rows__payload": "the flag `lost` of it",

@@ -15,7 +15,7 @@ from cocotb_tests.harness.runner import CYCLES_FILE, RUN_FILE_VARIABLE
 
 CLOCK_PERIOD_NS = 2
 
-TOLD_CYCLES = 1 << 14
+TOLD_CYCLES = 1 << 12
 """Between two times that a run tells how far it is."""
 
 

@@ -1,17 +1,17 @@
 """The command `sparse-vit mutate`."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import track
 from rich.table import Table
 
 from cocotb_tests.mutants.run import draw, survives
 from rtl_gen.files import make_folder, write_if_changed
+from rtl_gen.json_file import json_text
+from rtl_gen.progress import progress_over
 
 FILE = "mutants.json"
 
@@ -30,10 +30,12 @@ def mutate(
     make_folder(out)
     console = Console()
     survivors = []
-    for one in track(drawn, "mutants", console=Console(stderr=True)):
-        if survives(one):
-            place = {"unit": one.unit, "line": one.mutant.line}
-            survivors.append(place | {"before": one.mutant.before, "after": one.mutant.after})
+    with progress_over(len(drawn), "mutants") as advance:
+        for one in drawn:
+            if survives(one):
+                place = {"unit": one.unit, "line": one.mutant.line}
+                survivors.append(place | {"before": one.mutant.before, "after": one.mutant.after})
+            advance()
     table = Table("unit", "line", "is", "survives as")
     for row in survivors:
         code = (escape(row["before"]), escape(row["after"]))
@@ -42,6 +44,6 @@ def mutate(
     console.print(f"{len(drawn) - len(survivors)} of {len(drawn)} noticed, seed {seed}")
     record = {"seed": seed, "mutants": len(drawn), "survivors": survivors}
     path = out / FILE
-    write_if_changed(path, json.dumps(record, indent=2) + "\n")
+    write_if_changed(path, json_text(record))
     console.print(str(path))
     return record

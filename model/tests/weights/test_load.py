@@ -288,3 +288,10 @@ def test_failed_download(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(timm, "create_model", offline)
     with pytest.raises(UserError, match=r"downloaded \(no connection\): .* --weights$"):
         load_model(DEIT_TINY)
+
+
+def test_onnx(tmp_path: Path):
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b"\x08\x08\x12\x07pytorch")
+    with pytest.raises(UserError, match=r"is ONNX, .* take the network that was exported, torch.s"):
+        load_model(VIT_DIGITS, path)

@@ -293,10 +293,3 @@ def test_settings_of_the_training(tmp_path: Path):
     found = Preprocessing.of(load_model(DEIT_TINY, tmp_path / "last.pth.tar"))
     assert (found.mean, found.crop_pct) == ((0.1, 0.2, 0.3), 1.0)
     assert (found.std, found.interpolation) == ((0.229, 0.224, 0.225), "bicubic")
-
-
-def test_onnx(tmp_path: Path):
-    path = tmp_path / "model.onnx"
-    path.write_bytes(b"\x08\x08\x12\x07pytorch")
-    with pytest.raises(UserError, match=r"is ONNX, .* take the network that was exported, torch.s"):
-        load_model(VIT_DIGITS, path)
