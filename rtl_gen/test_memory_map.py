@@ -27,7 +27,7 @@ def test_memories_are_those_of_the_verilog(preset, cores):
     assert not built
     (gelu,) = (row["paths"] for row in rows if row["name"] == "gelu")
     assert gelu == [
-        f"accelerator.cluster.core_{core}.linear.epilogue.gelu_{lane}.words.words"
+        f"accelerator.cluster.core_{core}.linear.epilogue.gelu_{lane}.sram.words"
         for core in range(cores)
         for lane in range(config.lanes)
     ]

@@ -195,7 +195,7 @@ TARGETS: dict[str, Target] = {
             PREPROCESSING="vit_tiny_patch16_224",
             CALIB="folder",
             IMAGE="file",
-            IMAGES="folder",
+            IMAGES=Variable(example="folder", option="--pictures"),
             CORES="4",
             SIM=_SIM,
             LATENCY="100",

@@ -89,7 +89,7 @@ def run(
             "digit; default: random pixels or digits:0.",
         ),
     ] = None,
-    images: Annotated[
+    pictures: Annotated[
         Path | None, typer.Option(help="Folder of pictures, all of which run; instead of --image.")
     ] = None,
     config: Annotated[
@@ -127,7 +127,7 @@ def run(
     on_cores = f"-{cores}-cores" if cores > 1 else ""
     path = out / f"{network.name}-{source.label}-{schedule_label(pruning)}{on_cores}.json"
     check_writable(path)
-    given = _Pictures.of(network, picture, images, cores)
+    given = _Pictures.of(network, picture, pictures, cores)
     if weights is not None or calib is not None:
         network_file = calibrated_file(model, weights, calib, network_file, preprocessing)
     network_file = network_file or shipped_integers(network)
@@ -145,7 +145,7 @@ def run(
     )
     with progress_over(simulation.cycles, "cycles") as advance:
         runs = simulation.run(simulator, seed + 1, advance)
-    pictures = compared_pictures(simulation, given.names, runs)
+    compared = compared_pictures(simulation, given.names, runs)
     result = {
         "model": network.name,
         "network": "random" if network_file is None else str(network_file),
@@ -161,10 +161,10 @@ def run(
         "label": given.label,
         "cores": cores,
         **measured_batch(simulation, network, masks, runs[0]),
-        "compared": sum(one["compared"] for one in pictures),
-        "mismatches": sum(one["mismatches"] for one in pictures),
+        "compared": sum(one["compared"] for one in compared),
+        "mismatches": sum(one["mismatches"] for one in compared),
         "wall_seconds": round(sum(one.wall_seconds for one in runs), 1),
-        "pictures": pictures,
+        "pictures": compared,
     }
     write_json(path, result)
     for table in result_tables(result, network, trained=network_file is not None):
@@ -191,13 +191,13 @@ class _Pictures:
     """The class of a held-back digit."""
 
     @classmethod
-    def of(cls, network: Network, picture: str | None, images: Path | None, cores: int) -> Self:
-        if images is not None:
+    def of(cls, network: Network, picture: str | None, folder: Path | None, cores: int) -> Self:
+        if folder is not None:
             if picture is not None:
-                raise UserError("--image and --images: expected one of them")
-            paths = [path for path, _ in ImageFolder(images, labelled=False).files]
+                raise UserError("--image and --pictures: expected one of them")
+            paths = [path for path, _ in ImageFolder(folder, labelled=False).files]
             opened = [open_picture(path, upright=True) for path in paths]
-            return cls(names=[str(path.relative_to(images)) for path in paths], opened=opened)
+            return cls(names=[str(path.relative_to(folder)) for path in paths], opened=opened)
         chosen, number = chosen_picture(network, picture), digit_number(network, picture)
         if chosen is None:
             return cls(names=[f"random {core}" for core in range(cores)])

@@ -104,9 +104,9 @@ def test_version():
 
 
 def test_a_typo_is_one_line_with_the_nearest_name():
-    done = run("simulat")
+    done = run("swep")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "error: No such command 'simulat'. Did you mean 'simulate'?\n"
+    assert done.stderr == "error: No such command 'swep'. Did you mean 'sweep'?\n"
 
 
 def test_json_of_a_schedule(capsys: pytest.CaptureFixture):

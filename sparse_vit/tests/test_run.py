@@ -45,7 +45,7 @@ def test_a_folder_in_batches(network, tmp_path):
         prune=False,
         config="tiny",
         cores=2,
-        images=pictures(tmp_path / "pictures", 3),
+        pictures=pictures(tmp_path / "pictures", 3),
         rate=4,
         out=tmp_path / "out",
     )
@@ -64,8 +64,11 @@ def test_a_folder_in_batches(network, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"picture": "cat.png", "images": Path()}, "--image and --images: expected one of them"),
-        ({"images": Path("nowhere")}, "nowhere is unreadable"),
+        (
+            {"picture": "cat.png", "pictures": Path()},
+            "--image and --pictures: expected one of them",
+        ),
+        ({"pictures": Path("nowhere")}, "nowhere is unreadable"),
         ({"cores": 3}, "cores = 3: expected a power of two from 1 to 8"),
     ],
 )
