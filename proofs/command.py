@@ -25,7 +25,7 @@ def prove(
         str | None, typer.Option(help="Only this unit, such as mask_decoder or bus.row_writer.")
     ] = None,
     seconds: Annotated[
-        int, typer.Option(min=1, help="Longest search of the solver for each proof.")
+        float, typer.Option(min=1, help="Longest search of the solver for each proof.")
     ] = DEFAULT_SECONDS,
     out: Annotated[Path, typer.Option(help=f"Folder that gets {FILE}.")] = Path("build/proofs"),
 ) -> dict[str, Any]:
@@ -40,7 +40,7 @@ def prove(
     with status("") as say:
         for number, proof in enumerate(proofs, 1):
             say(f"{number} of {len(proofs)}: {proof.identity}")
-            results.append(_row(proof, decide(proof, seconds=seconds)))
+            results.append(_row(proof, decide(proof, seconds=round(seconds))))
     console.print(_table(results))
     failed = [row for row in results if row["holds"] is not True]
     for row in failed:
