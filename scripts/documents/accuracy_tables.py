@@ -29,6 +29,17 @@ def accuracy(*, pruned: bool) -> str:
     return table(["sparsity", *names, "`learned`, fine-tuned"], rows)
 
 
+def balanced() -> str:
+    """Rows balanced over the banks of 8 lanes, beside the same rule without."""
+    names = [name for base in ("vitcod", "learned") for name in (base, f"{base}+lanes=8")]
+    rows = []
+    for sparsity in SPARSITIES:
+        at = {"model": "deit_tiny", "arithmetic": "float", "sparsity": sparsity}
+        drops = [list(_drops(names, pruned=pruned, **at)) for pruned in (False, True)]
+        rows.append([masks_label(sparsity), *map(" / ".join, zip(*drops, strict=True))])
+    return table(["sparsity", *(f"`{name}`" for name in names)], rows)
+
+
 def int8() -> str:
     rows = []
     for sparsity in (0.0, *SPARSITIES):
