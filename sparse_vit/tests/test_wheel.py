@@ -14,7 +14,7 @@ from model.data.digits import Split, held_back_digit, write_folder
 from rtl_gen.extras import EXTRAS
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("rtl_gen", "model", "sim_models", "cocotb_tests", "sparse_vit")
+PACKAGES = ("rtl_gen", "model", "sim_models", "proofs", "cocotb_tests", "sparse_vit")
 PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
 
 
