@@ -192,6 +192,44 @@ def cores() -> str:
     return table([*heads, *slow_heads, "read, MB an image", "uJ an image", "KB used"], lines())
 
 
+def cores_in_rtl() -> str:
+    """Batches that ran in RTL, a picture a core."""
+    runs = select("rtl_runs")
+    rows = (
+        [
+            NETWORKS[run.model],
+            _kind(run.sparsity, prune=run.prune),
+            str(run.cores),
+            f"{run.cycles:,}",
+            f"{run.cycles_model:,}",
+            f"{run.mismatches} of {run.compared:,}",
+            f"{run.cycles / run.mac_bound_cycles:.3f}",
+            f"{run.wall_seconds:.0f} s",
+        ]
+        for run in runs[runs.cores > 1].itertuples()
+    )
+    heads = ["network", "", "cores", "cycles, RTL", "cycle model", "mismatches"]
+    return table([*heads, "of the MAC bound", "wall time"], rows)
+
+
+def balanced_in_rtl() -> str:
+    """Runs of masks with balanced rows."""
+    runs = select("rtl_runs")
+    rows = (
+        [
+            NETWORKS[run.model],
+            f"`{run.strategy}`, {_kind(run.sparsity, prune=run.prune)}",
+            f"{run.cycles:,}",
+            f"{run.cycles_model:,}",
+            f"{run.mismatches} of {run.compared:,}",
+            f"{run.cycles / run.mac_bound_cycles:.3f}",
+        ]
+        for run in runs[runs.strategy.str.contains("+lanes=", regex=False)].itertuples()
+    )
+    heads = ["network", "", "cycles, RTL", "cycle model", "mismatches"]
+    return table([*heads, "of the MAC bound"], rows)
+
+
 def layers() -> str:
     rows = (
         [
