@@ -54,8 +54,6 @@ class Batches:
     [
         pytest.param("tiny", 2, STALLING, id="tiny-2-stalls"),
         pytest.param("tiny", 2, FAR, id="tiny-2-far"),
-        pytest.param("tiny", 8, STALLING, id="tiny-8-stalls"),
-        pytest.param("small", 4, STALLING, id="small-4-stalls"),
     ],
 )
 def test_every_tensor_of_every_core(simulator, preset, cores, memory):
