@@ -57,8 +57,6 @@ class Batches:
     ],
 )
 def test_every_tensor_of_every_core(simulator, preset, cores, memory):
-    if simulator == "icarus" and cores > 2:
-        pytest.skip("Icarus takes minutes for as many cores; Verilator runs them")
     batches = Batches(preset, cores, layers=2, dump=True)
     batches.run(simulator, memory, batches.pictures)
 
