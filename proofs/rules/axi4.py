@@ -3,6 +3,8 @@
 Chapter numbers are those of issue H.
 """
 
+from typing import Any
+
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
@@ -50,8 +52,8 @@ class _Burst:
                 m.d.sync += kept.eq(later)
 
 
-class ReadRules(wiring.Component):
-    """Channels AR and R.
+class _PortRules(wiring.Component):
+    """Half of a memory port.
 
     Parameters
     ----------
@@ -61,6 +63,7 @@ class ReadRules(wiring.Component):
 
     def __init__(
         self,
+        signature: wiring.Signature,
         config: AcceleratorConfig,
         *,
         held: Side = Side.MANAGER,
@@ -68,7 +71,14 @@ class ReadRules(wiring.Component):
         most_bursts: int | None,
     ):
         self._config, self._sides, self._most = config, (held, assumed), most_bursts
-        super().__init__(watched(axi.read_signature(config)))
+        super().__init__(watched(signature))
+
+
+class ReadRules(_PortRules):
+    """Channels AR and R; parameters as those of _PortRules."""
+
+    def __init__(self, config: AcceleratorConfig, **choices: Any):
+        super().__init__(axi.read_signature(config), config, **choices)
 
     def elaborate(self, platform):
         m = Module()
@@ -94,19 +104,11 @@ class ReadRules(wiring.Component):
         book.rule(Side.SUBORDINATE, ~self.rvalid | (self.rresp != EXOKAY), "EXOKAY")
 
 
-class WriteRules(wiring.Component):
-    """Channels AW, W and B; parameters as those of ReadRules."""
+class WriteRules(_PortRules):
+    """Channels AW, W and B; parameters as those of _PortRules."""
 
-    def __init__(
-        self,
-        config: AcceleratorConfig,
-        *,
-        held: Side = Side.MANAGER,
-        assumed: Side | None = None,
-        most_bursts: int | None,
-    ):
-        self._config, self._sides, self._most = config, (held, assumed), most_bursts
-        super().__init__(watched(axi.write_signature(config)))
+    def __init__(self, config: AcceleratorConfig, **choices: Any):
+        super().__init__(axi.write_signature(config), config, **choices)
 
     def elaborate(self, platform):
         m = Module()
