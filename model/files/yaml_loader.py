@@ -17,7 +17,7 @@ import yaml
 MAX_DEPTH = 16
 """Lists and mappings inside one another."""
 
-MAX_VALUES = 100_000
+MAX_VALUES = 20_000
 """Values of a file, keys, lists and mappings included."""
 
 _TAG = "tag:yaml.org,2002:"
@@ -46,6 +46,7 @@ class Loader(yaml.SafeLoader):
     def __init__(self, text: str):
         super().__init__(text.expandtabs(1) if text.lstrip().startswith("{") else text)
         self._depth = 0
+        self._composed = 0
         self._extents: dict[int, tuple[int, int]] = {}
         """Values and depth of finished nodes, by their id."""
 
@@ -59,7 +60,8 @@ class Loader(yaml.SafeLoader):
             return node
         collection = not self.check_event(yaml.ScalarEvent)
         self._depth += collection
-        self._check(1, self._depth, mark)
+        self._composed += 1
+        self._check(self._composed, self._depth, mark)
         node = super().compose_node(parent, index)
         self._depth -= collection
         extents = [self._extents[id(child)] for child in _children(node)]

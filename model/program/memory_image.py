@@ -124,7 +124,7 @@ class Image:
         data = self.data.copy()
         for place, picture in zip(self.inputs, patches, strict=False):
             count, channels = place.shape
-            rows = data[place.address : place.address + count * place.pitch].reshape(count, -1)
+            rows = data[place.address :][: count * place.pitch].reshape(count, place.pitch)
             rows[:, :channels] = _int8("patches", picture).view(np.uint8)
         return data
 
