@@ -36,10 +36,12 @@ LEAST_ROOM = 1 << 20
 RUN_FILE_VARIABLE = "BENCH_RUN_FILE"
 """Environment variable that carries the path of the run's description into the simulator."""
 
-_REWRITTEN_ASSERTIONS = {"COCOTB_REWRITE_ASSERTION_FILES": "bench_*.py"}
-"""Whose failed assertions show their values; of all modules that a bench imports, as cocotb does by
-itself, it takes as long as most runs."""
-
+_BENCH_VARIABLES = {
+    "COCOTB_REWRITE_ASSERTION_FILES": "bench_*.py",
+    "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+}
+"""What keeps a bench from taking longer to start than most take to run: failed assertions show
+their values in benches alone, not in all that they import, and no plugin of pytest is loaded."""
 
 CYCLES_FILE = "cycles"
 """Beside the run's description: how many cycles a run with `progress` has done."""
@@ -206,7 +208,7 @@ def _run(
             waves=waves,
             **runner.test_options(seed, wave_file),
             results_xml=str(results),
-            extra_env={RUN_FILE_VARIABLE: str(run_file), **_REWRITTEN_ASSERTIONS},
+            extra_env={RUN_FILE_VARIABLE: str(run_file), **_BENCH_VARIABLES},
             log_file=log,
         )
     except (RuntimeError, SystemExit) as error:
