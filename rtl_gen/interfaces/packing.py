@@ -4,7 +4,9 @@ An item of a `data.StructLayout` is a mapping of its fields, of which missing on
 `data.ArrayLayout` a sequence. Anything else is an integer. The first field is in the low bits.
 """
 
+from array import array
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from amaranth.hdl import Shape
@@ -19,29 +21,99 @@ def pack(shape: Any, item: Any, name: str = "value") -> int:
     Raises:
         UserError: a number that `shape` cannot hold; `name` says whose.
     """
-    if isinstance(shape, data.Layout):
-        members = item.items() if isinstance(item, Mapping) else enumerate(item)
-        bits = 0
-        for key, value in members:
-            field = shape[key]
-            bits |= pack(field.shape, value, f"{name}.{key}") << field.offset
-        return bits
-    shape, value = Shape.cast(shape), int(item)
-    lowest = -(1 << (shape.width - 1)) if shape.signed else 0
-    highest = lowest + (1 << shape.width) - 1
-    if not lowest <= value <= highest:
-        raise UserError(f"{name} = {value}: its field holds {lowest} to {highest}")
-    return value & ((1 << shape.width) - 1)
+    return _codec(shape).pack(item, name)
 
 
 def unpack(shape: Any, bits: int) -> Any:
     """The item whose `pack` is `bits`: a dict of all fields, a list, or an integer."""
-    if isinstance(shape, data.Layout):
-        members = {
-            key: unpack(field.shape, (bits >> field.offset) & ((1 << field.width) - 1))
-            for key, field in shape
-        }
-        return list(members.values()) if isinstance(shape, data.ArrayLayout) else members
-    shape = Shape.cast(shape)
-    sign = 1 << (shape.width - 1) if shape.signed else 0
-    return (bits ^ sign) - sign
+    return _codec(shape).unpack(bits)
+
+
+@dataclass(frozen=True, slots=True)
+class _Number:
+    """An integer of so many bits."""
+
+    width: int
+    signed: bool
+
+    @property
+    def range(self) -> range:
+        lowest = -(1 << (self.width - 1)) if self.signed else 0
+        return range(lowest, lowest + (1 << self.width))
+
+    def pack(self, item: Any, name: str) -> int:
+        value, holds = int(item), self.range
+        if value not in holds:
+            raise UserError(f"{name} = {value}: its field holds {holds[0]} to {holds[-1]}")
+        return value & ((1 << self.width) - 1)
+
+    def unpack(self, bits: int) -> int:
+        sign = self.signed << (self.width - 1) if self.width else 0
+        return (bits ^ sign) - sign
+
+
+@dataclass(frozen=True, slots=True)
+class _Bytes:
+    """An array of integers of 8 bits."""
+
+    length: int
+    number: _Number
+
+    def pack(self, item: Any, name: str) -> int:
+        try:
+            packed = array("b" if self.number.signed else "B", item)
+        except OverflowError:
+            packed = [self.number.pack(value, f"{name}.{key}") for key, value in enumerate(item)]
+        return int.from_bytes(packed, "little")
+
+    def unpack(self, bits: int) -> list[int]:
+        packed = bits.to_bytes(self.length, "little")
+        return array("b" if self.number.signed else "B", packed).tolist()
+
+
+@dataclass(frozen=True, slots=True)
+class _Members:
+    """A structure's fields or an array's elements."""
+
+    places: Mapping[Any, tuple[int, int, Any]]
+    """Of each: offset, mask, and how it is packed."""
+    is_array: bool
+
+    def pack(self, item: Any, name: str) -> int:
+        bits = 0
+        for key, value in item.items() if isinstance(item, Mapping) else enumerate(item):
+            offset, _, member = self.places[key]
+            bits |= member.pack(value, f"{name}.{key}") << offset
+        return bits
+
+    def unpack(self, bits: int) -> Any:
+        places = self.places.items()
+        if self.is_array:
+            return [member.unpack(bits >> offset & mask) for _, (offset, mask, member) in places]
+        return {key: member.unpack(bits >> offset & mask) for key, (offset, mask, member) in places}
+
+
+_CODECS: dict[int, tuple[Any, Any]] = {}
+"""By the identity of a shape, which is kept alive: comparing layouts takes longer than packing."""
+
+
+def _codec(shape: Any) -> Any:
+    """How items of a shape are packed: found once, since benches pack and unpack every cycle."""
+    if id(shape) not in _CODECS:
+        _CODECS[id(shape)] = shape, _make_codec(shape)
+    return _CODECS[id(shape)][1]
+
+
+def _make_codec(shape: Any) -> _Number | _Bytes | _Members:
+    if not isinstance(shape, data.Layout):
+        shape = Shape.cast(shape)
+        return _Number(shape.width, shape.signed)
+    is_array = isinstance(shape, data.ArrayLayout)
+    if is_array:
+        element = _make_codec(shape.elem_shape)
+        if isinstance(element, _Number) and element.width == 8:
+            return _Bytes(shape.length, element)
+    places = {
+        key: (field.offset, (1 << field.width) - 1, _make_codec(field.shape)) for key, field in shape
+    }
+    return _Members(places, is_array)
