@@ -113,7 +113,7 @@ def _make_codec(shape: Any) -> _Number | _Bytes | _Members:
         element = _make_codec(shape.elem_shape)
         if isinstance(element, _Number) and element.width == 8:
             return _Bytes(shape.length, element)
-    places = {
-        key: (field.offset, (1 << field.width) - 1, _make_codec(field.shape)) for key, field in shape
-    }
+    places = {}
+    for key, field in shape:
+        places[key] = field.offset, (1 << field.width) - 1, _make_codec(field.shape)
     return _Members(places, is_array)
