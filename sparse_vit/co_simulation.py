@@ -112,6 +112,7 @@ class CoSimulation:
             simulator=simulator,
             memory=self.memory,
             seed=seed,
+            optimise=True,
             progress=progress,
         )
         return [run.finished() for run in runs]

@@ -78,6 +78,7 @@ def simulate(
     parameters: dict[str, Any] | None = None,
     testcase: str | None = None,
     seed: int = 1,
+    optimise: bool = False,
     progress: Progress | None = None,
 ) -> SimulationResult:
     """Run the cocotb tests of the module `bench` on `design` and raise if any fails.
@@ -95,6 +96,8 @@ def simulate(
     parameters : JSON-able values that the bench reads with `harness.parameters()`
     testcase : run this cocotb test only
     seed : of cocotb's `random` and of the memories' contents at power-up
+    optimise : of Verilator: take twice as long to build and half as long to run, as pays from a
+        million cycles on
     progress : is told every now and then how many cycles more are done
 
     Raises
@@ -103,14 +106,14 @@ def simulate(
     UserError : the simulator is not installed, the disk is full
     """
     waves = is_on("WAVES", os.environ.get("WAVES", ""))
-    runner = simulators.make_runner(simulator)
+    runner = simulators.make_runner(simulator, optimise=optimise)
     if not isinstance(design, Design):
         design = emit(design, name)
     name = design.name
     text = "\n".join([design.text, *(path.read_text() for path in models)])
     inputs = [port.name for port in design.ports if port.direction == "input"]
     outputs = [port.name for port in design.ports if port.direction == "output"]
-    build_dir = _build(runner, simulator, name, text, inputs, outputs, waves=waves)
+    build_dir = _build(runner, name, text, inputs, outputs, waves=waves)
 
     label = f"{bench.rpartition('.')[2]}-{testcase or 'all'}-{seed}"
     run_text = json.dumps(
@@ -131,7 +134,6 @@ def simulate(
 
 def _build(
     runner: simulators.Verilator | simulators.Icarus,
-    simulator: str,
     name: str,
     text: str,
     inputs: list[str],
@@ -141,9 +143,9 @@ def _build(
 ) -> Path:
     text = simulators.with_random_memories(text)
     control = simulators.control_file(name, inputs, outputs)
-    identity = f"{text}\n{control}\n{simulators.identity(simulator)}\n{waves}"
+    identity = f"{text}\n{control}\n{runner.identity}\n{waves}"
     digest = hashlib.sha256(identity.encode()).hexdigest()[:12]
-    build_dir = BUILD_ROOT / simulator / f"{name}-{digest}{'-waves' if waves else ''}"
+    build_dir = BUILD_ROOT / runner.NAME / f"{name}-{digest}{'-waves' if waves else ''}"
     build_dir.mkdir(parents=True, exist_ok=True)
     done = build_dir / "built"
     with FileLock(build_dir / "lock"):
@@ -151,7 +153,7 @@ def _build(
             source = build_dir / f"{name}.sv"
             source.write_text(text)
             sources = [source]
-            if simulator == "verilator":
+            if runner.NAME == "verilator":
                 control_path = build_dir / "ports.vlt"
                 control_path.write_text(control)
                 sources.insert(0, simulators.runner.VerilatorControlFile(control_path))

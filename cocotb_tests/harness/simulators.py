@@ -29,8 +29,12 @@ TIMESCALE = ("1ns", "1ps")
 
 
 class Verilator(runner.Verilator):
-    """Optimised build: only the ports that the control file names are visible to cocotb."""
+    """Only the ports that the control file names are visible to cocotb.
 
+    `optimise`: C++ that takes twice as long to compile and half as long to run.
+    """
+
+    NAME = "verilator"
     BUILD_ARGS = (
         "-Wno-lint",
         "-Wno-style",
@@ -43,6 +47,16 @@ class Verilator(runner.Verilator):
         "-CFLAGS",
         "-std=c++20",
     )
+
+    def __init__(self, *, optimise: bool):
+        super().__init__()
+        self._options = ("OPT_FAST=-O3",) if optimise else ("OPT_FAST=-O1", "OPT_SLOW=-O0")
+
+    @property
+    def identity(self) -> str:
+        """Version and flags that decide what a build contains."""
+        flags = (*self.BUILD_ARGS, *self._options)
+        return f"verilator {verilator_files().version} {' '.join(flags)}"
 
     def _simulator_in_path_build_only(self) -> None:
         for tool in ("perl", "make", "g++"):
@@ -69,7 +83,7 @@ class Verilator(runner.Verilator):
         _link(self.build_dir / "python3", Path(sys.executable))
         verilate, make = super()._build_command()
         verilate.remove("--public-flat-rw")
-        make += ["OPT_FAST=-O3", "PYTHON3=./python3", "CURDIR=."]
+        make += [*self._options, "PYTHON3=./python3", "CURDIR=."]
         commands = [[self._relative(arg) for arg in command] for command in (verilate, make)]
         compiled = sorted(map(str, self.runtime.glob("verilated*.o")))
         return [commands[0], ["cp", *compiled, "."], commands[1]] if compiled else commands
@@ -81,7 +95,7 @@ class Verilator(runner.Verilator):
 
     def build_design(self, build_dir: Path, *, waves: bool, **arguments: Any) -> None:
         """`build`, with Verilator's runtime library compiled once for all designs."""
-        key = hashlib.sha256(f"{identity('verilator')} {waves}".encode()).hexdigest()
+        key = hashlib.sha256(f"{self.identity} {waves}".encode()).hexdigest()
         self.runtime = build_dir.parent / f"runtime-{key[:12]}"
         self.build(build_dir=build_dir, waves=waves, **arguments)
         if not self.runtime.exists():
@@ -104,7 +118,15 @@ class Verilator(runner.Verilator):
 class Icarus(runner.Icarus):
     """Icarus Verilog of the system."""
 
+    NAME = "icarus"
     BUILD_ARGS = ()
+
+    @property
+    def identity(self) -> str:
+        """Version and flags that decide what a build contains."""
+        version = subprocess.run(["iverilog", "-V"], capture_output=True, text=True, check=True)
+        first_line = version.stdout.split("\n")[0]
+        return f"{first_line} {' '.join(self.BUILD_ARGS)}"
 
     def _simulator_in_path(self) -> None:
         _require("iverilog")
@@ -122,24 +144,14 @@ class Icarus(runner.Icarus):
         return {"plusargs": [*waves, f"+seed={seed}"], "test_args": ["-N"]}
 
 
-def make_runner(simulator: str) -> Verilator | Icarus:
+def make_runner(simulator: str, *, optimise: bool = False) -> Verilator | Icarus:
     """A fresh runner for `simulator`; raises UserError if it is unknown or not installed."""
     if simulator not in SIMULATORS:
         raise UserError(f"unknown simulator {simulator!r}: expected {' or '.join(SIMULATORS)}")
     if simulator == "icarus":
         return Icarus()
     verilator_files()
-    return Verilator()
-
-
-def identity(simulator: str) -> str:
-    """Versions and flags that decide what a build of `simulator` contains."""
-    if simulator == "verilator":
-        return f"verilator {verilator_files().version} {' '.join(Verilator.BUILD_ARGS)}"
-    first_line = subprocess.run(
-        ["iverilog", "-V"], capture_output=True, text=True, check=True
-    ).stdout.split("\n")[0]
-    return f"{first_line} {' '.join(Icarus.BUILD_ARGS)}"
+    return Verilator(optimise=optimise)
 
 
 def control_file(module: str, inputs: list[str], outputs: list[str]) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -56,50 +56,20 @@ def system_verilog(config: AcceleratorConfig, beats: int) -> Design:
 
 
 def run_image(
-    config: AcceleratorConfig,
-    image: Image,
-    data: np.ndarray | None = None,
-    *,
-    simulator: str,
-    memory: MemoryModel = DEFAULT_MEMORY,
-    seed: int = 1,
-    program_address: int = 0,
-    progress: Progress | None = None,
+    config: AcceleratorConfig, image: Image, data: np.ndarray | None = None, **options: Any
 ) -> RtlRun:
-    """Run an image, with the bytes `data` if they are not its own; `progress` hears of cycles."""
+    """Run an image, with the bytes `data` if they are not its own; options of `run_programs`."""
     data = image.data if data is None else data
-    return run_programs(
-        config,
-        [(image, data)],
-        simulator=simulator,
-        memory=memory,
-        seed=seed,
-        program_address=program_address,
-        progress=progress,
-    )[0]
+    return run_programs(config, [(image, data)], **options)[0]
 
 
 def run_images(
-    config: AcceleratorConfig,
-    image: Image,
-    data: np.ndarray,
-    *,
-    simulator: str,
-    memory: MemoryModel = DEFAULT_MEMORY,
-    seed: int = 1,
-    program_address: int = 0,
-    progress: Progress | None = None,
+    config: AcceleratorConfig, image: Image, data: np.ndarray, **options: Any
 ) -> list[RtlRun]:
-    """Run an image several times in one simulation, with the bytes `data` (runs, bytes)."""
-    return run_programs(
-        config,
-        [(image, each) for each in data],
-        simulator=simulator,
-        memory=memory,
-        seed=seed,
-        program_address=program_address,
-        progress=progress,
-    )
+    """Run an image several times in one simulation, with the bytes `data` (runs, bytes); options of
+    `run_programs`.
+    """
+    return run_programs(config, [(image, each) for each in data], **options)
 
 
 def run_programs(
@@ -110,9 +80,13 @@ def run_programs(
     memory: MemoryModel = DEFAULT_MEMORY,
     seed: int = 1,
     program_address: int = 0,
+    optimise: bool = False,
     progress: Progress | None = None,
 ) -> list[RtlRun]:
-    """Run images one behind the other in one simulation, each with its bytes."""
+    """Run images one behind the other in one simulation, each with its bytes.
+
+    `optimise` and `progress` are those of `simulate`.
+    """
     most_bytes = max(image.memory_bytes for image, _ in programs)
     size = max(LEAST_MEMORY[config.width], 1 << (most_bytes - 1).bit_length())
     with tempfile.TemporaryDirectory() as folder:
@@ -136,6 +110,7 @@ def run_programs(
                 "limit_cycles": LIMIT_CYCLES,
             },
             seed=seed,
+            optimise=optimise,
             progress=progress,
         )
         memories = np.fromfile(after, np.uint8)

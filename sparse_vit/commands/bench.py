@@ -125,7 +125,8 @@ def small_run() -> dict:
     case = next(draw_cases(quick_configs()[0], 0, 1))
     predict(case)
     model = fastest(lambda: predict(case))
-    run = run_image(case.config, case.image, case.data, simulator="verilator", memory=case.memory)
+    options = {"simulator": "verilator", "memory": case.memory, "optimise": True}
+    run = run_image(case.config, case.image, case.data, **options)
     return ratio("small network", run.counters["cycles"], run.wall_seconds, model)
 
 
