@@ -42,7 +42,7 @@ class MaskDecoder(wiring.Component):
         lanes, depth = self._config.lanes, self._config.bank_depth
 
         # Walk: `remaining` loses the lowest set bit of every lane each beat; `after` is what it
-        # becomes, `more` whether a lane has anything of that.
+        # becomes, `more` whether a lane has anything of that. `kept` is what a new row begins with.
         loaded = Signal()
         first = Signal()
         more = Signal(lanes, reset_less=True)
@@ -50,6 +50,10 @@ class MaskDecoder(wiring.Component):
         token = Signal(self._config.token_bits, reset_less=True)
         remaining = [Signal(depth, name=f"remaining_{i}", reset_less=True) for i in range(lanes)]
         after = [Signal(depth, name=f"after_{i}", reset_less=True) for i in range(lanes)]
+
+        kept = [Signal(depth, name=f"kept_{i}") for i in range(lanes)]
+        for lane in range(lanes):
+            m.d.comb += kept[lane].eq(self.rows.payload.keep[lane::lanes])
 
         def drop_lowest(rows):
             return [row & (row - 1) for row in rows]
@@ -82,7 +86,6 @@ class MaskDecoder(wiring.Component):
             with m.If(last):
                 m.d.sync += loaded.eq(0)
         with m.If(self.rows.valid & self.rows.ready):
-            kept = [self.rows.payload.keep[lane::lanes] for lane in range(lanes)]
             m.d.sync += [loaded.eq(1), first.eq(1), token.eq(self.rows.payload.token)]
             m.d.sync += [r.eq(k) for r, k in zip(remaining, kept, strict=True)]
             m.d.sync += [a.eq(later) for a, later in zip(after, drop_lowest(kept), strict=True)]
