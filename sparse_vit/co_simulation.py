@@ -22,6 +22,9 @@ from rtl_gen.config import AcceleratorConfig
 from sim_models.memory import DEFAULT_MEMORY, MemoryTiming
 from sim_models.predict import predict_network
 
+LONG_CYCLES = 1_000_000
+"""From here on a simulation is optimised."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
@@ -112,7 +115,7 @@ class CoSimulation:
             simulator=simulator,
             memory=self.memory,
             seed=seed,
-            optimise=True,
+            optimise=self.cycles >= LONG_CYCLES,
             progress=progress,
         )
         return [run.finished() for run in runs]
