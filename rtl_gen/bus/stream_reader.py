@@ -56,6 +56,11 @@ class StreamReader(wiring.Component):
     DATA_CYCLES = 3
     """From a transfer on R to the offer on `out`: memory, its latch, output register."""
 
+    @staticmethod
+    def hidden_latency(config: AcceleratorConfig) -> int:
+        """Of a memory with a beat a cycle: up to here `out` offers one a cycle, too."""
+        return config.stream_beats - axi.BURST_BEATS - 2
+
     def __init__(self, config: AcceleratorConfig):
         self._config = config
         super().__init__(
