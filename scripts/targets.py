@@ -257,7 +257,7 @@ TARGETS: dict[str, Target] = {
         ),
     ),
     "figures": Target(
-        "breakdown, speed-up, Pareto front and timeline",
+        "breakdown, speed-up, Pareto front, scaling by cores, and timeline",
         ("sparse-vit figures",),
         _FIGURES | variables(FIGURE=Values(example="timeline", option=""), OUT="folder"),
     ),

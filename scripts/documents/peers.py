@@ -21,7 +21,7 @@ class Peer:
     """Of an image: clock / images a second."""
     multipliers: int
     bits: str
-    """Of weights and activations."""
+    """Of weights and activations; "-" where it does not matter."""
     runs: str
     """What of the network."""
     known: str
@@ -46,7 +46,7 @@ PUBLISHED = (
         name="ViTCoD's simulator, 512 multipliers for attention, too",
         cycles=681_492 + 1_361_664 + 42_455,
         multipliers=512,
-        bits="8",
+        bits="-",
         runs="95 % sparse; no softmax, norm, GELU, patches",
         known="simulator",
     ),

@@ -74,13 +74,11 @@ def _machines(setting: Setting) -> Iterator[tuple[AcceleratorConfig, MemoryTimin
     """Those of the grid that the setting's configuration can become."""
     spec = read_model(GRID, SweepSpec)
     for lanes, cores, rate in product(spec.overrides.lanes, spec.overrides.cores, spec.memory.rate):
-        memory = replace(setting.memory, rate=rate)
         try:
             config = replace(setting.config, lanes=lanes, cores=cores)
-            memory.bytes_a_cycle(config)
         except UserError:
             continue
-        yield config, memory
+        yield config, replace(setting.memory, rate=rate)
 
 
 @style()
