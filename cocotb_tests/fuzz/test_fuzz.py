@@ -21,16 +21,21 @@ from rtl_gen.interfaces.program import ErrorCode
 from rtl_gen.interfaces.targets import Target
 
 SEED = 1
+CASES = {1: BATCHES, 2: {"verilator": 39, "icarus": 5}}
+"""By number of cores and simulator."""
 ATTEMPTS = 50
 
 
-@pytest.mark.parametrize("turn", range(len(CORES)), ids=[f"{cores}-cores" for cores in CORES])
-def test_damaged_programs_end(simulator, turn):
-    numbers = range(turn * TURN, turn * TURN + BATCHES[simulator])
-    outcomes = run_cases([draw_case(SEED, number) for number in numbers], simulator)
+@pytest.mark.parametrize("cores", CASES)
+def test_damaged_programs_end(simulator, cores):
+    first = CORES.index(cores) * TURN
+    numbers = range(first, first + CASES[cores][simulator])
+    cases = [draw_case(SEED, number) for number in numbers]
+    assert {case.config.cores for case in cases} == {cores}
+    outcomes = run_cases(cases, simulator)
     assert [outcome for outcome in outcomes if outcome.problem] == []
     assert [outcome.number for outcome in outcomes] == list(numbers)
-    assert {outcome.kind for outcome in outcomes} == set(KINDS)
+    assert {outcome.kind for outcome in outcomes} == set(list(KINDS)[: len(numbers)])
 
 
 @pytest.mark.parametrize("target", TARGETS)
