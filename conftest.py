@@ -21,6 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("co-simulation")
     group.addoption("--sim", choices=SIMULATORS, help="run tests on this simulator only")
     group.addoption("--preset", choices=sorted(PRESETS), help="run tests of this preset only")
+    group.addoption("--cores", type=int, help="run tests of several cores only, on so many")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -30,14 +31,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With --preset, keep the tests whose parameter `preset` has that value."""
-    wanted = config.getoption("preset")
-    if wanted is None:
-        return
-    kept = [item for item in items if _preset(item) == wanted]
-    config.hook.pytest_deselected(items=[item for item in items if _preset(item) != wanted])
-    items[:] = kept
+    """With --preset or --cores, keep the tests whose parameter of that name has that value."""
+    wanted = {
+        name: config.getoption(name)
+        for name in ("preset", "cores")
+        if config.getoption(name) is not None
+    }
+    left_out = [item for item in items if not _has(item, wanted)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if _has(item, wanted)]
 
 
-def _preset(item: pytest.Item) -> str | None:
-    return item.callspec.params.get("preset") if hasattr(item, "callspec") else None
+def _has(item: pytest.Item, wanted: dict[str, object]) -> bool:
+    given = item.callspec.params if hasattr(item, "callspec") else {}
+    return all(given.get(name) == value for name, value in wanted.items())

@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from proofs import attention, bus, common, control, pruning
+from proofs import attention, bus, common, control, core, pruning
 from proofs.proof import Proof
 from rtl_gen.errors import UserError
 
 PROOFS: Mapping[str, Proof] = MappingProxyType(
     {
         proof.identity: proof
-        for module in (common, bus, pruning, attention, control)
+        for module in (common, bus, pruning, attention, control, core)
         for proof in module.PROOFS
     }
 )

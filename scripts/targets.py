@@ -126,6 +126,7 @@ TARGETS: dict[str, Target] = {
         variables(
             SIM=Variable(example="verilator|icarus"),
             CONFIG=Variable(example="tiny", option="--preset"),
+            CORES="4",
             TEST=Variable(example="softmax", option="-k"),
             WAVES=_TEST_WAVES,
             WORKERS=_WORKERS,
@@ -155,6 +156,7 @@ TARGETS: dict[str, Target] = {
             SEED="1",
             CONFIGS="4",
             CASES="18",
+            CORES="4",
             DEIT=Switch(),
             QUICK=Switch(),
             SIM=_SIM,
@@ -255,7 +257,7 @@ TARGETS: dict[str, Target] = {
         ),
     ),
     "figures": Target(
-        "breakdown, speed-up, Pareto front and timeline",
+        "breakdown, speed-up, Pareto front, scaling by cores, and timeline",
         ("sparse-vit figures",),
         _FIGURES | variables(FIGURE=Values(example="timeline", option=""), OUT="folder"),
     ),

@@ -183,6 +183,8 @@ def test_examples_are_grids():
         "array_and_memory": 2 * 2 * 2 * 3 * 3,
         "balanced_rows": 3 * 4 * 3 * 2 * 2,
         "cores": 2 * 2 * 4 * 2,
+        "cores_of_384_pixels": 2 * 2 * 2,
         "masks_and_schedules": 9 * 11 * 3,
         "networks_of_384_pixels": 3 * 5 * 2,
+        "scaling": 2 * 2 * 4 * 3 * 3,
     }

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from cocotb_tests.fuzz.foresight import Decoder, Foreseen, Memory
 from cocotb_tests.fuzz.programs import CONFIG, MEMORY_END, SLOT, SLOT_BYTES, good
+from rtl_gen.config import AcceleratorConfig
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class Case:
     behaviour: Behaviour = Behaviour()
     reset_before_end: int | None = None
     """Cycles before a program's end, as far as it had come without, at which a reset is asked."""
+    config: AcceleratorConfig = CONFIG
+    """The preset `tiny`, on any number of cores."""
 
     @property
     def data(self) -> bytes:
@@ -73,9 +76,9 @@ class Case:
     def foresee(self) -> Foreseen:
         """What may come of it."""
         memory = bytearray(MEMORY_END)
-        right = good().data.tobytes()
+        right = good(self.config).data.tobytes()
         memory[: len(right)] = right
         memory[self.place : self.place + len(self.contents())] = self.contents()
         behaviour = self.behaviour
         seen = Memory(bytes(memory), behaviour.faults, behaviour.latency, behaviour.row_cycles)
-        return Decoder(CONFIG, seen, self.address).run()
+        return Decoder(self.config, seen, self.address).run()

@@ -1,9 +1,9 @@
 """Fuzzing: damaged programs, files and arguments, all drawn from one seed.
 
-Hardware, on the preset `tiny`: every damaged program ends in done or in the error code that the
-format foresees, within a bound of cycles; no memory changes that its STOREs may not write; the good
-program behind it is bit-exact. Software: every command ends in 0 with a result or in 2 with one
-line `error: ...`, and nothing half-written.
+Hardware, on the preset `tiny` with 1, 2 and 4 cores in turn: every damaged program ends in done or
+in the error code that the format foresees, within a bound of cycles; no memory changes that its
+STOREs may not write; the good program behind it is bit-exact. Software: every command ends in 0
+with a result or in 2 with one line `error: ...`, and nothing half-written.
 
 What fails is printed with the command that runs it alone. Damaged files are kept in the folder
 `failures` beside report.json.
@@ -20,15 +20,13 @@ import typer
 from rich.console import Console
 
 from cocotb_tests.fuzz.hardware import run_cases, smallest
-from cocotb_tests.fuzz.kinds import draw_case
+from cocotb_tests.fuzz.kinds import BATCHES, draw_case
 from cocotb_tests.fuzz.report import HARDWARE, SOFTWARE, Report
 from cocotb_tests.fuzz.software import run_round
 from cocotb_tests.fuzz.targets import TARGETS
 from rtl_gen.errors import UserError
 from rtl_gen.progress import progress_over
 
-BATCHES = {"verilator": 130, "icarus": 13}
-"""Cases of one simulation; Icarus takes as long for its few."""
 ROUND_ATTEMPTS = 25
 
 console = Console()

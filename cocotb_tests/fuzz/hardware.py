@@ -4,6 +4,7 @@ import re
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,10 @@ import numpy as np
 from cocotb_tests.bus.simulated_memory import VERILOG
 from cocotb_tests.fuzz.bench_programs import GOOD_LIMIT_CYCLES
 from cocotb_tests.fuzz.cases import Case
-from cocotb_tests.fuzz.programs import CONFIG, MEMORY_END, good
+from cocotb_tests.fuzz.programs import MEMORY_END, good
 from cocotb_tests.harness.runner import SimulationError, simulate
 from cocotb_tests.network.run import system_verilog
+from rtl_gen.config import AcceleratorConfig
 from rtl_gen.interfaces.program import ErrorCode
 
 RESET = "reset"
@@ -33,17 +35,22 @@ class Outcome:
 
 
 def run_cases(cases: Sequence[Case], simulator: str) -> list[Outcome]:
-    """Run cases one after the other on the preset `tiny`.
+    """Run cases one after the other, those of a configuration in one simulation.
 
     A simulator that stops (an RTL assertion, a broken rule of AXI) is the problem of the case that
     ran; those behind it are left out.
     """
-    right = good()
+    runs = groupby(cases, key=lambda case: case.config)
+    return [outcome for config, of in runs for outcome in _run_on(config, list(of), simulator)]
+
+
+def _run_on(config: AcceleratorConfig, cases: Sequence[Case], simulator: str) -> list[Outcome]:
+    right = good(config)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "contents.npz")
         np.savez(path, **{str(c.number): np.frombuffer(c.contents(), np.uint8) for c in cases})
         parameters = {
-            "config": CONFIG.as_dict(),
+            "config": config.as_dict(),
             "memory_bytes": MEMORY_END,
             "good": {"program": right.data.tolist(), **right.expectation},
             "contents": str(path),
@@ -51,7 +58,7 @@ def run_cases(cases: Sequence[Case], simulator: str) -> list[Outcome]:
         }
         try:
             values = simulate(
-                system_verilog(CONFIG, MEMORY_END // CONFIG.bus_bytes),
+                system_verilog(config, MEMORY_END // config.bus_bytes),
                 simulator=simulator,
                 bench="cocotb_tests.fuzz.bench_programs",
                 models=[VERILOG],

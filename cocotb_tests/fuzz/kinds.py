@@ -11,6 +11,7 @@ from cocotb_tests.fuzz.foresight import Decoder, Memory
 from cocotb_tests.fuzz.programs import (
     COMMAND,
     CONFIG,
+    PRESET,
     RECORD,
     SLOT,
     command_program,
@@ -22,21 +23,32 @@ from cocotb_tests.fuzz.programs import (
     noise_program,
     wild_program,
 )
+from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.commands import Opcode
 from rtl_gen.interfaces.program import HEADER, ErrorCode
+from rtl_gen.presets import get_config
 
 RESPONSES = (1, 2, 3)
 """EXOKAY, SLVERR, DECERR: none of them is what the accelerator asked for."""
+
+BATCHES = {"verilator": 130, "icarus": 13}
+"""Cases of one simulation; Icarus takes as long for its few."""
+
+TURN = sum(BATCHES.values())
+"""Cases one behind the other that have as many cores."""
+
+CORES = (1, 2, 4)
 
 _NUMBERS = ("count", "first", "slices", "tiles", "pitch", "dim", "prefix")
 """Fields that count something."""
 
 
 def draw_case(seed: int, number: int) -> Case:
-    """The case `number` of a seed; kinds take turns."""
+    """The case `number` of a seed; kinds take turns, numbers of cores take longer ones."""
     rng = Random(f"{seed} {number}")
+    config = get_config(PRESET, cores=CORES[number // TURN % len(CORES)])
     kind = list(KINDS)[number % len(KINDS)]
-    case = replace(KINDS[kind](rng), number=number, kind=kind)
+    case = replace(KINDS[kind](config, rng), number=number, kind=kind)
     pace = Behaviour(
         latency=rng.choice([2, 3, 5, 20, 60]),
         rate=rng.choice([1, 3, CONFIG.bus_bytes, CONFIG.bus_bytes]),
@@ -46,45 +58,45 @@ def draw_case(seed: int, number: int) -> Case:
     return replace(case, behaviour=behaviour)
 
 
-def _case(base: bytes, splices: Sequence[Splice] = (), **fields) -> Case:
-    return Case(number=0, kind="", base=base, splices=tuple(splices), **fields)
+def _case(config: AcceleratorConfig, base: bytes, splices: Sequence[Splice] = (), **fields) -> Case:
+    return Case(number=0, kind="", base=base, splices=tuple(splices), config=config, **fields)
 
 
-def _base(rng: Random) -> bytes:
+def _base(config: AcceleratorConfig, rng: Random) -> bytes:
     """A program worth damaging."""
-    return good().data.tobytes() if rng.random() < 0.5 else legal_program(rng)
+    return good(config).data.tobytes() if rng.random() < 0.5 else legal_program(config, rng)
 
 
 @cache
-def _parts(program: bytes) -> list[range]:
+def _parts(config: AcceleratorConfig, program: bytes) -> list[range]:
     """Header, and every command with its payload, as offsets."""
-    starts = Decoder(CONFIG, Memory(program), 0).run().records
+    starts = Decoder(config, Memory(program), 0).run().records
     return [range(*pair) for pair in zip([0, *starts], [*starts, len(program)], strict=True)]
 
 
-def _bits(rng: Random) -> Case:
+def _bits(config: AcceleratorConfig, rng: Random) -> Case:
     """Bits of records and payload; those of records count most."""
-    base = _base(rng)
+    base = _base(config, rng)
     splices = []
     for _ in range(rng.choice([1, 1, 2, 8])):
-        part = rng.choice(_parts(base))
+        part = rng.choice(_parts(config, base))
         where = part.start + rng.randrange(RECORD) if rng.random() < 0.8 else rng.choice(part)
         splices.append(Splice(where, 1, bytes([base[where] ^ 1 << rng.randrange(8)])))
-    return _case(base, splices)
+    return _case(config, base, splices)
 
 
-def _bytes(rng: Random) -> Case:
+def _bytes(config: AcceleratorConfig, rng: Random) -> Case:
     """Runs of bytes become others, or are gone, or come on top."""
-    base = _base(rng)
+    base = _base(config, rng)
     splices = []
     for _ in range(rng.randint(1, 4)):
         length, where = rng.choice([1, 4, 32, 200]), rng.randrange(len(base))
         data = rng.choice([rng.randbytes(length), bytes(length), b"\xff" * length, b""])
         splices.append(Splice(where, rng.choice([length, length, 0]), data))
-    return _case(base, splices)
+    return _case(config, base, splices)
 
 
-def _shuffled(rng: Random, base: bytes, parts: Sequence[range]) -> Case:
+def _shuffled(config: AcceleratorConfig, rng: Random, base: bytes, parts: Sequence[range]) -> Case:
     """Two parts change places, or one is lost or stands twice."""
     splices = []
     for _ in range(rng.choice([1, 1, 3])):
@@ -104,30 +116,32 @@ def _shuffled(rng: Random, base: bytes, parts: Sequence[range]) -> Case:
     # From the last to the first, so that each is where it was meant to be.
     splices.sort(key=lambda splice: -splice.offset)
     if rng.random() < 0.5:
-        size = len(_case(base, splices).data)
+        size = len(_case(config, base, splices).data)
         splices.append(_rows(max(0, size - RECORD) // CONFIG.width))
-    return _case(base, splices)
+    return _case(config, base, splices)
 
 
-def _row_order(rng: Random) -> Case:
+def _row_order(config: AcceleratorConfig, rng: Random) -> Case:
     """Rows of `width` bytes."""
-    base = _base(rng)
+    base = _base(config, rng)
     width = CONFIG.width
-    return _shuffled(rng, base, [range(at, at + width) for at in range(0, len(base), width)])
+    return _shuffled(
+        config, rng, base, [range(at, at + width) for at in range(0, len(base), width)]
+    )
 
 
-def _command_order(rng: Random) -> Case:
+def _command_order(config: AcceleratorConfig, rng: Random) -> Case:
     """Commands with their payload."""
-    base = _base(rng)
-    return _shuffled(rng, base, _parts(base))
+    base = _base(config, rng)
+    return _shuffled(config, rng, base, _parts(config, base))
 
 
-def _fields(rng: Random) -> Case:
+def _fields(config: AcceleratorConfig, rng: Random) -> Case:
     """Commands with any fields, those that matter at their limits and beyond."""
-    return _case(wild_program(rng))
+    return _case(config, wild_program(config, rng))
 
 
-def _limits(rng: Random) -> Case:
+def _limits(config: AcceleratorConfig, rng: Random) -> Case:
     """A command with one field at the last legal number, or at the next one."""
     tokens = rng.randint(1, CONFIG.max_tokens)
     opcode, fields = legal_command(rng, tokens)
@@ -135,39 +149,39 @@ def _limits(rng: Random) -> Case:
     filler = rng.getrandbits(32)
 
     def program(value: int) -> bytes:
-        return command_program(Random(filler), tokens, opcode, fields | {name: value})
+        return command_program(config, Random(filler), tokens, opcode, fields | {name: value})
 
     def refused(value: int) -> bool:
-        codes = Decoder(CONFIG, Memory(program(value)), 0).run().codes
+        codes = Decoder(config, Memory(program(value)), 0).run().codes
         return not codes <= {ErrorCode.NONE, ErrorCode.WRITE_FAILED}
 
     first_refused = bisect_left(range(largest(name) + 1), True, lo=fields[name], key=refused)
-    return _case(program(min(first_refused - rng.randint(0, 1), largest(name))))
+    return _case(config, program(min(first_refused - rng.randint(0, 1), largest(name))))
 
 
-def _legal(rng: Random) -> Case:
+def _legal(config: AcceleratorConfig, rng: Random) -> Case:
     """Nothing is wrong with it."""
-    return _case(legal_program(rng))
+    return _case(config, legal_program(config, rng))
 
 
-def _noise(rng: Random) -> Case:
+def _noise(config: AcceleratorConfig, rng: Random) -> Case:
     """Random bytes."""
-    return _case(noise_program(rng))
+    return _case(config, noise_program(config, rng))
 
 
-def _truncated(rng: Random) -> Case:
+def _truncated(config: AcceleratorConfig, rng: Random) -> Case:
     """The header says fewer rows than there are, or the rest is gone."""
-    base = _base(rng)
+    base = _base(config, rng)
     rows = rng.randrange((len(base) - RECORD) // CONFIG.width)
     cut = Splice(RECORD + rows * CONFIG.width, len(base), b"")
-    return _case(base, rng.choice([[_rows(rows)], [cut], [_rows(rows), cut]]))
+    return _case(config, base, rng.choice([[_rows(rows)], [cut], [_rows(rows), cut]]))
 
 
-def _counts(rng: Random) -> Case:
+def _counts(config: AcceleratorConfig, rng: Random) -> Case:
     """Numbers of rows, tokens and tiles that are not those of the payload."""
-    base = _base(rng)
+    base = _base(config, rng)
     splices = []
-    for part in rng.sample(_parts(base)[1:], 1):
+    for part in rng.sample(_parts(config, base)[1:], 1):
         name = rng.choice(_NUMBERS)
         member = COMMAND[name]
         bits = int.from_bytes(base[part.start : part.start + RECORD], "little")
@@ -179,40 +193,40 @@ def _counts(rng: Random) -> Case:
     if rng.random() < 0.3:
         size = (len(base) - RECORD) // CONFIG.width
         splices.append(_rows(rng.choice([size + 1, size + 500, (1 << 29) - 1, (1 << 32) - 1])))
-    return _case(base, splices)
+    return _case(config, base, splices)
 
 
-def _addresses(rng: Random) -> Case:
+def _addresses(config: AcceleratorConfig, rng: Random) -> Case:
     """The program or its STOREs at ends of memory, at those of all addresses, or within a row."""
-    base = legal_program(rng)
+    base = legal_program(config, rng)
     splices = []
     member = COMMAND["address"]
-    for part in _parts(base)[1:]:
+    for part in _parts(config, base)[1:]:
         if base[part.start] == Opcode.STORE:
             bits = int.from_bytes(base[part.start : part.start + RECORD], "little")
             bits &= ~(((1 << member.width) - 1) << member.offset)
             bits |= far_address(rng) << member.offset
             splices.append(Splice(part.start, RECORD, bits.to_bytes(RECORD, "little")))
     moved = not splices or rng.random() < 0.4
-    return _case(base, splices, address=far_address(rng) if moved else SLOT)
+    return _case(config, base, splices, address=far_address(rng) if moved else SLOT)
 
 
-def _faults(rng: Random) -> Case:
+def _faults(config: AcceleratorConfig, rng: Random) -> Case:
     """Memory answers with errors within the program or where it stores."""
-    base = _base(rng)
-    stores = _case(base).foresee().stores
+    base = _base(config, rng)
+    stores = _case(config, base).foresee().stores
     area = rng.choice([range(SLOT, SLOT + len(base) + 256), *stores])
     beat = CONFIG.bus_bytes
     first = rng.randrange(area.start, area.stop, beat)
     faults = range(first, first + beat * rng.choice([1, 1, 2, 16, 100]))
-    return _case(base, behaviour=Behaviour(faults=faults, response=rng.choice(RESPONSES)))
+    return _case(config, base, behaviour=Behaviour(faults=faults, response=rng.choice(RESPONSES)))
 
 
-def _resets(rng: Random) -> Case:
+def _resets(config: AcceleratorConfig, rng: Random) -> Case:
     """A soft reset somewhere in a program, often near its end."""
     before_end = rng.choice([rng.randint(0, 10), rng.randint(0, 10), rng.randint(0, 2_000)])
     kind = rng.choice([_bits, _legal, _fields, _faults])
-    return replace(kind(rng), reset_before_end=before_end)
+    return replace(kind(config, rng), reset_before_end=before_end)
 
 
 def _rows(count: int) -> Splice:
@@ -221,7 +235,7 @@ def _rows(count: int) -> Splice:
     return Splice(member.offset // 8, member.width // 8, count.to_bytes(4, "little"))
 
 
-KINDS: dict[str, Callable[[Random], Case]] = {
+KINDS: dict[str, Callable[[AcceleratorConfig, Random], Case]] = {
     "bits": _bits,
     "bytes": _bytes,
     "rows": _row_order,

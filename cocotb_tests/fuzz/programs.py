@@ -1,12 +1,17 @@
-"""Programs before they are damaged, on the preset `tiny`: a whole network's, and random ones."""
+"""Programs before they are damaged, on the preset `tiny`: a whole network's, and random ones.
+
+What does not depend on the number of cores is that of CONFIG. Of several cores, which one a LOAD or
+STORE is for is random, as all bits are that nothing is said of.
+"""
 
 from collections.abc import Callable, Mapping
-from functools import cache, partial
+from functools import cache
 from random import Random
 
 from cocotb_tests.control.commands import build_program
 from cocotb_tests.network.good_program import GoodProgram, good_program
 from cocotb_tests.network.run import LEAST_MEMORY
+from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.commands import Opcode
 from rtl_gen.interfaces.memories import words
 from rtl_gen.interfaces.packing import pack
@@ -15,7 +20,8 @@ from rtl_gen.interfaces.targets import transfers
 from rtl_gen.linear.weight_buffer import parameter_rows
 from rtl_gen.presets import get_config
 
-CONFIG = get_config("tiny")
+PRESET = "tiny"
+CONFIG = get_config(PRESET)
 RECORD = record_bytes(CONFIG)
 RANGES = transfers(CONFIG)
 MEMORY_END = LEAST_MEMORY[CONFIG.width]
@@ -30,23 +36,20 @@ COMMAND = command_layout(CONFIG)
 
 
 @cache
-def good() -> GoodProgram:
+def good(config: AcceleratorConfig) -> GoodProgram:
     """The program that must still be right behind every other one; it lies at 0."""
-    return good_program(CONFIG)
+    return good_program(config)
 
 
-build = partial(build_program, CONFIG)
-
-
-def legal_program(rng: Random) -> bytes:
+def legal_program(config: AcceleratorConfig, rng: Random) -> bytes:
     """Random legal commands with random payload; bits that an opcode ignores are random, too."""
     tokens = rng.randint(1, CONFIG.max_tokens)
-    body = _command(rng, opcode=Opcode.SET_TOKENS, count=tokens)
+    body = _command(config, rng, opcode=Opcode.SET_TOKENS, count=tokens)
     for _ in range(rng.randint(1, 8)):
         opcode, fields = legal_command(rng, tokens)
         tokens = fields["count"] if opcode == Opcode.SET_TOKENS else tokens
-        body += _with_payload(rng, opcode, fields)
-    return build(body + _command(rng, opcode=Opcode.HALT))
+        body += _with_payload(config, rng, opcode, fields)
+    return build_program(config, body + _command(config, rng, opcode=Opcode.HALT))
 
 
 def legal_command(rng: Random, tokens: int) -> tuple[Opcode, dict[str, int]]:
@@ -55,31 +58,34 @@ def legal_command(rng: Random, tokens: int) -> tuple[Opcode, dict[str, int]]:
     return opcode, _LEGAL[opcode](rng, tokens)
 
 
-def command_program(rng: Random, tokens: int, opcode: Opcode, fields: Mapping[str, int]) -> bytes:
+def command_program(
+    config: AcceleratorConfig, rng: Random, tokens: int, opcode: Opcode, fields: Mapping[str, int]
+) -> bytes:
     """SET_TOKENS, one command with its payload, HALT."""
-    body = _command(rng, opcode=Opcode.SET_TOKENS, count=tokens)
-    body += _with_payload(rng, opcode, fields)
-    return build(body + _command(rng, opcode=Opcode.HALT))
+    body = _command(config, rng, opcode=Opcode.SET_TOKENS, count=tokens)
+    body += _with_payload(config, rng, opcode, fields)
+    return build_program(config, body + _command(config, rng, opcode=Opcode.HALT))
 
 
-def wild_program(rng: Random) -> bytes:
+def wild_program(config: AcceleratorConfig, rng: Random) -> bytes:
     """Commands whose every field may be at its limit or beyond; the first ones are legal."""
-    body = _command(rng, opcode=Opcode.SET_TOKENS, count=rng.randint(1, CONFIG.max_tokens))
+    tokens = rng.randint(1, CONFIG.max_tokens)
+    body = _command(config, rng, opcode=Opcode.SET_TOKENS, count=tokens)
     for _ in range(rng.randint(1, 4)):
         opcode = rng.choice([*Opcode, *Opcode, max(Opcode) + 1, 255])
         fields = {
             name: rng.choice([*limits, rng.getrandbits(32)]) & largest(name)
             for name, limits in _LIMITS.items()
         }
-        body += _command(rng, opcode=opcode, **fields)
+        body += _command(config, rng, opcode=opcode, **fields)
         body += rng.randbytes(CONFIG.width * rng.randrange(40))
-    return build(body + _command(rng, opcode=Opcode.HALT))
+    return build_program(config, body + _command(config, rng, opcode=Opcode.HALT))
 
 
-def noise_program(rng: Random) -> bytes:
+def noise_program(config: AcceleratorConfig, rng: Random) -> bytes:
     """Random bytes behind a right header, or behind one of noise."""
     body = rng.randbytes(CONFIG.width * rng.randrange(100))
-    return build(body) if rng.random() < 0.8 else body.ljust(RECORD, b"\0")
+    return build_program(config, body) if rng.random() < 0.8 else body.ljust(RECORD, b"\0")
 
 
 def free_address(rng: Random, count: int) -> int:
@@ -100,17 +106,20 @@ def largest(name: str) -> int:
     return (1 << COMMAND[name].width) - 1
 
 
-def _command(rng: Random, **fields: int) -> bytes:
+def _command(config: AcceleratorConfig, rng: Random, **fields: int) -> bytes:
     """A command; what `fields` leave out is random."""
-    junk = rng.getrandbits(COMMAND.size)
-    known = sum(largest(name) << COMMAND[name].offset for name in fields)
-    return ((junk & ~known) | pack(COMMAND, fields)).to_bytes(RECORD, "little")
+    layout = command_layout(config)
+    junk = rng.getrandbits(layout.size)
+    known = sum(largest(name) << layout[name].offset for name in fields)
+    return ((junk & ~known) | pack(layout, fields)).to_bytes(RECORD, "little")
 
 
-def _with_payload(rng: Random, opcode: Opcode, fields: Mapping[str, int]) -> bytes:
+def _with_payload(
+    config: AcceleratorConfig, rng: Random, opcode: Opcode, fields: Mapping[str, int]
+) -> bytes:
     """A command and random payload of the right length."""
     payload = rng.randbytes(_payload_rows(opcode, fields) * CONFIG.width)
-    return _command(rng, opcode=opcode, **fields) + payload
+    return _command(config, rng, opcode=opcode, **fields) + payload
 
 
 def _transfer(rng: Random, opcode: Opcode) -> dict[str, int]:

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from cocotb_tests.control.commands import build_program
 from cocotb_tests.fuzz import attempts, samples, software
 from cocotb_tests.fuzz.attempts import Attempt, Ending, Node, judge
 from cocotb_tests.fuzz.cases import Behaviour, Case, Splice
 from cocotb_tests.fuzz.hardware import run_cases, smallest
-from cocotb_tests.fuzz.kinds import KINDS, RESPONSES, draw_case
-from cocotb_tests.fuzz.programs import CONFIG, FREE, RECORD, SLOT, build, good
+from cocotb_tests.fuzz.kinds import BATCHES, CORES, KINDS, RESPONSES, TURN, draw_case
+from cocotb_tests.fuzz.programs import CONFIG, FREE, RECORD, SLOT, good
 from cocotb_tests.fuzz.software import run_round
 from cocotb_tests.fuzz.targets import TARGETS
 from model.commands import attention
@@ -20,16 +21,21 @@ from rtl_gen.interfaces.program import ErrorCode
 from rtl_gen.interfaces.targets import Target
 
 SEED = 1
-CASES = {"verilator": 130, "icarus": 13}
+CASES = {1: BATCHES, 2: {"verilator": 39, "icarus": 5}}
+"""By number of cores and simulator."""
 ATTEMPTS = 50
 
 
-def test_damaged_programs_end(simulator):
-    numbers = range(CASES[simulator])
-    outcomes = run_cases([draw_case(SEED, number) for number in numbers], simulator)
+@pytest.mark.parametrize("cores", CASES)
+def test_damaged_programs_end(simulator, cores):
+    first = CORES.index(cores) * TURN
+    numbers = range(first, first + CASES[cores][simulator])
+    cases = [draw_case(SEED, number) for number in numbers]
+    assert {case.config.cores for case in cases} == {cores}
+    outcomes = run_cases(cases, simulator)
     assert [outcome for outcome in outcomes if outcome.problem] == []
     assert [outcome.number for outcome in outcomes] == list(numbers)
-    assert {outcome.kind for outcome in outcomes} == set(KINDS)
+    assert {outcome.kind for outcome in outcomes} == set(list(KINDS)[: len(numbers)])
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -88,7 +94,7 @@ def test_attempts_follow_from_their_round(monkeypatch):
     ],
 )
 def test_foresight(commands, codes, stores):
-    foreseen = Case(0, "", build(*commands)).foresee()
+    foreseen = Case(0, "", build_program(CONFIG, *commands)).foresee()
     assert {code.name for code in foreseen.codes} == codes
     assert foreseen.stores == stores
 
@@ -97,7 +103,7 @@ def test_a_wrong_foresight_is_noticed_and_shrunk(monkeypatch):
     """As a dispatcher would be that lets a bad command pass: the case fails, its cause is found."""
     opcode = Splice(RECORD, 1, bytes([max(Opcode) + 1]))
     harmless = [Splice(RECORD + at, 1, b"\0") for at in (1, 2, 1)]
-    case = Case(7, "bits", good().data.tobytes(), (*harmless[:2], opcode, *harmless[2:]))
+    case = Case(7, "bits", good(CONFIG).data.tobytes(), (*harmless[:2], opcode, *harmless[2:]))
     (outcome,) = run_cases([case], "verilator")
     assert (outcome.ended, outcome.problem) == ("ILLEGAL_OPCODE", None)
     foresee = Case.foresee
@@ -114,7 +120,7 @@ def test_a_wrong_foresight_is_noticed_and_shrunk(monkeypatch):
 def test_a_write_astray_is_noticed(monkeypatch):
     """As a STORE would be that writes elsewhere: here the bench does not know of it."""
     stored = {"opcode": Opcode.STORE, "target": Target.KEY, "count": 1, "address": 0x3_0000}
-    case = Case(0, "legal", build(stored, {"opcode": Opcode.HALT}))
+    case = Case(0, "legal", build_program(CONFIG, stored, {"opcode": Opcode.HALT}))
     assert run_cases([case], "verilator")[0].problem is None
     foresee = Case.foresee
     monkeypatch.setattr(Case, "foresee", lambda self: replace(foresee(self), stores=[]))
@@ -127,7 +133,7 @@ def test_faults_reach_the_program(beat):
     """On any beat of a row, with any response but OKAY."""
     first, size = beat * CONFIG.bus_bytes, CONFIG.bus_bytes
     stored = {"opcode": Opcode.STORE, "target": Target.KEY, "count": 1, "address": FREE}
-    program = build(stored, {"opcode": Opcode.HALT})
+    program = build_program(CONFIG, stored, {"opcode": Opcode.HALT})
     cases = [
         Case(number, "faults", program, behaviour=Behaviour(faults=faults, response=response))
         for number, (faults, response) in enumerate(

@@ -31,7 +31,7 @@ class GoodProgram:
     memory_bytes: int
     """Of the program and its result."""
     result: int
-    """Address of the logits."""
+    """Address of the logits, those of all cores in a row."""
     bytes: bytes
     """What the golden model expects there, in whole rows."""
 
@@ -43,16 +43,18 @@ class GoodProgram:
 
 def good_program(config: AcceleratorConfig) -> GoodProgram:
     """The program for a configuration with rows of 8 channels."""
-    network, patches = random_network(SHAPE, SEED), random_patches(SHAPE, 1, SEED)
+    network, patches = random_network(SHAPE, SEED), random_patches(SHAPE, config.cores, SEED)
     masks = torch.ones(SHAPE.mask_shape, dtype=torch.bool)
     image = compile_network(config, network, masks, keep=[2])
-    logits = forward(network, patches, masks, [2])[0].numpy().astype("<i2").tobytes()
-    (result,) = image.stored
+    logits = forward(network, patches, masks, [2]).numpy().astype("<i2")
     return GoodProgram(
         data=image.with_patches(patches),
         memory_bytes=image.memory_bytes,
-        result=result.address,
-        bytes=logits.ljust(result.rows * config.width, b"\0"),
+        result=image.stored[0].address,
+        bytes=b"".join(
+            of_core.tobytes().ljust(result.rows * config.width, b"\0")
+            for of_core, result in zip(logits, image.stored, strict=True)
+        ),
     )
 
 

@@ -49,13 +49,23 @@ class Batches:
         return runs
 
 
-@pytest.mark.parametrize(
-    ("preset", "cores", "memory"),
-    [
-        pytest.param("tiny", 2, STALLING, id="tiny-2-stalls"),
-        pytest.param("tiny", 2, FAR, id="tiny-2-far"),
-    ],
-)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Two cores of the preset `tiny`; with --cores as many as it says, of `small` as well."""
+    if "cores" not in metafunc.fixturenames:
+        return
+    wanted = metafunc.config.getoption("cores")
+    presets, cores = (["tiny"], 2) if wanted is None else (list(NETWORKS), wanted)
+    memories = {"stalls": STALLING, "far": FAR}
+    metafunc.parametrize(
+        ("preset", "cores", "memory"),
+        [
+            pytest.param(preset, cores, memory, id=f"{preset}-{cores}-{name}")
+            for preset in presets
+            for name, memory in memories.items()
+        ],
+    )
+
+
 def test_every_tensor_of_every_core(simulator, preset, cores, memory):
     batches = Batches(preset, cores, layers=2, dump=True)
     batches.run(simulator, memory, batches.pictures)

@@ -28,3 +28,9 @@ def percent(share: float) -> str:
 
 def masks_label(sparsity: float) -> str:
     return "dense" if sparsity == 0 else f"{percent(sparsity)}"
+
+
+def kind(sparsity: float, *, prune: bool) -> str:
+    """What a run has of masks and pruning."""
+    masks = "dense" if sparsity == 0 else f"{percent(sparsity)} sparse"
+    return f"{masks}, pruned" if prune else masks

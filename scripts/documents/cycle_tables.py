@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 
+import pandas as pd
+
 from model.pruning.schedule_file import DEFAULT_NAME, UNPRUNED
-from scripts.documents.cells import NETWORKS, SPARSITIES, masks_label, percent, select, value
+from scripts.documents.cells import NETWORKS, SPARSITIES, kind, masks_label, percent, select, value
 from scripts.documents.markdown import table
 from scripts.documents.measurements import MEASUREMENTS
 
@@ -124,7 +126,7 @@ def any_network() -> str:
     rows = (
         [
             f"`{run.model}`",
-            _kind(run.sparsity, prune=run.prune),
+            kind(run.sparsity, prune=run.prune),
             run.config,
             f"{run.cycles:,}",
             f"{run.cycles_model:,}",
@@ -137,11 +139,6 @@ def any_network() -> str:
     return table([*heads, "of the MAC bound"], rows)
 
 
-def _kind(sparsity: float, *, prune: bool) -> str:
-    masks = "dense" if sparsity == 0 else f"{percent(sparsity)} sparse"
-    return f"{masks}, pruned" if prune else masks
-
-
 def runs() -> str:
     def lines() -> Iterator[list[str]]:
         for network, title in NETWORKS.items():
@@ -151,7 +148,7 @@ def runs() -> str:
                 slow = select("rtl_runs", rate=16, cores=1, **at).iloc[0]
                 yield [
                     title if sparsity == 0 else "",
-                    _kind(sparsity, prune=prune),
+                    kind(sparsity, prune=prune),
                     f"{fast.cycles:,}",
                     f"{fast.cycles_model:,}",
                     str(fast.mismatches),
@@ -165,60 +162,13 @@ def runs() -> str:
     return table([*heads, "cycles at 16 bytes", "read, MB", "wall time"], lines())
 
 
-def cores() -> str:
-    """Batches of one image a core, predicted, on a fast and on a slow memory."""
-
-    def lines() -> Iterator[list[str]]:
-        rows = select("cores", network="deit_tiny").sort_values("cores")
-        for sparsity, pruning in ((0.0, UNPRUNED), (0.8, DEFAULT_NAME)):
-            of = rows[(rows.sparsity == sparsity) & (rows.pruning == pruning)]
-            for count, at in of.groupby("cores"):
-                fast, slow = (at[at.memory_rate == rate].iloc[0] for rate in (64, 4))
-                yield [
-                    _kind(sparsity, prune=pruning != UNPRUNED) if count == 1 else "",
-                    str(count),
-                    f"{fast.total_cycles:,}",
-                    f"{1 / fast.array_utilisation:.3f}",
-                    f"{fast.images_per_second:,.0f}",
-                    f"{slow.total_cycles:,}",
-                    f"{1 / slow.array_utilisation:.3f}",
-                    f"{fast.axi_read_bytes / 1e6:.2f}",
-                    f"{fast.energy_total_uj:,.0f}",
-                    f"{fast.on_chip_kb:,.0f}",
-                ]
-
-    heads = ["", "cores", "cycles of a batch", "of the MAC bound", "images a second"]
-    slow_heads = ["cycles at 4 bytes", "of the MAC bound"]
-    return table([*heads, *slow_heads, "read, MB an image", "uJ an image", "KB used"], lines())
-
-
-def cores_in_rtl() -> str:
-    """Batches that ran in RTL, a picture a core."""
-    runs = select("rtl_runs")
-    rows = (
-        [
-            NETWORKS[run.model],
-            _kind(run.sparsity, prune=run.prune),
-            str(run.cores),
-            f"{run.cycles:,}",
-            f"{run.cycles_model:,}",
-            f"{run.mismatches} of {run.compared:,}",
-            f"{run.cycles / run.mac_bound_cycles:.3f}",
-            f"{run.wall_seconds:.0f} s",
-        ]
-        for run in runs[runs.cores > 1].itertuples()
-    )
-    heads = ["network", "", "cores", "cycles, RTL", "cycle model", "mismatches"]
-    return table([*heads, "of the MAC bound", "wall time"], rows)
-
-
 def balanced_in_rtl() -> str:
     """Runs of masks with balanced rows."""
     runs = select("rtl_runs")
     rows = (
         [
             NETWORKS[run.model],
-            f"`{run.strategy}`, {_kind(run.sparsity, prune=run.prune)}",
+            f"`{run.strategy}`, {kind(run.sparsity, prune=run.prune)}",
             f"{run.cycles:,}",
             f"{run.cycles_model:,}",
             f"{run.mismatches} of {run.compared:,}",
@@ -249,11 +199,13 @@ def layers() -> str:
 
 def calibration() -> str:
     rows = []
-    for seed, of in MEASUREMENTS["calibration"].rows().groupby("seed"):
+    groups = MEASUREMENTS["calibration"].rows().groupby(["seed", "cores"], dropna=False)
+    for (seed, cores), of in groups:
         fixed, stalls = (of[of.memory == name].iloc[0] for name in ("fixed_memory", "random_stall"))
         rows.append(
             [
                 str(seed),
+                "drawn" if pd.isna(cores) else f"{cores:.0f}",
                 f"{fixed.cases:.0f}",
                 f"{fixed.cycles_rtl:,.0f}",
                 f"{fixed.cycles_model:,.0f}",
@@ -262,7 +214,7 @@ def calibration() -> str:
                 f"{100 * stalls.largest_relative_error:.2f} %",
             ]
         )
-    heads = ["seed", "cases", "cycles, RTL", "cycle model", "largest error of a counter"]
+    heads = ["seed", "cores", "cases", "cycles, RTL", "cycle model", "largest error of a counter"]
     return table([*heads, "cases, random stalls", "largest error of cycles"], rows)
 
 

@@ -70,7 +70,8 @@ def _accuracy(path: Path) -> pd.DataFrame:
 def _calibration(path: Path) -> pd.DataFrame:
     report = json.loads(path.read_text())
     kinds = ("fixed_memory", "random_stall")
-    return pd.DataFrame([{"seed": report["seed"], "memory": kind} | report[kind] for kind in kinds])
+    which = {"seed": report["seed"], "cores": report["cores"]}
+    return pd.DataFrame([which | {"memory": kind} | report[kind] for kind in kinds])
 
 
 def _demo(path: Path) -> pd.DataFrame:
@@ -139,7 +140,8 @@ MEASUREMENTS = {
         ),
         Measurement(
             name="cores",
-            command="make sweep SPEC=sim_models/sweeps/examples/cores.yaml OUT=build/cores",
+            command="make sweep SPEC=sim_models/sweeps/examples/cores.yaml OUT=build/cores, and of "
+            "cores_of_384_pixels.yaml",
             written="cores/*.csv",
             key=_CORES_KEY,
             columns=(
@@ -195,9 +197,10 @@ MEASUREMENTS = {
             name="calibration",
             command="make calibrate",
             written="calibration/report.json",
-            key=("seed", "memory"),
+            key=("seed", "cores", "memory"),
             columns=(
                 "seed",
+                "cores",
                 "memory",
                 "cases",
                 "cycles_rtl",

@@ -7,10 +7,11 @@
 import re
 from collections.abc import Callable
 
-from scripts.documents import accuracy_tables, cycle_tables
+from scripts.documents import accuracy_tables, core_tables, cycle_tables
 from scripts.documents.cells import NETWORKS, select
 from scripts.documents.markdown import table
 from scripts.documents.measurements import CELLS, GATES, MEASUREMENTS
+from scripts.documents.peers import peers
 
 _PLACE = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end of table -->\n)", re.DOTALL)
 
@@ -61,8 +62,10 @@ TABLES: dict[str, Callable[[], str]] = {
     "balance": cycle_tables.balance,
     "balance-rtl": cycle_tables.balanced_in_rtl,
     "runs": cycle_tables.runs,
-    "cores": cycle_tables.cores,
-    "cores-rtl": cycle_tables.cores_in_rtl,
+    "cores": core_tables.cores,
+    "cores-384": core_tables.cores_at_384,
+    "peers": peers,
+    "cores-rtl": core_tables.cores_in_rtl,
     "any-network": cycle_tables.any_network,
     "headline": accuracy_tables.headline,
     "accuracy": lambda: accuracy_tables.accuracy(pruned=False),

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from model.files.csv_file import csv_bytes
 from model.files.plot_style import FORMATS, render
 from rtl_gen.files import replace_file
-from sim_models.figures import breakdown, pareto, speedup, timeline
+from sim_models.figures import breakdown, pareto, scaling, speedup, timeline
 from sim_models.figures.tables import TextTable
 from sim_models.figures.workload import Progress, Setting
 from sim_models.paper import SPARSITIES
@@ -49,6 +49,13 @@ FIGURES: dict[str, FigureKind] = {
         data=pareto.pareto_data,
         draw=pareto.draw_pareto,
         table=pareto.pareto_table,
+    ),
+    "scaling": FigureKind(
+        title=scaling.TITLE,
+        points=scaling.scaling_points,
+        data=scaling.scaling_data,
+        draw=scaling.draw_scaling,
+        table=scaling.scaling_table,
     ),
     "timeline": FigureKind(
         title=timeline.TITLE,

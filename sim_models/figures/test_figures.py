@@ -10,23 +10,33 @@ import pytest
 from model.attention.maps import load_attention_maps
 from model.files.plot_style import FORMATS
 from model.masks.strategies import make_masks
-from model.network.names import DEIT_TINY, NETWORKS
+from model.network.names import DEIT_TINY, NETWORKS, VIT_DIGITS
 from model.network.shape import Network
 from model.pruning.placement import LayerTokens
 from model.pruning.schedule import DEFAULT_SCHEDULE, NO_PRUNING
+from rtl_gen.interfaces.program import record_bytes
+from rtl_gen.presets import get_config
 from sim_models.figures.breakdown import breakdown_data, breakdown_table, draw_breakdown
 from sim_models.figures.catalogue import write_figure
 from sim_models.figures.operations import OPERATIONS
 from sim_models.figures.pareto import attention_kept, on_front
+from sim_models.figures.scaling import (
+    draw_scaling,
+    scaling_data,
+    scaling_points,
+    scaling_table,
+)
 from sim_models.figures.speedup import draw_speedup, speedup_data, speedup_table
 from sim_models.figures.timeline import by_stage, timeline_data
 from sim_models.figures.workload import Setting, variants
 from sim_models.macs import kept_entries, network_macs
+from sim_models.memory import MemoryTiming
 from sim_models.network import NetworkCycles, assumed_live, network_cycles
 from sim_models.workload import Workload
 from sparse_vit.command_line import main
 
 SETTING = Setting(networks=(DEIT_TINY,))
+DIGITS_ON_SMALL = Setting(config=get_config("small"), networks=(VIT_DIGITS,), network=VIT_DIGITS)
 TOY = Network(
     name="toy", heads=2, layers=2, head_dim=3, grid=(2, 2), colours=1, patch=(2, 2), classes=7
 )
@@ -191,6 +201,43 @@ def test_speedup_bars_and_mean():
     assert [line.get_ydata()[0] for line in axes.lines] == [pytest.approx(1.3), 1.31]
     assert speedup_table(data).rows[-1] == ("mean", "", "", "", "", "1.300x")
     assert speedup_table(data).rows[0][2:5] == ("50%", "1,000", "800")
+
+
+@pytest.fixture(scope="module")
+def scaling() -> pd.DataFrame:
+    return scaling_data(DIGITS_ON_SMALL, ignore)
+
+
+def test_scaling_takes_what_a_configuration_can_become(scaling):
+    """Rows of 16 channels: 4 and 8 lanes, not 16; the port takes 16 bytes of 64."""
+    machines = {"lanes": {4, 8}, "cores": {1, 2, 4, 8}, "rate": {4, 16, 64}}
+    assert {name: set(scaling[name]) for name in machines} == machines
+    assert len(scaling) == scaling_points(DIGITS_ON_SMALL) == 2 * 2 * 4 * 3
+    assert not scaling.duplicated(["variant", *machines]).any()
+    of = [scaling[scaling["rate"] == rate]["cycles"].tolist() for rate in (4, 16, 64)]
+    assert of[0] != of[1] == of[2]
+
+
+def test_scaling_tells_images_and_their_bytes(scaling):
+    """A core more reads its patches, 50 tokens of 48 channels, a LOAD and a STORE."""
+    at = scaling.set_index(["variant", "lanes", "cores", "rate"]).sort_index()
+    one, several = (at.loc["dense", 8, cores, 4] for cores in (1, 4))
+    config = get_config("small", lanes=8, cores=4)
+    cycles = network_cycles(config, VIT_DIGITS, memory=MemoryTiming(100, 4)).total
+    assert several["cycles"] == cycles
+    assert several["images_per_second"] == pytest.approx(4 * 500e6 / cycles)
+    more = 50 * 48 + 2 * record_bytes(config)
+    assert 4 * several["read_bytes"] == pytest.approx(one["read_bytes"] + 3 * more, abs=2)
+
+
+def test_scaling_draws_a_line_a_memory_and_variant(scaling):
+    *panels, traffic = draw_scaling(scaling).axes
+    assert [len(axes.lines) for axes in panels] == [2 * 3] * 2
+    drawn = {tuple(line.get_ydata()) for axes in panels for line in axes.lines}
+    groups = scaling.groupby(["variant", "lanes", "rate"])
+    assert drawn == {tuple(points["images_per_second"]) for _, points in groups}
+    assert max(line.get_ydata()[0] for line in traffic.lines) == scaling["read_bytes"].max() / 1e6
+    assert len(scaling_table(scaling).rows) == len(scaling)
 
 
 def test_files_are_the_same_each_time(breakdown, tmp_path):

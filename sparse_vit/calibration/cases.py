@@ -13,8 +13,9 @@ import torch
 
 from cocotb_tests.network.run import MemoryModel
 from model.attention.mask_source import MaskSource
+from model.integer.random_network import random_patches
 from model.network.names import get_network
-from model.program.choices import input_patches, integer_network
+from model.program.choices import integer_network
 from model.program.memory_image import Image
 from model.pruning.hardware import prune_counts
 from model.pruning.schedule import DEFAULT_SCHEDULE, NO_PRUNING
@@ -51,10 +52,11 @@ class Case:
         return self.image.config
 
 
-def draw_configs(seed: int, count: int) -> list[AcceleratorConfig]:
+def draw_configs(seed: int, count: int, cores: int | None = None) -> list[AcceleratorConfig]:
     """`count` configurations: all lanes and all widths appear from four of them on.
 
     A beat is as wide as the rules allow in the odd ones of each four, and drawn in the others.
+    Cores are drawn, too, unless all are to have `cores`.
     """
     rng = np.random.default_rng((seed, 0))
     configs: list[AcceleratorConfig] = []
@@ -62,6 +64,10 @@ def draw_configs(seed: int, count: int) -> list[AcceleratorConfig]:
         for lanes, width in _pairs(rng):
             widths = [b for b in (2, 4, 8, 16, 32, 64) if lanes <= b <= width]
             bus_bytes = widths[-1] if len(configs) % 2 else int(rng.choice(widths))
+            row_slots = int(rng.choice([2, 4, 8, 16]))
+            stream_beats = int(rng.choice([16, 32, 64, 128, 256]))
+            # Arrays of up to 256 multipliers in all, so that a simulation builds in time.
+            drawn = int(rng.choice([n for n in CORES if n * lanes * width <= 256] or [1]))
             configs.append(
                 AcceleratorConfig(
                     lanes=lanes,
@@ -70,18 +76,17 @@ def draw_configs(seed: int, count: int) -> list[AcceleratorConfig]:
                     max_heads=3,
                     max_dim=3 * width,
                     bus_bytes=bus_bytes,
-                    row_slots=int(rng.choice([2, 4, 8, 16])),
-                    stream_beats=int(rng.choice([16, 32, 64, 128, 256])),
-                    # Arrays of up to 256 multipliers in all, so that a simulation builds in time.
-                    cores=int(rng.choice([n for n in CORES if n * lanes * width <= 256] or [1])),
+                    row_slots=row_slots,
+                    stream_beats=stream_beats,
+                    cores=cores or drawn,
                 )
             )
     return configs[:count]
 
 
-def quick_configs() -> list[AcceleratorConfig]:
-    """Presets whose simulation builds in seconds."""
-    return [get_config("tiny")]
+def quick_configs(cores: int | None = None) -> list[AcceleratorConfig]:
+    """Presets whose simulation builds in seconds, on one core or so many."""
+    return [get_config("tiny", cores=cores or 1)]
 
 
 def draw_cases(config: AcceleratorConfig, seed: int, count: int) -> Iterator[Case]:
@@ -94,12 +99,14 @@ def draw_cases(config: AcceleratorConfig, seed: int, count: int) -> Iterator[Cas
         yield _case(draws, f"{index}", kind)
 
 
-def draw_deit_cases(seed: int) -> Iterator[Case]:
-    """DeiT-Tiny on the default preset: dense, 80 % sparse, and that with pruning."""
+def draw_deit_cases(seed: int, cores: int | None = None) -> Iterator[Case]:
+    """DeiT-Tiny on the default preset, on one core or so many: dense, 80 % sparse, and that with
+    pruning.
+    """
     rng = np.random.default_rng((seed, 2))
-    config, shape = get_config("default"), get_network("deit_tiny")
+    config, shape = get_config("default", cores=cores or 1), get_network("deit_tiny")
     network = integer_network(shape, None, seed)
-    patches = input_patches(network, None, seed)
+    patches = random_patches(shape, config.cores, seed)
     for name, sparsity, schedule in (
         ("dense", 0.0, NO_PRUNING),
         ("sparse", 0.8, NO_PRUNING),

@@ -65,12 +65,13 @@ def _label(config: AcceleratorConfig) -> str:
     return f"{cores}{config.lanes}x{config.width}-bus{config.bus_bytes}"
 
 
-def report(results: Sequence[Result], seed: int) -> dict:
-    """Everything, ready for JSON."""
+def report(results: Sequence[Result], seed: int, cores: int | None = None) -> dict:
+    """Everything, ready for JSON; `cores`: what all configurations have, None if drawn."""
     fixed = [result for result in results if not result.case["stall"]]
     stalling = [result for result in results if result.case["stall"]]
     return {
         "seed": seed,
+        "cores": cores,
         "cases": len(results),
         "failed": sum(not result.passed for result in results),
         "fixed_memory": _summary(fixed),

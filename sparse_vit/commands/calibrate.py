@@ -53,6 +53,12 @@ def calibrate(
         int, typer.Option(min=1, help="Configurations; each is a build of a minute or so.")
     ] = 4,
     cases: Annotated[int, typer.Option(min=1, help="Cases of each configuration.")] = 18,
+    cores: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Of every configuration.", show_default="drawn; 1 with --quick and --deit"
+        ),
+    ] = None,
     deit: Annotated[bool, typer.Option(help="Whole DeiT-Tiny on the default preset, too.")] = True,
     quick: Annotated[bool, typer.Option(help="One small configuration, a few cases.")] = False,
     simulator: Annotated[str, typer.Option(help="verilator or icarus.")] = "verilator",
@@ -63,12 +69,15 @@ def calibrate(
 ) -> dict[str, Any]:
     """The error of the cycle model against the RTL, on seeded random cases."""
     if quick:
-        groups = [list(draw_cases(config, seed, QUICK_CASES)) for config in quick_configs()]
+        groups = [list(draw_cases(config, seed, QUICK_CASES)) for config in quick_configs(cores)]
     else:
-        groups = [list(draw_cases(config, seed, cases)) for config in draw_configs(seed, configs)]
-        groups += [list(draw_deit_cases(seed))] * deit
+        drawn = draw_configs(seed, configs, cores)
+        groups = [list(draw_cases(config, seed, cases)) for config in drawn]
+        groups += [list(draw_deit_cases(seed, cores))] * deit
     messages.print(f"seed {seed}: {sum(map(len, groups))} cases, {len(groups)} configurations")
-    results = run_calibration(groups, seed=seed, simulator=simulator, workers=workers, out=out)
+    results = run_calibration(
+        groups, seed=seed, cores=cores, simulator=simulator, workers=workers, out=out
+    )
     console.print(cases_table(results), counters_table(results), sep="\n")
     print(out / "report.json")
     failed = [result for result in results if not result.passed]
@@ -78,13 +87,14 @@ def calibrate(
             f"{len(failed)} of {len(results)} cases are off, the first is {first.case['name']} of "
             f"{first.case['config']} with {first.off} (model minus RTL): see {out / 'report.json'}"
         )
-    return report(results, seed)
+    return report(results, seed, cores)
 
 
 def run_calibration(
     drawn: Sequence[Sequence[Case]],
     *,
     seed: int,
+    cores: int | None,
     simulator: str,
     workers: int,
     out: Path,
@@ -103,7 +113,7 @@ def run_calibration(
         ],
     )
     results = list(_simulate_all(drawn, predictions, simulator, workers))
-    write_json(out / "report.json", report(results, seed))
+    write_json(out / "report.json", report(results, seed, cores))
     return results
 
 

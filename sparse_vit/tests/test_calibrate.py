@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -14,8 +15,9 @@ CASE = {"name": "a", "kind": "network", "config": "c", "stall": 0.0}
 COUNTERS = dict.fromkeys(Accelerator.COUNTERS, 1000)
 
 
-def test_model_equals_rtl(tmp_path):
-    command = [sys.executable, "-m", "sparse_vit", "calibrate", "--quick", "--seed", "3"]
+@pytest.mark.parametrize("cores", [(), ("--cores", "2")], ids=["one-core", "two-cores"])
+def test_model_equals_rtl(cores, tmp_path):
+    command = [sys.executable, "-m", "sparse_vit", "calibrate", "--quick", "--seed", "3", *cores]
     done = subprocess.run(
         [*command, "--out", str(tmp_path)], capture_output=True, text=True, check=False
     )
@@ -25,6 +27,8 @@ def test_model_equals_rtl(tmp_path):
     assert found["failed"] == 0
     assert found["fixed_memory"]["largest_relative_error"] == 0
     assert found["random_stall"]["cases"] == 1
+    built = {case["configuration"]["cores"] for case in found["results"]}
+    assert built == {int(cores[-1]) if cores else 1}
     assert [case["counters"] for case in predicted] == [case["model"] for case in found["results"]]
 
 
@@ -53,6 +57,15 @@ def test_four_configurations_cover_lanes_and_widths():
         assert {config.lanes for config in configs} == set(LANES)
         assert {config.width for config in configs} == set(WIDTHS)
     assert draw_configs(1, 4) == draw_configs(1, 4) != draw_configs(2, 4)
+
+
+def test_cores_are_drawn_or_given():
+    """Those that are drawn do not make large arrays larger; all else is as it is drawn."""
+    drawn = draw_configs(0, 8) + draw_configs(1, 8)
+    assert {config.cores for config in drawn} == {1, 2, 4}
+    assert all(config.cores == 1 or config.cores * config.macs <= 256 for config in drawn)
+    given = draw_configs(0, 8, cores=8) + draw_configs(1, 8, cores=8)
+    assert [replace(config, cores=8) for config in drawn] == given
 
 
 def test_cases_are_those_of_the_seed():
