@@ -5,6 +5,7 @@ drives the accelerator by the C driver of that folder. What it prints is compare
 model and the cycle model.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from cocotb_tests.harness.runner import Progress
 from cocotb_tests.harness.simulators import make_runner
 from model.data.digits import held_back_digit
 from rtl_gen import cli
@@ -23,7 +25,7 @@ from rtl_gen.progress import status
 from sim_models.memory import MemoryTiming
 from sparse_vit.digits import PRESET, digits_simulation
 from sparse_vit.soc.firmware import Program, require_compiler
-from sparse_vit.soc.run import run_on_system
+from sparse_vit.soc.run import build_system, run_program
 
 console = Console()
 
@@ -51,9 +53,19 @@ def soc(
     simulation = digits_simulation([digit], sparsity=sparsity, memory=MemoryTiming(latency))
     (batch,) = simulation.batches
     golden = batch.golden["logits"][0]
-    program = Program.of(simulation.image, batch.data)
-    with status("compiling the network") as tell:
-        printed = run_on_system(simulation, program, out, seed=seed + 1, tell=tell)
+    with status("writing the accelerator and its system") as tell:
+        hardware = build_system(simulation.config, out)
+        tell("building the simulation, which takes a minute or two the first time")
+        printed = run_program(
+            hardware,
+            Program.of(simulation.image, batch.data),
+            out,
+            simulation.memory,
+            cycles=simulation.cycles,
+            simulator="verilator",
+            seed=seed + 1,
+            progress=_telling(tell),
+        )
     result = {
         "digit": digit,
         "label": label,
@@ -87,6 +99,18 @@ def soc(
 
 _EXPECTED = {"class": "golden_class", "logits": "golden_logits", "counters": "counters_model"}
 """What a result has to equal."""
+
+
+def _telling(tell: Callable[[str], object]) -> Progress:
+    """Of cycles that are simulated."""
+    done = 0
+
+    def advance(cycles: int) -> None:
+        nonlocal done
+        done += cycles
+        tell(f"simulated {done:,} cycles")
+
+    return advance
 
 
 def _table(result: dict[str, Any]) -> Table:

@@ -1,18 +1,23 @@
-"""One picture of a compiled network through the system, from the processor's reset to its output."""
+"""Runs of the system, from the processor's reset to the end of what its firmware prints."""
 
-from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Self
 
-from cocotb_tests.harness.runner import simulate
+from cocotb_tests.harness.runner import Progress, simulate
 from cocotb_tests.network.run import LEAST_MEMORY
 from model.program.example import example_program
+from rtl_gen.config import AcceleratorConfig
 from rtl_gen.emit.files import write_rtl
 from rtl_gen.errors import UserError
-from sparse_vit.co_simulation import CoSimulation
+from sim_models.memory import MemoryTiming
 from sparse_vit.soc.firmware import Program, compile_firmware
-from sparse_vit.soc.system import MODELS, ROM_FILE, build_hardware
+from sparse_vit.soc.system import MODELS, ROM_FILE, Hardware, build_hardware
+
+RTL = "rtl"
+"""Folder of the accelerator in that of a run."""
 
 HOST_CYCLES = 2_000_000
 """That the processor may take beside those that the accelerator is predicted to."""
@@ -46,47 +51,49 @@ class Printed:
         )
 
 
-def run_on_system(
-    simulation: CoSimulation,
+def build_system(config: AcceleratorConfig, folder: Path) -> Hardware:
+    """The system around an accelerator whose files are written to `folder`/rtl."""
+    write_rtl(config, folder / RTL, example_program)
+    # In a process of its own, since the order of what LiteX writes depends on what it made before.
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        return process.submit(build_hardware, folder / RTL, LEAST_MEMORY[config.width]).result()
+
+
+def run_program(
+    hardware: Hardware,
     program: Program,
     folder: Path,
+    memory: MemoryTiming,
     *,
+    cycles: int,
+    simulator: str,
     seed: int,
-    tell: Callable[[str], object] = str,
+    progress: Progress | None = None,
 ) -> Printed:
-    """Write the accelerator's RTL, build the system around it, compile the firmware, simulate.
+    """Compile the firmware for a program and let the processor run it.
 
     Args:
-        simulation: the network, its accelerator of one core and the memory's latency.
+        hardware: of `build_system`.
         program: what the firmware holds.
-        folder: gets `rtl` and `firmware`.
+        folder: the same as for `build_system`, gets `firmware`.
+        memory: its latency counts.
+        cycles: that the accelerator is predicted to take.
+        simulator: verilator or icarus.
         seed: of what memories hold at power-up.
-        tell: hears what is being done.
+        progress: hears of cycles.
 
     Raises:
         UserError: the firmware stopped with an error, or did not end.
     """
-    config, cycles = simulation.config, simulation.cycles
-    tell("writing the accelerator")
-    write_rtl(config, folder / "rtl", example_program)
-    hardware = build_hardware(folder / "rtl", LEAST_MEMORY[config.width])
-    tell("compiling the firmware")
-    rom = compile_firmware(hardware, folder / "rtl" / "driver", program, folder / "firmware")
-    tell("building the simulation, which takes a minute or two the first time")
-    done, limit = 0, cycles + HOST_CYCLES
-
-    def progress(more: int) -> None:
-        nonlocal done
-        done += more
-        tell(f"simulating: {done:,} cycles, of which the accelerator will take {cycles:,}")
-
+    limit = cycles + HOST_CYCLES
+    rom = compile_firmware(hardware, folder / RTL / "driver", program, folder / "firmware")
     values = simulate(
         hardware.design,
-        simulator="verilator",
+        simulator=simulator,
         bench="sparse_vit.soc.bench_firmware",
         models=MODELS,
         files={**hardware.files, ROM_FILE: rom},
-        parameters={"latency": simulation.memory.latency, "limit_cycles": limit},
+        parameters={"latency": memory.latency, "limit_cycles": limit},
         seed=seed,
         progress=progress,
     ).values

@@ -89,7 +89,8 @@ def build_hardware(rtl: Path, memory_bytes: int) -> Hardware:
     """
     with _silent():
         system = _System(json.loads((rtl / "manifest.json").read_text()), memory_bytes)
-        verilog = system.platform.get_verilog(system, name=TOP)
+        # As for synthesis, Icarus Verilog would wake combinational processes for ever.
+        verilog = system.platform.get_verilog(system, name=TOP, regular_comb=False)
     # Comments tell the date, and the hierarchy in an order that changes.
     text = re.sub(r"//[^\n]*|/\*.*?\*/", "", verilog.main_source, flags=re.DOTALL)
     sources = [Path(path) for path, *_ in system.platform.sources]
@@ -147,7 +148,7 @@ class _System(SoCCore):
         )
         self.submodules.clock = _Clock(platform)
         pads = platform.request("uart")
-        self.comb += [
+        self.sync += [
             pads.valid.eq(self.uart.source.valid),
             pads.data.eq(self.uart.source.data),
         ]
