@@ -56,9 +56,7 @@ def classify(
     Raises:
         UserError: no such digit, or the accelerator stopped with an error.
     """
-    simulation = digits_simulation(
-        numbers, sparsity=sparsity, keep=keep, dump=dump, memory=memory
-    )
+    simulation = digits_simulation(numbers, sparsity=sparsity, keep=keep, dump=dump, memory=memory)
     runs = simulation.run(simulator, seed)
     results = []
     for number, batch, run in zip(numbers, simulation.batches, runs, strict=True):

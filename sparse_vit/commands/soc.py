@@ -85,9 +85,7 @@ def soc(
     console.print(_table(result))
     print(out / "soc.json")
     differing = [
-        name
-        for name in ("class", "logits", "counters")
-        if result[name] != result[_EXPECTED[name]]
+        name for name in ("class", "logits", "counters") if result[name] != result[_EXPECTED[name]]
     ]
     if differing:
         raise UserError(

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from litex.build.generic_platform import GenericPlatform, Pins, Subsignal
+from litex.build.generic_platform import GenericPlatform, Pins
 from litex.soc.integration import export
 from litex.soc.integration.soc import SoCRegion
 from litex.soc.integration.soc_core import SoCCore
@@ -29,7 +29,7 @@ from litex.soc.interconnect import wishbone
 from litex.soc.interconnect.axi import AXILiteInterface
 from migen import ClockDomain, Instance, Module, Signal
 
-from cocotb_tests.bus.simulated_memory import VERILOG
+from cocotb_tests.bus.simulated_memory import CONTROL, VERILOG
 from rtl_gen.control.register_map import MAP_ADDRESS_BITS
 from rtl_gen.emit.verilog import Contents, Design, Port
 
@@ -41,12 +41,13 @@ REGISTERS, MEMORY = 0x9000_0000, 0xA000_0000
 
 MODELS = (VERILOG, Path(__file__).with_name("memory_port.sv"))
 
-_PINS = [
-    ("clk", 0, Pins(1)),
-    ("rst", 0, Pins(1)),
-    ("latency", 0, Pins(16)),
-    ("uart", 0, Subsignal("valid", Pins(1)), Subsignal("data", Pins(8))),
-]
+PORTS = (
+    Port("clk", "input", 1),
+    Port("latency", "input", 16),
+    Port("rst", "input", 1),
+    Port("uart_data", "output", 8),
+    Port("uart_valid", "output", 1),
+)
 
 _LITE = {
     "aw": ("addr", "prot", "valid", "ready"),
@@ -57,11 +58,11 @@ _LITE = {
 }
 """Signals of each channel of AXI4-Lite."""
 
+_WISHBONE = ("adr", "dat_w", "sel", "cyc", "stb", "we")
+"""What the processor drives."""
+
 _AS_LITEX_WRITES = "/* verilator lint_off COMBDLY */"
 """Its combinational processes assign as clocked ones do."""
-
-_UNUSED = ("load", "dump", "first", "count", "stall", "fault_first", "fault_count", "fault_response")
-"""Ports of the memory for benches."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,8 @@ class Hardware:
     """A system, and what its firmware is compiled with."""
 
     design: Design
-    """Module `soc`: `clk`, `rst`, the memory's `latency` in cycles, and characters `uart_data`,
-    there in cycles of `uart_valid`. Simulate it with MODELS."""
+    """Module TOP with PORTS: `latency` is the memory's, in cycles; a character is `uart_data` in a
+    cycle of `uart_valid`. To be simulated with MODELS."""
     files: Mapping[str, str]
     """That simulators read when they start: contents of ROM and RAM."""
     headers: Mapping[str, str]
@@ -89,25 +90,18 @@ def build_hardware(rtl: Path, memory_bytes: int) -> Hardware:
     """
     with _silent():
         system = _System(json.loads((rtl / "manifest.json").read_text()), memory_bytes)
-        # As for synthesis, Icarus Verilog would wake combinational processes for ever.
+        # Written as for synthesis, combinational processes wake each other for ever on Icarus.
         verilog = system.platform.get_verilog(system, name=TOP, regular_comb=False)
     # Comments tell the date, and the hierarchy in an order that changes.
     text = re.sub(r"//[^\n]*|/\*.*?\*/", "", verilog.main_source, flags=re.DOTALL)
     sources = [Path(path) for path, *_ in system.platform.sources]
     sources += [rtl / "accelerator.v", rtl / "sram.v"]
-    ports = (
-        Port("clk", "input", 1),
-        Port("latency", "input", 16),
-        Port("rst", "input", 1),
-        Port("uart_data", "output", 8),
-        Port("uart_valid", "output", 1),
-    )
     csr = system.csr_regions, system.constants, system.mem_regions["csr"].origin
     return Hardware(
         design=Design(
             TOP,
             "\n".join([_AS_LITEX_WRITES, text, *(path.read_text() for path in sources)]),
-            {TOP: Contents(ports, {}, ())},
+            {TOP: Contents(PORTS, {}, ())},
         ),
         files=dict(verilog.data_files),
         headers={
@@ -135,7 +129,8 @@ class _Clock(Module):
 
 class _System(SoCCore):
     def __init__(self, manifest: Mapping[str, Any], memory_bytes: int):
-        platform = GenericPlatform("sim", _PINS, name=TOP)
+        pins = [(port.name, 0, Pins(port.width)) for port in PORTS]
+        platform = GenericPlatform("sim", pins, name=TOP)
         super().__init__(
             platform,
             clk_freq=1e6 * manifest["clock"]["frequency_mhz"],
@@ -147,10 +142,9 @@ class _System(SoCCore):
             with_timer=False,
         )
         self.submodules.clock = _Clock(platform)
-        pads = platform.request("uart")
         self.sync += [
-            pads.valid.eq(self.uart.source.valid),
-            pads.data.eq(self.uart.source.data),
+            platform.request("uart_valid").eq(self.uart.source.valid),
+            platform.request("uart_data").eq(self.uart.source.data),
         ]
         self._manifest = manifest
         self._clock = {"clk": self.clock.cd_sys.clk, "rst": self.clock.cd_sys.rst}
@@ -182,38 +176,36 @@ class _System(SoCCore):
     def _add_memory(self, memory_bytes: int, latency: Signal) -> None:
         bus = wishbone.Interface()
         self.bus.add_slave("vit_memory", bus, SoCRegion(MEMORY, memory_bytes, cached=False))
-        port, address_bits = self._manifest["buses"][1], (memory_bytes - 1).bit_length()
-        beat_bytes = port["data_bits"] // 8
+        beat_bytes = len(self._axi["m_axi_wdata"]) // 8
+        size = {"p_BEAT_BYTES": beat_bytes, "p_BEATS": memory_bytes // beat_bytes}
+        clock = {f"i_{name}": signal for name, signal in self._clock.items()}
+        control = {f"i_{name}": 0 for name in CONTROL.members}
+        control |= {"i_latency": latency, "i_rate": beat_bytes}
         # What the accelerator drives the memory takes, and the other way round.
-        ports = {
-            f"{'i' if one['direction'] == 'output' else 'o'}_{one['name'].removeprefix('m_axi_')}"
-            : self._axi[one["name"]]
-            for one in self._manifest["ports"]
-            if one["name"] in self._axi
+        other_end = {"output": "i", "input": "o"}
+        axi = {
+            f"{other_end[port['direction']]}_{port['name'].removeprefix('m_axi_')}": port["name"]
+            for port in self._manifest["ports"]
+            if port["name"] in self._axi
         }
+        signals = {name: self._axi[port] for name, port in axi.items()}
         for name in ("i_araddr", "i_awaddr"):
-            ports[name] = ports[name][:address_bits]
+            place = Signal(len(signals[name]))
+            self.comb += place.eq(signals[name] - MEMORY)
+            signals[name] = place
         self.specials += Instance(
             "simulated_memory",
             name="memory",
-            p_ADDRESS_BITS=address_bits,
-            p_BEAT_BYTES=beat_bytes,
-            p_BEATS=memory_bytes // beat_bytes,
+            p_ADDRESS_BITS=len(signals["i_araddr"]),
             p_SECURE=self._manifest["parameters"]["secure"],
-            **{f"i_{name}": signal for name, signal in self._clock.items()},
-            **{f"i_{name}": 0 for name in _UNUSED},
-            i_latency=latency,
-            i_rate=beat_bytes,
-            **ports,
+            **size,
+            **clock,
+            **control,
+            **signals,
         )
-        signals = {name: getattr(bus, name) for name in ("adr", "dat_w", "sel", "cyc", "stb", "we")}
+        driven = {f"i_{name}": getattr(bus, name) for name in _WISHBONE}
         self.specials += Instance(
-            "memory_port",
-            p_BEAT_BYTES=beat_bytes,
-            p_BEATS=memory_bytes // beat_bytes,
-            **{f"i_{name}": signal for name, signal in (self._clock | signals).items()},
-            o_dat_r=bus.dat_r,
-            o_ack=bus.ack,
+            "memory_port", **size, **clock, **driven, o_dat_r=bus.dat_r, o_ack=bus.ack
         )
 
 
