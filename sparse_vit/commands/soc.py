@@ -22,10 +22,11 @@ from rtl_gen.extras import require
 from rtl_gen.files import check_writable
 from rtl_gen.json_file import write_json
 from rtl_gen.progress import status
-from sim_models.memory import MemoryTiming
+from sim_models.memory import LATENCY_MIN, MemoryTiming
 from sparse_vit.digits import PRESET, digits_simulation
 from sparse_vit.soc.firmware import Program, require_compiler
 from sparse_vit.soc.run import build_system, run_program
+from sparse_vit.soc.system import LATENCY_BITS
 
 console = Console()
 
@@ -36,7 +37,12 @@ def soc(
     sparsity: Annotated[
         float, typer.Option(help="Fraction of attention entries to drop; 0 for dense.")
     ] = 0.8,
-    latency: Annotated[int, typer.Option(min=2, help="Of the memory, in cycles.")] = 100,
+    latency: Annotated[
+        int,
+        typer.Option(
+            min=LATENCY_MIN, max=(1 << LATENCY_BITS) - 1, help="Of the memory, in cycles."
+        ),
+    ] = 100,
     seed: Annotated[
         int, typer.Option(min=0, max=cli.LARGEST_SEED, help="Of what memories hold at power-up.")
     ] = 0,
@@ -84,9 +90,7 @@ def soc(
     write_json(out / "soc.json", result)
     console.print(_table(result))
     print(out / "soc.json")
-    differing = [
-        name for name in ("class", "logits", "counters") if result[name] != result[_EXPECTED[name]]
-    ]
+    differing = [name for name, model in _MODELS.items() if result[name] != result[model]]
     if differing:
         raise UserError(
             f"{' and '.join(differing)} of the system differ from the models': {out / 'soc.json'} "
@@ -95,8 +99,8 @@ def soc(
     return result
 
 
-_EXPECTED = {"class": "golden_class", "logits": "golden_logits", "counters": "counters_model"}
-"""What a result has to equal."""
+_MODELS = {"class": "golden_class", "logits": "golden_logits", "counters": "counters_model"}
+"""What entries of a result have to equal."""
 
 
 def _telling(tell: Callable[[str], object]) -> Progress:

@@ -41,9 +41,11 @@ REGISTERS, MEMORY = 0x9000_0000, 0xA000_0000
 
 MODELS = (VERILOG, Path(__file__).with_name("memory_port.sv"))
 
+LATENCY_BITS = 16
+
 PORTS = (
     Port("clk", "input", 1),
-    Port("latency", "input", 16),
+    Port("latency", "input", LATENCY_BITS),
     Port("rst", "input", 1),
     Port("uart_data", "output", 8),
     Port("uart_valid", "output", 1),
