@@ -207,7 +207,7 @@ TARGETS: dict[str, Target] = {
     "soc": Target(
         "a digit on a system on chip, whose RISC-V processor drives the accelerator, in simulation",
         ("sparse-vit soc",),
-        variables(DIGIT="0", SPARSITY="0.8", LATENCY="100", SEED="0", OUT="folder", WAVES=_WAVES),
+        variables(DIGIT="0", SPARSITY="0.8", LATENCY="100", SEED="0", OUT="folder"),
     ),
     "wipe": Target(
         "the program that overwrites what earlier ones left on the chip",

@@ -175,7 +175,8 @@ def test_what_differs_is_named(wrong, differing, tmp_path, digit, monkeypatch, c
     [
         (("--digit", "500"), "digit 500: expected a number from 0 to 499"),
         (("--sparsity", "1"), "sparsity = 1.0: expected a fraction from 0 to below 1"),
-        (("--latency", "1"), "1 is not in the range 2<=x<=65535"),
+        (("--latency", "1"), "greater than or equal to 2"),
+        (("--latency", "65536"), "less than or equal to 65535"),
     ],
 )
 def test_user_errors(options, message, tmp_path, capsys):
