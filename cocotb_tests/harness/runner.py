@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 from xml.etree import ElementTree
 
@@ -76,7 +75,7 @@ def simulate(
     simulator: str,
     bench: str,
     models: Sequence[Path] = (),
-    files: Mapping[str, str] = MappingProxyType({}),
+    files: Mapping[str, str] | None = None,
     parameters: dict[str, Any] | None = None,
     testcase: str | None = None,
     seed: int = 1,
@@ -132,7 +131,7 @@ def simulate(
     run_dir = build_dir / "runs" / f"{label}-{run_digest}"
     run_dir.mkdir(parents=True, exist_ok=True)
     with FileLock(run_dir / "lock"), _watched(run_dir / CYCLES_FILE, progress):
-        for file, contents in files.items():
+        for file, contents in (files or {}).items():
             (run_dir / file).write_text(contents)
         return _run(runner, run_dir, name, bench, testcase, seed, waves=waves, run_text=run_text)
 

@@ -51,6 +51,17 @@ def digit():
     return digits_simulation([0], sparsity=SPARSITY)
 
 
+@pytest.fixture(scope="module")
+def run(hardware, digit, folder):
+    """Runs a program on Verilator, with the digit's cycles by default."""
+
+    def run_on(program: Program, cycles: int = digit.cycles) -> Printed:
+        options = {"cycles": cycles, "simulator": "verilator", "seed": 1}
+        return run_program(hardware, program, folder, digit.memory, **options)
+
+    return run_on
+
+
 def program_of(simulation: CoSimulation, *wrong: int) -> Program:
     """A simulation's first batch; a bit of the bytes at `wrong` is another one."""
     program = Program.of(simulation.image, simulation.batches[0].data)
@@ -74,46 +85,22 @@ def test_a_digit(tmp_path, capsys):
     assert json.loads((tmp_path / "soc.json").read_text()) == result
 
 
-def test_a_wrong_weight_shows(hardware, digit, folder):
-    printed = run_program(
-        hardware,
-        program_of(digit, WEIGHT),
-        folder,
-        digit.memory,
-        cycles=digit.cycles,
-        simulator="verilator",
-        seed=1,
-    )
+def test_a_wrong_weight_shows(run, digit):
+    printed = run(program_of(digit, WEIGHT))
     golden = digit.batches[0].golden["logits"][0].tolist()
     assert len(printed.logits) == len(golden)
     assert printed.logits != golden
 
 
-def test_a_program_for_another_configuration_is_refused(hardware, digit, folder):
+def test_a_program_for_another_configuration_is_refused(run, digit):
     with pytest.raises(UserError, match="the firmware stopped with an error: bad config"):
-        run_program(
-            hardware,
-            program_of(digit, HEADER_DIGEST),
-            folder,
-            digit.memory,
-            cycles=digit.cycles,
-            simulator="verilator",
-            seed=1,
-        )
+        run(program_of(digit, HEADER_DIGEST))
 
 
-def test_firmware_that_does_not_end(hardware, digit, folder, monkeypatch):
+def test_firmware_that_does_not_end(run, digit, monkeypatch):
     monkeypatch.setattr(module, "HOST_CYCLES", 0)
     with pytest.raises(UserError, match="still runs after 1,000 cycles, in which it printed noth"):
-        run_program(
-            hardware,
-            program_of(digit),
-            folder,
-            digit.memory,
-            cycles=1000,
-            simulator="verilator",
-            seed=1,
-        )
+        run(program_of(digit), cycles=1000)
 
 
 def test_a_small_network_on_icarus(tmp_path):
