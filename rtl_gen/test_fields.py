@@ -3,13 +3,15 @@
 import dataclasses
 
 import pytest
+from amaranth.hdl import signed
+from amaranth.lib import data
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rtl_gen.config import MAX_DIM, AcceleratorConfig
 from rtl_gen.control.commands import Opcode
 from rtl_gen.errors import UserError
-from rtl_gen.interfaces.packing import unpack
+from rtl_gen.interfaces.packing import pack, unpack
 from rtl_gen.interfaces.program import (
     HEADER,
     Destination,
@@ -152,3 +154,30 @@ def test_only_one_digest_for_one_format(config):
         assert other.digest() == config.digest()
         assert command_layout(other) == command_layout(config)
         assert transfers(other) == transfers(config)
+
+
+@pytest.mark.parametrize(
+    ("item", "message"),
+    [
+        ([1, 128, 3], "row.1 = 128: its field holds -128 to 127"),
+        (bytes([1, 200]), "row.1 = 200: its field holds -128 to 127"),
+        ((1, -129), "row.1 = -129: its field holds -128 to 127"),
+    ],
+)
+def test_bytes_that_do_not_fit(item, message):
+    with pytest.raises(UserError, match=message):
+        pack(data.ArrayLayout(signed(8), 3), item, "row")
+
+
+@pytest.mark.parametrize("item", [[0] * 4, (0,) * 4, {3: 0}])
+def test_more_bytes_than_an_array_has(item):
+    with pytest.raises(KeyError):
+        pack(data.ArrayLayout(signed(8), 3), item)
+
+
+def test_bytes_of_an_array():
+    """Missing ones are 0."""
+    layout = data.ArrayLayout(signed(8), 3)
+    for item in ([-1, 2], (-1, 2), {0: -1, 1: 2}):
+        assert pack(layout, item) == 0x02FF
+    assert unpack(layout, 0x02FF) == [-1, 2, 0]

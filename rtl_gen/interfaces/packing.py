@@ -6,6 +6,7 @@ An item of a `data.StructLayout` is a mapping of its fields, of which missing on
 
 from array import array
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,25 +54,6 @@ class _Number:
 
 
 @dataclass(frozen=True, slots=True)
-class _Bytes:
-    """An array of integers of 8 bits."""
-
-    length: int
-    number: _Number
-
-    def pack(self, item: Any, name: str) -> int:
-        try:
-            packed = array("b" if self.number.signed else "B", item)
-        except OverflowError:
-            packed = [self.number.pack(value, f"{name}.{key}") for key, value in enumerate(item)]
-        return int.from_bytes(packed, "little")
-
-    def unpack(self, bits: int) -> list[int]:
-        packed = bits.to_bytes(self.length, "little")
-        return array("b" if self.number.signed else "B", packed).tolist()
-
-
-@dataclass(frozen=True, slots=True)
 class _Members:
     """A structure's fields or an array's elements."""
 
@@ -93,6 +75,25 @@ class _Members:
         return {key: member.unpack(bits >> offset & mask) for key, (offset, mask, member) in places}
 
 
+@dataclass(frozen=True, slots=True)
+class _Bytes:
+    """An array of integers of 8 bits: a list that fits goes as a whole, all else by `members`."""
+
+    members: _Members
+    length: int
+    code: str
+    """Of `array`: b with a sign, B without."""
+
+    def pack(self, item: Any, name: str) -> int:
+        if isinstance(item, list) and len(item) <= self.length:
+            with suppress(OverflowError, TypeError):
+                return int.from_bytes(array(self.code, item), "little")
+        return self.members.pack(item, name)
+
+    def unpack(self, bits: int) -> list[int]:
+        return array(self.code, bits.to_bytes(self.length, "little")).tolist()
+
+
 _CODECS: dict[int, tuple[Any, Any]] = {}
 """By the identity of a shape, which is kept alive: comparing layouts takes longer than packing."""
 
@@ -108,12 +109,12 @@ def _make_codec(shape: Any) -> _Number | _Bytes | _Members:
     if not isinstance(shape, data.Layout):
         shape = Shape.cast(shape)
         return _Number(shape.width, shape.signed)
-    is_array = isinstance(shape, data.ArrayLayout)
-    if is_array:
-        element = _make_codec(shape.elem_shape)
-        if isinstance(element, _Number) and element.width == 8:
-            return _Bytes(shape.length, element)
     places = {}
     for key, field in shape:
         places[key] = field.offset, (1 << field.width) - 1, _make_codec(field.shape)
-    return _Members(places, is_array)
+    if not isinstance(shape, data.ArrayLayout):
+        return _Members(places, is_array=False)
+    members, element = _Members(places, is_array=True), _make_codec(shape.elem_shape)
+    if isinstance(element, _Number) and element.width == 8:
+        return _Bytes(members, shape.length, "b" if element.signed else "B")
+    return members
