@@ -53,10 +53,13 @@ class Verilator(runner.Verilator):
         self._options = ("OPT_FAST=-O3",) if optimise else ("OPT_FAST=-O1", "OPT_SLOW=-O0")
 
     @property
+    def _runtime_identity(self) -> str:
+        return f"verilator {verilator_files().version} {' '.join(self.BUILD_ARGS)}"
+
+    @property
     def identity(self) -> str:
         """Version and flags that decide what a build contains."""
-        flags = (*self.BUILD_ARGS, *self._options)
-        return f"verilator {verilator_files().version} {' '.join(flags)}"
+        return f"{self._runtime_identity} {' '.join(self._options)}"
 
     def _simulator_in_path_build_only(self) -> None:
         for tool in ("perl", "make", "g++"):
@@ -95,7 +98,7 @@ class Verilator(runner.Verilator):
 
     def build_design(self, build_dir: Path, *, waves: bool, **arguments: Any) -> None:
         """`build`, with Verilator's runtime library compiled once for all designs."""
-        key = hashlib.sha256(f"{self.identity} {waves}".encode()).hexdigest()
+        key = hashlib.sha256(f"{self._runtime_identity} {waves}".encode()).hexdigest()
         self.runtime = build_dir.parent / f"runtime-{key[:12]}"
         self.build(build_dir=build_dir, waves=waves, **arguments)
         if not self.runtime.exists():
