@@ -5,17 +5,18 @@ One vector a cycle, LATENCY = 3 cycles, no back-pressure. The factor is
 sampled with its data: the multiplier is unsigned, the shift 1 to 63; rounding is half up; the
 result saturates to its width.
 
-Cycles: the multipliers (see products.py), their sum and the shift, the rounding. The shift leaves
-one bit below the result, which rounds it behind a register:
+Cycles: the multipliers (see products.py); their sum and the shift; rounding and saturation. The
+shift leaves one bit below the result, which rounds it behind a register:
 round_shift(p, s) = ((p >> (s - 1)) + 1) >> 1.
 """
 
-from amaranth.hdl import Module, Signal, signed
+from amaranth.hdl import Module, signed
 from amaranth.lib import wiring
 from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.lib.wiring import In
 
 from rtl_gen import numerics
+from rtl_gen.common.narrow_shift import narrow_shift
 from rtl_gen.common.pipeline import register
 from rtl_gen.common.products import product_parts
 from rtl_gen.common.saturate import saturate_half
@@ -49,16 +50,13 @@ class Requantizer(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         values, scale = self.call.argument.values, self.call.argument.scale
-        product_bits = self._input_bits + numerics.MULTIPLIER_BITS
-        # A shift of product_bits or more rounds every product to zero, so it is cut there.
-        half_shift = Signal(range(product_bits), reset_less=True)
-        with m.If(scale.shift > product_bits):
-            m.d.sync += half_shift.eq(product_bits - 1)
-        with m.Else():
-            m.d.sync += half_shift.eq(scale.shift - 1)
+        half_shift = register(m, (scale.shift - 1)[: numerics.SHIFT_BITS], name="half_shift")
         for i in range(self._elements):
             product = product_parts(m, values[i], scale.multiplier, name=f"product_{i}")
-            halves = register(m, product >> half_shift, name=f"halves_{i}")
+            shifted = narrow_shift(
+                m, product, half_shift, self._output_bits + 1, name=f"product_{i}"
+            )
+            halves = register(m, shifted, name=f"halves_{i}")
             result = register(m, saturate_half(halves, self._output_bits), name=f"result_{i}")
             m.d.comb += self.call.result[i].eq(result)
         return m

@@ -3,10 +3,11 @@
 import random
 
 import pytest
-from amaranth.hdl import Module, Signal, signed, unsigned
+from amaranth.hdl import Module, Signal, Value, signed, unsigned
 from amaranth.sim import Simulator
 
 from rtl_gen import numerics
+from rtl_gen.common.narrow_shift import narrow_shift
 from rtl_gen.common.pipeline import maximum_tree, tree_latency
 from rtl_gen.common.products import product_parts
 from rtl_gen.common.saturate import saturate, saturate_half
@@ -64,21 +65,68 @@ def test_saturation_of_every_value(output_bits):
     value = Signal(signed(BITS + 1))
     cut, half = Signal(signed(BITS + 1)), Signal(signed(BITS + 1))
     m.d.comb += [cut.eq(saturate(value, output_bits)), half.eq(saturate_half(value, output_bits))]
-    lowest, highest = -(1 << (output_bits - 1)), (1 << (output_bits - 1)) - 1
-    inputs = range(-(1 << BITS), 1 << BITS)
+    inputs = _all(BITS + 1)
+    assert _results(m, cut, [value], [(x,) for x in inputs]) == [
+        _cut(x, output_bits) for x in inputs
+    ]
+    assert _results(m, half, [value], [(x,) for x in inputs]) == [
+        _cut(numerics.round_shift(x, 1), output_bits) for x in inputs
+    ]
+
+
+@pytest.mark.parametrize("distance_bits", [1, 2, 3])
+@pytest.mark.parametrize("output_bits", [1, 3, BITS, BITS + 3])
+def test_narrow_shift_of_every_value_by_every_distance(output_bits, distance_bits):
+    pairs = [(x, shift) for x in _all(BITS) for shift in range(1 << distance_bits)]
+    _check_shifts(pairs, BITS, distance_bits, output_bits)
+
+
+def test_narrow_shift_of_wide_values():
+    rng = random.Random(1)
+    pairs = [
+        (sign * (rng.getrandbits(bits) | 1 << (bits - 1)), shift)
+        for bits in range(1, 48)
+        for shift in (0, 15, 16, 63, *(max(bits - near, 0) for near in range(6, 12)))
+        for sign in (1, -1)
+    ]
+    pairs += [(end, shift) for end in (-(1 << 47), (1 << 47) - 1, 0, -1) for shift in range(64)]
+    _check_shifts(pairs, 48, 6, 9)
+
+
+def _check_shifts(pairs, bits: int, distance_bits: int, output_bits: int) -> None:
+    """Each is exact or on the right side of the range."""
+    m = Module()
+    value, distance = Signal(signed(bits)), Signal(distance_bits)
+    shifted = narrow_shift(m, value, distance, output_bits, name="shifted")
+    assert shifted.shape() == signed(output_bits + 1)
+    seen = _results(m, shifted, [value, distance], pairs)
+    assert [_cut(x, output_bits) for x in seen] == [
+        _cut(x >> shift, output_bits) for x, shift in pairs
+    ]
+
+
+def _all(bits: int) -> range:
+    """The values of so many signed bits."""
+    return range(-(1 << (bits - 1)), 1 << (bits - 1))
+
+
+def _cut(value: int, bits: int) -> int:
+    return min(max(value, -(1 << (bits - 1))), (1 << (bits - 1)) - 1)
+
+
+def _results(m: Module, result: Value, inputs: list[Signal], rows: list[tuple]) -> list[int]:
+    """Of logic without registers, for each row of the inputs."""
     seen = []
 
     async def bench(ctx):
-        for number in inputs:
-            ctx.set(value, number)
+        for row in rows:
+            for signal, value in zip(inputs, row, strict=True):
+                ctx.set(signal, value)
             await ctx.delay(1e-9)
-            seen.append((ctx.get(cut), ctx.get(half)))
+            seen.append(ctx.get(result))
 
     _run(m, bench, clocked=False)
-    assert seen == [
-        tuple(min(max(x, lowest), highest) for x in (number, numerics.round_shift(number, 1)))
-        for number in inputs
-    ]
+    return seen
 
 
 def _run(m: Module, bench, *, clocked: bool = True) -> None:

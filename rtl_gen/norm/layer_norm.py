@@ -24,9 +24,10 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from rtl_gen import numerics
 from rtl_gen.common.contract import require
+from rtl_gen.common.narrow_shift import narrow_shift
 from rtl_gen.common.pipeline import delay, register
 from rtl_gen.common.products import product_parts
-from rtl_gen.common.saturate import saturate, saturate_half
+from rtl_gen.common.saturate import saturate_half
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.interfaces.command import Command
 from rtl_gen.interfaces.layouts import residual_update_layout
@@ -84,8 +85,8 @@ class LayerNorm(wiring.Component):
     """From a residual address to its channels in a register."""
 
     APPLY_LATENCY = 6
-    """From a row's channels to its results: distance, multipliers, their sum, shift, cut and shift
-    of the channel, round.
+    """From a row's channels to its results: distance, multipliers, their sum, shift, shift of the
+    channel, rounding and saturation.
     """
 
     @classmethod
@@ -215,10 +216,10 @@ class LayerNorm(wiring.Component):
             m.d.sync += distance.eq((channel << numerics.NORM_MEAN_FRACTION_BITS) - factor.mean)
             parts = product_parts(m, distance, multiplier, name=f"part_{i}")
             product = register(m, parts, name=f"product_{i}")
-            shifted = register(m, product >> shift, name=f"shifted_{i}")
-            cut = Signal(signed(CUT_BITS), name=f"cut_{i}")
-            m.d.comb += cut.eq(saturate(shifted, CUT_BITS))
-            halves = register(m, cut >> shifts[i], name=f"halves_{i}")
+            cut = narrow_shift(m, product, shift, CUT_BITS, name=f"product_{i}")
+            cut = register(m, cut, name=f"cut_{i}")
+            halves = narrow_shift(m, cut, shifts[i], RESULT_BITS + 1, name=f"cut_{i}")
+            halves = register(m, halves, name=f"halves_{i}")
             result = Signal(signed(RESULT_BITS), name=f"result_{i}", reset_less=True)
             m.d.sync += result.eq(saturate_half(halves, RESULT_BITS))
             m.d.comb += results[i].eq(result)
