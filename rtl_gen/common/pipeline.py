@@ -10,7 +10,7 @@ from operator import and_, or_
 from amaranth.hdl import Const, Module, Mux, Signal, Value
 
 LEVELS_PER_STAGE = 3
-"""Two-input operators between two registers of a tree."""
+"""Most two-input operators between two registers of a tree."""
 
 
 def register(m: Module, value, *, name: str, reset_less: bool = True) -> Signal:
@@ -43,13 +43,14 @@ def tree_latency(inputs: int) -> int:
 def reduce_tree(
     m: Module, values: Sequence[Value], combine: Callable[[Value, Value], Value], *, name: str
 ) -> Value:
-    """Reduce `values` by `combine` with a register after every `LEVELS_PER_STAGE` levels."""
-    nodes, level = list(values), 0
-    while len(nodes) > 1:
-        level += 1
+    """Reduce `values` by `combine`, in tree_latency(len(values)) stages of about as many levels."""
+    levels, stages = (len(values) - 1).bit_length(), tree_latency(len(values))
+    ends = {-(-levels * stage // stages) for stage in range(1, stages + 1)}
+    nodes = list(values)
+    for level in range(1, levels + 1):
         pairs = [combine(a, b) for a, b in zip(nodes[::2], nodes[1::2], strict=False)]
         nodes = pairs + nodes[2 * len(pairs) :]
-        if level % LEVELS_PER_STAGE == 0 or len(nodes) == 1:
+        if level in ends:
             nodes = [register(m, node, name=f"{name}_{level}_{i}") for i, node in enumerate(nodes)]
     return nodes[0]
 

@@ -1,14 +1,15 @@
-"""Maximum tree, products and saturation against Python's integers, in Amaranth's simulator."""
+"""Trees, products and saturation against Python's integers, in Amaranth's simulator."""
 
 import random
+from operator import add
 
 import pytest
-from amaranth.hdl import Module, Signal, Value, signed, unsigned
+from amaranth.hdl import ClockDomain, Module, Signal, Value, signed, unsigned
 from amaranth.sim import Simulator
 
 from rtl_gen import numerics
 from rtl_gen.common.narrow_shift import narrow_shift
-from rtl_gen.common.pipeline import maximum_tree, tree_latency
+from rtl_gen.common.pipeline import maximum_tree, reduce_tree, tree_latency
 from rtl_gen.common.products import product_parts
 from rtl_gen.common.saturate import saturate, saturate_half
 
@@ -34,6 +35,28 @@ def test_maximum_after_the_latency_of_a_tree(count):
 
     _run(m, bench)
     assert seen[tree_latency(count) :] == [max(row) for row in rows]
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 8, 16, 32])
+def test_sum_after_the_latency_of_a_tree(count):
+    rng = random.Random(count)
+    m = Module()
+    m.domains.sync = ClockDomain()
+    values = [Signal(signed(BITS), name=f"value_{i}") for i in range(count)]
+    total = reduce_tree(m, values, add, name="total")
+    rows = [[rng.randrange(-16, 16) for _ in values] for _ in range(20)]
+    seen = []
+
+    async def bench(ctx):
+        for row in rows + rows[: tree_latency(count)]:
+            for signal, value in zip(values, row, strict=True):
+                ctx.set(signal, value)
+            await ctx.delay(1e-9)
+            seen.append(ctx.get(total))
+            await ctx.tick()
+
+    _run(m, bench)
+    assert seen[tree_latency(count) :] == [sum(row) for row in rows]
 
 
 @pytest.mark.parametrize("bits", [17, 18, 19, 21, 32])
