@@ -178,6 +178,19 @@ TARGETS: dict[str, Target] = {
             OUT="folder",
         ),
     ),
+    "soak": Target(
+        "random units, networks and programs in RTL for hours",
+        ("sparse-vit soak",),
+        variables(
+            HOURS="1",
+            SEED="0",
+            KIND="networks",
+            TURN="number",
+            ONLY="number",
+            WORKERS="2",
+            OUT="folder",
+        ),
+    ),
     "mutate": Target(
         "operators of the units replaced one by one, and what no bench notices",
         ("sparse-vit mutate",),

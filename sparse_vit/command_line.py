@@ -64,6 +64,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "demo": "sparse_vit.commands.demo:demo",
         "fuzz": "cocotb_tests.fuzz.command:fuzz",
         "mutate": "cocotb_tests.mutants.command:mutate",
+        "soak": "sparse_vit.commands.soak:soak",
     },
 }
 """Where each sub-command's function is, by panel of the help and by name."""

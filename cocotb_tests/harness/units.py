@@ -11,6 +11,9 @@ from amaranth.lib import wiring
 from cocotb_tests.harness.runner import SimulationError, SimulationResult, simulate
 from rtl_gen.config import AcceleratorConfig
 
+seed_offset = 0
+"""Added to the seed of every run (`pytest --seed-offset`): the same tests, on other data."""
+
 
 def run_unit(
     simulator: str,
@@ -31,6 +34,8 @@ def run_unit(
     *_, folder, name = type(unit).__module__.split(".")
     if config is not None:
         parameters["config"] = config.as_dict()
+    if "seed" in parameters:
+        parameters["seed"] += seed_offset
     with pytest.raises(SimulationError, match=stops) if stops else nullcontext():
         return simulate(
             unit,

@@ -1,7 +1,6 @@
 """Random plain ViTs in RTL: every stored tensor and every counter, many networks a simulation.
 
-Shapes are those of random timm models over every choice that the accelerator has; parameters are
-random integers that use their formats. The seeds are the tests' names.
+The seeds are the tests' names.
 """
 
 import random
@@ -10,48 +9,15 @@ import pytest
 import torch
 
 from cocotb_tests.network.check import check_network
+from cocotb_tests.network.random_programs import random_programs
 from cocotb_tests.network.run import MemoryModel, run_programs
 from model.integer.forward import trace
 from model.integer.random_network import random_network, random_patches
-from model.network.random_models import random_model
 from model.network.readout import FinalNorm, Readout
 from model.network.shape import Network
-from model.program.compiler import compile_network, fewest_tokens
+from model.program.compiler import compile_network
 from rtl_gen.presets import get_config
 from sim_models.predict import predict_network
-
-A_SIMULATION = 16
-"""Networks, one behind the other."""
-
-
-def random_keep(shape: Network, rng: random.Random) -> list[int | None]:
-    """Fewer and fewer tokens, or as many, in some of the layers."""
-    keep, most = [], shape.tokens
-    for _ in range(shape.layers):
-        count = rng.randint(fewest_tokens(shape), most) if rng.random() < 0.6 else None
-        keep.append(count)
-        most = most if count is None else count
-    return keep
-
-
-def random_masks(shape: Network, rng: random.Random) -> torch.Tensor:
-    """Rows and columns of the prefix, and the diagonal, are kept."""
-    generator = torch.Generator().manual_seed(rng.randrange(1 << 31))
-    masks = torch.rand(shape.mask_shape, generator=generator) < rng.choice([0.1, 0.4, 1.0])
-    masks[..., : shape.prefix_tokens, :] = masks[..., : shape.prefix_tokens] = True
-    return masks | torch.eye(shape.tokens, dtype=torch.bool)
-
-
-def programs(preset: str, seeds: range):
-    """(image, bytes, golden tensors, masks) of each seed's network."""
-    config = get_config(preset)
-    for seed in seeds:
-        rng = random.Random(seed)
-        shape = Network.from_timm(random_model(config, seed), f"{preset} {seed}")
-        network, patches = random_network(shape, seed), random_patches(shape, 1, seed)
-        masks, keep = random_masks(shape, rng), random_keep(shape, rng)
-        image = compile_network(config, network, masks, keep, dump=seed % 4 != 0)
-        yield image, image.with_patches(patches), trace(network, patches, masks, keep), masks
 
 
 @pytest.mark.parametrize(
@@ -69,13 +35,13 @@ def test_random_networks(simulator, preset, seeds):
         seeds = seeds[:3]
     rng = random.Random(seeds.start)
     config, memory = get_config(preset), MemoryModel(latency=rng.choice([2, 23, 100]))
-    cases = list(programs(preset, seeds))
-    pairs = [(image, data) for image, data, _, _ in cases]
+    cases = list(random_programs(config, seeds))
+    pairs = [(case.image, case.data) for case in cases]
     runs = run_programs(config, pairs, simulator=simulator, memory=memory)
-    for seed, (image, _, golden, masks), run in zip(seeds, cases, runs, strict=True):
-        print(f"{preset}, seed {seed}: {len(image.commands)} commands")
-        assert check_network(image, golden, run)
-        assert predict_network(config, image, masks, golden, memory) == run.counters
+    for case, run in zip(cases, runs, strict=True):
+        print(f"{preset}, seed {case.seed}: {len(case.image.commands)} commands")
+        assert check_network(case.image, case.golden, run)
+        assert predict_network(config, case.image, case.masks, case.golden, memory) == run.counters
 
 
 @pytest.mark.parametrize("final_norm", FinalNorm)

@@ -32,8 +32,8 @@ from rtl_gen.json_file import write_json
 from rtl_gen.presets import get_config
 from sim_models.paper import SPARSITIES
 from sim_models.workload import Workload
+from sparse_vit.calibration.both import predict
 from sparse_vit.calibration.cases import draw_cases, quick_configs
-from sparse_vit.commands.calibrate import predict
 
 REPEATS = 3
 

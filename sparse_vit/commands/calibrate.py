@@ -17,13 +17,11 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from cocotb_tests.network.run import run_image
 from rtl_gen import cli
 from rtl_gen.errors import UserError
-from rtl_gen.interfaces.program import ErrorCode
 from rtl_gen.json_file import write_json
 from rtl_gen.progress import progress_over
-from sim_models.program import program_cycles
+from sparse_vit.calibration.both import measure, predict
 from sparse_vit.calibration.cases import (
     Case,
     draw_cases,
@@ -117,10 +115,6 @@ def run_calibration(
     return results
 
 
-def predict(case: Case) -> Counters:
-    return program_cycles(case.config, case.image.commands, case.beats, case.memory).counters
-
-
 def _simulate_all(
     drawn: Sequence[Sequence[Case]],
     predictions: Sequence[Sequence[Counters]],
@@ -151,11 +145,4 @@ def _results(
 
 
 def _simulate_group(group: Sequence[Case], simulator: str) -> list[Counters]:
-    return [_simulate(case, simulator) for case in group]
-
-
-def _simulate(case: Case, simulator: str) -> Counters:
-    run = run_image(case.config, case.image, case.data, simulator=simulator, memory=case.memory)
-    if run.error != ErrorCode.NONE:
-        raise UserError(f"{describe(case)}: the accelerator stopped with {run.error.name}")
-    return run.counters
+    return [measure(case, simulator) for case in group]

@@ -1,0 +1,85 @@
+"""The soak: what it tries, what it keeps of a failure, and that turns repeat."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from sparse_vit.command_line import main
+from sparse_vit.commands import soak
+from sparse_vit.soak import turns
+from sparse_vit.soak.turns import Problem, Turn
+
+
+@pytest.fixture
+def fake(monkeypatch):
+    """Turns that end at once; those of networks fail, the first one with a case of its own."""
+
+    def take(kind: str, seed: int, number: int, _only: int | None) -> Turn:
+        turn = Turn(kind, number)
+        turn.counts["tried"] = 10 + seed
+        if kind == "networks":
+            turn.problems.append(Problem("bit 3 differs", only=5 if number == 0 else None))
+        return turn
+
+    monkeypatch.setattr(soak, "take", take)
+    monkeypatch.setattr(soak, "ProcessPoolExecutor", ThreadPoolExecutor)
+
+
+def run(*words: str) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main("soak", *words)
+    return ended.value.code or 0
+
+
+@pytest.mark.usefixtures("fake")
+def test_a_turn_of_every_kind_at_least(tmp_path, capsys):
+    assert run("--hours", "0", "--seed", "7", "--out", str(tmp_path)) == 2
+    record = json.loads((tmp_path / soak.FILE).read_text())
+    assert record["seed"] == 7
+    assert set(record["kinds"]) == set(turns.KINDS)
+    assert all(kind["turns"] >= 1 for kind in record["kinds"].values())
+    assert all(kind["tried"] == 17 * kind["turns"] for kind in record["kinds"].values())
+    assert record["failures"][0] == {
+        "problem": "bit 3 differs",
+        "replay": "sparse-vit soak --seed 7 --kind networks --turn 0 --only 5",
+    }
+    assert "failures with seed 7: run the first one alone by" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("fake")
+def test_one_kind_for_its_time(tmp_path):
+    words = ("--kind", "units", "--hours", "0.00001", "--out", str(tmp_path))
+    assert run(*words) == 0
+    record = json.loads((tmp_path / soak.FILE).read_text())
+    assert set(record["kinds"]) == {"units"}
+    assert not record["failures"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--kind", "moods"), "unknown kind 'moods': expected one of units, networks"),
+        (("--turn", "1"), "--turn 1: expected --kind with it"),
+        (("--kind", "damage", "--only", "1"), "--only 1: expected --turn with it"),
+    ],
+)
+def test_refused(tmp_path, capsys, words, message):
+    assert run(*words, "--out", str(tmp_path)) == 2
+    assert message in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_turns_follow_from_seed_and_number(monkeypatch):
+    drawn = []
+    monkeypatch.setitem(turns.KINDS, "noted", lambda _turn, rng, _only: drawn.append(rng.random()))
+    for seed, number in ((1, 0), (1, 0), (1, 1), (2, 0)):
+        turns.take("noted", seed, number)
+    assert drawn[0] == drawn[1]
+    assert len(set(drawn)) == 3
+
+
+def test_a_damaged_program_in_rtl():
+    turn = turns.take("damage", 1, 0, only=2)
+    assert turn.counts == {"damaged programs": 1}
+    assert turn.problems == []
