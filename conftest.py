@@ -9,9 +9,10 @@ import hypothesis
 import hypothesis.configuration
 import pytest
 
-from cocotb_tests.harness import units
+from cocotb_tests.harness import runner, units
 from cocotb_tests.harness.simulators import SIMULATORS
 from rtl_gen.presets import PRESETS
+from rtl_gen.synthesis.gates import TECHNOLOGIES
 
 hypothesis.configuration.set_hypothesis_home_dir(Path(__file__).parent / "build" / "hypothesis")
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
@@ -23,11 +24,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--sim", choices=SIMULATORS, help="run tests on this simulator only")
     group.addoption("--preset", choices=sorted(PRESETS), help="run tests of this preset only")
     group.addoption("--cores", type=int, help="run tests of several cores only, on so many")
+    group.addoption("--gates", choices=TECHNOLOGIES, help="simulate netlists of cells of it")
     group.addoption("--seed-offset", type=int, default=0, help="other data for tests of units")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     units.seed_offset = config.getoption("seed_offset")
+    runner.technology = config.getoption("gates")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

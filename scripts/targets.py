@@ -178,6 +178,17 @@ TARGETS: dict[str, Target] = {
             OUT="folder",
         ),
     ),
+    "gates": Target(
+        "co-simulations of netlists, mapped for an ECP5 or an UltraScale+, on Icarus",
+        (f"{_PYTEST} cocotb_tests --sim=icarus",),
+        variables(
+            FLOW=Variable(example="ecp5|xilinx", option="--gates"),
+            CONFIG=Variable(example="tiny", option="--preset"),
+            TEST=Variable(example="topk", option="-k"),
+            WORKERS=_WORKERS,
+        ),
+        {"WORKERS": "2", "FLOW": "ecp5"},
+    ),
     "soak": Target(
         "random units, networks and programs in RTL for hours",
         ("sparse-vit soak",),

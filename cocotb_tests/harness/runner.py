@@ -27,6 +27,7 @@ from rtl_gen.caches import cache_folder
 from rtl_gen.emit.verilog import Design, emit
 from rtl_gen.errors import UserError
 from rtl_gen.switches import is_on
+from rtl_gen.synthesis.gates import gates
 
 BUILD_ROOT = cache_folder("sim")
 
@@ -66,6 +67,10 @@ class SimulationResult:
     """What the bench handed to `report`."""
     log: Path
     waves: Path | None
+
+
+technology: str | None = None
+"""What all designs are mapped to before they are simulated (`pytest --gates`); None: not at all."""
 
 
 def simulate(
@@ -111,6 +116,8 @@ def simulate(
     runner = simulators.make_runner(simulator, optimise=optimise)
     if not isinstance(design, Design):
         design = emit(design, name)
+    if technology:
+        design = _as_gates(design, technology)
     name = design.name
     text = "\n".join([design.text, *(path.read_text() for path in models)])
     inputs = [port.name for port in design.ports if port.direction == "input"]
@@ -134,6 +141,18 @@ def simulate(
         for file, contents in (files or {}).items():
             (run_dir / file).write_text(contents)
         return _run(runner, run_dir, name, bench, testcase, seed, waves=waves, run_text=run_text)
+
+
+def _as_gates(design: Design, technology: str) -> Design:
+    """The accelerator as cells, or, where there is none, all of the design."""
+    digest = hashlib.sha256(f"{technology}\n{design.text}".encode()).hexdigest()
+    if digest not in _gates:
+        instances = design.modules[design.name].instances
+        _gates[digest] = gates(design, instances.get("accelerator", design.name), technology)
+    return _gates[digest]
+
+
+_gates: dict[str, Design] = {}
 
 
 def _build(
