@@ -8,7 +8,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -33,9 +33,9 @@ class Record:
     """What came of a soak so far; `seconds` of all workers together, by kind."""
 
     seed: int
-    seconds: Counter = field(default_factory=Counter)
-    turns: Counter = field(default_factory=Counter)
-    counts: dict[str, Counter] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(KINDS, 0.0))
+    turns: Counter[str] = field(default_factory=Counter)
+    counts: dict[str, Counter[str]] = field(default_factory=dict)
     failures: list[dict[str, str]] = field(default_factory=list)
 
     def add(self, turn: Turn, seconds: float) -> None:
@@ -88,7 +88,7 @@ def soak(
         raise UserError(f"--only {only}: expected --turn with it")
     console.print(f"seed {seed}")
     record = Record(seed)
-    if turn is not None:
+    if kind is not None and turn is not None:
         _keep(record, _timed(kind, seed, turn, only), out)
     else:
         with progress_over(hours * 3600, "seconds", still=True) as advance:
@@ -114,7 +114,9 @@ def _turns(
     record: Record, kinds: list[str], seconds: float, workers: int
 ) -> Iterator[tuple[Turn, float]]:
     """Turns until the time is over, one of each kind at least; that with the least time is next."""
-    began, numbers, running = time.monotonic(), Counter(), {}
+    began = time.monotonic()
+    numbers: Counter[str] = Counter()
+    running: set[Future[tuple[Turn, float]]] = set()
     with ProcessPoolExecutor(workers) as pool:
         while True:
             late = time.monotonic() - began >= seconds
@@ -123,14 +125,12 @@ def _turns(
                 if not waiting:
                     break
                 kind = min(waiting, key=lambda kind: (record.seconds[kind], numbers[kind]))
-                running[pool.submit(_timed, kind, record.seed, numbers[kind], None)] = kind
+                running.add(pool.submit(_timed, kind, record.seed, numbers[kind], None))
                 numbers[kind] += 1
             if not running:
                 return
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                del running[future]
-                yield future.result()
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            yield from (future.result() for future in done)
 
 
 def _timed(kind: str, seed: int, number: int, only: int | None) -> tuple[Turn, float]:
