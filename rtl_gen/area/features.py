@@ -47,21 +47,18 @@ def _register_bits(addends: int) -> int:
 Feature = Callable[[AcceleratorConfig], float]
 
 FEATURES: Mapping[str, Feature] = {
-    "one": lambda c: 1,
+    "one": lambda _: 1,
     "lanes": lambda c: c.lanes,
     "row": lambda c: c.row_bits,
     "operands": lambda c: c.lanes * c.row_bits,
     "multipliers": lambda c: c.macs,
     "dots": lambda c: c.lanes * _sum_bits(c.width),
     "columns": lambda c: c.width * _sum_bits(c.lanes),
-    "registers": lambda c: (
-        c.lanes * _register_bits(c.width) + c.width * _register_bits(c.lanes)
-    ),
+    "registers": lambda c: c.lanes * _register_bits(c.width) + c.width * _register_bits(c.lanes),
     "outputs": lambda c: c.width * c.pv_bits,
     "importance": lambda c: c.lanes * c.importance_bits,
     "tokens": lambda c: c.max_tokens,
     "routes": lambda c: c.lanes**2 * c.token_bits,
-    "slots": lambda c: c.row_slots,
     "root": lambda c: c.variance_bits**2,
     "places": lambda c: c.tile_bits + c.slice_bits + c.count_bits,
     "bus": lambda c: 8 * c.bus_bytes,
@@ -94,7 +91,7 @@ OF_A_CORE: Mapping[str, Logic] = {
     "store": Logic.alike("one", "row", "operands", "tokens", "importance"),
     "linear": Logic.alike("one", "lanes", "row", "operands", "places", dsps=("one", "lanes")),
     "attention": Logic.alike(
-        *("one", "lanes", "row", "outputs", "importance", "tokens", "slots"), dsps=("one", "lanes")
+        *("one", "lanes", "row", "outputs", "importance", "tokens"), dsps=("one", "lanes")
     ),
     "norm": Logic.alike("one", "lanes", "row", "root", dsps=("one", "lanes", "row")),
     "prune": Logic.alike("one", "lanes", "importance", "tokens", "routes"),

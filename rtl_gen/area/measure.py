@@ -58,9 +58,9 @@ def _map(design: Design, chosen: Sequence[Unit]) -> dict[str, Counts]:
     if not chosen:
         return {}
     apart = {unit.module for unit in units(design) if unit in chosen or unit.without}
-    others = [unit.module for unit in units(design) if unit.module not in apart]
+    others = {module for unit in units(design) for module in unit.without} - apart
     cells = yosys.map_apart(
-        design.text, design.name, xilinx.COMMAND, sorted(apart), without=others
+        design.text, design.name, xilinx.COMMAND, sorted(apart), without=sorted(others)
     )
     return {unit.name: ULTRASCALE.count(cells[unit.module]) for unit in chosen}
 

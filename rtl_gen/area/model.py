@@ -31,6 +31,11 @@ _FITTED = ("luts", "flip_flops", "dsps")
 
 def predict(config: AcceleratorConfig) -> Counts:
     """Cells of the whole accelerator: `luts`, `flip_flops`, `dsps`, `block_rams`."""
+    return dict(_predicted(config))
+
+
+@cache
+def _predicted(config: AcceleratorConfig) -> Counts:
     counts = [
         {column: copies(unit, config) * number for column, number in of.items()}
         for unit, of in predict_units(config).items()

@@ -41,7 +41,6 @@ class Rams:
     selected: int = 0
     """Bits that multiplexers choose among, for the segments of deep memories."""
 
-
     def __add__(self, other: "Rams") -> "Rams":
         return Rams(
             self.block_rams + other.block_rams,
@@ -79,9 +78,7 @@ def _block(
     )
 
 
-def _distributed(
-    words: int, bits: int, chunks: int, way: tuple[int, int]
-) -> tuple[float, Rams]:
+def _distributed(words: int, bits: int, chunks: int, way: tuple[int, int]) -> tuple[float, Rams]:
     address_bits, width = way
     segments = -(-words // (1 << address_bits))
     number = segments * chunks * -(-bits // chunks // width)

@@ -14,11 +14,11 @@ _TRAINING: tuple[tuple[str, dict[str, int]], ...] = (
     ("tiny", {}),
     ("small", {}),
     ("small", {"bus_bytes": 4, "max_heads": 16, "cores": 4}),
-    ("small", {"address_bits": 40, "stream_beats": 1024, "row_slots": 32, "cores": 2}),
-    ("small", {"lanes": 2}),
-    ("small", {"max_tokens": 198, "max_dim": 384, "max_heads": 6}),
-    ("half", {}),
+    ("small", {"address_bits": 40, "stream_beats": 1024, "cores": 2}),
     ("small", {"lanes": 8}),
+    ("half", {}),
+    ("small", {"max_tokens": 198, "max_dim": 384, "max_heads": 6}),
+    ("small", {"lanes": 2}),
     ("default", {}),
 )
 _HELD_BACK: tuple[tuple[str, dict[str, int]], ...] = (
@@ -28,7 +28,14 @@ _HELD_BACK: tuple[tuple[str, dict[str, int]], ...] = (
     ),
     (
         "small",
-        {"lanes": 2, "width": 32, "max_tokens": 45, "max_heads": 5, "max_dim": 192, "bus_bytes": 32},
+        {
+            "lanes": 2,
+            "width": 32,
+            "max_tokens": 45,
+            "max_heads": 5,
+            "max_dim": 192,
+            "bus_bytes": 32,
+        },
     ),
     (
         "small",
