@@ -1,18 +1,22 @@
-"""How far the model is off, on the samples that it was not fitted on."""
+"""How far the model is off on configurations that it was not fitted on.
 
-from collections.abc import Iterable
+Every sample is predicted by a fit to the others, without units of theirs that are equal to one of
+its own. The model that is used is fitted to all of them.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from rtl_gen.area import measured, model, samples
+from rtl_gen.area import measured, model
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.synthesis.technology import Counts, add
+from rtl_gen.synthesis.technology import Counts
 from rtl_gen.synthesis.ultrascale import ULTRASCALE
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A sample, whole: what synthesis counted, and what the model says."""
+    """A sample, whole: what synthesis counted, and what is predicted."""
 
     sample: str
     config: AcceleratorConfig
@@ -21,48 +25,42 @@ class Comparison:
 
     def error(self, column: str) -> float:
         """Relative to what was counted; signed."""
-        counted, predicted = self.counted[column], self.predicted[column]
-        return predicted / counted - 1 if counted else float(predicted > 0)
+        return self.predicted[column] / self.counted[column] - 1
 
 
 @cache
 def comparisons() -> tuple[Comparison, ...]:
-    """Of the samples that were held back."""
-    held_back = samples.held_back()
-    return compare(row for row in measured.read(model.MEASURED) if row.sample in held_back)
+    """Of all samples, each unseen."""
+    rows = measured.read(model.MEASURED)
+    return tuple(unseen(rows, sample) for sample in dict.fromkeys(row.sample for row in rows))
 
 
-def compare(rows: Iterable[measured.Row]) -> tuple[Comparison, ...]:
-    """The samples of these rows."""
-    by_sample: dict[str, list[measured.Row]] = {}
-    for row in rows:
-        by_sample.setdefault(row.sample, []).append(row)
-    return tuple(
-        Comparison(name, of[0].config, _counted(of), model.predict(of[0].config))
-        for name, of in by_sample.items()
+def unseen(rows: Sequence[measured.Row], sample: str) -> Comparison:
+    """A sample by a fit to the rows that have nothing of it."""
+    own = [row for row in rows if row.sample == sample]
+    texts = {row.text for row in own}
+    fit = model.fit([row for row in rows if row.text not in texts and row.sample != sample])
+    return compare(own, fit)
+
+
+def compare(rows: Sequence[measured.Row], fit: model.Fit) -> Comparison:
+    """The rows of a sample with a fit."""
+    config = rows[0].config
+    counted = {row.unit: row.counts for row in rows}
+    return Comparison(
+        rows[0].sample, config, model.whole(counted, config), model.whole(fit.units(config), config)
     )
 
 
-def worst_errors() -> dict[str, float]:
+def mean_errors() -> Mapping[str, float]:
     """By column, without sign."""
-    return {
-        column: max(abs(one.error(column)) for one in comparisons())
-        for column in ULTRASCALE.headings
-    }
+    return {name: sum(errors) / len(errors) for name, errors in _errors().items()}
 
 
-def mean_errors() -> dict[str, float]:
+def worst_errors() -> Mapping[str, float]:
     """By column, without sign."""
-    found = comparisons()
-    return {
-        column: sum(abs(one.error(column)) for one in found) / len(found)
-        for column in ULTRASCALE.headings
-    }
+    return {name: max(errors) for name, errors in _errors().items()}
 
 
-def _counted(rows: Iterable[measured.Row]) -> Counts:
-    counts = [
-        {name: model.copies(row.unit, row.config) * count for name, count in row.counts.items()}
-        for row in rows
-    ]
-    return add(counts, ULTRASCALE.headings)
+def _errors() -> dict[str, list[float]]:
+    return {name: [abs(one.error(name)) for one in comparisons()] for name in ULTRASCALE.headings}

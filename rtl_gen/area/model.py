@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import nnls
 
-from rtl_gen.area import measured, samples
+from rtl_gen.area import measured
 from rtl_gen.area.features import FEATURES, MEMORIES, OF_A_CORE, SHARED, UNITS, rams_of
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.interfaces.memories import memory_plan
-from rtl_gen.synthesis.technology import Counts, add
+from rtl_gen.synthesis.technology import Counts
 from rtl_gen.synthesis.ultrascale import ULTRASCALE
 
 MEASURED = Path(__file__).with_name("ultrascale.csv")
@@ -36,21 +36,16 @@ def predict(config: AcceleratorConfig) -> Counts:
 
 @cache
 def _predicted(config: AcceleratorConfig) -> Counts:
-    counts = [
-        {column: copies(unit, config) * number for column, number in of.items()}
-        for unit, of in predict_units(config).items()
-    ]
-    return add(counts, ULTRASCALE.headings)
+    return whole(fitted().units(config), config)
 
 
-def predict_units(config: AcceleratorConfig) -> dict[str, Counts]:
-    """By unit, each once."""
-    return {unit: fitted().counts(unit, config) for unit in UNITS}
-
-
-def copies(unit: str, config: AcceleratorConfig) -> int:
-    """How many of a unit there are."""
-    return 1 if unit in SHARED else config.cores
+def whole(units: Mapping[str, Counts], config: AcceleratorConfig) -> Counts:
+    """Sum of units that are given once, each as often as it is there."""
+    copies = {unit: 1 if unit in SHARED else config.cores for unit in units}
+    return {
+        column: sum(copies[unit] * counts[column] for unit, counts in units.items())
+        for column in ULTRASCALE.headings
+    }
 
 
 @dataclass(frozen=True)
@@ -58,6 +53,10 @@ class Fit:
     """What one of each feature takes, by kind of unit and column."""
 
     each: Mapping[tuple[str, str], np.ndarray]
+
+    def units(self, config: AcceleratorConfig) -> dict[str, Counts]:
+        """By unit, each once."""
+        return {unit: self.counts(unit, config) for unit in UNITS}
 
     def counts(self, unit: str, config: AcceleratorConfig) -> Counts:
         """Of a unit, once, in whole cells but for halves of a block."""
@@ -73,9 +72,8 @@ class Fit:
 
 @cache
 def fitted() -> Fit:
-    """To the training samples."""
-    chosen = samples.training()
-    return fit([row for row in measured.read(MEASURED) if row.sample in chosen])
+    """To all that was counted."""
+    return fit(measured.read(MEASURED))
 
 
 def fit(rows: Sequence[measured.Row]) -> Fit:

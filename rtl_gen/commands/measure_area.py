@@ -7,7 +7,7 @@ import typer
 
 from rtl_gen.area.measure import measure
 from rtl_gen.area.model import MEASURED
-from rtl_gen.area.samples import held_back, training
+from rtl_gen.area.samples import samples
 from rtl_gen.files import check_writable
 from rtl_gen.progress import status
 
@@ -22,7 +22,7 @@ def measure_area(
     stopped.
     """
     check_writable(out)
-    samples = training() | held_back()
+    chosen = samples()
     with status("synthesising") as say:
-        measure(samples, out, say)
-    print(f"{len(samples)} configurations: {out}")
+        measure(chosen, out, say)
+    print(f"{len(chosen)} configurations: {out}")

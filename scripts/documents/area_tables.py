@@ -10,7 +10,7 @@ _HEADINGS = ULTRASCALE.headings
 
 
 def errors() -> str:
-    """Of every sample that was held back, counted cells and the error of the prediction."""
+    """Of every sample, counted cells and the error of the prediction without it."""
     rows = [
         [f"`{one.sample}`", *(_cell(one.counted[name], one.error(name)) for name in _HEADINGS)]
         for one in comparisons()
