@@ -3,7 +3,7 @@
 A unit has few of them, those that its structure names; how many cells one of each takes is fitted.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from rtl_gen.area.rams import Rams, rams
@@ -31,17 +31,23 @@ def rams_of(config: AcceleratorConfig, unit: str) -> Rams:
     return sum(map(rams, memories_of(config, unit)), start=Rams())
 
 
-def _sum_bits(addends: int) -> int:
-    """Bits of all sums in a tree over products."""
-    levels = range(1, addends.bit_length())
-    return sum((addends >> level) * (PRODUCT_BITS + level) for level in levels)
+def _sums(config: AcceleratorConfig) -> list[tuple[int, int]]:
+    """Operands and bits of all sums between two registers, in the trees of the array."""
+    trees = ((config.lanes, config.width), (config.width, config.lanes))
+    return [
+        (taken, number * sums * bits)
+        for number, addends in trees
+        for taken, sums, bits in _stages(addends)
+    ]
 
 
-def _register_bits(addends: int) -> int:
-    """Of the registers in such a tree."""
-    last = addends.bit_length() - 1
-    levels = {*range(LEVELS_PER_STAGE, last, LEVELS_PER_STAGE), last}
-    return sum((addends >> level) * (PRODUCT_BITS + level) for level in levels)
+def _stages(addends: int) -> Iterator[tuple[int, int, int]]:
+    """Of a tree over products: operands of a sum, number of sums and their bits, by register."""
+    levels = 0
+    while addends > 1:
+        taken = min(LEVELS_PER_STAGE, addends.bit_length() - 1)
+        addends, levels = addends >> taken, levels + taken
+        yield 1 << taken, addends, PRODUCT_BITS + levels
 
 
 Feature = Callable[[AcceleratorConfig], float]
@@ -52,9 +58,9 @@ FEATURES: Mapping[str, Feature] = {
     "row": lambda c: c.row_bits,
     "operands": lambda c: c.lanes * c.row_bits,
     "multipliers": lambda c: c.macs,
-    "dots": lambda c: c.lanes * _sum_bits(c.width),
-    "columns": lambda c: c.width * _sum_bits(c.lanes),
-    "registers": lambda c: c.lanes * _register_bits(c.width) + c.width * _register_bits(c.lanes),
+    "added": lambda c: sum((operands - 1) * bits for operands, bits in _sums(c)),
+    "added_by_8": lambda c: sum(bits for operands, bits in _sums(c) if operands == 8),
+    "sums": lambda c: sum(bits for _, bits in _sums(c)),
     "outputs": lambda c: c.width * c.pv_bits,
     "importance": lambda c: c.lanes * c.importance_bits,
     "tokens": lambda c: c.max_tokens,
@@ -88,7 +94,9 @@ MEMORIES = ("residual", "activation", "hidden", "query", "kv", "mask", "channel_
 
 OF_A_CORE: Mapping[str, Logic] = {
     "load": Logic.alike("one", "row"),
-    "store": Logic.alike("one", "row", "operands", "tokens", "importance"),
+    "store": Logic(
+        luts=("one", "row", "operands", "tokens", "importance"), flip_flops=("one", "row")
+    ),
     "linear": Logic.alike("one", "lanes", "row", "operands", "places", dsps=("one", "lanes")),
     "attention": Logic.alike(
         *("one", "lanes", "row", "outputs", "importance", "tokens"), dsps=("one", "lanes")
@@ -97,7 +105,9 @@ OF_A_CORE: Mapping[str, Logic] = {
     "prune": Logic.alike("one", "lanes", "importance", "tokens", "routes"),
     "pool": Logic.alike("one", "lanes", "row", dsps=("one",)),
     "array": Logic(
-        luts=("dots", "columns"), flip_flops=("multipliers", "registers"), dsps=("multipliers",)
+        luts=("added", "added_by_8"),
+        flip_flops=("multipliers", "sums"),
+        dsps=("multipliers",),
     ),
     "operands": Logic.alike("one", "row", "operands"),
     "core_rest": Logic.alike("one", "row", "operands"),
@@ -105,7 +115,7 @@ OF_A_CORE: Mapping[str, Logic] = {
 """Other units of which every core has one."""
 
 SHARED: Mapping[str, Logic] = {
-    "dispatcher": Logic.alike("one", "cores", "address", "places", dsps=("one",)),
+    "dispatcher": Logic.alike("one", "row", "cores", "address", "places", dsps=("one",)),
     "cluster_rest": Logic.alike("one", "cores", "core_rows"),
     "packer": Logic.alike("one", "row", "bus"),
     "reader": Logic.alike("one", "bus", "address"),

@@ -26,6 +26,9 @@ MEASURED = Path(__file__).with_name("ultrascale.csv")
 SMALL = 20
 """An error of fewer cells than these weighs as little as in a unit of so many."""
 
+EQUAL = 1e-4
+"""Weight of equal parts: what the samples do not tell apart, features share."""
+
 _FITTED = ("luts", "flip_flops", "dsps")
 
 
@@ -90,8 +93,14 @@ def _solve(rows: Sequence[measured.Row], column: str) -> np.ndarray:
     counts = np.array([row.counts[column] for row in rows])
     rest = counts - [_of_rams(row.unit, column, row.config) for row in rows]
     values = np.array([_values(row.unit, column, row.config) for row in rows])
+    if not values.size:
+        return np.zeros(0)
     weights = 1 / (counts + SMALL)
-    return nnls(values * weights[:, None], rest * weights)[0] if values.size else np.zeros(0)
+    relative = values * weights[:, None]
+    sizes = np.maximum(np.linalg.norm(relative, axis=0), 1e-9)
+    equal = np.sqrt(EQUAL) * np.eye(len(sizes))
+    wanted = np.concatenate([rest * weights, np.zeros(len(sizes))])
+    return nnls(np.vstack([relative / sizes, equal]), wanted)[0] / sizes
 
 
 def _kind(unit: str) -> str:

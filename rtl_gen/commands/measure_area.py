@@ -1,7 +1,7 @@
 """Synthesis of the configurations that the model of the area is fitted on."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -15,7 +15,7 @@ from rtl_gen.progress import status
 def measure_area(
     *,
     out: Annotated[Path, typer.Option(help="File to bring up to date.")] = MEASURED,
-) -> None:
+) -> dict[str, Any]:
     """Cells of every sample's units on an UltraScale+, as far as the file has none of them yet.
 
     Minutes a small sample, a quarter of an hour a large one. What was mapped stays if it is
@@ -26,3 +26,4 @@ def measure_area(
     with status("synthesising") as say:
         measure(chosen, out, say)
     print(f"{len(chosen)} configurations: {out}")
+    return {"configurations": list(chosen), "file": str(out)}
