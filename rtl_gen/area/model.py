@@ -3,7 +3,8 @@
 What RAMs take follows from the memory plan, as the mapping chooses them (rams.py): blocks (RAMB36),
 distributed RAM in tables, latches behind it. The rest of a unit's tables (LUT) and flip-flops is
 its features (features.py) times what one of each takes, never below zero, fitted to what synthesis
-counted (ultrascale.csv) with least squares of the relative error; so are multipliers (DSP48E2).
+counted (ultrascale.csv) with least squares of the relative error. So are multipliers (DSP48E2), of
+the error itself: a unit has few, and so many a lane or channel.
 """
 
 from collections.abc import Mapping, Sequence
@@ -95,7 +96,7 @@ def _solve(rows: Sequence[measured.Row], column: str) -> np.ndarray:
     values = np.array([_values(row.unit, column, row.config) for row in rows])
     if not values.size:
         return np.zeros(0)
-    weights = 1 / (counts + SMALL)
+    weights = np.ones(len(rows)) if column == "dsps" else 1 / (counts + SMALL)
     relative = values * weights[:, None]
     sizes = np.maximum(np.linalg.norm(relative, axis=0), 1e-9)
     equal = np.sqrt(EQUAL) * np.eye(len(sizes))
