@@ -5,9 +5,10 @@ A unit has few of them, those that its structure names; how many cells one of ea
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 from rtl_gen.area.rams import Rams, rams
-from rtl_gen.common.pipeline import LEVELS_PER_STAGE
+from rtl_gen.common.pipeline import stage_ends
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.interfaces.layouts import PRODUCT_BITS
 from rtl_gen.interfaces.memories import memory_plan
@@ -43,11 +44,8 @@ def _sums(config: AcceleratorConfig) -> list[tuple[int, int]]:
 
 def _stages(addends: int) -> Iterator[tuple[int, int, int]]:
     """Of a tree over products: operands of a sum, number of sums and their bits, by register."""
-    levels = 0
-    while addends > 1:
-        taken = min(LEVELS_PER_STAGE, addends.bit_length() - 1)
-        addends, levels = addends >> taken, levels + taken
-        yield 1 << taken, addends, PRODUCT_BITS + levels
+    for before, level in pairwise([0, *stage_ends(addends)]):
+        yield 1 << (level - before), addends >> level, PRODUCT_BITS + level
 
 
 Feature = Callable[[AcceleratorConfig], float]
