@@ -3,9 +3,8 @@
 from pathlib import Path
 from typing import Annotated, Any
 
+import pandas as pd
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from model.attention.mask_source import MaskSource
 from model.commands.options import (
@@ -23,12 +22,22 @@ from model.network.fit import check_shape
 from model.network.names import get_network
 from model.pruning.schedule_file import schedule_name, schedule_of
 from rtl_gen.area.errors import worst_errors
+from rtl_gen.config import AcceleratorConfig
 from rtl_gen.errors import UserError
 from rtl_gen.files import check_writable
 from rtl_gen.json_file import write_json
 from rtl_gen.progress import progress_over
 from rtl_gen.synthesis.ultrascale import BOARDS, ULTRASCALE
-from sim_models.choose.search import Choice, Part, candidates, configurations, fastest
+from sim_models.choose.search import (
+    TRIED,
+    Candidate,
+    Choice,
+    Part,
+    candidates,
+    configurations,
+    fastest,
+)
+from sim_models.figures.tables import Column, TextTable, table_console, terminal_table, text_table
 from sim_models.memory import DEFAULT_MEMORY, MemoryTiming
 from sim_models.workload import Workload
 
@@ -85,37 +94,43 @@ def choose(
     pruning = schedule_of(schedule_name(schedule, prune=prune), network)
     check_writable(out)
     tried = list(configurations(network, frequency_mhz=frequency_mhz, latency=latency))
-    for config in tried[:1]:
-        memory.bytes_a_cycle(config)
-    fitting = candidates(tried, chosen_part)
-    if not fitting:
-        raise UserError(
-            f"none of {len(tried)} configurations that hold {network.name} fits {share:.1%} of "
-            f"{part}: choose a larger part ({', '.join(ULTRASCALE.parts)}) or --share"
-        )
+    fitting = _fitting(tried, chosen_part, memory, network.name)
     masks = None if source.dense else source.masks(network)
     work = Workload.assumed(network, masks, pruning, lambda: source.attention(network).maps)
     with progress_over(len(fitting), "configurations") as advance:
         found = fastest(fitting, work, memory, advance)
     rows = [_row(choice) for choice in found]
-    write_json(
-        out,
-        {
-            "network": network.name,
-            "part": part,
-            "share": share,
-            "frequency_mhz": frequency_mhz,
-            "latency": latency,
-            "rate": rate,
-            "seed": seed,
-            "tried": len(tried),
-            "configurations": rows,
-        },
-    )
-    console = Console()
-    console.print(_table(found[:top], chosen_part, network.name, len(tried), len(found)))
+    asked = {
+        "network": network.name,
+        "part": part,
+        "share": share,
+        "frequency_mhz": frequency_mhz,
+        "latency": latency,
+        "rate": rate,
+        "seed": seed,
+        "tried": len(tried),
+    }
+    write_json(out, asked | {"configurations": rows})
+    counted = f"{len(found)} that fit into {share:.0%}, of {len(tried)}"
+    console = table_console()
+    console.print(terminal_table(_table(rows[:top], chosen_part, network.name, counted)))
     console.print(f"seed {seed}\n{out}")
     return rows
+
+
+def _fitting(
+    tried: list[AcceleratorConfig], part: Part, memory: MemoryTiming, network: str
+) -> list[Candidate]:
+    """Raises UserError if there are none, or for a memory that cannot be."""
+    for config in tried[:1]:
+        memory.bytes_a_cycle(config)
+    found = candidates(tried, part)
+    if not found:
+        raise UserError(
+            f"none of {len(tried)} configurations that hold {network} fits {part.share:.1%} of "
+            f"{part.name}: choose a larger part ({', '.join(ULTRASCALE.parts)}) or --share"
+        )
+    return found
 
 
 def _row(choice: Choice) -> dict[str, Any]:
@@ -130,31 +145,28 @@ def _row(choice: Choice) -> dict[str, Any]:
     }
 
 
-def _table(shown: list[Choice], part: Part, network: str, tried: int, fitting: int) -> Table:
+def _table(shown: list[dict[str, Any]], part: Part, network: str, counted: str) -> TextTable:
     errors = ", ".join(
         f"{ULTRASCALE.headings[name]} {error:.1%}" for name, error in worst_errors().items()
     )
-    clock = shown[0].candidate.config.frequency_mhz
-    table = Table(
-        title=f"{network} on {part.name} ({BOARDS[part.name]}): the fastest of {fitting} that fit "
-        f"into {part.share:.0%}, of {tried}",
-        caption=f"Images a second at {clock} MHz, which is assumed. Cells are predicted, worst "
-        f"errors seen: {errors}.",
-    )
-    for name in ("lanes", "width", "cores", "bus bytes", "row slots", "cycles", "images/s"):
-        table.add_column(name, justify="right")
-    for heading in ULTRASCALE.headings.values():
-        table.add_column(heading, justify="right")
-    for choice in shown:
-        config, done = choice.candidate.config, choice.simulation
-        table.add_row(
-            *map(str, (config.lanes, config.width, config.cores)),
-            *map(str, (config.bus_bytes, config.row_slots)),
-            f"{done.cycles.total:,}",
-            f"{done.images_per_second:,.0f}",
-            *(
-                f"{choice.candidate.counts[name]:,g} {choice.candidate.taken[name]:.0%}"
-                for name in ULTRASCALE.headings
-            ),
+    cells = [
+        column
+        for name, heading in ULTRASCALE.headings.items()
+        for column in (
+            Column(f"area_{name}", heading, "{:,g}"),
+            Column(f"part_{name}", "of it", "{:.0%}"),
         )
-    return table
+    ]
+    return text_table(
+        "choose",
+        f"{network} on {part.name} ({BOARDS[part.name]}): the fastest of {counted}",
+        pd.DataFrame(shown),
+        [
+            *(Column(name, name.replace("_", " ")) for name in TRIED),
+            Column("cycles", "cycles", "{:,}"),
+            Column("images_per_second", "images/s", "{:,.0f}"),
+            *cells,
+        ],
+        f"Images a second at {shown[0]['frequency_mhz']} MHz, which is assumed. Cells are "
+        f"predicted, worst errors seen: {errors}.",
+    )
