@@ -6,7 +6,7 @@ import pytest
 from model.network.names import VIT_DIGITS
 from rtl_gen.area.model import predict
 from rtl_gen.presets import get_config
-from sim_models.figures.area import SHOWN, area_data, area_points, area_table, draw_area
+from sim_models.figures.area import SHOWN, area_data, area_points, area_table, draw_area, on_front
 from sim_models.figures.workload import Setting
 from sim_models.network import network_cycles
 
@@ -43,6 +43,12 @@ def test_nothing_beats_the_front(area):
                 p for p in points if p[0] <= luts and p[1] <= slowness and p[:2] != (luts, slowness)
             ]
             assert front == (not better)
+
+
+def test_the_front_has_the_better_one_of_a_tie():
+    points = [("a", 1, 1), ("a", 1, 2), ("a", 2, 2), ("b", 2, 1)]
+    data = pd.DataFrame(points, columns=["variant", "luts", "images_per_second"])
+    assert on_front(data) == [False, True, False, True]
 
 
 def test_a_panel_shows_a_column(area):
