@@ -59,7 +59,6 @@ FEATURES: Mapping[str, Feature] = {
     "added": lambda c: sum((operands - 1) * bits for operands, bits in _sums(c)),
     "added_by_8": lambda c: sum(bits for operands, bits in _sums(c) if operands == 8),
     "sums": lambda c: sum(bits for _, bits in _sums(c)),
-    "outputs": lambda c: c.width * c.pv_bits,
     "importance": lambda c: c.lanes * c.importance_bits,
     "tokens": lambda c: c.max_tokens,
     "routes": lambda c: c.lanes**2 * c.token_bits,
@@ -97,7 +96,7 @@ OF_A_CORE: Mapping[str, Logic] = {
     ),
     "linear": Logic.alike("one", "lanes", "row", "operands", "places", dsps=("one", "lanes")),
     "attention": Logic.alike(
-        *("one", "lanes", "row", "outputs", "importance", "tokens"), dsps=("one", "lanes")
+        *("one", "lanes", "row", "importance", "tokens"), dsps=("one", "lanes")
     ),
     "norm": Logic.alike("one", "lanes", "row", "root", dsps=("one", "lanes", "row")),
     "prune": Logic.alike("one", "lanes", "importance", "tokens", "routes"),
