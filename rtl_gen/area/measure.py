@@ -1,5 +1,8 @@
 """Synthesis of the samples: what the model of the area is fitted on.
 
+Units are mapped as `synth` maps them, but in one run of Yosys, which reads its libraries once; a
+few tables of a unit may differ (0.2 % of `tiny`).
+
 A unit whose Verilog was mapped before, in whatever sample, is not mapped again: its row says by
 which text it was. So a run that was stopped goes on, and one after a change of the hardware maps
 what changed.
