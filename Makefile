@@ -7,8 +7,9 @@ PY := .venv/bin/python
 # The names of the variables on make's command line; their values are in the environment.
 export GIVEN_VARIABLES := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
 
-TARGETS := demo test lint format rtl lint-rtl synth asic prove regression sweep calibrate fuzz \
-	mutate soak gates bench deit soc image wipe accuracy search-schedule figures report docs results train-small \
+TARGETS := demo test lint format rtl lint-rtl synth asic area-data prove regression sweep choose \
+	calibrate fuzz mutate soak gates bench deit soc image wipe accuracy search-schedule figures report \
+	docs results train-small \
 	finetune
 
 .DEFAULT_GOAL := help

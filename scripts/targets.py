@@ -102,6 +102,11 @@ TARGETS: dict[str, Target] = {
             OUT="folder",
         ),
     ),
+    "area-data": Target(
+        "cells of the configurations that the model of the area is fitted on (hours)",
+        ("sparse-vit measure-area",),
+        variables(OUT="file"),
+    ),
     "prove": Target(
         "properties of the units for all inputs",
         ("sparse-vit prove",),
@@ -147,6 +152,24 @@ TARGETS: dict[str, Target] = {
             POINTS_LIMIT="10000",
             PROCESSES="2",
             OUT="folder",
+        ),
+    ),
+    "choose": Target(
+        "configuration of at most a part's resources that runs a network fastest",
+        ("sparse-vit choose",),
+        _MASKS
+        | variables(
+            PART="zu9eg",
+            SHARE="0.8",
+            FREQUENCY_MHZ="200",
+            TOP="10",
+            PRUNE=Switch(),
+            MAPS="file",
+            SCORES="file",
+            LATENCY="100",
+            RATE="64",
+            SEED="0",
+            OUT="file",
         ),
     ),
     "calibrate": Target(

@@ -18,6 +18,7 @@ from model.masks.strategies import LEARNED, make_masks
 from model.masks.vitcod_file import write_masks
 from model.network.names import ASSETS, DEIT_TINY, VIT_DIGITS
 from model.pruning.schedule import DEFAULT_SCHEDULE
+from rtl_gen.area.model import predict
 from rtl_gen.errors import UserError
 from rtl_gen.presets import get_config
 from sim_models.network import assumed_live, network_cycles
@@ -81,6 +82,9 @@ def test_row_is_what_the_cycle_model_says(pruned):
     assert row["milliseconds"] == pytest.approx(own.total / CONFIG.frequency_mhz / 1000)
     assert row["axi_read_bytes"] == own.counters["rows_read"] * CONFIG.width
     assert row["attention_stalls"] == own.attention.stall
+    cells = {name.removeprefix("area_"): row[name] for name in row if name.startswith("area_")}
+    assert cells == predict(CONFIG)
+    assert cells["luts"] > cells["dsps"] > CONFIG.macs
     operations = [f"{name}_cycles" for name in own.operations()]
     assert sum(row[name] for name in operations) == own.total
     entries = sum(

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from rtl_gen.errors import UserError
     from rtl_gen.presets import PRESETS
     from sparse_vit.attention import average_attention, make_masks, vitcod
+    from sparse_vit.cells import area
     from sparse_vit.devices import MappedDevice
     from sparse_vit.driver import Driver
     from sparse_vit.hardware import RtlResult, build_rtl, run_rtl
@@ -50,6 +51,7 @@ __all__ = [
     "RtlResult",
     "Schedule",
     "UserError",
+    "area",
     "average_attention",
     "build_rtl",
     "load",
@@ -67,6 +69,7 @@ _MODULES = {
     "AcceleratorConfig": "rtl_gen.config",
     "PRESETS": "rtl_gen.presets",
     "UserError": "rtl_gen.errors",
+    "area": "sparse_vit.cells",
     "average_attention": "sparse_vit.attention",
     "make_masks": "sparse_vit.attention",
     "vitcod": "sparse_vit.attention",

@@ -42,6 +42,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     "Cycles": {
         "simulate": "sparse_vit.commands.simulate:simulate",
         "sweep": "sim_models.sweeps.command:sweep",
+        "choose": "sim_models.choose.command:choose",
         "figures": "sim_models.figures.command:figures",
         "report": "sim_models.report.command:report",
         "compare-vitcod": "sim_models.compare_command:compare_vitcod",
@@ -58,6 +59,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "calibrate": "sparse_vit.commands.calibrate:calibrate",
         "synth": "rtl_gen.commands.synth:synth",
         "asic": "rtl_gen.commands.asic:asic",
+        "measure-area": "rtl_gen.commands.measure_area:measure_area",
         "prove": "proofs.command:prove",
     },
     "Everything": {

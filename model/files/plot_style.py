@@ -21,6 +21,9 @@ BLUE, VERMILION, PURPLE = "#0072b2", "#d55e00", "#cc79a7"
 SERIES = (BLUE, SKY, GREEN, ORANGE, VERMILION, PURPLE, BLACK)
 """Colours of lines and bars that are no operations."""
 
+MARKERS = "osD^vP*X"
+"""Of points in a series."""
+
 FORMATS = ("png", "svg")
 
 _PARAMETERS: dict[Any, Any] = {

@@ -13,6 +13,14 @@ from rtl_gen.presets import PRESETS, get_config
 
 def check_fit(config: AcceleratorConfig, network: Network) -> None:
     """Raise UserError if the configuration cannot hold the network, with one that can."""
+    check_shape(network)
+    problem = misfit(config, network)
+    if problem is not None:
+        raise UserError(f"{network.name} {problem}: {remedy(network)}")
+
+
+def check_shape(network: Network) -> None:
+    """Raise UserError for sizes that no network can have."""
     least = {
         **dict.fromkeys(("heads", "layers", "head_dim", "colours"), 1),
         **dict.fromkeys(("prefix_tokens", "classes"), 0),
@@ -24,9 +32,6 @@ def check_fit(config: AcceleratorConfig, network: Network) -> None:
             _check_count(network, name, value, smallest)
     _check_count(network, "tokens", network.tokens, 1)
     _check_count(network, "hidden", network.hidden, 1)
-    problem = misfit(config, network)
-    if problem is not None:
-        raise UserError(f"{network.name} {problem}: {remedy(network)}")
 
 
 def misfit(config: AcceleratorConfig, network: Network) -> str | None:

@@ -40,14 +40,18 @@ def tree_latency(inputs: int) -> int:
     return -(-levels // LEVELS_PER_STAGE)
 
 
+def stage_ends(inputs: int) -> list[int]:
+    """Levels of `reduce_tree` with registers behind them, from 1 on."""
+    levels, stages = (inputs - 1).bit_length(), tree_latency(inputs)
+    return [-(-levels * stage // stages) for stage in range(1, stages + 1)]
+
+
 def reduce_tree(
     m: Module, values: Sequence[Value], combine: Callable[[Value, Value], Value], *, name: str
 ) -> Value:
     """Reduce `values` by `combine`, in tree_latency(len(values)) stages of about as many levels."""
-    levels, stages = (len(values) - 1).bit_length(), tree_latency(len(values))
-    ends = {-(-levels * stage // stages) for stage in range(1, stages + 1)}
-    nodes = list(values)
-    for level in range(1, levels + 1):
+    nodes, ends = list(values), stage_ends(len(values))
+    for level in range(1, (len(values) - 1).bit_length() + 1):
         pairs = [combine(a, b) for a, b in zip(nodes[::2], nodes[1::2], strict=False)]
         nodes = pairs + nodes[2 * len(pairs) :]
         if level in ends:

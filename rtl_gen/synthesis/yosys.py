@@ -23,19 +23,38 @@ def map_cells(
     The modules `without` are left out, as if they stood elsewhere on the device. `netlist` gets the
     mapped design. Raises RuntimeError with the log of Yosys if that fails.
     """
+    output = f"-json {netlist.resolve()}" if netlist else ""
+    return _map(verilog, top, f"{command} {output}", without)["design"]["num_cells_by_type"]
+
+
+def map_apart(
+    verilog: str, top: str, command: str, modules: Sequence[str], *, without: Sequence[str] = ()
+) -> dict[str, dict[str, int]]:
+    """The same for several `modules` below `top` at once, each mapped for itself: its cells, those
+    of other modules of the list left out. Libraries are read once, not once a module.
+    """
+    names = " ".join("\\" + name for name in modules)
+    apart = f"setattr -mod -set keep_hierarchy 1 {names}"
+    mapped = _map(verilog, top, command, without, first=(apart,))["modules"]
+    return {name: mapped["\\" + name].get("num_cells_by_type", {}) for name in modules}
+
+
+def _map(
+    verilog: str, top: str, command: str, without: Sequence[str], first: Sequence[str] = ()
+) -> dict:
+    """Statistics of Yosys; commands `first` come before all others."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "design.sv").write_text(without_brackets(verilog))
-        output = f"-json {netlist.resolve()}" if netlist else ""
         commands = (
             "read_verilog -sv -noassert design.sv",
+            *first,
             *(f"blackbox {module}" for module in without),
-            f"{command} -top {top} {output}",
+            f"{command} -top {top}",
             "tee -q -o cells.json stat -json",
         )
         run_yosys(top, commands, folder)
-        statistics = json.loads((folder / "cells.json").read_text())
-    return statistics["design"]["num_cells_by_type"]
+        return json.loads((folder / "cells.json").read_text())
 
 
 def without_brackets(verilog: str) -> str:

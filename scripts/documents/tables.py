@@ -7,7 +7,7 @@
 import re
 from collections.abc import Callable
 
-from scripts.documents import accuracy_tables, core_tables, cycle_tables
+from scripts.documents import accuracy_tables, area_tables, core_tables, cycle_tables
 from scripts.documents.cells import NETWORKS, select
 from scripts.documents.markdown import table
 from scripts.documents.measurements import CELLS, GATES, MEASUREMENTS
@@ -79,6 +79,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "synthesis": _synthesis,
     "units-small": lambda: _units("small"),
     "units-default": lambda: _units("default"),
+    "area": area_tables.errors,
+    "area-presets": area_tables.presets,
     "asic": _asic,
 }
 """By the name in the comment."""

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from model.files.csv_file import csv_bytes
 from model.files.plot_style import FORMATS, render
 from rtl_gen.files import replace_file
-from sim_models.figures import breakdown, pareto, scaling, speedup, timeline
+from sim_models.figures import area, breakdown, pareto, scaling, speedup, timeline
 from sim_models.figures.tables import TextTable
 from sim_models.figures.workload import Progress, Setting
 from sim_models.paper import SPARSITIES
@@ -56,6 +56,13 @@ FIGURES: dict[str, FigureKind] = {
         data=scaling.scaling_data,
         draw=scaling.draw_scaling,
         table=scaling.scaling_table,
+    ),
+    "area": FigureKind(
+        title=area.TITLE,
+        points=area.area_points,
+        data=area.area_data,
+        draw=area.draw_area,
+        table=area.area_table,
     ),
     "timeline": FigureKind(
         title=timeline.TITLE,

@@ -6,7 +6,11 @@ from typing import NamedTuple
 
 import pandas as pd
 from rich import box
+from rich.console import Console
 from rich.table import Table
+
+FILE_WIDTH = 160
+"""Columns of tables that do not go to a terminal."""
 
 
 class Column(NamedTuple):
@@ -47,6 +51,14 @@ def text_table(
         numeric=tuple(pd.api.types.is_numeric_dtype(data[column.key]) for column in columns),
         rows=tuple(zip(*cells, strict=True)),
     )
+
+
+def table_console() -> Console:
+    """A console for tables: wide where no terminal has a width."""
+    console = Console()
+    if not console.is_terminal:
+        console.width = FILE_WIDTH
+    return console
 
 
 def terminal_table(table: TextTable) -> Table:

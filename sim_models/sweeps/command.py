@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 import pandas as pd
 import typer
-from rich.console import Console
 
 from model.files.plot_style import render
 from model.files.yaml_file import read_model
@@ -19,7 +18,7 @@ from rtl_gen.files import replace_file
 from rtl_gen.presets import PRESETS, get_config
 from rtl_gen.progress import progress_over
 from sim_models.figures.speedup import draw_speedup
-from sim_models.figures.tables import terminal_table
+from sim_models.figures.tables import table_console, terminal_table
 from sim_models.sweeps.energy import energy_table
 from sim_models.sweeps.files import write_sweep
 from sim_models.sweeps.point import DENSE
@@ -29,8 +28,6 @@ from sim_models.sweeps.tables import points_table, pruning_table
 
 FOLDER = Path("build/sweep")
 STANDARD_NAME = "sweep"
-FILE_WIDTH = 160
-"""Columns of tables that do not go to a terminal."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,9 +154,7 @@ def run_grid(
 
 
 def _show(result: SweepResult, of: SweepResult | None = None) -> None:
-    console = Console()
-    if not console.is_terminal:
-        console.width = FILE_WIDTH
+    console = table_console()
     tables = [points_table(result), pruning_table(of or result)]
     for table in filter(None, tables):
         console.print(terminal_table(table))

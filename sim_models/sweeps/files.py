@@ -15,14 +15,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter
 
 from model.files.csv_file import csv_bytes
-from model.files.plot_style import SERIES, new_figure, render, style
+from model.files.plot_style import MARKERS, SERIES, new_figure, render, style
 from rtl_gen.files import replace_file
 from rtl_gen.json_file import json_text
 from sim_models import CODE
 from sim_models.sweeps.run import SweepResult
 
 SUFFIXES = (".csv", ".json", ".parquet", ".png")
-MARKERS = "osD^vP*X"
 
 
 def write_sweep(result: SweepResult, folder: Path, name: str) -> list[Path]:

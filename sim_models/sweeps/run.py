@@ -6,6 +6,7 @@ them. Columns of a row: what identifies the point, what `evaluate` found, and
     milliseconds             of a batch, an image a core, at the configuration's frequency
     images_per_second        at that frequency
     energy_*_uj              of an image, see energy.py
+    area_*                   cells of the configuration on an UltraScale+, see rtl_gen/area
     speedup_over_dense       cycles of the same machine and network without masks and pruning / own
     speedup_over_sparse      cycles with the same masks, without pruning / own
 """
@@ -18,6 +19,7 @@ from statistics import fmean
 from typing import Any
 
 from model.pruning.schedule_file import UNPRUNED
+from rtl_gen.area.model import predict
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.presets import nearest_preset
 from sim_models import CODE
@@ -121,6 +123,7 @@ def _row(point: Point, results: Mapping[str, Any], energy: EnergyTable) -> dict[
         "milliseconds": round(cycles / megahertz / 1000, 6),
         "images_per_second": round(point.config.cores * megahertz * 1e6 / cycles, 3),
         **{f"energy_{name}_uj": value for name, value in microjoules.items()},
+        **{f"area_{name}": count for name, count in predict(point.config).items()},
         "speedup_over_dense": round(dense / cycles, 6),
         "speedup_over_sparse": round(sparse / cycles, 6),
     }

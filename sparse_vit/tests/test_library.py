@@ -156,6 +156,15 @@ def test_report():
     assert width == pytest.approx(report.milliseconds)
 
 
+def test_area_grows_by_cores():
+    one, two = sv.area("small"), sv.area("small", cores=2)
+    assert list(one) == ["luts", "flip_flops", "dsps", "block_rams"]
+    assert one == sv.area(sv.PRESETS["small"])
+    assert all(one[name] < two[name] < 2 * one[name] for name in ("luts", "flip_flops"))
+    with pytest.raises(sv.UserError, match="unknown choice 'core'"):
+        sv.area("small", core=2)
+
+
 def test_integers_predict_classes(model, integer: sv.IntegerModel, tmp_path: Path):
     shown, labels = digits(60)
     classes = integer.predict(shown)

@@ -1,0 +1,96 @@
+"""Synthesis of the samples: what the model of the area is fitted on.
+
+Units are mapped as `synth` maps them, but in one run of Yosys, which reads its libraries once; a
+few tables of a unit may differ (0.2 % of `tiny`).
+
+A unit whose Verilog was mapped before, in whatever sample, is not mapped again: its row says by
+which text it was. So a run that was stopped goes on, and one after a change of the hardware maps
+what changed.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from rtl_gen.accelerator import Accelerator
+from rtl_gen.area import measured
+from rtl_gen.config import AcceleratorConfig
+from rtl_gen.emit.files import TOP
+from rtl_gen.emit.verilog import Design, emit
+from rtl_gen.synthesis import xilinx, yosys
+from rtl_gen.synthesis.technology import Counts
+from rtl_gen.synthesis.ultrascale import ULTRASCALE
+from rtl_gen.synthesis.units import Unit, units
+
+_GENERATED = re.compile(r"\$\d+")
+
+_MODULE = re.compile(r"^module (?:\\(\S+) |(\w+))\(.*?^endmodule$", re.MULTILINE | re.DOTALL)
+
+
+def measure(
+    samples: Mapping[str, AcceleratorConfig], path: Path, progress: Callable[[str], object]
+) -> None:
+    """Bring the file `path` up to the hardware as it is, a row a unit of every sample.
+
+    It is written after every sample, so that a stop loses one.
+    """
+    before = measured.read(path) if path.exists() else []
+    rows = {(row.sample, row.unit): row for row in before}
+    known = {row.text: row.counts for row in before}
+    current, columns = [], list(ULTRASCALE.headings)
+    for number, (name, config) in enumerate(samples.items(), 1):
+        doing = f"{name} ({number} of {len(samples)})"
+        progress(f"{doing}: writing the Verilog")
+        design = emit(Accelerator(config), TOP)
+        texts = digests(design)
+        missing = [unit for unit in units(design) if texts[unit.name] not in known]
+        progress(f"{doing}: mapping {', '.join(unit.name for unit in missing)}")
+        for unit, counts in _map(design, missing).items():
+            known[texts[unit]] = counts
+        for unit, text in texts.items():
+            rows[name, unit] = measured.Row(name, config, unit, text, known[text])
+            current.append((name, unit))
+        measured.write(path, rows.values(), columns)
+    measured.write(path, [rows[key] for key in current], columns)
+
+
+def _map(design: Design, chosen: Sequence[Unit]) -> dict[str, Counts]:
+    """Cells of these units, all in one run of the tool."""
+    if not chosen:
+        return {}
+    apart = {unit.module for unit in units(design) if unit in chosen or unit.without}
+    others = {module for unit in units(design) for module in unit.without} - apart
+    cells = yosys.map_apart(
+        design.text, design.name, xilinx.COMMAND, sorted(apart), without=sorted(others)
+    )
+    return {unit.name: ULTRASCALE.count(cells[unit.module]) for unit in chosen}
+
+
+def digests(design: Design) -> dict[str, str]:
+    """By unit: of all that its cells depend on, the Verilog of the unit and the tool."""
+    texts = {found[1] or found[2]: found[0] for found in _MODULE.finditer(design.text)}
+    return {unit.name: _digest(design, texts, unit) for unit in units(design)}
+
+
+def _digest(design: Design, texts: Mapping[str, str], unit: Unit) -> str:
+    found: dict[str, str] = {}
+
+    def collect(module: str) -> None:
+        if module in found or module in unit.without:
+            return
+        found[module] = texts[module]
+        if contents := design.modules.get(module):
+            for child in (*contents.instances.values(), *contents.srams):
+                collect(child)
+
+    collect(unit.module)
+    text = _renumbered("\n".join(found[name] for name in sorted(found)))
+    return hashlib.sha256(f"{version('pyosys')}\n{text}".encode()).hexdigest()[:16]
+
+
+def _renumbered(text: str) -> str:
+    """Generated names count through the whole design; here from the unit's first one on."""
+    numbers: dict[str, str] = {}
+    return _GENERATED.sub(lambda name: numbers.setdefault(name[0], f"${len(numbers)}"), text)
