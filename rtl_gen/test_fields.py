@@ -81,6 +81,7 @@ def test_largest_fields_survive(config):
         "accumulate": 0,
         "only_cls": 1,
         "plain": 1,
+        "input": 1,
         "source": max(Source),
         "destination": max(Destination),
         "scale_a": SCALE,
