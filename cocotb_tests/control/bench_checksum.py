@@ -61,10 +61,11 @@ async def rows_with_their_sum_are_intact(dut, pause):
 
 @cocotb.test()
 async def every_wrong_bit_is_found(dut):
-    """Any single one of the first, a middle and the last row."""
+    """Any single one of the first, a middle and the last row; of long rows a sample."""
     bench = await ChecksumBench.on(dut)
+    bits = range(8 * bench.config.width)
     for row in range(3):
-        for bit in range(8 * bench.config.width):
+        for bit in bench.rng.sample(bits, min(64, len(bits))):
             data = bytearray(bench.draw(3))
             data[row * bench.config.width + bit // 8] ^= 1 << bit % 8
             await bench.restart()

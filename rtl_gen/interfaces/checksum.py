@@ -6,8 +6,9 @@ payloads as they are read, without the payload of a LOAD that says `input`, whic
 from picture to picture. HALT's last bytes hold the sum of all that comes before them, so that the
 sum over them as well is RESIDUE.
 
-All single wrong bits, three of them anywhere in 11 KB, and all bursts of up to 32 bits are found;
-of other damage a share of 2^-32 is not.
+It finds any one or two wrong bits, any three in programs of up to 11 KB (Koopman, "32-bit cyclic
+redundancy codes for Internet applications", DSN 2002) and any burst of up to 32 bits; of all other
+damage, and of a wrong bit that moves HALT or makes a payload the host's, all but a share of 2^-32.
 """
 
 import zlib
