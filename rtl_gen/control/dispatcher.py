@@ -4,8 +4,8 @@ order.
 Every command is checked before it is handed on. One that cannot run, one that could not be read or
 the end of the stream without HALT ends the program as HALT does, behind what was handed on before.
 A payload that could not be read or that is missing stops the program at once, since its unit would
-wait for ever, and so does a row that memory did not take. In any case the units are cleared,
-`error` says why, and the next start begins afresh.
+wait for ever; so do a row that memory did not take and a wrong word on the chip. In any case the
+units are cleared, `error` says why, and the next start begins afresh.
 
 What is read ahead behind HALT does not matter, be it readable or not. At HALT the checksum of what
 was taken must be right (checksum.py).
@@ -19,13 +19,12 @@ from operator import or_
 
 from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import wiring
-from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
 
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.control import header
+from rtl_gen.control import commands, header
 from rtl_gen.control.checksum import Checksum
-from rtl_gen.control.commands import HALT, SENT, Opcode, commands_port, give_fields, payloads_port
+from rtl_gen.control.commands import HALT, SENT, Opcode
 from rtl_gen.control.decode import Decoder
 from rtl_gen.control.range_check import RangeCheck
 from rtl_gen.control.store_check import StoreCheck
@@ -48,8 +47,7 @@ class Dispatcher(wiring.Component):
     commands : out, the units' commands, a stream each
     payloads : out, rows for the units whose commands have a payload
     cores : out, a bit a core that gets the command and its payload
-    units : in, `idle`: none is busy and nothing is on its way to memory; `write_failed`: memory did
-        not take a row
+    units : in, see `commands.units_layout`
     clear : out, high for the cycle after a program's last: the units and the stream forget what
         they were doing
     """
@@ -62,10 +60,10 @@ class Dispatcher(wiring.Component):
             {
                 "host": In(host_port(config)),
                 "program": Out(program_port(config)),
-                "commands": Out(commands_port(config)),
-                "payloads": Out(payloads_port(config)),
+                "commands": Out(commands.commands_port(config)),
+                "payloads": Out(commands.payloads_port(config)),
                 "cores": Out(config.cores),
-                "units": In(StructLayout({"idle": 1, "write_failed": 1})),
+                "units": In(commands.units_layout(config)),
                 "clear": Out(1),
             }
         )
@@ -102,7 +100,7 @@ class Dispatcher(wiring.Component):
             range_check.check.argument.first_stays.eq(self._first_stays),
             store_check.check.argument.bounds.eq(self.host.bounds),
         ]
-        give_fields(m, self.commands, self._command, self._stored.address)
+        commands.give_fields(m, self.commands, self._command, self._stored.address)
         self._rows(m)
         m.d.sync += [
             self._header_error.eq(header.header_problem(self._config, self._header, self._room)),
@@ -126,8 +124,9 @@ class Dispatcher(wiring.Component):
                     act(m)
                     with m.If(stopped):
                         m.next = "IDLE"
-        with m.If(self.host.busy & self.units.write_failed):
-            m.d.comb += self._failure.eq(ErrorCode.WRITE_FAILED)
+        for name, code in commands.failures(self._config).items():
+            with m.If(self.host.busy & self.units[name]):
+                m.d.comb += self._failure.eq(code)
         with m.If(stopped):
             self._finish(m, self._failure)
         return m

@@ -88,6 +88,8 @@ class ErrorCode(enum.IntEnum, shape=4):
     are by default all that an address can name."""
     BAD_CHECKSUM = 13
     """At HALT: what was read is not what the compiler made, see checksum.py. Results are wrong."""
+    BAD_PARITY = 14
+    """A word of a memory on the chip is not what was written, see rtl_gen/memory/parity.py."""
 
 
 HEADER = StructLayout(
