@@ -8,7 +8,7 @@ PY := .venv/bin/python
 export GIVEN_VARIABLES := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
 
 TARGETS := demo test lint format rtl lint-rtl synth asic prove regression sweep calibrate fuzz \
-	mutate soak gates bench deit soc image wipe accuracy search-schedule figures report docs results train-small \
+	mutate soak gates faults bench deit soc image wipe accuracy search-schedule figures report docs results train-small \
 	finetune
 
 .DEFAULT_GOAL := help
