@@ -25,13 +25,13 @@ def test_row_memory(simulator, chunks):
 
 
 @pytest.mark.parametrize("chunks", [1, 3])
-def test_parity(simulator, chunks):
+def test_parity(chunks):
+    """On Icarus, where a flag that depends on an unknown word is unknown, too."""
     simulate(
         GuardedMemory(depth=WORDS, shape=unsigned(6 * BITS), chunks=chunks),
         name="guarded",
-        simulator=simulator,
+        simulator="icarus",
         bench="cocotb_tests.memory.bench_parity",
-        testcase="right_words_raise_no_flag" if simulator == "verilator" else None,
         parameters={"depth": WORDS, "bits": 6 * BITS, "chunks": chunks, "seed": 2},
     )
 
