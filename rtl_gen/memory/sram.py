@@ -49,10 +49,11 @@ _ZEROS = f"""  initial begin : zeros
 """
 """What a memory holds at power-up, if that matters: block RAM of an FPGA does anyway."""
 
-_UNKNOWN = """    if (read_enable && ^read_address === 1'bx)
-      read_data <= {width}'d0;
+_UNKNOWN = f"""    if (read_enable && ^{WORDS}[read_address] === 1'bx)
+      read_data <= {{width}}'d0;
 """
-"""In a simulation, where a unit that has not been at work yet reads anywhere: any word is even."""
+"""In a simulation, where unknown words have no parity, as they do in hardware: units that have not
+been at work read anywhere, and damaged programs compute with what nobody wrote."""
 
 
 def _definition(module: str, depth: int, width: int, chunks: int) -> str:
