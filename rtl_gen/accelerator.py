@@ -16,7 +16,9 @@ have answered everything before; late answers that reach the next program end it
 or, for results, may let it end before these are in memory. Nothing hangs.
 """
 
-from amaranth.hdl import Module, ResetInserter, Signal
+from operator import or_
+
+from amaranth.hdl import Fragment, Module, ResetInserter, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Out, connect
 
@@ -24,11 +26,12 @@ from rtl_gen.bus import axi
 from rtl_gen.bus.row_packer import RowPacker
 from rtl_gen.bus.row_writer import RowWriter
 from rtl_gen.bus.stream_reader import StreamReader
-from rtl_gen.common.pipeline import register
+from rtl_gen.common.pipeline import reduce_tree, register
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.register_map import MAP_ADDRESS_BITS
 from rtl_gen.control.registers import Registers
 from rtl_gen.core.cluster import Cluster
+from rtl_gen.memory.parity import Guard
 
 COUNTER_BITS = 32
 
@@ -57,8 +60,10 @@ class Accelerator(wiring.Component):
         m.submodules.registers = registers = self.registers
         # The net that reaches everything begins at a register.
         reset = register(m, registers.core.reset, name="soft_reset", reset_less=False)
-        m.submodules.cluster = cluster = ResetInserter(reset)(Cluster(config))
-        m.submodules.reader = reader = StreamReader(config)
+        cluster, reader = ResetInserter(reset)(Cluster(config)), StreamReader(config)
+        guard = Guard(platform) if config.parity else platform
+        m.submodules.cluster = Fragment.get(cluster, guard)
+        m.submodules.reader = Fragment.get(reader, guard)
         m.submodules.packer = packer = RowPacker(config)
         m.submodules.writer = writer = RowWriter(config)
         axi.connect_flat(m, self, "s_axil", registers.bus)
@@ -75,6 +80,9 @@ class Accelerator(wiring.Component):
             reader.start.payload.address.eq(fetch.payload.address),
             reader.start.payload.beats.eq(fetch.payload.rows * config.row_beats),
         ]
+        if config.parity:
+            wrong = reduce_tree(m, guard.flags, or_, name="wrong_word")
+            m.d.comb += cluster.wrong_word.eq(wrong)
         connect(m, reader.out, packer.beats)
         connect(m, packer.rows, cluster.program.rows)
         connect(m, cluster.stored, writer.rows)

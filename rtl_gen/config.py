@@ -20,6 +20,9 @@ MAX_DIM = 4096
 """Most channels of a token: LayerNorm's scale D / (16 * step) then fits its format for steps above
 1/64, and an accumulator holds the FFN's 4 D products of two int8."""
 
+SWITCHES = "secure", "parity"
+"""Choices that are 0 or 1."""
+
 LANES = 2, 16
 """Fewest and most lanes of an array."""
 
@@ -63,13 +66,17 @@ class AcceleratorConfig:
     either."""
     secure: int = any_program(0)
     """1 if the memory port makes secure accesses (AxPROT), 0 for non-secure ones."""
+    parity: int = any_program(0)
+    """1 if memories on the chip have parity, at no cycle's cost: a wrong word that is read ends the
+    program with BAD_PARITY. They must be of even parity at power-up, as zeros are."""
 
     def __post_init__(self):
         for name, value in self.as_dict().items():
-            if name != "secure" and (type(value) is not int or value < 1):
+            if name in SWITCHES:
+                if type(value) is not int or value not in (0, 1):
+                    raise UserError(f"{name} = {value!r}: expected 0 or 1")
+            elif type(value) is not int or value < 1:
                 raise UserError(f"{name} = {value!r}: expected a positive integer")
-        if type(self.secure) is not int or self.secure not in (0, 1):
-            raise UserError(f"secure = {self.secure!r}: expected 0 or 1")
         if self.address_bits not in (32, 40):
             raise UserError(f"address_bits = {self.address_bits}: expected 32 or 40")
         check_power_of_two("lanes", self.lanes, *LANES)

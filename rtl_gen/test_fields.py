@@ -81,6 +81,7 @@ def test_largest_fields_survive(config):
         "accumulate": 0,
         "only_cls": 1,
         "plain": 1,
+        "input": 1,
         "source": max(Source),
         "destination": max(Destination),
         "scale_a": SCALE,
@@ -132,7 +133,7 @@ def test_what_no_format_holds_is_refused(choices, message):
 
 def test_digest_is_of_what_programs_depend_on():
     free = {"frequency_mhz": 75, "bus_bytes": 32, "row_slots": 8, "stream_beats": 64}
-    free |= {"address_bits": 40, "secure": 1}
+    free |= {"address_bits": 40, "secure": 1, "parity": 1}
     bound = {"lanes": 2, "width": 32, "max_tokens": 197, "max_heads": 6, "max_dim": 384, "cores": 2}
     assert {*free, *bound} == {field.name for field in dataclasses.fields(AcceleratorConfig)}
     base = get_config("default", bus_bytes=16)

@@ -230,6 +230,11 @@ TARGETS: dict[str, Target] = {
         ("sparse-vit mutate",),
         variables(UNIT="topk", COUNT="20", SEED="0", OUT="folder"),
     ),
+    "faults": Target(
+        "bits of bus data, memories and registers flipped, and what becomes of the results",
+        ("sparse-vit faults",),
+        variables(COUNT="40", SEED="0", FLIP="number", CONFIG="tiny", SIM=_SIM, OUT="folder"),
+    ),
     "bench": Target(
         "seconds of the cycle model beside those of the RTL simulation",
         ("sparse-vit bench",),

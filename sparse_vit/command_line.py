@@ -67,6 +67,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "fuzz": "cocotb_tests.fuzz.command:fuzz",
         "mutate": "cocotb_tests.mutants.command:mutate",
         "soak": "sparse_vit.commands.soak:soak",
+        "faults": "cocotb_tests.faults.command:faults",
     },
 }
 """Where each sub-command's function is, by panel of the help and by name."""

@@ -49,11 +49,12 @@ class SimulatedMemory(wiring.Component):
 
     A manager that breaks the protocol (an illegal burst, a 4 KB crossing, a valid that falls or
     anything that changes before its transfer, a wrong WLAST) or whose bursts have other attributes
-    than documented (IDs, strobes, AxLOCK, AxCACHE, AxPROT, AxQOS) stops the simulator.
+    than documented (IDs, strobes, AxLOCK, AxCACHE, AxPROT, AxQOS) stops the simulator, if `strict`.
 
     Parameters
     ----------
     beats : size in beats of `bus_bytes`
+    strict : see above
 
     Attributes
     ----------
@@ -61,12 +62,13 @@ class SimulatedMemory(wiring.Component):
     control : see CONTROL
     """
 
-    def __init__(self, config: AcceleratorConfig, beats: int):
+    def __init__(self, config: AcceleratorConfig, beats: int, *, strict: bool = True):
         self._parameters = {
             "ADDRESS_BITS": config.address_bits,
             "BEAT_BYTES": config.bus_bytes,
             "BEATS": beats,
             "SECURE": config.secure,
+            "STRICT": int(strict),
         }
         super().__init__(
             {

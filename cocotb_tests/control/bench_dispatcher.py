@@ -198,6 +198,7 @@ def good_program(bench: DispatcherBench, length: int = 12) -> list[tuple[dict, i
                 "target": rng.choice([Target.MASK, Target.QUERY, Target.HIDDEN]),
                 "count": rows,
                 "barrier": rng.getrandbits(1),
+                "input": rng.getrandbits(1),
             },
             "LINEAR": {"slices": 1, "tiles": 1, "pitch": 1, "destination": Destination.HIDDEN},
             "NORM": {"dim": config.max_dim, "scale_a": scale, "plain": rng.getrandbits(1)},

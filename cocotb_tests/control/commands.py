@@ -1,10 +1,11 @@
 """Programs for benches, and random commands: fields small, large and around their limits."""
 
 import random
+import zlib
 from collections.abc import Mapping
 
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.control.commands import COMMANDS
+from rtl_gen.control.commands import COMMANDS, Opcode
 from rtl_gen.interfaces.program import HEADER, MAGIC, VERSION, command_layout, pack_record
 from rtl_gen.interfaces.targets import Target, transfers
 
@@ -12,13 +13,27 @@ from rtl_gen.interfaces.targets import Target, transfers
 def build_program(
     config: AcceleratorConfig, *parts: Mapping[str, int] | bytes, **others: int
 ) -> bytes:
-    """A program of commands, legal or not, and payloads; `others` replace fields of its header."""
+    """A program of commands, legal or not, and payloads; `others` replace fields of its header.
+
+    The checksum of every HALT is right.
+    """
     layout = command_layout(config)
-    records = (p if isinstance(p, bytes) else pack_record(config, layout, p) for p in parts)
-    body = b"".join(records)
-    rows = len(body) // config.width
+    records = [p if isinstance(p, bytes) else pack_record(config, layout, p) for p in parts]
+    rows = sum(map(len, records)) // config.width
     right = {"magic": MAGIC, "version": VERSION, "digest": int(config.digest(), 16), "rows": rows}
-    return pack_record(config, HEADER, right | others) + body
+    program = covered = pack_record(config, HEADER, right | others)
+    counts = True
+    for part, record in zip(parts, records, strict=True):
+        if not isinstance(part, bytes):
+            counts = True
+            if part["opcode"] == Opcode.HALT:
+                sum_before = zlib.crc32(covered + record[:-4])
+                record = record[:-4] + sum_before.to_bytes(4, "little")
+        covered += record if counts else b""
+        program += record
+        if not isinstance(part, bytes):
+            counts = not (part["opcode"] == Opcode.LOAD and part.get("input"))
+    return program
 
 
 def draw_command(config: AcceleratorConfig, rng: random.Random) -> dict[str, int]:

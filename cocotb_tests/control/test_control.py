@@ -3,6 +3,7 @@
 import pytest
 
 from cocotb_tests.harness.units import run_unit
+from rtl_gen.control.checksum import Checksum
 from rtl_gen.control.decode import Decoder
 from rtl_gen.control.dispatcher import Dispatcher
 from rtl_gen.control.range_check import RangeCheck
@@ -11,7 +12,7 @@ from rtl_gen.presets import get_config
 
 
 @pytest.mark.parametrize("preset", ["tiny", "default"])
-@pytest.mark.parametrize("unit", [Decoder, RangeCheck, Dispatcher])
+@pytest.mark.parametrize("unit", [Decoder, RangeCheck, Dispatcher, Checksum])
 def test_control(simulator, unit, preset):
     config = get_config(preset)
     run_unit(simulator, unit(config), config, seed=3)

@@ -5,6 +5,7 @@ effects: the error codes that may come, the memory that its STOREs may touch, an
 cycles. Written apart from the dispatcher, whose checks it mirrors.
 """
 
+import zlib
 from dataclasses import dataclass, field
 
 from amaranth.lib.data import StructLayout
@@ -72,6 +73,7 @@ class Decoder:
         self._rows_left = record_rows(config)
         self._write_failed = False
         self._cut_off = False
+        self._counted = bytearray()
         self.result = Foreseen()
 
     def run(self) -> Foreseen:
@@ -114,10 +116,17 @@ class Decoder:
             if command is None:
                 return ErrorCode.READ_FAILED
             error = self._error(command)
-            if error != ErrorCode.NONE or command["opcode"] == Opcode.HALT:
+            if error != ErrorCode.NONE:
                 return error
+            if command["opcode"] == Opcode.HALT:
+                stated = int.from_bytes(self._counted[-4:], "little")
+                intact = stated == zlib.crc32(self._counted[:-4])
+                return ErrorCode.NONE if intact else ErrorCode.BAD_CHECKSUM
             self._execute(command)
             payload = self._payload_rows(command)
+            if not (command["opcode"] == Opcode.LOAD and command["input"]):
+                end = self._address + payload * self._config.width
+                self._counted += self._memory.data[self._address : end]
             self._cut_off = payload > self._rows_left
             if self._cut_off:
                 return self._ended_early()
@@ -148,7 +157,9 @@ class Decoder:
         first = self._address
         if not self._take(record_rows(self._config)):
             return None
-        bits = int.from_bytes(self._memory.data[first : self._address], "little")
+        record = self._memory.data[first : self._address]
+        self._counted += record
+        bits = int.from_bytes(record, "little")
         return unpack(layout, bits & (1 << layout.size) - 1)
 
     def _row_cycles(self) -> int:

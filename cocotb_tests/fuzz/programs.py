@@ -14,7 +14,7 @@ from cocotb_tests.network.run import LEAST_MEMORY
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.commands import Opcode
 from rtl_gen.interfaces.memories import words
-from rtl_gen.interfaces.packing import pack
+from rtl_gen.interfaces.packing import unpack
 from rtl_gen.interfaces.program import Destination, Source, command_layout, record_bytes
 from rtl_gen.interfaces.targets import transfers
 from rtl_gen.linear.weight_buffer import parameter_rows
@@ -44,12 +44,12 @@ def good(config: AcceleratorConfig) -> GoodProgram:
 def legal_program(config: AcceleratorConfig, rng: Random) -> bytes:
     """Random legal commands with random payload; bits that an opcode ignores are random, too."""
     tokens = rng.randint(1, CONFIG.max_tokens)
-    body = _command(config, rng, opcode=Opcode.SET_TOKENS, count=tokens)
+    parts = [_command(config, rng, opcode=Opcode.SET_TOKENS, count=tokens)]
     for _ in range(rng.randint(1, 8)):
         opcode, fields = legal_command(rng, tokens)
         tokens = fields["count"] if opcode == Opcode.SET_TOKENS else tokens
-        body += _with_payload(config, rng, opcode, fields)
-    return build_program(config, body + _command(config, rng, opcode=Opcode.HALT))
+        parts += _with_payload(config, rng, opcode, fields)
+    return build_program(config, *parts, _command(config, rng, opcode=Opcode.HALT))
 
 
 def legal_command(rng: Random, tokens: int) -> tuple[Opcode, dict[str, int]]:
@@ -62,24 +62,24 @@ def command_program(
     config: AcceleratorConfig, rng: Random, tokens: int, opcode: Opcode, fields: Mapping[str, int]
 ) -> bytes:
     """SET_TOKENS, one command with its payload, HALT."""
-    body = _command(config, rng, opcode=Opcode.SET_TOKENS, count=tokens)
-    body += _with_payload(config, rng, opcode, fields)
-    return build_program(config, body + _command(config, rng, opcode=Opcode.HALT))
+    start = _command(config, rng, opcode=Opcode.SET_TOKENS, count=tokens)
+    parts = _with_payload(config, rng, opcode, fields)
+    return build_program(config, start, *parts, _command(config, rng, opcode=Opcode.HALT))
 
 
 def wild_program(config: AcceleratorConfig, rng: Random) -> bytes:
     """Commands whose every field may be at its limit or beyond; the first ones are legal."""
     tokens = rng.randint(1, CONFIG.max_tokens)
-    body = _command(config, rng, opcode=Opcode.SET_TOKENS, count=tokens)
+    parts = [_command(config, rng, opcode=Opcode.SET_TOKENS, count=tokens)]
     for _ in range(rng.randint(1, 4)):
         opcode = rng.choice([*Opcode, *Opcode, max(Opcode) + 1, 255])
         fields = {
             name: rng.choice([*limits, rng.getrandbits(32)]) & largest(name)
             for name, limits in _LIMITS.items()
         }
-        body += _command(config, rng, opcode=opcode, **fields)
-        body += rng.randbytes(CONFIG.width * rng.randrange(40))
-    return build_program(config, body + _command(config, rng, opcode=Opcode.HALT))
+        parts.append(_command(config, rng, opcode=opcode, **fields))
+        parts.append(rng.randbytes(CONFIG.width * rng.randrange(40)))
+    return build_program(config, *parts, _command(config, rng, opcode=Opcode.HALT))
 
 
 def noise_program(config: AcceleratorConfig, rng: Random) -> bytes:
@@ -106,20 +106,18 @@ def largest(name: str) -> int:
     return (1 << COMMAND[name].width) - 1
 
 
-def _command(config: AcceleratorConfig, rng: Random, **fields: int) -> bytes:
+def _command(config: AcceleratorConfig, rng: Random, **fields: int) -> dict[str, int]:
     """A command; what `fields` leave out is random."""
     layout = command_layout(config)
-    junk = rng.getrandbits(layout.size)
-    known = sum(largest(name) << layout[name].offset for name in fields)
-    return ((junk & ~known) | pack(layout, fields)).to_bytes(RECORD, "little")
+    return unpack(layout, rng.getrandbits(layout.size)) | fields
 
 
 def _with_payload(
     config: AcceleratorConfig, rng: Random, opcode: Opcode, fields: Mapping[str, int]
-) -> bytes:
+) -> list[dict[str, int] | bytes]:
     """A command and random payload of the right length."""
     payload = rng.randbytes(_payload_rows(opcode, fields) * CONFIG.width)
-    return _command(config, rng, opcode=opcode, **fields) + payload
+    return [_command(config, rng, opcode=opcode, **fields), payload]
 
 
 def _transfer(rng: Random, opcode: Opcode) -> dict[str, int]:

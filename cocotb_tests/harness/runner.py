@@ -85,6 +85,7 @@ def simulate(
     testcase: str | None = None,
     seed: int = 1,
     optimise: bool = False,
+    visible: bool = False,
     progress: Progress | None = None,
 ) -> SimulationResult:
     """Run the cocotb tests of the module `bench` on `design` and raise if any fails.
@@ -105,6 +106,7 @@ def simulate(
     seed : of cocotb's `random` and of the memories' contents at power-up
     optimise : of Verilator: take twice as long to build and half as long to run, as pays from a
         million cycles on
+    visible : of Verilator: the bench reaches every signal, as on Icarus it does anyway
     progress : is told every now and then how many cycles more are done
 
     Raises
@@ -122,7 +124,8 @@ def simulate(
     text = "\n".join([design.text, *(path.read_text() for path in models)])
     inputs = [port.name for port in design.ports if port.direction == "input"]
     outputs = [port.name for port in design.ports if port.direction == "output"]
-    build_dir = _build(runner, name, text, inputs, outputs, waves=waves)
+    control = simulators.control_file(name, inputs, outputs, everything=visible)
+    build_dir = _build(runner, name, text, control, waves=waves)
 
     label = f"{bench.rpartition('.')[2]}-{testcase or 'all'}-{seed}"
     run_text = json.dumps(
@@ -159,13 +162,11 @@ def _build(
     runner: simulators.Verilator | simulators.Icarus,
     name: str,
     text: str,
-    inputs: list[str],
-    outputs: list[str],
+    control: str,
     *,
     waves: bool,
 ) -> Path:
     text = simulators.with_random_memories(text)
-    control = simulators.control_file(name, inputs, outputs)
     identity = f"{text}\n{control}\n{runner.identity}\n{waves}"
     digest = hashlib.sha256(identity.encode()).hexdigest()[:12]
     build_dir = BUILD_ROOT / runner.NAME / f"{name}-{digest}{'-waves' if waves else ''}"

@@ -157,8 +157,14 @@ def make_runner(simulator: str, *, optimise: bool = False) -> Verilator | Icarus
     return Verilator(optimise=optimise)
 
 
-def control_file(module: str, inputs: list[str], outputs: list[str]) -> str:
-    """Verilator configuration that makes the ports of `module` visible, and nothing else."""
+def control_file(
+    module: str, inputs: list[str], outputs: list[str], *, everything: bool = False
+) -> str:
+    """Verilator configuration that makes the ports of `module` visible, and nothing else, or
+    `everything`.
+    """
+    if everything:
+        return '`verilator_config\npublic_flat_rw -module "*" -var "*"\n'
     ports = [("public_flat_rw", name) for name in inputs]
     ports += [("public_flat_rd", name) for name in outputs]
     lines = [f'{access} -module "{module}" -var "{name}"' for access, name in ports]

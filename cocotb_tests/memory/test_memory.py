@@ -7,7 +7,9 @@ from amaranth.hdl import unsigned
 from amaranth.sim import Simulator
 
 from cocotb_tests.harness.compare import assert_equal
+from cocotb_tests.harness.runner import simulate
 from cocotb_tests.harness.units import run_unit
+from cocotb_tests.memory.guarded_memory import GuardedMemory
 from cocotb_tests.memory.some_memory import some_memory
 from cocotb_tests.memory.words import Words
 from rtl_gen.memory.bank import Bank
@@ -20,6 +22,18 @@ WORDS, BITS = 6, 12
 def test_row_memory(simulator, chunks):
     unit = RowMemory(depth=WORDS, shape=unsigned(BITS), chunks=chunks)
     run_unit(simulator, unit, depth=WORDS, bits=BITS, chunks=chunks, seed=2)
+
+
+@pytest.mark.parametrize("chunks", [1, 3])
+def test_parity(chunks):
+    """On Icarus, where a flag that depends on an unknown word is unknown, too."""
+    simulate(
+        GuardedMemory(depth=WORDS, shape=unsigned(6 * BITS), chunks=chunks),
+        name="guarded",
+        simulator="icarus",
+        bench="cocotb_tests.memory.bench_parity",
+        parameters={"depth": WORDS, "bits": 6 * BITS, "chunks": chunks, "seed": 2},
+    )
 
 
 def test_row_memory_in_amaranth():

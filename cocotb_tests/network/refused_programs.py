@@ -258,6 +258,32 @@ def legal_programs() -> Iterator[Program]:
     yield Program("rows behind the end", none, build(HALT, rows(40)), recovers=True)
 
 
+def damaged_programs() -> Iterator[Program]:
+    """A wrong bit of anything that was compiled shows at the end; one of the host's does not."""
+    command = load(Target.GELU, RANGES[Target.GELU].rows)
+    payload = rows(command["count"])
+    whole = build(SET_TOKENS, command, payload, HALT)
+    parts = {
+        "reserved header": 6,
+        "padding of a record": 2 * RECORD - 1,
+        "first of a table": 3 * RECORD,
+        "last of a table": len(whole) - RECORD - 1,
+        "padding of HALT": len(whole) - RECORD + 1,
+        "checksum": len(whole) - 1,
+    }
+    for name, at in parts.items():
+        for bit in (0, 7):
+            data = bytearray(whole)
+            data[at] ^= 1 << bit
+            yield Program(f"bit {bit}: {name}", ErrorCode.BAD_CHECKSUM, bytes(data), at == 6)
+    hosts = bytearray(build(SET_TOKENS, command | {"input": 1}, payload, HALT))
+    for at in range(3 * RECORD, len(hosts) - RECORD):
+        hosts[at] ^= 0xFF
+    yield Program("another picture", ErrorCode.NONE, bytes(hosts))
+    hosts[2 * RECORD + 9] ^= 1
+    yield Program("another picture, a wrong bit", ErrorCode.BAD_CHECKSUM, bytes(hosts))
+
+
 def all_programs() -> list[Program]:
     kinds = (
         bad_headers,
@@ -270,5 +296,6 @@ def all_programs() -> list[Program]:
         short_programs,
         memory_errors,
         legal_programs,
+        damaged_programs,
     )
     return [program for kind in kinds for program in kind()]

@@ -58,6 +58,7 @@ class System(wiring.Component):
     Parameters
     ----------
     memory_beats : size of the memory
+    rules : whether the rules of the buses are watched, the memory's own among them
 
     Attributes
     ----------
@@ -65,15 +66,17 @@ class System(wiring.Component):
     memory : control of the memory
     """
 
-    def __init__(self, config: AcceleratorConfig, memory_beats: int):
-        self._config, self._memory_beats = config, memory_beats
+    def __init__(self, config: AcceleratorConfig, memory_beats: int, *, rules: bool = True):
+        self._config, self._memory_beats, self._rules = config, memory_beats, rules
         self._lite = axi.flat_ports("s_axil", axi.lite_signature(MAP_ADDRESS_BITS).flip())
         super().__init__({"irq": Out(1), "memory": In(CONTROL), **self._lite})
 
     def elaborate(self, platform):
         m = Module()
         m.submodules.accelerator = accelerator = Accelerator(self._config)
-        m.submodules.memory_model = memory = SimulatedMemory(self._config, self._memory_beats)
+        m.submodules.memory_model = memory = SimulatedMemory(
+            self._config, self._memory_beats, strict=self._rules
+        )
         connect(m, flipped(self.memory), memory.control)
         m.d.comb += self.irq.eq(accelerator.irq)
         for name, kind in self._lite.items():
@@ -83,5 +86,6 @@ class System(wiring.Component):
             for name, kind in bus.signature.members.items():
                 inside, outside = getattr(bus, name), getattr(accelerator, f"m_axi_{name}")
                 m.d.comb += outside.eq(inside) if kind.flow is Out else inside.eq(outside)
-        watch_buses(m, accelerator, self._config, memory_obeys=True)
+        if self._rules:
+            watch_buses(m, accelerator, self._config, memory_obeys=True)
         return m

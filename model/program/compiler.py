@@ -75,7 +75,7 @@ class _Compiler:
                     break
                 case Opcode.STORE:
                     builder.store_tensor(step.stored)
-                case Opcode.LOAD if step.fields["target"] == Target.HIDDEN:
+                case Opcode.LOAD if step.fields["input"]:
                     pitch = step.fields["count"] // shape.tokens * self.config.width
                     address = builder.emit(**step.command, payload=bytes(shape.tokens * pitch))
                     first = address + shape.prefix_tokens * pitch

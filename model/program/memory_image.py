@@ -18,8 +18,9 @@ import torch
 from torch import Tensor
 
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.control.commands import Opcode
+from rtl_gen.control.commands import Opcode, payload_is_from_host
 from rtl_gen.errors import UserError
+from rtl_gen.interfaces.checksum import checksum, sealed
 from rtl_gen.interfaces.program import (
     HEADER,
     MAGIC,
@@ -185,6 +186,7 @@ class ImageBuilder:
         self._size = self._record_bytes
         self._commands: list[dict] = []
         self._stores: list[tuple[int, dict, StoredTensor]] = []
+        self._from_host: set[int] = set()
 
     def emit(self, opcode: Opcode, payload: bytes = b"", **fields) -> int:
         """Append a command and its payload; returns the payload's address."""
@@ -192,6 +194,8 @@ class ImageBuilder:
         self._commands.append(command)
         self._append(pack_record(self._config, self._layout, command))
         address = self._size
+        if payload_is_from_host(command):
+            self._from_host.add(len(self._parts))
         self._append(payload)
         return address
 
@@ -239,13 +243,14 @@ class ImageBuilder:
                 self._parts[part] = pack_record(config, self._layout, command)
                 end += tensor.rows * config.width
         check_memory_bytes(end)
-        header = {
+        fields = {
             "magic": MAGIC,
             "version": VERSION,
             "digest": int(config.digest(), 16),
             "rows": (self._size - self._record_bytes) // config.width,
         }
-        data = b"".join([pack_record(config, HEADER, header), *self._parts])
+        header = pack_record(config, HEADER, fields)
+        data = b"".join([header, *self._sealed(checksum(header))])
         return Image(
             config,
             np.frombuffer(data, np.uint8),
@@ -254,6 +259,14 @@ class ImageBuilder:
             end,
             tuple(inputs),
         )
+
+    def _sealed(self, before: int) -> list[bytes]:
+        """The parts, with the checksum in HALT, the last one; `before`: that of the header."""
+        *parts, halt, _ = self._parts
+        for index, part in enumerate(parts):
+            if index not in self._from_host:
+                before = checksum(part, before)
+        return [*parts, sealed(halt, before)]
 
     def _append(self, data: bytes) -> None:
         self._parts.append(data)

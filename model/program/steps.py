@@ -63,7 +63,7 @@ class _Program:
         yield self.residual("initial")
         patch_rows = network.tokens * config.channel_rows(network.patch_inputs)
         for core in range(config.cores):
-            yield self.load(Target.HIDDEN, patch_rows, barrier=1, core=core)
+            yield self.load(Target.HIDDEN, patch_rows, barrier=1, core=core, from_host=1)
         yield self.channel_shifts("pre_norm.norm" if network.pre_norm else "layers.0.norm1")
         yield self.to_residual("patch_embedding", "patch", Source.HIDDEN, network.patch_inputs)
         yield from self.stream("embedding")
@@ -230,9 +230,10 @@ class _Program:
         parameter: Parameter | None = None,
         barrier: int = 0,
         core: int | None = None,
+        from_host: int = 0,
     ) -> Step:
-        """For all cores, or for the core `core`."""
-        fields = {"target": target, "count": rows, "barrier": barrier}
+        """For all cores, or for the core `core`; of what the host puts there, or of constants."""
+        fields = {"target": target, "count": rows, "barrier": barrier, "input": from_host}
         if core is not None and self.config.cores > 1:
             fields |= {"one_core": 1, "core": core}
         return Step(TRANSFER, Opcode.LOAD, fields, parameter)

@@ -20,6 +20,7 @@ from rtl_gen.config import AcceleratorConfig
 from rtl_gen.interfaces.layouts import columns_layout, row_layout
 from rtl_gen.interfaces.memories import OUTPUT_ROWS
 from rtl_gen.interfaces.ports import always
+from rtl_gen.memory.parity import guard_of
 
 
 def output_row_layout(config: AcceleratorConfig) -> StructLayout:
@@ -108,16 +109,18 @@ class OutputUnit(wiring.Component):
         with m.If(collect):
             m.d.sync += collected.eq(Cat(collected, requantizer.call.result)[8 * columns :])
 
+        guard, row = guard_of(platform), self.rows.payload.as_value()
         m.submodules.queue = queue = SyncFIFOBuffered(
-            width=len(self.rows.payload.as_value()), depth=OUTPUT_ROWS
+            width=len(row) + guard.bits(), depth=OUTPUT_ROWS
         )
+        guard.watch(m, queue.r_data, queue.r_rdy & queue.r_en)
         require(m, ~complete | (left <= 1), "output unit: a row comes too early")
         require(m, ~collected_last | queue.w_rdy, "output unit: more rows than places")
         m.d.comb += [
             queue.w_en.eq(collected_last),
-            queue.w_data.eq(Cat(token, collected)),
+            queue.w_data.eq(guard.stored(Cat(token, collected))),
             self.rows.valid.eq(queue.r_rdy),
-            self.rows.payload.as_value().eq(queue.r_data),
+            row.eq(guard.data(queue.r_data)),
             queue.r_en.eq(self.rows.ready),
         ]
         return m

@@ -5,28 +5,37 @@ All of it follows from the table of commands. The rows that a command would reac
 the tokens, are checked beside it, see range_check.py.
 """
 
+from collections.abc import Mapping
 from functools import reduce
 from operator import or_
 
-from amaranth.hdl import Module, Mux
+from amaranth.hdl import Module, Mux, Value
 from amaranth.lib import wiring
-from amaranth.lib.data import ArrayLayout, StructLayout
+from amaranth.lib.data import ArrayLayout, StructLayout, View
 from amaranth.lib.wiring import In
 
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.commands import COMMANDS, Opcode
 from rtl_gen.control.header import first_error
+from rtl_gen.interfaces.command import Command
 from rtl_gen.interfaces.ports import function
 from rtl_gen.interfaces.program import ErrorCode, command_layout
 
 
 def decoded_layout(config: AcceleratorConfig) -> StructLayout:
-    """`runs`: a bit an opcode; `waits`: until all units are idle; `error`: why it cannot run;
-    `cores`: which cores get it, if there are several.
+    """`runs`: a bit an opcode; `waits`: until all units are idle; `from_host`: its payload is no
+    part of the checksum; `error`: why it cannot run; `cores`: which cores get it, if there are
+    several.
     """
     cores = {"cores": config.cores} if config.cores > 1 else {}
     return StructLayout(
-        {"runs": ArrayLayout(1, len(COMMANDS)), "waits": 1, "error": ErrorCode, **cores}
+        {
+            "runs": ArrayLayout(1, len(COMMANDS)),
+            "waits": 1,
+            "from_host": 1,
+            "error": ErrorCode,
+            **cores,
+        }
     )
 
 
@@ -63,16 +72,16 @@ class Decoder(wiring.Component):
         m.d.sync += [
             *(result.runs[Opcode[record.name]].eq(is_it) for record, is_it in chosen.items()),
             result.waits.eq(reduce(or_, waits)),
+            result.from_host.eq(_any(chosen, "from_host", command)),
             result.error.eq(first_error(dict(sorted(conditions.items())))),
         ]
         if config.cores > 1:
-            alone = reduce(
-                or_,
-                (
-                    is_it & record.one_core(command)
-                    for record, is_it in chosen.items()
-                    if record.one_core
-                ),
-            )
+            alone = _any(chosen, "one_core", command)
             m.d.sync += result.cores.eq(Mux(alone, 1 << command.core, ~0))
         return m
+
+
+def _any(chosen: Mapping[Command, Value], name: str, command: View) -> Value:
+    """Whether the record that is chosen says so of the command."""
+    asked = ((getattr(record, name), is_it) for record, is_it in chosen.items())
+    return reduce(or_, (is_it & ask(command) for ask, is_it in asked if ask))

@@ -4,10 +4,11 @@ order.
 Every command is checked before it is handed on. One that cannot run, one that could not be read or
 the end of the stream without HALT ends the program as HALT does, behind what was handed on before.
 A payload that could not be read or that is missing stops the program at once, since its unit would
-wait for ever, and so does a row that memory did not take. In any case the units are cleared,
-`error` says why, and the next start begins afresh.
+wait for ever; so do a row that memory did not take and a wrong word on the chip. In any case the
+units are cleared, `error` says why, and the next start begins afresh.
 
-What is read ahead behind HALT does not matter, be it readable or not.
+What is read ahead behind HALT does not matter, be it readable or not. At HALT the checksum of what
+was taken must be right (checksum.py).
 
 A command costs RECORD + CHECK_CYCLES cycles (RECORD: rows of a record) before its unit may start,
 hidden wherever the unit before it still runs.
@@ -16,14 +17,14 @@ hidden wherever the unit before it still runs.
 from functools import reduce
 from operator import or_
 
-from amaranth.hdl import Cat, Module, Signal, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import wiring
-from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
 
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.control import header
-from rtl_gen.control.commands import HALT, SENT, Opcode, commands_port, payloads_port
+from rtl_gen.control import commands, header
+from rtl_gen.control.checksum import Checksum
+from rtl_gen.control.commands import HALT, SENT, Opcode
 from rtl_gen.control.decode import Decoder
 from rtl_gen.control.range_check import RangeCheck
 from rtl_gen.control.store_check import StoreCheck
@@ -46,8 +47,7 @@ class Dispatcher(wiring.Component):
     commands : out, the units' commands, a stream each
     payloads : out, rows for the units whose commands have a payload
     cores : out, a bit a core that gets the command and its payload
-    units : in, `idle`: none is busy and nothing is on its way to memory; `write_failed`: memory did
-        not take a row
+    units : in, see `commands.units_layout`
     clear : out, high for the cycle after a program's last: the units and the stream forget what
         they were doing
     """
@@ -60,10 +60,10 @@ class Dispatcher(wiring.Component):
             {
                 "host": In(host_port(config)),
                 "program": Out(program_port(config)),
-                "commands": Out(commands_port(config)),
-                "payloads": Out(payloads_port(config)),
+                "commands": Out(commands.commands_port(config)),
+                "payloads": Out(commands.payloads_port(config)),
                 "cores": Out(config.cores),
-                "units": In(StructLayout({"idle": 1, "write_failed": 1})),
+                "units": In(commands.units_layout(config)),
                 "clear": Out(1),
             }
         )
@@ -88,24 +88,19 @@ class Dispatcher(wiring.Component):
         m.submodules.decoder = decoder = Decoder(self._config)
         m.submodules.range_check = range_check = RangeCheck(self._config)
         m.submodules.store_check = store_check = StoreCheck(self._config)
+        m.submodules.checksum = checksum = Checksum(self._config)
         self._decoded, self._beyond = decoder.decode.result, range_check.check.result
-        self._stored = store_check.check.result
+        self._stored, self._checksum = store_check.check.result, checksum.check
+        checks = (decoder.decode, range_check.check, store_check.check)
         m.d.comb += [
             self.cores.eq(self._decoded.cores if self._config.cores > 1 else 1),
-            decoder.decode.argument.command.eq(self._command),
+            *(part.argument.command.eq(self._command) for part in checks),
             decoder.decode.argument.no_tokens.eq(self._no_tokens),
-            range_check.check.argument.command.eq(self._command),
             range_check.check.argument.last_token.eq(self._last_token),
             range_check.check.argument.first_stays.eq(self._first_stays),
-            store_check.check.argument.command.eq(self._command),
             store_check.check.argument.bounds.eq(self.host.bounds),
         ]
-        for command in SENT:
-            payload = getattr(self.commands, command.port).payload
-            fields = {name: self._command[name] for name in command.fields}
-            if command.to_memory:
-                fields["address"] = self._stored.address
-            m.d.comb += [payload[name].eq(value) for name, value in fields.items()]
+        commands.give_fields(m, self.commands, self._command, self._stored.address)
         self._rows(m)
         m.d.sync += [
             self._header_error.eq(header.header_problem(self._config, self._header, self._room)),
@@ -129,8 +124,9 @@ class Dispatcher(wiring.Component):
                     act(m)
                     with m.If(stopped):
                         m.next = "IDLE"
-        with m.If(self.host.busy & self.units.write_failed):
-            m.d.comb += self._failure.eq(ErrorCode.WRITE_FAILED)
+        for name, code in commands.failures(self._config).items():
+            with m.If(self.host.busy & self.units[name]):
+                m.d.comb += self._failure.eq(code)
         with m.If(stopped):
             self._finish(m, self._failure)
         return m
@@ -140,7 +136,7 @@ class Dispatcher(wiring.Component):
     def _rows(self, m: Module) -> None:
         """Rows go to the record, or to the units that take a payload."""
         rows, payloads = self.program.rows, self._payloads()
-        taken = rows.valid & rows.ready
+        taken, checked = rows.valid & rows.ready, self._checksum.argument
         for port in payloads:
             m.d.comb += [
                 port.rows.payload.eq(rows.payload.data),
@@ -149,6 +145,9 @@ class Dispatcher(wiring.Component):
         wanted = reduce(or_, (port.rows.ready for port in payloads))
         m.d.comb += [
             rows.ready.eq(self._take_record | (self._take_payload & wanted)),
+            checked.row.eq(rows.payload.data),
+            checked.counts.eq(taken & ~(self._take_payload & self._decoded.from_host)),
+            checked.restart.eq(~self.host.busy),
             self._lost.eq(taken & rows.payload.lost),
             self._header.as_value().eq(self._record),
             self._command.as_value().eq(self._record),
@@ -261,8 +260,10 @@ class Dispatcher(wiring.Component):
             m.d.comb += self._failure.eq(ErrorCode.READ_FAILED)
 
     def _end(self, m: Module) -> None:
+        # The checksum is there: LATENCY cycles behind the last row of HALT.
+        damaged = (self._end_error == ErrorCode.NONE) & ~self._checksum.result
         with m.If(self.units.idle):
-            self._finish(m, self._end_error)
+            self._finish(m, Mux(damaged, ErrorCode.BAD_CHECKSUM, self._end_error))
             m.next = "IDLE"
 
     # Parts of states -------------------------------------------------------------------------

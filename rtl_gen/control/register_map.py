@@ -16,7 +16,7 @@ from rtl_gen.interfaces.program import ErrorCode
 
 ID = 0x53564954
 """What ID reads: "SVIT"."""
-VERSION = 0x0001_0003
+VERSION = 0x0001_0004
 """Of this register map: major in the upper half, minor in the lower."""
 
 MAP_ADDRESS_BITS = 12

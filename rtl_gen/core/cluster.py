@@ -40,6 +40,7 @@ class Cluster(wiring.Component):
     program : out, the program stream
     stored : out, rows for memory
     memory : in, `idle`: all rows have arrived; `failed`: one was refused
+    wrong_word : in, with parity: a memory on the chip has read one
     clear : out, see Dispatcher
     events : out, for every event of EVENTS how often it happens in this cycle: 0 or 1, or in how
         many cores
@@ -69,8 +70,10 @@ class Cluster(wiring.Component):
     def __init__(self, config: AcceleratorConfig):
         self._config = config
         widths = {name: config.cores.bit_length() if name in BEATS else 1 for name in self.EVENTS}
+        parity = {"wrong_word": In(1)} if config.parity else {}
         super().__init__(
             {
+                **parity,
                 "host": In(host_port(config)),
                 "program": Out(program_port(config)),
                 "stored": Out(stream.Signature(stored_row_layout(config))),
@@ -124,6 +127,8 @@ class Cluster(wiring.Component):
             dispatcher.units.write_failed.eq(self.memory.failed),
             *(core.control.clear.eq(dispatcher.clear) for core in self.cores),
         ]
+        if self._config.parity:
+            m.d.comb += dispatcher.units.wrong_word.eq(self.wrong_word)
         m.d.sync += [
             dispatcher.units.idle.eq(others_idle & beside_idle & self.memory.idle),
             *(core.control.go.eq(others_idle) for core in self.cores),

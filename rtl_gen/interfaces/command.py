@@ -53,6 +53,8 @@ class Command:
     unit: str | None = None
     payload: bool = False
     """Rows of the program follow it, for the unit's `payload` port."""
+    from_host: Callable[[View], ValueLike] | None = None
+    """Whether the host replaces its payload, which the checksum leaves out; None: never."""
     needs_tokens: bool = False
     """Only behind a SET_TOKENS."""
     sets_tokens: bool = False

@@ -3,9 +3,10 @@
 A program is a sequence of *rows* of `width` bytes. It begins with a header that ties it to the
 hardware; then come commands, each followed by its payload in the order of use, so that reading
 ahead is all the prefetching there is. Header and commands are `record_bytes` long, little-endian,
-the first field in the low bits, padded to whole rows. A command's fields are as wide as the
-configuration needs (`command_layout`), the header's are the same for all. What the opcodes are and
-do is the table of rtl_gen/control/commands.py.
+the first field in the low bits, padded to whole rows; HALT's last bytes are the checksum of all
+before it (checksum.py). A command's fields are as wide as the configuration needs
+(`command_layout`), the header's are the same for all. What the opcodes are and do is the table of
+rtl_gen/control/commands.py.
 """
 
 from collections.abc import Mapping
@@ -37,7 +38,7 @@ LEAST_RECORD_BYTES = 32
 MAGIC = 0x54495653
 """The bytes "SVIT": sparse Vision Transformer."""
 
-VERSION = 3
+VERSION = 4
 
 
 class Source(enum.IntEnum, shape=1):
@@ -57,7 +58,7 @@ class Destination(enum.IntEnum, shape=2):
 
 
 class ErrorCode(enum.IntEnum, shape=4):
-    """Why a program stopped before its HALT."""
+    """Why a program did not end well."""
 
     NONE = 0
     BAD_MAGIC = 1
@@ -85,6 +86,10 @@ class ErrorCode(enum.IntEnum, shape=4):
     OUT_OF_BOUNDS = 12
     """A program, or a row of a STORE, that is not all within the bounds that the host set; these
     are by default all that an address can name."""
+    BAD_CHECKSUM = 13
+    """At HALT: what was read is not what the compiler made, see checksum.py. Results are wrong."""
+    BAD_PARITY = 14
+    """A word of a memory on the chip is not what was written, see rtl_gen/memory/parity.py."""
 
 
 HEADER = StructLayout(
@@ -102,7 +107,8 @@ HEADER = StructLayout(
 @cache
 def command_layout(config: AcceleratorConfig) -> StructLayout:
     """Fields of a command; `scale_a`, `scale_b`: score and output scale of ATTEND, mean and norm
-    scale of NORM. `one_core`: for the core `core` alone; where there is one core, neither exists.
+    scale of NORM. `input`: the payload is the host's to replace, and no part of the checksum.
+    `one_core`: for the core `core` alone; where there is one core, neither exists.
     """
     cores = {"one_core": 1, "core": unsigned(config.core_bits)} if config.cores > 1 else {}
     return StructLayout(
@@ -115,8 +121,9 @@ def command_layout(config: AcceleratorConfig) -> StructLayout:
             "source": Source,
             "destination": Destination,
             "plain": 1,
+            "input": 1,
             **cores,
-            "reserved": unsigned(5 - bool(cores) - config.core_bits),
+            "reserved": unsigned(4 - bool(cores) - config.core_bits),
             "count": unsigned(row_count_bits(config)),
             "first": unsigned(row_count_bits(config)),
             "prefix": unsigned(config.count_bits),

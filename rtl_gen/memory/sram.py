@@ -20,23 +20,43 @@ WORDS = "words"
 """The memory inside the module."""
 
 
-def sram_name(depth: int, width: int, chunks: int) -> str:
+EVEN = "_even"
+"""End of the name of a memory with parity, whose words are of even parity from the beginning."""
+
+
+def sram_name(depth: int, width: int, chunks: int, *, even: bool = False) -> str:
     """The module of `depth` words of `width` bits in `chunks` separately written parts."""
-    return f"sram_{depth}x{width}_{chunks}"
+    return f"sram_{depth}x{width}_{chunks}{EVEN if even else ''}"
 
 
 def size(module: str) -> tuple[int, int, int] | None:
     """Depth, width and chunks of the memory that `module` is, if it is one."""
-    found = re.fullmatch(r"sram_(\d+)x(\d+)_(\d+)", module)
+    found = re.fullmatch(rf"sram_(\d+)x(\d+)_(\d+)(?:{EVEN})?", module)
     return tuple(map(int, found.groups())) if found else None
 
 
 def definitions(modules: Iterable[str]) -> str:
     """Verilog of all memories among the `modules`."""
-    return "".join(_definition(*found) for found in sorted(filter(None, map(size, modules))))
+    srams = sorted((found, module) for module in modules if (found := size(module)))
+    return "".join(_definition(module, *found) for found, module in srams)
 
 
-def _definition(depth: int, width: int, chunks: int) -> str:
+_ZEROS = f"""  initial begin : zeros
+    integer i;
+    for (i = 0; i < {{depth}}; i = i + 1)
+      {WORDS}[i] = {{width}}'d0;
+  end
+"""
+"""What a memory holds at power-up, if that matters: block RAM of an FPGA does anyway."""
+
+_UNKNOWN = f"""    if (read_enable && ^{WORDS}[read_address] === 1'bx)
+      read_data <= {{width}}'d0;
+"""
+"""In a simulation, where unknown words have no parity, as they do in hardware: units that have not
+been at work read anywhere, and damaged programs compute with what nobody wrote."""
+
+
+def _definition(module: str, depth: int, width: int, chunks: int) -> str:
     address = max(depth - 1, 1).bit_length() - 1
     part = width // chunks
     writes = "\n".join(
@@ -45,8 +65,11 @@ def _definition(depth: int, width: int, chunks: int) -> str:
         f"write_data[{part * (i + 1) - 1}:{part * i}];"
         for i in range(chunks)
     )
+    even = module.endswith(EVEN)
+    zeros = _ZEROS.format(depth=depth, width=width) if even else ""
+    unknown = _UNKNOWN.format(width=width) if even else ""
     return f"""
-module {sram_name(depth, width, chunks)}(
+module {module}(
   input clk,
   input [{chunks - 1}:0] write_enable,
   input [{address}:0] write_address,
@@ -57,12 +80,12 @@ module {sram_name(depth, width, chunks)}(
 );
   (* no_rw_check *)
   reg [{width - 1}:0] {WORDS} [{depth - 1}:0];
-  always @(posedge clk) begin
+{zeros}  always @(posedge clk) begin
 {writes}
     if (read_enable)
       read_data <= {WORDS}[read_address];
 `ifndef SYNTHESIS
-    if (read_enable && |write_enable && read_address == write_address)
+{unknown}    if (read_enable && |write_enable && read_address == write_address)
       read_data <= {{{width}{{1'bx}}}};
 `endif
   end

@@ -1,7 +1,7 @@
 """The tokens that are still in the sequence: a bitmap, a count and an index list."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
-from amaranth.lib import data, memory, stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
@@ -9,6 +9,7 @@ from rtl_gen.common.contract import require
 from rtl_gen.common.pipeline import register
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.interfaces.memories import LIST_LATENCY, memory_plan
+from rtl_gen.memory.row_memory import RowMemory
 from rtl_gen.pruning.keep_word import any_of, keep_word_signature, prefix_counts
 
 
@@ -152,20 +153,18 @@ class LiveTokens(wiring.Component):
                 m.d.sync += bank[stage].eq(bank[stage - 1])
 
         for b, write in enumerate(writes):
-            m.submodules[f"bank_{b}"] = bank_memory = memory.Memory(
-                shape=self.config.token_bits, depth=self.config.bank_depth, init=[]
+            m.submodules[f"bank_{b}"] = memory = RowMemory(
+                depth=self.config.bank_depth, shape=self.config.token_bits
             )
-            write_port = bank_memory.write_port()
-            read_port = bank_memory.read_port()
             m.d.comb += [
-                write_port.en.eq(write.enable),
-                write_port.addr.eq(write.address),
-                write_port.data.eq(write.token),
-                read_port.en.eq(self.read.enable),
-                read_port.addr.eq(position >> self.lane_bits),
+                memory.write.enable.eq(write.enable),
+                memory.write.address.eq(write.address),
+                memory.write.data.eq(write.token),
+                memory.read.enable.eq(self.read.enable),
+                memory.read.address.eq(position >> self.lane_bits),
             ]
             with m.If(self.read.enable):
-                m.d.sync += tokens[b].eq(read_port.data)
+                m.d.sync += tokens[b].eq(memory.read.data)
         with m.If(self.read.enable):
             m.d.sync += token.eq(tokens[bank[-1]])
         m.d.comb += self.read.data.eq(token)

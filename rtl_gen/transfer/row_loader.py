@@ -54,6 +54,7 @@ LOAD = Command(
     fields=("target", "first", "count", "barrier"),
     unit="load",
     payload=True,
+    from_host=lambda command: command.input,
     one_core=lambda command: command.one_core,
     waits=_waits,
     errors=_errors,

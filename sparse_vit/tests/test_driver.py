@@ -108,8 +108,8 @@ def test_what_is_no_accelerator_is_refused(files, tmp_path):
     registers, memory = files
     for name, value, message in (
         ("config_low", 5, "is of configuration"),
-        ("version", VERSION + (1 << 16), "are of version 2.3: expected 1.3"),
-        ("version", VERSION - 1, "are of version 1.2: expected 1.3"),
+        ("version", VERSION + (1 << 16), "are of version 2.4: expected 1.4"),
+        ("version", VERSION - 1, "are of version 1.3: expected 1.4"),
         ("id", 7, "no accelerator at these registers: id is 0x7"),
     ):
         put(registers, name, value)

@@ -118,6 +118,26 @@ def test_a_program_for_one_core_says_nothing_of_cores():
     assert len(set(digests)) == 3
 
 
+@pytest.mark.parametrize("cores", [1, 4])
+def test_halt_has_the_sum_of_all_but_the_pictures(cores):
+    config = dataclasses.replace(TINY, cores=cores)
+    image = compile_network(config, NETWORK, MASKS, [None, None])
+    data = image.with_patches(random_patches(SHAPE, cores, 2)).tobytes()
+    covered, end = b"", 0
+    for place in image.inputs:
+        begin = place.address - SHAPE.prefix_tokens * place.pitch
+        covered += data[end:begin]
+        end = begin + SHAPE.tokens * place.pitch
+    covered += data[end:]
+    # The bits of Ethernet's CRC, one by one.
+    register = 0xFFFF_FFFF
+    for byte in covered[:-4]:
+        register ^= byte
+        for _ in range(8):
+            register = register >> 1 ^ (0xEDB8_8320 if register & 1 else 0)
+    assert int.from_bytes(covered[-4:], "little") == register ^ 0xFFFF_FFFF
+
+
 def test_patches_of_odd_sizes_lie_in_whole_rows():
     """9 inputs in rows of 8, behind a prefix of three tokens; what fills the rows stays 0."""
     shape = dataclasses.replace(SHAPE, patch=(1, 3), prefix_tokens=3)
