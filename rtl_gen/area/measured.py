@@ -29,7 +29,7 @@ class Row:
 
 
 def read(path: Path) -> list[Row]:
-    """All rows of a file."""
+    """All rows of a file; a choice that it does not have yet has its default."""
     with path.open(newline="") as file:
         return [_row(cells) for cells in csv.DictReader(file)]
 
@@ -47,6 +47,7 @@ def write(path: Path, rows: Iterable[Row], columns: Sequence[str]) -> None:
 
 
 def _row(cells: dict[str, str]) -> Row:
-    config = AcceleratorConfig(**{name: int(cells.pop(name)) for name in _CHOICES})
+    chosen = {name: int(cells.pop(name)) for name in _CHOICES if name in cells}
+    config = AcceleratorConfig(**chosen)
     sample, unit, text = (cells.pop(name) for name in ("sample", "unit", "text"))
     return Row(sample, config, unit, text, {name: float(count) for name, count in cells.items()})
