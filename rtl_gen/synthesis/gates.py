@@ -16,6 +16,7 @@ import pyosys
 
 from rtl_gen.emit.verilog import Design
 from rtl_gen.emit.yosys import run_yosys
+from rtl_gen.synthesis import xilinx
 from rtl_gen.synthesis.yosys import without_brackets
 
 _SHARE = Path(pyosys.__file__).parent / "share"
@@ -65,7 +66,7 @@ TECHNOLOGIES = {
         ),
     ),
     "xilinx": Technology(
-        "synth_xilinx -family xcup -noiopad -noclkbuf -flatten -nobram -nodsp",
+        f"{xilinx.COMMAND} -nobram -nodsp",
         ("xilinx/cells_sim.v",),
     ),
 }
