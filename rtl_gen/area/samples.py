@@ -16,6 +16,7 @@ _CHOSEN: tuple[tuple[str, dict[str, int]], ...] = (
     ("small", {"address_bits": 40, "stream_beats": 1024, "cores": 2}),
     ("tiny", {"max_tokens": 88, "max_heads": 1, "max_dim": 56, "stream_beats": 32}),
     ("small", {"lanes": 8}),
+    ("small", {"lanes": 2, "max_tokens": 198}),
     ("half", {}),
 )
 """Presets, and what is replaced in them."""
