@@ -136,8 +136,8 @@ async def stray_answers(dut):
 
 @cocotb.test()
 async def read_ahead_behind_the_end(dut):
-    """Rows behind HALT that cannot be read are none of the program's business: it reaches HALT, where
-    the checksum of a header of more rows is another one.
+    """Rows behind HALT that cannot be read are none of the program's business: it reaches HALT,
+    where the checksum of a header of more rows is another one.
     """
     driver = await Driver.on(dut)
     size = driver.given["good_bytes"]
