@@ -9,7 +9,7 @@ from functools import cached_property
 from itertools import accumulate
 
 from cocotb_tests.faults.workload import Workload
-from rtl_gen.emit.verilog import Design
+from rtl_gen.emit.verilog import Design, module_texts
 
 
 class Kind(StrEnum):
@@ -57,7 +57,6 @@ class Store:
 
 
 _REGISTER = re.compile(r"^  reg (?:signed )?(?:\[(\d+):0\] )?(\\\S+ |\w+);$", re.M)
-_MODULE = re.compile(r"^module (\\\S+ |\w+).*?^endmodule$", re.M | re.S)
 
 
 class Places:
@@ -70,7 +69,7 @@ class Places:
             for memory in design.memories
             if memory.writable and _on_chip(place := tuple(memory.name.split(".")))
         ]
-        text = {found[1].strip("\\ "): found[0] for found in _MODULE.finditer(design.logic)}
+        text = module_texts(design.logic)
         self.registers = [
             Store((*place, name), 1, bits)
             for place, module in _instances(design, design.name, (design.name,))

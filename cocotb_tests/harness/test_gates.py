@@ -24,7 +24,7 @@ def test_requantizer(monkeypatch, technology):
 def test_a_wrong_cell_is_seen(monkeypatch):
     monkeypatch.setattr(runner, "technology", "ecp5")
     wrong = gates.TECHNOLOGIES["ecp5"].own.replace("a * b", "a * b + 1")
-    changed = gates.Technology("synth_ecp5 -nobram", gates.TECHNOLOGIES["ecp5"].models, wrong)
+    changed = gates.Cells("synth_ecp5 -nobram", gates.TECHNOLOGIES["ecp5"].models, wrong)
     monkeypatch.setitem(gates.TECHNOLOGIES, "ecp5", changed)
     monkeypatch.setattr(runner, "_gates", {})
     with pytest.raises(SimulationError):

@@ -18,15 +18,13 @@ from rtl_gen.accelerator import Accelerator
 from rtl_gen.area import measured
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.emit.files import TOP
-from rtl_gen.emit.verilog import Design, emit
+from rtl_gen.emit.verilog import Design, emit, module_texts
 from rtl_gen.synthesis import xilinx, yosys
 from rtl_gen.synthesis.technology import Counts
 from rtl_gen.synthesis.ultrascale import ULTRASCALE
 from rtl_gen.synthesis.units import Unit, units
 
 _GENERATED = re.compile(r"\$\d+")
-
-_MODULE = re.compile(r"^module (?:\\(\S+) |(\w+))\(.*?^endmodule$", re.MULTILINE | re.DOTALL)
 
 
 def measure(
@@ -70,7 +68,7 @@ def _map(design: Design, chosen: Sequence[Unit]) -> dict[str, Counts]:
 
 def digests(design: Design) -> dict[str, str]:
     """By unit: of all that its cells depend on, the Verilog of the unit and the tool."""
-    texts = {found[1] or found[2]: found[0] for found in _MODULE.finditer(design.text)}
+    texts = module_texts(design.text)
     return {unit.name: _digest(design, texts, unit) for unit in units(design)}
 
 

@@ -71,6 +71,14 @@ _STOP = r"""    if (\g<enable> && \g<holds> !== 1'h1) begin
 """
 
 
+_MODULE = re.compile(r"^module (?:\\(\S+) |(\w+))\s*[#(;].*?^endmodule$", re.M | re.S)
+
+
+def module_texts(verilog: str) -> dict[str, str]:
+    """Definitions of the modules in a text, by plain name."""
+    return {found[1] or found[2]: found[0] for found in _MODULE.finditer(verilog)}
+
+
 @dataclass(frozen=True)
 class Port:
     """One port of a module: `direction` is "input" or "output", `width` in bits."""

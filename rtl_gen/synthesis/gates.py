@@ -14,14 +14,12 @@ from pathlib import Path
 
 import pyosys
 
-from rtl_gen.emit.verilog import Design
+from rtl_gen.emit.verilog import Design, module_texts
 from rtl_gen.emit.yosys import run_yosys
 from rtl_gen.synthesis import xilinx
 from rtl_gen.synthesis.yosys import without_brackets
 
 _SHARE = Path(pyosys.__file__).parent / "share"
-
-_MODULE = re.compile(r"^module (\\\S+ |\w+)\s*(?:#?\(|;).*?^endmodule\n", re.M | re.S)
 
 _POWER_UP = re.compile(r"^\s*initial Q\b.*;$", re.M)
 """Of a register's model."""
@@ -40,8 +38,8 @@ endmodule
 
 
 @dataclass(frozen=True)
-class Technology:
-    """How Yosys maps to it, and models of its cells: files of Yosys, and a text."""
+class Cells:
+    """How Yosys maps to them, and their models: files of Yosys, and a text."""
 
     command: str
     models: tuple[str, ...]
@@ -53,7 +51,7 @@ def _bits(name: str, count: int) -> str:
 
 
 TECHNOLOGIES = {
-    "ecp5": Technology(
+    "ecp5": Cells(
         "synth_ecp5 -nobram",
         ("lattice/common_sim.vh", "lattice/ccu2c_sim.vh"),
         _MULT18X18D.format(
@@ -65,7 +63,7 @@ TECHNOLOGIES = {
             p=_bits("P", 36),
         ),
     ),
-    "xilinx": Technology(
+    "xilinx": Cells(
         f"{xilinx.COMMAND} -nobram -nodsp",
         ("xilinx/cells_sim.v",),
     ),
@@ -98,7 +96,7 @@ def gates(design: Design, module: str, technology: str) -> Design:
 
 def _needed(netlist: str, models: str) -> Iterator[str]:
     """Of the modules in `models`, those that the netlist names, and those named by these."""
-    known = {text[1]: text[0] for text in _MODULE.finditer(models)}
+    known = module_texts(models)
     while found := sorted(set(re.findall(r"\w+", netlist)) & set(known)):
         netlist = "\n".join(known.pop(name) for name in found)
         yield netlist + "\n"
@@ -110,7 +108,7 @@ def _without(design: Design, module: str) -> str:
     while below:
         found.add(one := below.pop())
         below += design.modules[one].instances.values()
-    definition = re.compile(r"^module (\\\S+ |\w+)\(.*?^endmodule\n", re.M | re.S)
-    return definition.sub(
-        lambda text: "" if text[1].strip().removeprefix("\\") in found else text[0], design.logic
-    )
+    logic, texts = design.logic, module_texts(design.logic)
+    for name in found:
+        logic = logic.replace(texts[name] + "\n", "")
+    return logic

@@ -31,6 +31,7 @@ from rtl_gen.area.model import predict
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.errors import UserError
 from rtl_gen.synthesis.ultrascale import ULTRASCALE
+from sim_models.figures.front import undominated
 from sim_models.figures.tables import Column, TextTable, text_table
 from sim_models.figures.workload import Progress, Setting, maps, variants
 from sim_models.workload import simulate
@@ -89,18 +90,10 @@ def _configurations(setting: Setting) -> Iterator[AcceleratorConfig]:
 
 def on_front(data: pd.DataFrame) -> list[bool]:
     """Whether no other point of the variant is at least as good in both and better in one."""
-
-    def beaten(point) -> bool:
-        others = data[data["variant"] == point.variant]
-        better = (others["luts"] < point.luts) | (
-            others["images_per_second"] > point.images_per_second
-        )
-        as_good = (others["luts"] <= point.luts) & (
-            others["images_per_second"] >= point.images_per_second
-        )
-        return bool((better & as_good).any())
-
-    return [not beaten(point) for point in data.itertuples()]
+    front = pd.Series(data=False, index=data.index)
+    for _, of in data.groupby("variant"):
+        front[of.index] = undominated(of["luts"], of["images_per_second"])
+    return front.tolist()
 
 
 @style()

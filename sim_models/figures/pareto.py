@@ -25,6 +25,7 @@ from matplotlib.figure import Figure
 from model.files.plot_style import BLACK, SERIES, new_figure, style
 from model.masks.strategies import SPARSITY_MEANS
 from model.pruning.schedule import DEFAULT_SCHEDULE, NO_PRUNING, Schedule
+from sim_models.figures.front import undominated
 from sim_models.figures.tables import Column, TextTable, text_table
 from sim_models.figures.workload import Progress, Setting, maps, workload
 from sim_models.workload import Workload
@@ -75,11 +76,7 @@ def attention_kept(work: Workload, averaged: np.ndarray) -> float:
 
 def on_front(data: pd.DataFrame) -> list[bool]:
     """Whether no other point is at least as good in both respects and better in one."""
-    cycles, kept = (data[name].to_numpy() for name in ("cycles", "attention_kept"))
-    return [
-        not np.any((cycles <= c) & (kept >= k) & ((cycles < c) | (kept > k)))
-        for c, k in zip(cycles, kept, strict=True)
-    ]
+    return undominated(data["cycles"], data["attention_kept"])
 
 
 @style()
