@@ -277,7 +277,7 @@ TARGETS: dict[str, Target] = {
             SPARSITY=Values(example="0.5 0.8"),
             WEIGHTS="file",
             PREPROCESSING="vit_tiny_patch16_224",
-            DATA="folder",
+            DATA=Values(example="folders"),
             LABELS="file",
             LIMIT="100",
             CALIB="folder",

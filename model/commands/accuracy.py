@@ -13,7 +13,6 @@ from model.commands.options import (
     Batch,
     InsteadMasks,
     LabelFile,
-    LabelledData,
     Limit,
     Maps,
     ModelName,
@@ -28,11 +27,11 @@ from model.commands.options import (
 )
 from model.data.image_folder import ImageFolder
 from model.data.preprocessing import Preprocessing
-from model.evaluation.calibration_images import CalibrationImages, check_apart
+from model.evaluation.calibration_images import CalibrationImages, check_apart, check_different
 from model.evaluation.evaluation import Subject, evaluate, variants
 from model.evaluation.finished_rows import FinishedRows
 from model.evaluation.integer_accuracy import check_same
-from model.evaluation.table import render, to_frame, write
+from model.evaluation.table import over_all, render, to_frame, write
 from model.finetune.run import read_run
 from model.network.names import get_network
 from model.program.choices import integer_network
@@ -44,6 +43,14 @@ from rtl_gen.files import check_writable
 from rtl_gen.progress import progress_over
 
 Sparsities = Annotated[list[float], typer.Option("--sparsity", help="Repeat for several.")]
+LabelledFolders = Annotated[
+    list[Path],
+    typer.Option(
+        "--data",
+        help="Image folder, of class folders by wnid or class number or with --labels; as in timm, "
+        "EXIF turns nothing. Repeat for several: each is judged alone, then all together.",
+    ),
+]
 
 
 def accuracy(
@@ -51,7 +58,7 @@ def accuracy(
     model: ModelName = "deit_tiny",
     weights: Weights = None,
     preprocessing: PreprocessingName = None,
-    data: LabelledData,
+    data: LabelledFolders,
     labels: LabelFile = None,
     limit: Limit = None,
     calib: Annotated[
@@ -90,9 +97,11 @@ def accuracy(
         ]
     else:
         sources = [MaskSource(file=mask_file)]
-    folder = ImageFolder(data, limit, labels=labels)
+    check_different(data)
+    folders = [ImageFolder(each, limit, labels=labels) for each in data]
     if calib is not None:
-        check_apart(calib, data)
+        for each in data:
+            check_apart(calib, each)
     if integer:
         kept_after_attention(pruning, network)
         if network_file is None and calib is None:
@@ -143,16 +152,18 @@ def accuracy(
         subjects.append(Subject(label=name, model=tuned, masks=kept, integers=in_integers))
 
     finished = FinishedRows(out / f"{network.name}.rows.jsonl")
-    rows = variants(network, subjects, pruning)
-    result = evaluate(folder, rows, finished, batch_size, progress_over)
-    frame = to_frame(result.rows)
+    wanted = variants(network, subjects, pruning)
+    results = [evaluate(each, wanted, finished, batch_size, progress_over) for each in folders]
+    sets = [result.rows for result in results]
+    found = [row for rows in sets for row in rows]
+    frame = to_frame([*found, *(over_all(sets) if len(sets) > 1 else ())])
     settings = {
         "model": network.name,
         "weights": None if weights is None else weights.name,
         "preprocessing": Preprocessing.of(loaded).as_json(),
-        "data": data.resolve().name,
+        "data": [each.resolve().name for each in data],
         "labels": None if labels is None else labels.name,
-        "unreadable": result.unreadable,
+        "unreadable": [path for result in results for path in result.unreadable],
         "calibration": None if calib is None else calib.resolve().name,
         "calibration_images": None if images is None else len(images),
         "masks": kind,
@@ -162,9 +173,12 @@ def accuracy(
         "seed": seed,
     }
     written = write(frame, settings, out / network.name)
-    console.print(render(frame, f"{network.name}, {frame.images[0]} images of {data}"))
-    report_unreadable(result.unreadable, len(folder))
+    images_of = " and ".join(map(str, data))
+    console.print(render(frame, f"{network.name}, {frame.images.iloc[-1]} images of {images_of}"))
+    for result, folder in zip(results, folders, strict=True):
+        report_unreadable(result.unreadable, len(folder))
     if images is not None:
         report_unreadable(images.unreadable, len(images))
-    print(f"{written[0]}, {written[1]}; seed {seed}; {result.reused} of {len(frame)} rows reused")
+    reused = sum(result.reused for result in results)
+    print(f"{written[0]}, {written[1]}; seed {seed}; {reused} of {len(found)} rows reused")
     return frame

@@ -4,8 +4,9 @@ Both are kept in the folder of the results under a name that tells what they wer
 they are made once. Calibration images are never the evaluation images.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from model.data.image_folder import ImageFolder
 from model.data.preprocessing import Preprocessing
 from model.evaluation.evaluation import ProgressBar, digest_of, digest_of_masks
 from model.evaluation.finished_rows import key_of
+from model.evaluation.table import ALL
 from model.integer.network import FORMAT_VERSION, IntegerNetwork
 from model.network.shape import Network
 from model.quantisation.network import quantise_network
@@ -33,6 +35,18 @@ def check_apart(calibration: Path, evaluation: Path) -> None:
             f"calibration images {calibration} and evaluation images {evaluation} overlap: "
             "calibrate on other images than those that judge"
         )
+
+
+def check_different(folders: Sequence[Path]) -> None:
+    """Raise UserError if an image lies in two of the evaluation folders, or names do not tell them
+    apart in the table."""
+    for first, second in combinations(map(Path.resolve, folders), 2):
+        same = first.name == second.name or ALL in {first.name, second.name}
+        if same or first in second.parents or second in first.parents:
+            raise UserError(
+                f"evaluation images {first} and {second}: expected folders of different names, "
+                f"none of them `{ALL}` and none inside another"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

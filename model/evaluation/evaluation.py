@@ -153,6 +153,7 @@ def evaluate(
                 pruned=variant.pruned,
                 arithmetic=variant.arithmetic,
                 preprocessing=str(variant.preprocessing),
+                data=folder.root.resolve().name,
                 ranks=found["ranks"],
             )
         )

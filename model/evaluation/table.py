@@ -9,7 +9,7 @@ of the same weights, masks and pruning.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +24,15 @@ from rtl_gen.json_file import write_json
 
 TOP = 5
 FLOAT = "float"
+ALL = "all"
+"""The images of every set together."""
 
 
 @dataclass(frozen=True)
 class Row:
     """One network on the images: ranks of the right class, one an image (see `model.evaluation`).
 
+    data: which images
     preprocessing: of the weights, in words
     """
 
@@ -39,23 +42,35 @@ class Row:
     arithmetic: str
     ranks: Sequence[int]
     preprocessing: str = ""
+    data: str = ""
+
+
+def over_all(sets: Sequence[Sequence[Row]]) -> list[Row]:
+    """Rows of the same networks on several sets of images, as rows of all images together."""
+    return [
+        replace(rows[0], data=ALL, ranks=[rank for row in rows for rank in row.ranks])
+        for rows in zip(*sets, strict=True)
+    ]
 
 
 def to_frame(rows: Sequence[Row]) -> pd.DataFrame:
-    """Top-1, top-5 and drop of every row, in percent and points; the first row is the base.
+    """Top-1, top-5 and drop of every row, in percent and points; the first row of each set of
+    images is the base of all others.
 
     `against_float`: points of top-1 that an int8 row has more than its float row.
     """
     floats = {_place(row): row.ranks for row in rows if row.arithmetic == FLOAT}
+    bases = {row.data: row.ranks for row in reversed(rows)}
     return pd.DataFrame(
         [
             {
+                "data": row.data,
                 "masks": row.masks,
                 "sparsity": row.sparsity,
                 "pruned": row.pruned,
                 "arithmetic": row.arithmetic,
                 "preprocessing": row.preprocessing,
-                **figures(row.ranks, rows[0].ranks),
+                **figures(row.ranks, bases[row.data]),
                 **_against_float(row, floats.get(_place(row))),
             }
             for row in rows
@@ -63,8 +78,8 @@ def to_frame(rows: Sequence[Row]) -> pd.DataFrame:
     )
 
 
-def _place(row: Row) -> tuple[str, float, bool]:
-    return row.masks, row.sparsity, row.pruned
+def _place(row: Row) -> tuple[str, str, float, bool]:
+    return row.data, row.masks, row.sparsity, row.pruned
 
 
 def _against_float(row: Row, ranks: Sequence[int] | None) -> dict[str, float]:
@@ -111,13 +126,19 @@ def render(frame: pd.DataFrame, title: str) -> Table:
         f"Pictures: {' or '.join(pictures)}.",
     )
     differ = len(pictures) > 1
-    for column in ("masks", "sparsity", "tokens", "arithmetic", *["pictures"] * differ):
+    several = frame.data.nunique() > 1
+    for column in (
+        *["images"] * several,
+        *("masks", "sparsity", "tokens", "arithmetic"),
+        *["pictures"] * differ,
+    ):
         table.add_column(column)
     compared = frame.against_float.notna().any()
     for column in ("top-1 %", "top-5 %", "drop", *(["int8 - float"] if compared else [])):
         table.add_column(column, justify="right")
     for row in frame.itertuples():
         cells = [
+            *[f"{row.images} of {row.data}"] * several,
             row.masks,
             f"{row.sparsity:.1%}",
             "pruned" if row.pruned else "all",

@@ -101,6 +101,17 @@ class Trainer:
         """Finished steps."""
         return len(self.history)
 
+    def losses(self, images: Tensor, *, pruned: bool) -> tuple[Distances, Tensor]:
+        """How far the student is from the teacher, and the sum of it by the recipe's weights."""
+        recipe = self.recipe
+        with self._arithmetic():
+            with torch.no_grad():
+                wanted = passage(self._dense, images)
+            found = passage(self._pruned if pruned else self._sparse, images)
+        parts = distances(found, wanted)
+        weighted = recipe.feature_weight * parts.feature + recipe.hidden_weight * parts.hidden
+        return parts, parts.logits + weighted
+
     def step(self, images: Tensor) -> None:
         """Learn from images (b, 3, h, w) on the device; adds a row to the history.
 
@@ -110,16 +121,7 @@ class Trainer:
         recipe, step = self.recipe, self.done
         self._scheduler.step_update(step + 1)
         pruned = recipe.prunes(step)
-        with self._arithmetic():
-            with torch.no_grad():
-                wanted = passage(self._dense, images)
-            found = passage(self._pruned if pruned else self._sparse, images)
-        parts = distances(found, wanted)
-        loss = (
-            parts.logits
-            + recipe.feature_weight * parts.feature
-            + recipe.hidden_weight * parts.hidden
-        )
+        parts, loss = self.losses(images, pruned=pruned)
         values = [*parts.stacked().tolist(), loss.item()]
         check_finite(f"losses of step {step}", np.array(values), SLOWER)
         self.optimizer.zero_grad()

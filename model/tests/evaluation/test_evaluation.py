@@ -19,7 +19,7 @@ from timm.models.vision_transformer import VisionTransformer
 from model.data.image_folder import ImageFolder
 from model.evaluation.evaluation import Subject, evaluate, variants
 from model.evaluation.finished_rows import FinishedRows, key_of
-from model.evaluation.table import Row, to_frame
+from model.evaluation.table import Row, over_all, to_frame
 from model.masks.vitcod_file import write_masks
 from model.network.names import DEIT_TINY
 from model.network.shape import Network
@@ -77,6 +77,20 @@ def test_integers_against_their_own_float_row():
     assert frame.against_float[3] == pytest.approx(100 / 6)
     variance = (3 - 6 * (1 / 6) ** 2) / 5
     assert frame.against_float_standard_error[3] == pytest.approx(100 * (variance / 6) ** 0.5)
+
+
+def test_sets_of_images_apart_and_together():
+    """Drops are counted from the base of the same set; together, every image counts once."""
+
+    def rows(data: str, base: list[int], other: list[int]) -> list[Row]:
+        made = partial(Row, pruned=False, arithmetic="float", data=data)
+        return [made("dense", 0, ranks=base), made("x", 0.5, ranks=other)]
+
+    sets = [rows("a", [0, 0], [0, 9]), rows("b", [0, 0, 0, 1, 2, 3], [0, 0, 1, 0, 0, 3])]
+    frame = to_frame([*sets[0], *sets[1], *over_all(sets)])
+    assert frame.data.tolist() == ["a", "a", "b", "b", "all", "all"]
+    assert frame.images.tolist() == [2, 2, 6, 6, 8, 8]
+    assert frame["drop"].tolist() == pytest.approx([0, -50, 0, 100 / 6, 0, 0])
 
 
 def test_finished_rows_survive_a_kill(tmp_path: Path):
@@ -183,6 +197,9 @@ def test_user_errors(command, tmp_path: Path, image_folder: Path, capsys: pytest
             "has no images",
         ),
         ((*data, "--calib", image_folder), "overlap: calibrate on other images"),
+        ((*data, "--data", image_folder), "expected folders of different names"),
+        ((*data, "--data", image_folder / "007"), "none inside another"),
+        ((*data, "--data", tmp_path / "all", float_only), "none of them `all`"),
         ((*data, "--calib", image_folder / "007"), "overlap: calibrate on other images"),
         (data, "need calibration images (--calib) or a calibrated network (--network)"),
         (
@@ -222,6 +239,9 @@ def test_a_table_of_real_images(
         (copy / path.parent.name / path.name).write_bytes(path.read_bytes())
     bad = next(copy.glob("*/*"))
     bad.write_bytes(bad.read_bytes()[:3000])
+    other = tmp_path / "others" / "n01440764"
+    other.mkdir(parents=True)
+    (other / "1.jpg").write_bytes(next(real_images.glob("*/*")).read_bytes())
     words = ("--weights", real_weights, "--data", copy, "--no-integer", "--sparsity", 0.5)
     out = tmp_path / "results"
     for reused in (0, 4):
@@ -241,6 +261,12 @@ def test_a_table_of_real_images(
     run.mkdir()
     (run / "network.safetensors").write_bytes(as_bytes(load_model(DEIT_TINY, real_weights)))
     write_masks(run / "masks.npy", np.ones(DEIT_TINY.mask_shape, dtype=bool))
+    assert command(*words, "--out", out, "--data", other.parent) == 0
+    assert "4 of 8 rows reused" in capsys.readouterr().out
+    table = pd.read_csv(out / f"{DEIT_TINY.name}.csv")
+    assert table.data.tolist() == [*["images"] * 4, *["others"] * 4, *["all"] * 4]
+    assert table.images.tolist() == [*[4] * 4, *[1] * 4, *[5] * 4]
+
     assert command(*words, "--out", out, "--finetuned", run) == 0
     assert "4 of 6 rows reused" in capsys.readouterr().out
     table = pd.read_csv(out / f"{DEIT_TINY.name}.csv")

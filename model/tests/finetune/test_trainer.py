@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from model.finetune.distillation import distances, passage, relative_error
 from model.finetune.recipe import Recipe
@@ -154,3 +155,16 @@ def test_bad_recipes(changes: dict, message: str):
 
 def test_settings_of_a_recipe_fit_json():
     assert json.loads(json.dumps(vars(RECIPE))) == vars(RECIPE)
+
+
+@pytest.mark.parametrize("pruned", [False, True])
+def test_nothing_is_left_on_the_cpu(new_trainer, images, pruned):
+    """On a GPU without arithmetic: whatever stays on the CPU cannot meet the rest there."""
+    trainer = new_trainer()
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        trainer.teacher.to("cuda")
+        trainer.student.to("cuda")
+        parts, loss = trainer.losses(images.to("cuda"), pruned=pruned)
+    for value in (*vars(parts).values(), loss):
+        assert value.device.type == "cuda"
+        assert value.requires_grad
