@@ -1,7 +1,8 @@
 """Learned scores of attention entries: what the network's output loses without each of them.
 
 The network's weights never change; only calibration images are seen, no labels. Every step runs the
-dense network and the masked one on the same augmented images.
+dense network and the masked one on the same augmented images. The dense one may be another, whose
+outputs are wanted: scores of a network that was fine-tuned ask what its own teacher needs.
 
 1. Start: the Fisher information of an entry's mask bit, the second-order estimate of the KL
    divergence that dropping it costs (optimal brain damage, LeCun et al., NIPS 1989): the mean
@@ -92,6 +93,7 @@ def learn_scores(
     schedule: Schedule,
     settings: Settings,
     progress: Callable[[int, float], object],
+    teacher: VisionTransformer | None = None,
 ) -> np.ndarray:
     """Scores of all entries.
 
@@ -103,6 +105,7 @@ def learn_scores(
         schedule: what prunes tokens in a share of the steps.
         settings: see there.
         progress: called after every step with its images and the KL divergence in nats.
+        teacher: the dense network whose outputs are wanted; None = the model itself.
 
     Raises:
         UserError: gradients that are not finite.
@@ -110,6 +113,7 @@ def learn_scores(
     rng = np.random.default_rng(settings.seed)
     generator = torch.Generator().manual_seed(settings.seed)
     dense = FloatReference(network=network, model=model)
+    wanted = dense if teacher is None else FloatReference(network=network, model=teacher)
     information = torch.zeros(network.mask_shape)
     autocast = torch.autocast("cpu", torch.bfloat16, enabled=settings.bf16)
     for _ in range(settings.start_steps):
@@ -133,7 +137,7 @@ def learn_scores(
             schedule=schedule if pruned else NO_PRUNING,
         )
         with autocast:
-            target = dense.forward(images).float().log_softmax(1).clone()
+            target = wanted.forward(images).float().log_softmax(1).clone()
             gradient, loss = entry_gradients(masked, images, _divergence_from(target), square=False)
         check_finite(f"gradients of step {step}", gradient)
         update(step, gradient)

@@ -42,7 +42,7 @@ from model.masks.strategies import SPARSITY_MEANS, sparsity_of
 from model.network.names import get_network
 from model.pruning.schedule_file import DEFAULT_NAME, schedule_of
 from model.reference.forward import FloatReference
-from model.weights.load import load_model, stated_name
+from model.weights.load import load_beside, load_model, stated_name
 from model.weights.storage import weights_sha256
 from rtl_gen.errors import UserError
 from rtl_gen.files import check_writable
@@ -132,15 +132,9 @@ def finetune(
     check_writable(target / "report.json")
     if threads is not None:
         torch.set_num_threads(threads)
-    teacher, begun = load_model(network, weights, stated), None
+    teacher = load_model(network, weights, stated)
+    begun = None if start is None else load_beside(teacher, network, start, preprocessing)
     used = Preprocessing.of(teacher)
-    if start is not None:
-        begun = load_model(network, start, preprocessing)
-        if Preprocessing.of(begun) != used:
-            raise UserError(
-                f"--start {start} is for pictures of {Preprocessing.of(begun)}, the dense network "
-                f"for {used}: start from weights of the same preprocessing"
-            )
     trainer = Trainer(
         network=network,
         teacher=teacher,

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -27,7 +28,7 @@ from model.finetune.crops import batches, crops_of
 from model.finetune.recipe import Recipe
 from model.network.names import get_network
 from model.pruning.schedule_file import DEFAULT_NAME, schedule_of
-from model.weights.load import load_model, stated_name
+from model.weights.load import load_beside, load_model, stated_name
 from model.weights.storage import weights_sha256
 from rtl_gen.files import replace_file
 from rtl_gen.progress import progress_over
@@ -40,6 +41,10 @@ def learn_scores_command(
     model: ModelName = "deit_tiny",
     weights: Weights = None,
     preprocessing: PreprocessingName = None,
+    teacher: Annotated[
+        Path | None,
+        typer.Option(help="Weights of the dense network to follow; default: those of --weights."),
+    ] = None,
     data: Data,
     maps: Maps = None,
     schedule: ScheduleName = DEFAULT_NAME,
@@ -61,6 +66,7 @@ def learn_scores_command(
     settings = dataclasses.replace(DEFAULTS, steps=steps, batch_size=batch_size, seed=seed)
     total = settings.start_steps + steps
     loaded = load_model(network, weights, stated_name(model, weights, preprocessing))
+    followed = None if teacher is None else load_beside(loaded, network, teacher, preprocessing)
     recipe = Recipe(steps=total, batch_size=batch_size, seed=seed)
     crops = crops_of(folder, loaded, recipe)
     crops.check()
@@ -82,6 +88,7 @@ def learn_scores_command(
             pruning,
             settings,
             lambda _, loss: advance(KL=loss),
+            followed,
         )
         metadata = {
             "network": network.name,
@@ -92,6 +99,8 @@ def learn_scores_command(
             "schedule": schedule,
             "settings": dataclasses.asdict(settings),
         }
+        if teacher is not None:
+            metadata["teacher_sha256"] = weights_sha256(teacher)
         EntryScores(scores, metadata).write(file)
     report_replaced(unreadable)
     print(f"{out}: scores {scores.shape} of {network.name}")

@@ -67,6 +67,24 @@ def load_model(
     return model.eval().requires_grad_(False)
 
 
+def load_beside(
+    other: nn.Module, network: Network, weights: Path, stated: str | None = None
+) -> VisionTransformer:
+    """As `load_model`, of weights that are given the same pictures as another model.
+
+    Raises:
+        UserError: they are for other pictures, too.
+    """
+    loaded = load_model(network, weights, stated)
+    here, there = Preprocessing.of(loaded), Preprocessing.of(other)
+    if here != there:
+        raise UserError(
+            f"{weights} is for pictures of {here}, the weights beside it for {there}: expected "
+            "weights of one preprocessing"
+        )
+    return loaded
+
+
 def fill(
     model: VisionTransformer, network: Network, weights: Path, stated: str | None = None
 ) -> None:

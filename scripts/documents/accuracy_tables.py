@@ -4,8 +4,18 @@ from collections.abc import Iterable, Iterator
 
 import pandas as pd
 
+from model.evaluation.table import ALL
 from scripts.documents.cells import SPARSITIES, masks_label, select, value
 from scripts.documents.markdown import table
+
+_FEW = "val"
+_SETS = {_FEW: "val", "imagenet-val-a": "val-a", ALL: "both"}
+"""Sets of labelled images, and what tables call them."""
+
+
+def _tuned(sparsity: float) -> str:
+    """The fine-tuning run of a sparsity."""
+    return f"deit_tiny-{sparsity:g}-learned"
 
 
 def _drop(row: pd.Series, figure: str = "drop") -> str:
@@ -19,14 +29,31 @@ def _drops(labels: Iterable[str], **where: object) -> Iterator[str]:
 
 
 def accuracy(*, pruned: bool) -> str:
+    """Of every strategy, nothing trained."""
     strategies = ("vitcod", "layer_threshold", "row_topk", "learned")
     rows = []
     for sparsity in SPARSITIES:
-        at = {"model": "deit_tiny", "arithmetic": "float", "pruned": pruned, "sparsity": sparsity}
-        tuned = f"deit_tiny-{sparsity:g}-learned"
-        rows.append([masks_label(sparsity), *_drops([*strategies, tuned], **at)])
-    names = (f"`{name}`" for name in strategies)
-    return table(["sparsity", *names, "`learned`, fine-tuned"], rows)
+        at = {"data": _FEW, "arithmetic": "float", "pruned": pruned, "sparsity": sparsity}
+        rows.append([masks_label(sparsity), *_drops(strategies, model="deit_tiny", **at)])
+    return table(["sparsity", *(f"`{name}`" for name in strategies)], rows)
+
+
+def recovered() -> str:
+    """Learned masks before and after fine-tuning, on each set of images and on all."""
+    rows = []
+    for sparsity in SPARSITIES:
+        subjects = ("learned", "float"), (_tuned(sparsity), "float"), (_tuned(sparsity), "int8")
+        for data, name in _SETS.items():
+            at = {"model": "deit_tiny", "data": data, "sparsity": sparsity}
+            drops = (
+                next(_drops([masks], arithmetic=arithmetic, pruned=pruned, **at))
+                for pruned in (False, True)
+                for masks, arithmetic in subjects
+            )
+            rows.append([masks_label(sparsity), name, *drops])
+    kinds = ("nothing trained", "fine-tuned", "in int8")
+    heads = [f"{kind}{pruned}" for pruned in ("", ", pruned") for kind in kinds]
+    return table(["sparsity", "images", *heads], rows)
 
 
 def balanced() -> str:
@@ -34,35 +61,35 @@ def balanced() -> str:
     names = [name for base in ("vitcod", "learned") for name in (base, f"{base}+lanes=8")]
     rows = []
     for sparsity in SPARSITIES:
-        at = {"model": "deit_tiny", "arithmetic": "float", "sparsity": sparsity}
+        at = {"model": "deit_tiny", "data": _FEW, "arithmetic": "float", "sparsity": sparsity}
         drops = [list(_drops(names, pruned=pruned, **at)) for pruned in (False, True)]
         rows.append([masks_label(sparsity), *map(" / ".join, zip(*drops, strict=True))])
     return table(["sparsity", *(f"`{name}`" for name in names)], rows)
 
 
 def int8() -> str:
+    """What integers have more than the float network of the same weights, masks and pruning."""
     rows = []
     for sparsity in (0.0, *SPARSITIES):
         line = [masks_label(sparsity)]
-        for masks in ("learned", f"deit_tiny-{sparsity:g}-learned"):
+        for data in _SETS:
             for pruned in (False, True):
-                at = {"sparsity": sparsity, "pruned": pruned, "arithmetic": "int8"}
-                name = masks if sparsity else "dense"
+                at = {"sparsity": sparsity, "pruned": pruned, "arithmetic": "int8", "data": data}
+                name = _tuned(sparsity) if sparsity else "dense"
                 found = select("accuracy", model="deit_tiny", masks=name, **at)
-                known = sparsity or masks == "learned"
-                line.append(_drop(found.iloc[0], "against_float") if known else "")
+                line.append(_drop(found.iloc[0], "against_float"))
         rows.append(line)
-    kinds = ("`learned`", "`learned`, pruned", "fine-tuned", "fine-tuned, pruned")
-    return table(["sparsity", *kinds], rows)
+    heads = (f"{name}{pruned}" for name in _SETS.values() for pruned in ("", ", pruned"))
+    return table(["fine-tuned", *heads], rows)
 
 
 def headline() -> str:
     """Sparse and pruned, from the paper's rule to the hardware's integers."""
 
-    def line(title: str, masks: str, arithmetic: str) -> list[str]:
+    def line(title: str, masks: str, arithmetic: str, data: str = ALL) -> list[str]:
         drops = []
         for sparsity in SPARSITIES:
-            at = {"sparsity": sparsity, "pruned": True, "arithmetic": arithmetic}
+            at = {"sparsity": sparsity, "pruned": True, "arithmetic": arithmetic, "data": data}
             at["masks"] = masks.format(sparsity)
             drops.append(f"{value('accuracy', 'drop', model='deit_tiny', **at):+.1f}")
         return [title, *drops]
@@ -70,7 +97,7 @@ def headline() -> str:
     return table(
         ["sparse and pruned", *map(masks_label, SPARSITIES)],
         [
-            line("ViTCoD's rule, nothing trained", "vitcod", "float"),
+            line("ViTCoD's rule, nothing trained", "vitcod", "float", _FEW),
             line("learned masks, nothing trained", "learned", "float"),
             line("learned masks, fine-tuned", "deit_tiny-{:g}-learned", "float"),
             line("the same in the hardware's integers", "deit_tiny-{:g}-learned", "int8"),

@@ -109,7 +109,7 @@ _RUN_COLUMNS = (
 _SWEEP_KEY = ("network", "attention_maps", "sparsity", "pruning", "hardware")
 _BALANCE_KEY = ("network", "masks", "sparsity", "pruning", "hardware")
 _CORES_KEY = ("network", "sparsity", "pruning", "cores", "memory_rate")
-_ACCURACY_KEY = ("model", "masks", "sparsity", "pruned", "arithmetic")
+_ACCURACY_KEY = ("model", "data", "masks", "sparsity", "pruned", "arithmetic")
 CELLS, GATES = ECP5.headings, AsicFlow.headings
 """Columns of the syntheses and what they are called."""
 

@@ -70,6 +70,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "headline": accuracy_tables.headline,
     "accuracy": lambda: accuracy_tables.accuracy(pruned=False),
     "accuracy-pruned": lambda: accuracy_tables.accuracy(pruned=True),
+    "recovered": accuracy_tables.recovered,
     "accuracy-balanced": accuracy_tables.balanced,
     "int8": accuracy_tables.int8,
     "digits": accuracy_tables.digits,

@@ -1,8 +1,10 @@
 """Gradients by mask bits against finite differences; learning helps; files; the project's asset."""
 
+import copy
 import io
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -157,6 +159,31 @@ def test_learning_helps(toy_network: Network, toy_model: VisionTransformer, maps
         toy_network, toy_model, maps, endless(0), SCHEDULE, settings, lambda *_: None
     )
     assert np.array_equal(again, scores)
+
+
+def test_scores_follow_a_teacher(
+    toy_network: Network, toy_model: VisionTransformer, maps: np.ndarray
+):
+    """Nothing is dropped, so that the divergence is that between two dense networks."""
+    teacher = copy.deepcopy(toy_model)
+    torch.nn.init.normal_(teacher.head.weight)
+    settings = Settings(start_steps=1, steps=1, bf16=False, prune_share=0.0, sparsities=(0.0, 0.0))
+    losses = []
+    images = list(islice(endless(0), 2))
+    learn_scores(
+        toy_network,
+        toy_model,
+        maps,
+        iter(images),
+        SCHEDULE,
+        settings,
+        lambda _, loss: losses.append(loss),
+        teacher,
+    )
+    wanted, found = (model(images[1]).log_softmax(1) for model in (teacher, toy_model))
+    divergence = (wanted.exp() * (wanted - found)).sum(dim=1).mean().item()
+    assert divergence > 0.01
+    assert losses[1] == pytest.approx(divergence, rel=1e-3)
 
 
 def test_last_layer_serves_cls_alone(

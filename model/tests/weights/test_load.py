@@ -11,11 +11,11 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from model.network.names import DEIT_TINY, VIT_DIGITS, get_network, timm_name
+from model.network.names import ASSETS, DEIT_TINY, VIT_DIGITS, get_network, timm_name
 from model.tests.refused_weights import refusal
 from model.weights.hugging_face import to_timm
-from model.weights.load import load_model
-from rtl_gen.errors import UserError
+from model.weights.load import load_beside, load_model
+from rtl_gen.errors import InputWarning, UserError
 
 State = dict[str, Tensor]
 
@@ -295,3 +295,13 @@ def test_onnx(tmp_path: Path):
     path.write_bytes(b"\x08\x08\x12\x07pytorch")
     with pytest.raises(UserError, match=r"is ONNX, .* take the network that was exported, torch.s"):
         load_model(VIT_DIGITS, path)
+
+
+def test_weights_beside_others_are_given_the_same_pictures():
+    file = ASSETS / "vit_digits.safetensors"
+    first = load_model(VIT_DIGITS, file)
+    second = load_beside(first, VIT_DIGITS, file)
+    assert torch.equal(second.head.weight, first.head.weight)
+    message = "expected weights of one preprocessing"
+    with pytest.warns(InputWarning), pytest.raises(UserError, match=message):
+        load_beside(first, VIT_DIGITS, file, "mean=0.1+std=0.5+crop_pct=1.0+interpolation=bicubic")
