@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
@@ -50,12 +51,13 @@ def collect(
     seed: int = 0,
 ) -> dict[str, Samples]:
     """Samples of the watched tensors, by module name or one of the names above, while `run` makes
-    logits of the batches of images.
+    logits of the batches of images. Which tokens of an image enter depends on the seed and on the
+    image's place alone, not on how many are in a batch.
 
     Raises:
         UserError: values that are not finite.
     """
-    generator = torch.Generator().manual_seed(seed)
+    draws: list[torch.Generator] = []
     samples: dict[str, Samples] = {}
     handles = []
 
@@ -65,7 +67,7 @@ def collect(
         samples[name].parts.append(rows(values).clone())
 
     def some_tokens(values: Tensor) -> Tensor:
-        order = torch.rand(values.shape[:2], generator=generator)
+        order = torch.stack([torch.rand(values.shape[1], generator=draw) for draw in draws])
         order[:, : 0 if network.pools else network.read_tokens] = -1
         chosen = order.argsort(dim=1)[:, :ROWS_PER_IMAGE, None]
         return torch.take_along_dim(values, chosen, dim=1).flatten(0, 1)
@@ -97,12 +99,21 @@ def collect(
     watch(NORM, output=normalised, name=READ_OUT, rows=lambda x: read_out(network, x))
     samples[LOGITS] = Samples()
     try:
+        count = 0
         for images in batches:
+            draws[:] = [_of_image(seed, count + place) for place in range(len(images))]
+            count += len(images)
             add(LOGITS, "logits", run(images), torch.Tensor.clone)
     finally:
         for handle in handles:
             handle.remove()
     return samples
+
+
+def _of_image(seed: int, place: int) -> torch.Generator:
+    """What chooses the tokens of the image at a place."""
+    (state,) = np.random.SeedSequence((seed, place)).generate_state(1)
+    return torch.Generator().manual_seed(int(state))
 
 
 def read_out(network: Network, tokens: Tensor) -> Tensor:

@@ -18,8 +18,11 @@ from model.network.shape import Network
 from model.pruning.hardware import kept_after_attention
 from model.pruning.schedule import NO_PRUNING, READINGS, PruningSchedule
 from model.quantisation.network import quantise_network
+from model.quantisation.samples import collect
 from model.reference.forward import FloatReference
 from rtl_gen.errors import UserError
+
+PRUNES = PruningSchedule(start=0.1, end=0.5, first_layer=2)
 
 
 @pytest.mark.parametrize(
@@ -27,7 +30,7 @@ from rtl_gen.errors import UserError
     [
         (False, NO_PRUNING),
         (True, NO_PRUNING),
-        (False, PruningSchedule(start=0.1, end=0.5, first_layer=2)),
+        (False, PRUNES),
     ],
 )
 def test_integers_follow_float(
@@ -64,6 +67,25 @@ def test_calibration_is_repeatable(
         quantise_network(reference, ImageFolder(image_folder), batch_size=7) for _ in range(2)
     )
     assert first.digest() == second.digest()
+
+
+def test_batches_choose_no_rows(
+    toy_network: Network, toy_model: VisionTransformer, toy_masks: np.ndarray, image_folder: Path
+):
+    """The same rows of every tensor, whatever the size of a batch; another seed, others."""
+
+    def rows(batch_size: int, seed: int = 0) -> dict[str, torch.Tensor]:
+        reference = FloatReference(
+            network=toy_network, model=toy_model, masks=toy_masks, schedule=PRUNES
+        )
+        batches = (images for images, _ in ImageFolder(image_folder).batches(toy_model, batch_size))
+        found = collect(toy_network, toy_model, reference.forward, batches, seed)
+        return {name: each.rows for name, each in found.items()}
+
+    one, some, other = rows(1), rows(4), rows(4, seed=1)
+    for name, wanted in one.items():
+        torch.testing.assert_close(some[name], wanted, rtol=1e-4, atol=1e-4)
+    assert not torch.allclose(other["blocks.1.norm1"], one["blocks.1.norm1"])
 
 
 def test_images_are_read_once_to_name_a_calibration(
