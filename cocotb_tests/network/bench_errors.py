@@ -14,6 +14,7 @@ from cocotb.triggers import ClockCycles, RisingEdge, with_timeout
 from cocotbext.axi import AxiResp
 
 from cocotb_tests.bus.simulated_memory import MemoryAccess
+from cocotb_tests.coverage.programs import count_program, pace
 from cocotb_tests.harness.bench import CLOCK_PERIOD_NS, parameters, start
 from cocotb_tests.harness.compare import assert_equal
 from cocotb_tests.network.bench_system import Host
@@ -37,7 +38,7 @@ class Driver:
         await start(dut)
         driver = cls(dut)
         driver.memory.configure(latency=LATENCY, stall=driver.given["stall"])
-        await driver.memory.write(0, np.load(driver.given["image"]).tobytes())
+        await driver.memory.write(0, driver.contents)
         return driver
 
     def __init__(self, dut):
@@ -45,7 +46,9 @@ class Driver:
         self.good = self.given["good"]
         self.dut = dut
         self.host = Host(dut)
-        self.memory = MemoryAccess(dut, "memory", AcceleratorConfig(**self.given["config"]))
+        self.config = AcceleratorConfig(**self.given["config"])
+        self.memory = MemoryAccess(dut, "memory", self.config)
+        self.contents = np.load(self.given["image"]).tobytes()
 
     async def acknowledge(self, name: str) -> None:
         await self.host.control("clear")
@@ -62,11 +65,17 @@ class Driver:
         stored = await self.memory.read(self.good["result"], len(self.good["bytes"]))
         assert_equal(f"{name}: result", list(stored), self.good["bytes"])
 
+    def count(self, address: int, error: int) -> None:
+        """A program that ended, for functional coverage."""
+        stalls = pace(LATENCY, None, self.given["stall"])
+        count_program(self.config, self.contents, address, error, stalls)
+
     async def run_good(self, name: str) -> dict[str, int]:
         """The good program and its result; returns its counters."""
         await self.clear_result()
         await self.host.run(0, LIMIT_CYCLES)
         await self.check_result(name)
+        self.count(0, ErrorCode.NONE)
         counters = await self.host.counters()
         await self.acknowledge(name)
         return counters
@@ -84,6 +93,7 @@ async def refuses_and_goes_on(dut):
         await host.run(program["address"], LIMIT_CYCLES)
         stopped = [await host.read("cycles"), await host.read("rows_read")]
         assert_equal(f"{name}: error", await host.read("error"), error)
+        driver.count(program["address"], error)
         expected = {"done", "error"} if error != ErrorCode.NONE else {"done"}
         assert await host.progress() == expected, f"{name}: status"
         assert_equal(

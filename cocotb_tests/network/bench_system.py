@@ -15,6 +15,7 @@ from cocotb.triggers import RisingEdge, with_timeout
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiResp
 
 from cocotb_tests.bus.simulated_memory import MemoryAccess
+from cocotb_tests.coverage.programs import count_program, pace
 from cocotb_tests.harness.bench import CLOCK_PERIOD_NS, parameters, report, start
 from rtl_gen.accelerator import Accelerator
 from rtl_gen.config import AcceleratorConfig
@@ -99,6 +100,7 @@ async def images_run(dut):
     await start(dut, limit_cycles=2 * len(sizes) * given["limit_cycles"])
     memory = MemoryAccess(dut, "memory", config)
     memory.configure(latency=given["latency"], rate=given["rate"], stall=given["stall"])
+    stalls = pace(given["latency"], given["rate"], given["stall"])
     host = Host(dut)
     runs, begin, left = [], 0, bytearray()
     for size, memory_bytes in zip(sizes, given["memory_bytes"], strict=True):
@@ -109,13 +111,10 @@ async def images_run(dut):
         await host.run(given["program_address"], given["limit_cycles"])
         wall_seconds = time.monotonic() - started
         await host.quiet()
-        runs.append(
-            {
-                "wall_seconds": wall_seconds,
-                "error": await host.read("error"),
-                "counters": await host.counters(),
-            }
-        )
+        error, counters = await host.read("error"), await host.counters()
+        runs.append({"wall_seconds": wall_seconds, "error": error, "counters": counters})
+        memory_then = image.ljust(memory_bytes, b"\0")
+        count_program(config, memory_then, given["program_address"], error, stalls)
         left += image
         if memory_bytes > size:
             left += await memory.read(size, memory_bytes - size)

@@ -1,0 +1,156 @@
+"""Probes in a netlist: they count in which cycles a part of the source has an effect.
+
+Every arm of an If, Switch, FSM or Mux gets one, and so does what stands outside of all arms. A
+probe looks at rising edges of the clock without reset, when all has settled: what a simulator
+passes through within a cycle does not count. It stands for the branch and for the lines of the
+statements in the arm, by where they are in the Amaranth sources, because that is where a reader
+looks; the Verilog's lines are Yosys's.
+
+A probe is a Print until Yosys has written the Verilog, where it becomes `cover`, with what it
+stands for behind it, as text. Verilator counts covers (`--coverage-user`).
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+
+from amaranth.hdl import Fragment, Print, ResetSignal, Value
+from amaranth.hdl._ast import Operator, Slice, Statement, Switch, SwitchValue
+from amaranth.hdl._ast import Concat, Part
+from amaranth.lib import wiring
+
+import rtl_gen
+from cocotb_tests.coverage.points import Point, points_of, text_of
+from rtl_gen.emit.verilog import Design, emit
+
+SOURCES = Path(rtl_gen.__path__[0])
+"""Lines of other files, such as of benches and of Amaranth's library, are not counted."""
+
+_MARK = "probe: "
+_PRINTED = re.compile(rf'^( *)\$write\("{_MARK}(.*?)\\n"\);$', re.M)
+_COVER = re.compile(r"^ *cover \(1'h1\); // (.*)$")
+
+
+def emit_with_probes(
+    component: wiring.Component, name: str, sources: Path = SOURCES
+) -> Design:
+    """What `emit` makes of a component, with probes of all that stands in the folder `sources`."""
+    design = emit(component, name, change=lambda fragment: _add_probes(fragment, sources))
+    return replace(design, logic=_PRINTED.sub(r"\1cover (1'h1); // \2", design.logic))
+
+
+def probes(verilog: str) -> dict[int, list[Point]]:
+    """What the probes of a text stand for, by the line of the text."""
+    found = ((at, _COVER.match(line)) for at, line in enumerate(verilog.splitlines(), 1))
+    return {at: points_of(cover[1]) for at, cover in found if cover}
+
+
+def _add_probes(fragment: Fragment, sources: Path) -> None:
+    for child, _, _ in fragment.subfragments:
+        _add_probes(child, sources)
+    statements = list(chain.from_iterable(fragment.statements.values()))
+    found = _Prober(sources).arm(statements, None)
+    if found:
+        running = Switch(ResetSignal("sync", allow_reset_less=True), [("0", found, None)])
+        fragment.add_statements("sync", running)
+
+
+class _Prober:
+    """Makes the probes of a module."""
+
+    def __init__(self, sources: Path):
+        self._sources = sources
+
+    def arm(
+        self, statements: Iterable[Statement], branch: Point | None, chosen: Value | None = None
+    ) -> list[Statement]:
+        """Probes of statements that have an effect together, or of a value that is `chosen`."""
+        points = {branch} if branch else set()
+        values, inner = [] if chosen is None else [chosen], []
+        for statement in statements:
+            if isinstance(statement, Switch):
+                inner.append(statement)
+                values.append(statement.test)
+            else:
+                points.add(self._point(statement.src_loc))
+                values += _values(statement)
+        points.discard(None)
+        made: list[Statement] = [_probe(points)] if points else []
+        made += filter(None, map(self._switch, inner))
+        return made + self._muxes(values)
+
+    def _switch(self, switch: Switch) -> Switch | None:
+        cases = []
+        for patterns, statements, place in switch.cases:
+            cases.append((patterns, self.arm(statements, self._point(place, "taken")), place))
+        if _is_if(switch):
+            other = self._point(switch.src_loc, "not taken")
+            cases.append((None, self.arm([], other), switch.src_loc))
+        return _made(switch.test, cases)
+
+    def _muxes(self, values: Iterable[Value]) -> list[Statement]:
+        found = {id(mux): mux for value in values for mux in _outermost_muxes(value)}
+        made = []
+        for mux in found.values():
+            (zero, low), (_, high) = mux.cases
+            cases = [
+                (zero, self.arm([], self._point(mux.src_loc, "else"), low), None),
+                (None, self.arm([], self._point(mux.src_loc, "chosen"), high), None),
+            ]
+            made.append(_made(mux.test, cases))
+            made += self._muxes([mux.test])
+        return list(filter(None, made))
+
+    def _point(self, place: tuple[str, int] | None, branch: str = "") -> Point | None:
+        """None of what is in no file of the sources."""
+        if place is None or not Path(place[0]).is_relative_to(self._sources):
+            return None
+        return Point(str(Path(place[0]).relative_to(self._sources.parent)), place[1], branch)
+
+
+def _probe(points: Iterable[Point]) -> Statement:
+    statement = Print(_MARK + text_of(points))
+    statement._MustUse__used = True  # It gets into a netlist without a module.
+    return statement
+
+
+def _made(test: Value, cases: Sequence[tuple]) -> Switch | None:
+    """None if nothing is in any case."""
+    return Switch(test, cases) if any(statements for _, statements, _ in cases) else None
+
+
+def _is_if(switch: Switch) -> bool:
+    """Whether nothing may be taken: an If without Else. Amaranth makes a Switch of it that looks
+    at one condition a case, the first in the lowest bit.
+    """
+    size = len(switch.test)
+    patterns = [patterns for patterns, _, _ in switch.cases]
+    return patterns == [("1".rjust(size - at, "-").ljust(size, "-"),) for at in range(size)]
+
+
+def _values(statement: Statement) -> list[Value]:
+    """What a statement that is no Switch computes with."""
+    names = ("rhs", "test")
+    return [getattr(statement, name) for name in names if hasattr(statement, name)]
+
+
+def _outermost_muxes(value: Value) -> Iterator[SwitchValue]:
+    match value:
+        case SwitchValue():
+            if len(value.cases) == 2 and value.cases[1][0] is None:
+                yield value
+            return
+        case Operator():
+            parts = value.operands
+        case Slice():
+            parts = [value.value]
+        case Part():
+            parts = [value.value, value.offset]
+        case Concat():
+            parts = value.parts
+        case _:
+            parts = []
+    for part in parts:
+        yield from _outermost_muxes(part)
