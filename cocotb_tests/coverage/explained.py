@@ -60,7 +60,9 @@ class Explained(BaseModel):
         try:
             return cls(**yaml.safe_load(path.read_text()) or {})
         except (TypeError, ValidationError, yaml.YAMLError) as error:
-            raise UserError(f"{path}: expected lines and bins with their reasons: {error}") from None
+            raise UserError(
+                f"{path}: expected lines and bins with their reasons: {error}"
+            ) from None
 
 
 @dataclass
@@ -91,10 +93,10 @@ def judge(counts: Counts, explained: Explained, root: Path, *, whole: bool) -> V
     for reason in explained.bins:
         about = set(_matching(reason.bins, counts.bins))
         verdict.reasons |= dict.fromkeys(about & holes, reason.reason)
-        if counts.bins and about - holes or whole and not about:
+        if about - holes or (whole and not about):
             verdict.stale.append(f"bins {reason.bins}")
-    unknown = sorted(missed - verdict.reasons.keys()) + sorted(holes - verdict.reasons.keys())
-    verdict.open = unknown
+    verdict.open += sorted(missed - verdict.reasons.keys())
+    verdict.open += sorted(holes - verdict.reasons.keys())
     return verdict
 
 

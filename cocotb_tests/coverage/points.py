@@ -11,7 +11,9 @@ class Point(NamedTuple):
     """Such as "rtl_gen/pruning/topk.py"."""
     line: int
     branch: str = ""
-    """Of a branch what is done: "taken", "not taken", and of a Mux "chosen", "else"."""
+    """Of a branch what becomes of it: an If is "taken" or "not taken", a case of a Switch or a
+    state "entered", the first value of a Mux "chosen", or "else" the second.
+    """
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}" + (f" {self.branch}" if self.branch else "")

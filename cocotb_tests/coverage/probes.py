@@ -11,14 +11,14 @@ stands for behind it, as text. Verilator counts covers (`--coverage-user`).
 """
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
 from amaranth.hdl import Fragment, Print, ResetSignal, Value
-from amaranth.hdl._ast import Operator, Slice, Statement, Switch, SwitchValue
-from amaranth.hdl._ast import Concat, Part
+from amaranth.hdl._ast import Concat, Operator, Part, Slice, Statement, Switch, SwitchValue
 from amaranth.lib import wiring
 
 import rtl_gen
@@ -33,9 +33,7 @@ _PRINTED = re.compile(rf'^( *)\$write\("{_MARK}(.*?)\\n"\);$', re.M)
 _COVER = re.compile(r"^ *cover \(1'h1\); // (.*)$")
 
 
-def emit_with_probes(
-    component: wiring.Component, name: str, sources: Path = SOURCES
-) -> Design:
+def emit_with_probes(component: wiring.Component, name: str, sources: Path = SOURCES) -> Design:
     """What `emit` makes of a component, with probes of all that stands in the folder `sources`."""
     design = emit(component, name, change=lambda fragment: _add_probes(fragment, sources))
     return replace(design, logic=_PRINTED.sub(r"\1cover (1'h1); // \2", design.logic))
@@ -78,16 +76,16 @@ class _Prober:
                 values += _values(statement)
         points.discard(None)
         made: list[Statement] = [_probe(points)] if points else []
-        made += filter(None, map(self._switch, inner))
+        made += filter(None, map(self._switch, _merged(inner)))
         return made + self._muxes(values)
 
     def _switch(self, switch: Switch) -> Switch | None:
-        cases = []
+        cases, conditions = [], _conditions(switch)
+        word = "taken" if conditions else "entered"
         for patterns, statements, place in switch.cases:
-            cases.append((patterns, self.arm(statements, self._point(place, "taken")), place))
-        if _is_if(switch):
-            other = self._point(switch.src_loc, "not taken")
-            cases.append((None, self.arm([], other), switch.src_loc))
+            cases.append((patterns, self.arm(statements, self._point(place, word)), place))
+        if len(cases) == conditions:  # An If without Else.
+            cases.append((None, self.arm([], self._point(switch.src_loc, "not taken")), None))
         return _made(switch.test, cases)
 
     def _muxes(self, values: Iterable[Value]) -> list[Statement]:
@@ -121,13 +119,28 @@ def _made(test: Value, cases: Sequence[tuple]) -> Switch | None:
     return Switch(test, cases) if any(statements for _, statements, _ in cases) else None
 
 
-def _is_if(switch: Switch) -> bool:
-    """Whether nothing may be taken: an If without Else. Amaranth makes a Switch of it that looks
-    at one condition a case, the first in the lowest bit.
+def _merged(switches: Iterable[Switch]) -> Iterator[Switch]:
+    """Amaranth makes a Switch for each domain of the statements in it: those of all in one."""
+    same = defaultdict(list)
+    for switch in switches:
+        places = tuple((patterns, place) for patterns, _, place in switch.cases)
+        same[switch.src_loc, places, repr(switch.test)].append(switch)
+    for first, *others in same.values():
+        cases = []
+        for at, (patterns, statements, place) in enumerate(first.cases):
+            more = (other.cases[at][1] for other in others)
+            cases.append((patterns, list(chain(statements, *more)), place))
+        yield Switch(first.test, cases, src_loc=first.src_loc)
+
+
+def _conditions(switch: Switch) -> int:
+    """Of an If, how many it has with its Elifs; 0 of a Switch. Amaranth makes a Switch of an If,
+    too, that looks at one condition a case, the first in the lowest bit.
     """
     size = len(switch.test)
-    patterns = [patterns for patterns, _, _ in switch.cases]
-    return patterns == [("1".rjust(size - at, "-").ljust(size, "-"),) for at in range(size)]
+    patterns = [patterns for patterns, _, _ in switch.cases if patterns is not None]
+    of_if = [("1".rjust(size - at, "-").ljust(size, "-"),) for at in range(size)]
+    return size if patterns == of_if else 0
 
 
 def _values(statement: Statement) -> list[Value]:

@@ -1,4 +1,4 @@
-"""What a run of the tests covered: a table, coverage.json, and coverage.info for viewers of LCOV."""
+"""What the tests covered: a table, coverage.json, and coverage.info for viewers of LCOV."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable

@@ -154,7 +154,9 @@ def simulate(
         for file, contents in (files or {}).items():
             (run_dir / file).write_text(contents)
         with coverage.counting(build_dir / f"{name}.sv", run_dir) if coverage else nullcontext():
-            return _run(runner, run_dir, name, bench, testcase, seed, waves=waves, run_text=run_text)
+            return _run(
+                runner, run_dir, name, bench, testcase, seed, waves=waves, run_text=run_text
+            )
 
 
 def emit_design(component: wiring.Component, name: str) -> Design:
