@@ -1,6 +1,7 @@
 """What a program that ran in a bench did, for the bins."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from cocotb_tests.fuzz.foresight import Decoder, Memory
@@ -20,8 +21,19 @@ class Done(NamedTuple):
     kept: str
 
 
+@dataclass(frozen=True)
+class Whole(Memory):
+    """A memory of which `data` are the beginning."""
+
+    size: int = 0
+    """Bytes."""
+
+    def answers(self, address: int, size: int) -> bool:
+        return address + size <= self.size
+
+
 def count_program(
-    config: AcceleratorConfig, memory: bytes, address: int, error: int, stalls: str
+    config: AcceleratorConfig, memory: Whole, address: int, error: int, stalls: str
 ) -> None:
     """Sample a program that ended, where coverage is measured.
 
@@ -34,10 +46,10 @@ def count_program(
     from cocotb_tests.coverage import bins  # It is of the extra `dev`.
 
     code = ErrorCode(error)
-    foreseen = Decoder(config, Memory(memory), address).run()
+    foreseen = Decoder(config, memory, address).run()
     if code not in foreseen.codes:
         return
-    done = list(_followed(config, memory, foreseen.records))
+    done = list(_followed(config, memory.data, foreseen.records))
     if code == ErrorCode.WRITE_FAILED:
         last = Opcode.STORE.name
     else:
@@ -62,6 +74,9 @@ def _followed(config: AcceleratorConfig, memory: bytes, records: list[int]) -> I
     tokens, kept = 0, "all"
     for address in records:
         record = memory[address : address + size]
+        if len(record) < size:  # It lies beyond the end.
+            yield Done("unknown", _many(config, tokens), kept)
+            return
         command = unpack(layout, int.from_bytes(record, "little") & (1 << layout.size) - 1)
         if command["opcode"] == Opcode.SET_TOKENS:
             tokens, kept = command["count"], "all"

@@ -7,7 +7,7 @@ import pytest
 
 from cocotb_tests.control.commands import build_program
 from cocotb_tests.coverage.bins import all_bins, read_bins
-from cocotb_tests.coverage.programs import count_program, pace
+from cocotb_tests.coverage.programs import Whole, count_program, pace
 from cocotb_tests.harness.runner import BINS_FILE, RUN_FILE_VARIABLE
 from rtl_gen.control.commands import Opcode
 from rtl_gen.interfaces.program import ErrorCode
@@ -18,6 +18,10 @@ HALT = {"opcode": Opcode.HALT}
 NONE = ErrorCode.NONE
 
 
+def count(program: bytes, error: ErrorCode = NONE, stalls: str = "none") -> None:
+    count_program(CONFIG, Whole(program, size=len(program)), 0, error, stalls)
+
+
 @pytest.fixture
 def sampled(tmp_path, monkeypatch):
     """What a program adds to the bins of this process."""
@@ -26,12 +30,12 @@ def sampled(tmp_path, monkeypatch):
     path = tmp_path / BINS_FILE
 
     def counts() -> Counter[str]:
-        count_program(CONFIG, build_program(CONFIG, HALT), 0, NONE, "none")
+        count(build_program(CONFIG, HALT))
         return read_bins(path)
 
     def run(program: bytes, error: ErrorCode = NONE, stalls: str = "none") -> Counter[str]:
         before = counts()
-        count_program(CONFIG, program, 0, error, stalls)
+        count(program, error, stalls)
         added = counts()
         added.subtract(before + Counter(["work: HALT, none, all, none", "ends: HALT, NONE, none"]))
         return +added
@@ -84,7 +88,7 @@ def test_an_end_that_the_text_does_not_tell_is_left_out(sampled):
 def test_nothing_is_sampled_where_coverage_is_not_measured(tmp_path, monkeypatch):
     monkeypatch.setenv(RUN_FILE_VARIABLE, str(tmp_path / "run.json"))
     (tmp_path / "run.json").write_text(json.dumps({"counts_bins": False}))
-    count_program(CONFIG, build_program(CONFIG, HALT), 0, NONE, "none")
+    count(build_program(CONFIG, HALT))
     assert not (tmp_path / BINS_FILE).exists()
 
 

@@ -15,7 +15,7 @@ from cocotb.triggers import ClockCycles, RisingEdge, with_timeout
 from cocotbext.axi import AxiResp
 
 from cocotb_tests.bus.simulated_memory import MemoryAccess
-from cocotb_tests.coverage.programs import count_program
+from cocotb_tests.coverage.programs import Whole, count_program
 from cocotb_tests.harness.bench import CLOCK_PERIOD_NS, parameters, start
 from cocotb_tests.harness.compare import assert_equal
 from cocotb_tests.network.bench_system import Host
@@ -73,7 +73,8 @@ class Driver:
 
     def count(self, address: int, error: int) -> None:
         """A program that ended, for functional coverage."""
-        count_program(self.config, self.contents, address, error, self.stalls)
+        memory = Whole(self.contents, size=len(self.contents))
+        count_program(self.config, memory, address, error, self.stalls)
 
     async def check_end(self, program: Mapping[str, Any], name: str) -> None:
         """Its code and an interrupt; counters stand still and are readable."""

@@ -3,7 +3,7 @@ results; the same for each further image, without a reset.
 
 Parameters: `config`; `images` and `memory`, paths of files (bytes of memory before each start and
 behind each end, run after run), `image_bytes` and `memory_bytes`, how many these are of each run;
-`latency`, `rate`, `stall` of the memory; `limit_cycles` of a run.
+`size` of the memory in bytes, its `latency`, `rate`, `stall`; `limit_cycles` of a run.
 Reports `runs`: of each counters, error code, and wall seconds between start and interrupt.
 """
 
@@ -15,7 +15,7 @@ from cocotb.triggers import RisingEdge, with_timeout
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiResp
 
 from cocotb_tests.bus.simulated_memory import MemoryAccess
-from cocotb_tests.coverage.programs import count_program, pace
+from cocotb_tests.coverage.programs import Whole, count_program, pace
 from cocotb_tests.harness.bench import CLOCK_PERIOD_NS, parameters, report, start
 from rtl_gen.accelerator import Accelerator
 from rtl_gen.config import AcceleratorConfig
@@ -113,8 +113,8 @@ async def images_run(dut):
         await host.quiet()
         error, counters = await host.read("error"), await host.counters()
         runs.append({"wall_seconds": wall_seconds, "error": error, "counters": counters})
-        memory_then = image.ljust(memory_bytes, b"\0")
-        count_program(config, memory_then, given["program_address"], error, stalls)
+        counted = Whole(image, size=given["size"])
+        count_program(config, counted, given["program_address"], error, stalls)
         left += image
         if memory_bytes > size:
             left += await memory.read(size, memory_bytes - size)

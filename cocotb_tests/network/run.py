@@ -104,6 +104,7 @@ def run_programs(
                 "image_bytes": [len(data) for _, data in programs],
                 "memory_bytes": [image.memory_bytes for image, _ in programs],
                 "program_address": program_address,
+                "size": size,
                 "latency": memory.latency,
                 "rate": memory.rate,
                 "stall": memory.stall,
