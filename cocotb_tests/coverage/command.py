@@ -68,6 +68,8 @@ def _folders(unit: str | None) -> list[Path]:
     tests = sorted({path.parent for path in BENCHES.glob("*/test_*.py")})
     known = [path for path in tests if path.name not in TOOLS]
     chosen = [path for path in known if unit in (None, path.name)]
+    if not known:
+        raise UserError("the benches are not installed: run this in the project's tree")
     if not chosen:
         names = ", ".join(path.name for path in known)
         raise UserError(f"no folder of benches {unit!r}: expected one of {names}")
