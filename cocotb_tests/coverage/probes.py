@@ -17,7 +17,7 @@ from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
-from amaranth.hdl import Fragment, Print, ResetSignal, Value
+from amaranth.hdl import Fragment, Instance, Print, ResetSignal, Value
 from amaranth.hdl._ast import Concat, Operator, Part, Slice, Statement, Switch, SwitchValue
 from amaranth.lib import wiring
 
@@ -46,10 +46,13 @@ def probes(verilog: str) -> dict[int, list[Point]]:
 
 
 def _add_probes(fragment: Fragment, sources: Path) -> None:
+    inputs = []
     for child, _, _ in fragment.subfragments:
         _add_probes(child, sources)
-    statements = list(chain.from_iterable(fragment.statements.values()))
-    found = _Prober(sources).arm(statements, None)
+        if isinstance(child, Instance):
+            inputs += [value for value, way in child.ports.values() if way == "i"]
+    statements = chain.from_iterable(fragment.statements.values())
+    found = _Prober(sources).arm(statements, None, inputs)
     if found:
         running = Switch(ResetSignal("sync", allow_reset_less=True), [("0", found, None)])
         fragment.add_statements("sync", running)
@@ -62,11 +65,11 @@ class _Prober:
         self._sources = sources
 
     def arm(
-        self, statements: Iterable[Statement], branch: Point | None, chosen: Value | None = None
+        self, statements: Iterable[Statement], branch: Point | None, others: Iterable[Value] = ()
     ) -> list[Statement]:
-        """Probes of statements that have an effect together, or of a value that is `chosen`."""
+        """Probes of what has an effect together: of statements, and of `others` for their Muxes."""
         points = {branch} if branch else set()
-        values, inner = [] if chosen is None else [chosen], []
+        values, inner = list(others), []
         for statement in statements:
             if isinstance(statement, Switch):
                 inner.append(statement)
@@ -94,8 +97,8 @@ class _Prober:
         for mux in found.values():
             (zero, low), (_, high) = mux.cases
             cases = [
-                (zero, self.arm([], self._point(mux.src_loc, "else"), low), None),
-                (None, self.arm([], self._point(mux.src_loc, "chosen"), high), None),
+                (zero, self.arm([], self._point(mux.src_loc, "else"), [low]), None),
+                (None, self.arm([], self._point(mux.src_loc, "chosen"), [high]), None),
             ]
             made.append(_made(mux.test, cases))
             made += self._muxes([mux.test])

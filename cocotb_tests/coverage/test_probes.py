@@ -3,7 +3,7 @@
 import inspect
 from pathlib import Path
 
-from amaranth.hdl import Module, Mux
+from amaranth.hdl import Instance, Module, Mux
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -20,10 +20,11 @@ class Branches(wiring.Component):
         m = Module()
         with m.If(self.way == 0):  # taken, not taken
             m.d.comb += self.out.eq(1)  # line
+            m.d.sync += self.more.eq(self.way)  # line
         with m.Elif(self.way == 1):  # taken
-            m.d.sync += self.more.eq(  # line
-                Mux(self.out[0], self.more, Mux(self.out[1], 1, 2))  # chosen, else
-            )
+            inner = Mux(self.out[1], 1, 2)  # chosen, else
+            outer = Mux(self.out[0], self.more, inner)  # chosen, else
+            m.d.sync += self.more.eq(outer)  # line
         with m.If(self.way == 2):  # taken
             m.d.comb += self.out.eq(2)  # line
         with m.Else():  # taken
@@ -33,6 +34,7 @@ class Branches(wiring.Component):
                 m.d.sync += self.more.eq(1)  # line
             with m.Default():  # entered
                 m.d.sync += self.more.eq(self.more + 1)  # line
+        m.submodules += Instance("other", i_way=Mux(self.way[0], 1, 0))  # chosen, else
         return m
 
 
@@ -42,9 +44,10 @@ def test_every_branch_and_line_has_a_probe():
     commented = [(at, line.partition("  # ")[2].strip()) for at, line in enumerate(lines, first)]
     expected = {(at, word) for at, words in commented if words for word in words.split(", ")}
     design = emit_with_probes(Branches(), "branches", Path(__file__).parent)
-    found = {point for points in probes(design.text).values() for point in points}
+    found = [point for points in probes(design.text).values() for point in points]
     assert {(point.line, point.branch or "line") for point in found} == expected
     assert {point.file for point in found} == {"coverage/test_probes.py"}
+    assert len(found) == len(expected), "an arm of two domains has a probe for each"
 
 
 def test_without_probes_the_verilog_is_as_ever():

@@ -143,7 +143,7 @@ def simulate(
             "inputs": inputs,
             "outputs": outputs,
             "tells_cycles": progress is not None,
-            "counts_bins": coverage is not None,
+            "counts_bins": coverage is not None and simulator == "verilator",
         },
         sort_keys=True,
     )
