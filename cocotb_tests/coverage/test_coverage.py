@@ -9,6 +9,7 @@ from cocotb_tests.coverage.collector import Collector
 from cocotb_tests.coverage.counts import Counts
 from cocotb_tests.coverage.explained import BinReason, Explained, LineReason, judge
 from cocotb_tests.coverage.points import Point
+from cocotb_tests.coverage.probes import emit_with_probes
 from cocotb_tests.coverage.report import Report
 from cocotb_tests.harness import echo, runner
 from cocotb_tests.harness.runner import SimulationError
@@ -57,6 +58,15 @@ def test_what_is_not_reached_is_reported(echo_covered, tmp_path):
     never_waits = at("with m.If(self.sink.ready):", "not taken")
     assert [point for point, count in later.points.items() if not count] == [never_waits]
     assert later.points[valid] == later.points[at(READ, "entered")] == 5
+
+
+def test_a_run_that_leaves_nothing_covers_nothing(tmp_path):
+    """Also what Verilator finds to be never so is there."""
+    source = tmp_path / "echo.sv"
+    source.write_text(emit_with_probes(echo.Echo(), "echo", SOURCES).text)
+    counts = Counts.of_run(source, tmp_path / "no.dat", tmp_path / "no.xml")
+    assert set(counts.points) >= {at(WRITE, "entered"), at("m.d.comb += write.en.eq(1)")}
+    assert not any(counts.points.values())
 
 
 LINE = Point("harness/echo.py", at("m.d.comb += write.en.eq(1)").line)
