@@ -11,7 +11,7 @@ from cocotb_tests.coverage.explained import Explained
 from cocotb_tests.coverage.points import Point
 from rtl_gen.errors import UserError
 
-REACHED, MISSED = (Point("rtl_gen/pruning/topk.py", line, "taken") for line in (1, 2))
+REACHED, MISSED = (Point("rtl_gen/pruning/topk.py", 1, word) for word in ("taken", "not taken"))
 ELSEWHERE = Point("rtl_gen/norm/norm_factor.py", 1)
 
 
@@ -38,7 +38,7 @@ def test_of_a_unit_only_its_sources_count(run, tmp_path, capsys):
     contents = run("pruning", missed=1)
     assert contents["units"] == {REACHED.file: {"lines": none, "branches": share}}
     assert json.loads((tmp_path / command.FILE).read_text()) == contents
-    assert "BRDA:2,0,0,1" in (tmp_path / command.LCOV).read_text()
+    assert "BRDA:1,0,0,1\nBRDA:1,0,1,3\n" in (tmp_path / command.LCOV).read_text()
     assert "pruning.topk" in capsys.readouterr().out
 
 
