@@ -33,6 +33,8 @@ def pytest_configure(config: pytest.Config) -> None:
     units.seed_offset = config.getoption("seed_offset")
     runner.technology = config.getoption("gates")
     if folder := config.getoption("coverage"):
+        if config.getoption("sim") == "icarus" or runner.technology:
+            raise pytest.UsageError("--coverage counts what Verilator does, on no netlists")
         from cocotb_tests.coverage.collector import Collector
 
         runner.coverage = Collector(folder.resolve())

@@ -77,12 +77,11 @@ def _folders(unit: str | None) -> list[Path]:
 
 
 def _run_tests(folders: list[Path], out: Path, workers: int) -> bool:
-    """Whether any fails."""
+    """Whether any fails; pytest's words are progress."""
     words = ["-q", "-p", "no:cacheprovider", f"--coverage={out.resolve()}"]
     words += ["-n", str(workers), "--dist=worksteal"] if workers > 1 else []
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", *words, *map(str, folders)], cwd=ROOT, check=False
-    )
+    pytest = [sys.executable, "-m", "pytest", *words, *map(str, folders)]
+    done = subprocess.run(pytest, cwd=ROOT, stdout=sys.stderr, check=False)
     return done.returncode != 0
 
 
