@@ -22,11 +22,14 @@ from amaranth.hdl._ast import Concat, Operator, Part, Slice, Statement, Switch, 
 from amaranth.lib import wiring
 
 import rtl_gen
+from cocotb_tests.coverage.places import places_of_callers
 from cocotb_tests.coverage.points import Point, points_of, text_of
 from rtl_gen.emit.verilog import Design, emit
 
 SOURCES = Path(rtl_gen.__path__[0])
 """Lines of other files, such as of benches and of Amaranth's library, are not counted."""
+
+EMITTER = SOURCES / "emit"
 
 _MARK = "probe: "
 _PRINTED = re.compile(rf'^( *)\$write\("{_MARK}(.*?)\\n"\);$', re.M)
@@ -35,7 +38,8 @@ _COVER = re.compile(r"^ *cover \(1'h1\); // (.*)$")
 
 def emit_with_probes(component: wiring.Component, name: str, sources: Path = SOURCES) -> Design:
     """What `emit` makes of a component, with probes of all that stands in the folder `sources`."""
-    design = emit(component, name, change=lambda fragment: _add_probes(fragment, sources))
+    with places_of_callers():
+        design = emit(component, name, change=lambda fragment: _add_probes(fragment, sources))
     return replace(design, logic=_PRINTED.sub(r"\1cover (1'h1); // \2", design.logic))
 
 
@@ -105,10 +109,11 @@ class _Prober:
         return list(filter(None, made))
 
     def _point(self, place: tuple[str, int] | None, branch: str = "") -> Point | None:
-        """None of what is in no file of the sources."""
-        if place is None or not Path(place[0]).is_relative_to(self._sources):
+        """None of what is in no file of the sources, or in what writes them."""
+        path = Path(place[0]) if place else EMITTER
+        if not path.is_relative_to(self._sources) or path.is_relative_to(EMITTER):
             return None
-        return Point(str(Path(place[0]).relative_to(self._sources.parent)), place[1], branch)
+        return Point(str(path.relative_to(self._sources.parent)), place[1], branch)
 
 
 def _probe(points: Iterable[Point]) -> Statement:

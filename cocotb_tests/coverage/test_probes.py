@@ -3,8 +3,9 @@
 import inspect
 from pathlib import Path
 
-from amaranth.hdl import Instance, Module, Mux
+from amaranth.hdl import Instance, Module, Mux, Signal
 from amaranth.lib import wiring
+from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
 
 from cocotb_tests.coverage.probes import emit_with_probes, probes
@@ -15,6 +16,7 @@ class Branches(wiring.Component):
     way: In(2)
     out: Out(2)
     more: Out(2)
+    last: Out(1)
 
     def elaborate(self, platform):
         m = Module()
@@ -34,6 +36,13 @@ class Branches(wiring.Component):
                 m.d.sync += self.more.eq(1)  # line
             with m.Default():  # entered
                 m.d.sync += self.more.eq(self.more + 1)  # line
+        view = Signal(StructLayout({"low": 1, "high": 1}))
+        m.d.comb += view.eq(self.way)  # line
+        with m.FSM():
+            with m.State("FIRST"):  # entered
+                m.next = "LAST"  # line
+            with m.State("LAST"):  # entered
+                m.d.comb += self.last.eq(1)  # line
         m.submodules += Instance("other", i_way=Mux(self.way[0], 1, 0))  # chosen, else
         return m
 
