@@ -34,10 +34,10 @@ WRITE, OFFER, READ = (f'with m.State("{name}"):' for name in ("WRITE", "OFFER", 
 def echo_covered(monkeypatch, tmp_path):
     """What a test of the Echo's bench covers of it."""
 
-    def run(testcase: str, **parameters) -> Counts:
+    def run(testcase: str, simulator: str = "verilator", **parameters) -> Counts:
         monkeypatch.setattr(runner, "coverage", Collector(tmp_path, SOURCES))
         given = {"seed": 3, "items": 2, "source_pauses": 0, "sink_pauses": 0} | parameters
-        run_unit("verilator", echo.Echo(), testcase=testcase, **given)
+        run_unit(simulator, echo.Echo(), testcase=testcase, **given)
         return Counts.in_folder(tmp_path)
 
     return run
@@ -58,6 +58,11 @@ def test_what_is_not_reached_is_reported(echo_covered, tmp_path):
     never_waits = at("with m.If(self.sink.ready):", "not taken")
     assert [point for point, count in later.points.items() if not count] == [never_waits]
     assert later.points[valid] == later.points[at(READ, "entered")] == 5
+
+
+def test_icarus_counts_nothing(echo_covered):
+    """It runs the same design, and would look as if it reached none of it."""
+    assert not echo_covered("items_pass", "icarus").points
 
 
 def test_a_run_that_leaves_nothing_covers_nothing(tmp_path):

@@ -124,7 +124,8 @@ def simulate(
     UserError : the simulator is not installed, the disk is full
     """
     waves = is_on("WAVES", os.environ.get("WAVES", ""))
-    runner = simulators.make_runner(simulator, optimise=optimise, coverage=coverage is not None)
+    counts = coverage is not None and simulator == "verilator"
+    runner = simulators.make_runner(simulator, optimise=optimise, coverage=counts)
     if not isinstance(design, Design):
         design = emit_design(design, name)
     if technology:
@@ -143,7 +144,7 @@ def simulate(
             "inputs": inputs,
             "outputs": outputs,
             "tells_cycles": progress is not None,
-            "counts_bins": coverage is not None and simulator == "verilator",
+            "counts_bins": counts,
         },
         sort_keys=True,
     )
@@ -153,7 +154,7 @@ def simulate(
     with FileLock(run_dir / "lock"), _watched(run_dir / CYCLES_FILE, progress):
         for file, contents in (files or {}).items():
             (run_dir / file).write_text(contents)
-        with coverage.counting(build_dir / f"{name}.sv", run_dir) if coverage else nullcontext():
+        with coverage.counting(build_dir / f"{name}.sv", run_dir) if counts else nullcontext():
             return _run(
                 runner, run_dir, name, bench, testcase, seed, waves=waves, run_text=run_text
             )
