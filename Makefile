@@ -8,8 +8,8 @@ PY := .venv/bin/python
 export GIVEN_VARIABLES := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
 
 TARGETS := demo test lint format rtl lint-rtl synth asic area-data prove regression sweep choose \
-	calibrate fuzz mutate soak gates faults bench deit soc image wipe accuracy search-schedule figures \
-	report docs results train-small \
+	calibrate fuzz mutate coverage soak gates faults bench deit soc image wipe accuracy \
+	search-schedule figures report docs results train-small \
 	finetune
 
 .DEFAULT_GOAL := help

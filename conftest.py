@@ -25,17 +25,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--preset", choices=sorted(PRESETS), help="run tests of this preset only")
     group.addoption("--cores", type=int, help="run tests of several cores only, on so many")
     group.addoption("--gates", choices=TECHNOLOGIES, help="simulate netlists of cells of it")
+    group.addoption("--coverage", type=Path, help="count what Verilator covers, into this folder")
     group.addoption("--seed-offset", type=int, default=0, help="other data for tests of units")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     units.seed_offset = config.getoption("seed_offset")
     runner.technology = config.getoption("gates")
+    if folder := config.getoption("coverage"):
+        if config.getoption("sim") == "icarus" or runner.technology:
+            raise pytest.UsageError("--coverage counts what Verilator does, on no netlists")
+        from cocotb_tests.coverage.collector import Collector
+
+        runner.coverage = Collector(folder.resolve())
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "simulator" in metafunc.fixturenames:
         chosen = metafunc.config.getoption("sim")
+        if metafunc.config.getoption("coverage"):
+            chosen = "verilator"
         metafunc.parametrize("simulator", SIMULATORS if chosen is None else [chosen])
 
 

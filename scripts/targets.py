@@ -230,6 +230,11 @@ TARGETS: dict[str, Target] = {
         ("sparse-vit mutate",),
         variables(UNIT="topk", COUNT="20", SEED="0", OUT="folder"),
     ),
+    "coverage": Target(
+        "lines and branches of the hardware and kinds of program that the co-simulations reach",
+        ("sparse-vit coverage",),
+        variables(UNIT="pruning", WORKERS="2", OUT="folder"),
+    ),
     "faults": Target(
         "bits of bus data, memories and registers flipped, and what becomes of the results",
         ("sparse-vit faults",),

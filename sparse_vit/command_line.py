@@ -66,6 +66,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "demo": "sparse_vit.commands.demo:demo",
         "fuzz": "cocotb_tests.fuzz.command:fuzz",
         "mutate": "cocotb_tests.mutants.command:mutate",
+        "coverage": "cocotb_tests.coverage.command:coverage",
         "soak": "sparse_vit.commands.soak:soak",
         "faults": "cocotb_tests.faults.command:faults",
     },

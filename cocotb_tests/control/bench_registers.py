@@ -197,7 +197,7 @@ async def end_in_the_cycle_of_a_pulse(dut):
 
 @cocotb.test()
 async def strobes(dut):
-    """Each byte of PROGRAM alone; a CONTROL write without its low byte does nothing."""
+    """Each byte of PROGRAM alone; a write of a word of flags without its low byte does nothing."""
     bench = await HostBench.on(dut, pause=0.2)
     expected = bytearray(4)
     offset = bench.map["program_address"].offset
@@ -214,6 +214,9 @@ async def strobes(dut):
     assert await bench.write_at(control, 0x0101_0101, 0b1110) == AxiResp.OKAY
     assert await bench.write_at(control, 0x1, 0) == AxiResp.OKAY
     assert bench.pulses == only()
+    for name in ("interrupt_enable", "bounds_lock"):
+        assert await bench.write_at(bench.map[name].offset, 0x0101_0101, 0b1110) == AxiResp.OKAY
+        assert await bench.value(name) == 0
 
 
 @cocotb.test()

@@ -11,7 +11,7 @@ from cocotb.clock import Clock
 from cocotb.handle import HierarchyObject
 from cocotb.triggers import ClockCycles, Timer
 
-from cocotb_tests.harness.runner import CYCLES_FILE, RUN_FILE_VARIABLE
+from cocotb_tests.harness.runner import BINS_FILE, CYCLES_FILE, RUN_FILE_VARIABLE
 
 CLOCK_PERIOD_NS = 2
 
@@ -29,6 +29,11 @@ def report(**values: Any) -> None:
     path = _run_file().with_name("values.json")
     known = json.loads(path.read_text()) if path.exists() else {}
     path.write_text(json.dumps(known | values))
+
+
+def bins_file() -> Path | None:
+    """Where samples of functional coverage go; None if it is not measured."""
+    return _run_file().with_name(BINS_FILE) if _run_description()["counts_bins"] else None
 
 
 async def start(dut: HierarchyObject, reset_cycles: int = 2, limit_cycles: int = 2_000_000) -> None:

@@ -13,10 +13,10 @@ import re
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 from amaranth.lib import wiring
@@ -28,6 +28,9 @@ from rtl_gen.emit.verilog import Design, emit
 from rtl_gen.errors import UserError
 from rtl_gen.switches import is_on
 from rtl_gen.synthesis.gates import gates
+
+if TYPE_CHECKING:
+    from cocotb_tests.coverage.collector import Collector
 
 BUILD_ROOT = cache_folder("sim")
 
@@ -46,6 +49,9 @@ their values in benches alone, not in all that they import, and no plugin of pyt
 
 CYCLES_FILE = "cycles"
 """Beside the run's description: how many cycles a run with `progress` has done."""
+
+BINS_FILE = "bins.xml"
+"""There, too, where coverage is measured: what programs did."""
 
 POLL_SECONDS = 0.5
 
@@ -68,6 +74,9 @@ class SimulationResult:
     log: Path
     waves: Path | None
 
+
+coverage: "Collector | None" = None
+"""Counts what Verilator covers (`pytest --coverage`); None: nothing does."""
 
 technology: str | None = None
 """What all designs are mapped to before they are simulated (`pytest --gates`); None: not at all."""
@@ -115,9 +124,10 @@ def simulate(
     UserError : the simulator is not installed, the disk is full
     """
     waves = is_on("WAVES", os.environ.get("WAVES", ""))
-    runner = simulators.make_runner(simulator, optimise=optimise)
+    counts = coverage is not None and simulator == "verilator"
+    runner = simulators.make_runner(simulator, optimise=optimise, coverage=counts)
     if not isinstance(design, Design):
-        design = emit(design, name)
+        design = emit_design(design, name)
     if technology:
         design = _as_gates(design, technology)
     name = design.name
@@ -134,6 +144,7 @@ def simulate(
             "inputs": inputs,
             "outputs": outputs,
             "tells_cycles": progress is not None,
+            "counts_bins": counts,
         },
         sort_keys=True,
     )
@@ -143,7 +154,15 @@ def simulate(
     with FileLock(run_dir / "lock"), _watched(run_dir / CYCLES_FILE, progress):
         for file, contents in (files or {}).items():
             (run_dir / file).write_text(contents)
-        return _run(runner, run_dir, name, bench, testcase, seed, waves=waves, run_text=run_text)
+        with coverage.counting(build_dir / f"{name}.sv", run_dir) if counts else nullcontext():
+            return _run(
+                runner, run_dir, name, bench, testcase, seed, waves=waves, run_text=run_text
+            )
+
+
+def emit_design(component: wiring.Component, name: str) -> Design:
+    """`emit`, with probes where coverage is measured."""
+    return coverage.emit(component, name) if coverage else emit(component, name)
 
 
 def _as_gates(design: Design, technology: str) -> Design:
@@ -187,7 +206,7 @@ def _build(
                     sources=sources,
                     hdl_toplevel=name,
                     build_dir=build_dir,
-                    build_args=runner.BUILD_ARGS,
+                    build_args=runner.flags,
                     timescale=simulators.TIMESCALE,
                     waves=waves,
                     always=True,

@@ -31,7 +31,8 @@ TIMESCALE = ("1ns", "1ps")
 class Verilator(runner.Verilator):
     """Only the ports that the control file names are visible to cocotb.
 
-    `optimise`: C++ that takes twice as long to compile and half as long to run.
+    `optimise`: C++ that takes twice as long to compile and half as long to run. `coverage`: covers
+    of the design are counted.
     """
 
     NAME = "verilator"
@@ -48,13 +49,14 @@ class Verilator(runner.Verilator):
         "-std=c++20",
     )
 
-    def __init__(self, *, optimise: bool):
+    def __init__(self, *, optimise: bool, coverage: bool):
         super().__init__()
+        self.flags = (*self.BUILD_ARGS, "--coverage-user") if coverage else self.BUILD_ARGS
         self._options = ("OPT_FAST=-O3",) if optimise else ("OPT_FAST=-O1", "OPT_SLOW=-O0")
 
     @property
     def _runtime_identity(self) -> str:
-        return f"verilator {verilator_files().version} {' '.join(self.BUILD_ARGS)}"
+        return f"verilator {verilator_files().version} {' '.join(self.flags)}"
 
     @property
     def identity(self) -> str:
@@ -122,14 +124,14 @@ class Icarus(runner.Icarus):
     """Icarus Verilog of the system."""
 
     NAME = "icarus"
-    BUILD_ARGS = ()
+    flags = ()
 
     @property
     def identity(self) -> str:
         """Version and flags that decide what a build contains."""
         version = subprocess.run(["iverilog", "-V"], capture_output=True, text=True, check=True)
         first_line = version.stdout.split("\n")[0]
-        return f"{first_line} {' '.join(self.BUILD_ARGS)}"
+        return f"{first_line} {' '.join(self.flags)}"
 
     def _simulator_in_path(self) -> None:
         _require("iverilog")
@@ -147,14 +149,16 @@ class Icarus(runner.Icarus):
         return {"plusargs": [*waves, f"+seed={seed}"], "test_args": ["-N"]}
 
 
-def make_runner(simulator: str, *, optimise: bool = False) -> Verilator | Icarus:
+def make_runner(
+    simulator: str, *, optimise: bool = False, coverage: bool = False
+) -> Verilator | Icarus:
     """A fresh runner for `simulator`; raises UserError if it is unknown or not installed."""
     if simulator not in SIMULATORS:
         raise UserError(f"unknown simulator {simulator!r}: expected {' or '.join(SIMULATORS)}")
     if simulator == "icarus":
         return Icarus()
     verilator_files()
-    return Verilator(optimise=optimise)
+    return Verilator(optimise=optimise, coverage=coverage)
 
 
 def control_file(

@@ -3,10 +3,11 @@ program that must still give its right result.
 
 Parameters: `config`; `image`, path of an .npy file with all programs; `programs`, a list of name,
 address, error and `recovers` (the good program follows); `good`, address and bytes of the result of
-the good program, which lies at 0; `stall` of the memory.
+the good program, which lies at 0; `stalls`, a name of MEMORIES.
 """
 
-from typing import Self
+from collections.abc import Mapping
+from typing import Any, Self
 
 import cocotb
 import numpy as np
@@ -14,14 +15,15 @@ from cocotb.triggers import ClockCycles, RisingEdge, with_timeout
 from cocotbext.axi import AxiResp
 
 from cocotb_tests.bus.simulated_memory import MemoryAccess
+from cocotb_tests.coverage.programs import Whole, count_program
 from cocotb_tests.harness.bench import CLOCK_PERIOD_NS, parameters, start
 from cocotb_tests.harness.compare import assert_equal
 from cocotb_tests.network.bench_system import Host
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.interfaces.program import ErrorCode
 
-LATENCY = 5
-"""Of memory, in cycles."""
+MEMORIES = {"none": {}, "fixed": {"latency": 5}, "random": {"latency": 5, "stall": 0.1}}
+"""Memories by how they stall: each program that is refused runs on all of them."""
 LIMIT_CYCLES = 20_000
 """Of a program."""
 RESETS = 5
@@ -36,8 +38,8 @@ class Driver:
         """After reset, with the programs in memory."""
         await start(dut)
         driver = cls(dut)
-        driver.memory.configure(latency=LATENCY, stall=driver.given["stall"])
-        await driver.memory.write(0, np.load(driver.given["image"]).tobytes())
+        driver.use_memory(driver.given["stalls"])
+        await driver.memory.write(0, driver.contents)
         return driver
 
     def __init__(self, dut):
@@ -45,7 +47,14 @@ class Driver:
         self.good = self.given["good"]
         self.dut = dut
         self.host = Host(dut)
-        self.memory = MemoryAccess(dut, "memory", AcceleratorConfig(**self.given["config"]))
+        self.config = AcceleratorConfig(**self.given["config"])
+        self.memory = MemoryAccess(dut, "memory", self.config)
+        self.contents = np.load(self.given["image"]).tobytes()
+
+    def use_memory(self, stalls: str) -> None:
+        """From now on, one of MEMORIES."""
+        self.stalls = stalls
+        self.memory.configure(**MEMORIES[stalls])
 
     async def acknowledge(self, name: str) -> None:
         await self.host.control("clear")
@@ -62,11 +71,32 @@ class Driver:
         stored = await self.memory.read(self.good["result"], len(self.good["bytes"]))
         assert_equal(f"{name}: result", list(stored), self.good["bytes"])
 
+    def count(self, address: int, error: int) -> None:
+        """A program that ended, for functional coverage."""
+        memory = Whole(self.contents, size=len(self.contents))
+        count_program(self.config, memory, address, error, self.stalls)
+
+    async def check_end(self, program: Mapping[str, Any], name: str) -> None:
+        """Its code and an interrupt; counters stand still and are readable."""
+        host, error = self.host, program["error"]
+        self.dut._log.info(name)
+        await host.run(program["address"], LIMIT_CYCLES)
+        stopped = [await host.read("cycles"), await host.read("rows_read")]
+        assert_equal(f"{name}: error", await host.read("error"), error)
+        self.count(program["address"], error)
+        expected = {"done", "error"} if error != ErrorCode.NONE else {"done"}
+        assert await host.progress() == expected, f"{name}: status"
+        later = [await host.read("cycles"), await host.read("rows_read")]
+        assert_equal(f"{name}: counters later", later, stopped)
+        assert stopped[0] > 0, f"{name}: no cycles"
+        await self.acknowledge(name)
+
     async def run_good(self, name: str) -> dict[str, int]:
         """The good program and its result; returns its counters."""
         await self.clear_result()
         await self.host.run(0, LIMIT_CYCLES)
         await self.check_result(name)
+        self.count(0, ErrorCode.NONE)
         counters = await self.host.counters()
         await self.acknowledge(name)
         return counters
@@ -74,25 +104,14 @@ class Driver:
 
 @cocotb.test()
 async def refuses_and_goes_on(dut):
-    """Each program stops with its code and an interrupt; counters stand still and are readable."""
+    """Each program, on each memory; the good one behind them."""
     driver = await Driver.on(dut)
-    host = driver.host
     first = await driver.run_good("first run")
     for program in driver.given["programs"]:
-        name, error = program["name"], program["error"]
-        dut._log.info(name)
-        await host.run(program["address"], LIMIT_CYCLES)
-        stopped = [await host.read("cycles"), await host.read("rows_read")]
-        assert_equal(f"{name}: error", await host.read("error"), error)
-        expected = {"done", "error"} if error != ErrorCode.NONE else {"done"}
-        assert await host.progress() == expected, f"{name}: status"
-        assert_equal(
-            f"{name}: counters later",
-            [await host.read("cycles"), await host.read("rows_read")],
-            stopped,
-        )
-        assert stopped[0] > 0, f"{name}: no cycles"
-        await driver.acknowledge(name)
+        for stalls in MEMORIES:
+            driver.use_memory(stalls)
+            await driver.check_end(program, f"{program['name']}, stalls: {stalls}")
+        name = program["name"]
         if program["recovers"]:
             counters = await driver.run_good(f"after {name}")
             assert counters["linear_beats"] == first["linear_beats"], name

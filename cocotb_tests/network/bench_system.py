@@ -3,7 +3,7 @@ results; the same for each further image, without a reset.
 
 Parameters: `config`; `images` and `memory`, paths of files (bytes of memory before each start and
 behind each end, run after run), `image_bytes` and `memory_bytes`, how many these are of each run;
-`latency`, `rate`, `stall` of the memory; `limit_cycles` of a run.
+`size` of the memory in bytes, its `latency`, `rate`, `stall`; `limit_cycles` of a run.
 Reports `runs`: of each counters, error code, and wall seconds between start and interrupt.
 """
 
@@ -15,6 +15,7 @@ from cocotb.triggers import RisingEdge, with_timeout
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiResp
 
 from cocotb_tests.bus.simulated_memory import MemoryAccess
+from cocotb_tests.coverage.programs import Whole, count_program, pace
 from cocotb_tests.harness.bench import CLOCK_PERIOD_NS, parameters, report, start
 from rtl_gen.accelerator import Accelerator
 from rtl_gen.config import AcceleratorConfig
@@ -99,6 +100,7 @@ async def images_run(dut):
     await start(dut, limit_cycles=2 * len(sizes) * given["limit_cycles"])
     memory = MemoryAccess(dut, "memory", config)
     memory.configure(latency=given["latency"], rate=given["rate"], stall=given["stall"])
+    stalls = pace(given["latency"], given["rate"], given["stall"])
     host = Host(dut)
     runs, begin, left = [], 0, bytearray()
     for size, memory_bytes in zip(sizes, given["memory_bytes"], strict=True):
@@ -109,13 +111,10 @@ async def images_run(dut):
         await host.run(given["program_address"], given["limit_cycles"])
         wall_seconds = time.monotonic() - started
         await host.quiet()
-        runs.append(
-            {
-                "wall_seconds": wall_seconds,
-                "error": await host.read("error"),
-                "counters": await host.counters(),
-            }
-        )
+        error, counters = await host.read("error"), await host.counters()
+        runs.append({"wall_seconds": wall_seconds, "error": error, "counters": counters})
+        counted = Whole(image, size=given["size"])
+        count_program(config, counted, given["program_address"], error, stalls)
         left += image
         if memory_bytes > size:
             left += await memory.read(size, memory_bytes - size)

@@ -213,6 +213,10 @@ def short_programs() -> Iterator[Program]:
         "in a command": [SET_TOKENS, rows(1)],
         "behind a command": [SET_TOKENS],
         "behind an attention": [SET_TOKENS, {"opcode": Opcode.ATTEND, "accumulate": 1}],
+        "behind a norm": [SET_TOKENS, NORM],
+        "behind a mean": [SET_TOKENS, POOL],
+        "behind a selection": [SET_TOKENS, PRUNE],
+        "behind a store": [store(Target.KEY, 1)],
         "before a payload": [SET_TOKENS, load(Target.HIDDEN, 3)],
         "in a payload": [SET_TOKENS, load(Target.HIDDEN, 3), rows(2)],
         "in a table": [SET_TOKENS, load(Target.GELU, 2), rows(1)],
@@ -231,6 +235,12 @@ def memory_errors() -> Iterator[Program]:
     yield Program("program beyond memory", read, b"", address=MEMORY_END)
     data = build(SET_TOKENS, load(Target.HIDDEN, 3), rows(3), HALT)
     yield Program("payload beyond memory", read, data, True, MEMORY_END - 3 * RECORD)
+    # The payload up to the end of memory is what other programs have there.
+    far = LINEAR | {"tiles": 12, "slices": 4}
+    data = build(SET_TOKENS, far, rows=1000)
+    yield Program("layer beyond memory", read, data, True, MEMORY_END - 13 * RECORD)
+    data = build(load(Target.HIDDEN, 8 * RECORD // CONFIG.width), rows=1000)
+    yield Program("command beyond memory", read, data, address=MEMORY_END - 10 * RECORD)
     for count in (1, CONFIG.max_tokens):
         command = store(Target.KEY, count, address=MEMORY_END - CONFIG.width * (count // 2))
         data = build(SET_TOKENS, command, HALT)

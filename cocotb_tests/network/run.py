@@ -10,11 +10,11 @@ from typing import Any, Self
 import numpy as np
 
 from cocotb_tests.bus.simulated_memory import VERILOG
-from cocotb_tests.harness.runner import Progress, simulate
+from cocotb_tests.harness.runner import Progress, emit_design, simulate
 from cocotb_tests.network.system import System
 from model.program.memory_image import Image
 from rtl_gen.config import AcceleratorConfig
-from rtl_gen.emit.verilog import Design, emit
+from rtl_gen.emit.verilog import Design
 from rtl_gen.errors import UserError
 from rtl_gen.interfaces.program import ErrorCode
 from sim_models.memory import MemoryTiming
@@ -52,7 +52,7 @@ class RtlRun:
 @cache
 def system_verilog(config: AcceleratorConfig, beats: int) -> Design:
     """The accelerator with a memory of `beats` beats."""
-    return emit(System(config, beats), "system")
+    return emit_design(System(config, beats), "system")
 
 
 def run_image(
@@ -104,6 +104,7 @@ def run_programs(
                 "image_bytes": [len(data) for _, data in programs],
                 "memory_bytes": [image.memory_bytes for image, _ in programs],
                 "program_address": program_address,
+                "size": size,
                 "latency": memory.latency,
                 "rate": memory.rate,
                 "stall": memory.stall,

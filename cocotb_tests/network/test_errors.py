@@ -20,4 +20,4 @@ def test_errors(simulator, testcase, tmp_path):
         place = {"name": program.name, "address": memory.place(program.data, program.address)}
         programs.append(place | {"error": program.error, "recovers": recovers})
     assert known == set(ErrorCode) - {ErrorCode.BAD_PARITY}
-    memory.simulate(simulator, "errors", testcase, tmp_path, stall=0.1, programs=programs)
+    memory.simulate(simulator, "errors", testcase, tmp_path, stalls="random", programs=programs)

@@ -76,5 +76,11 @@ def test_program_end(simulator, testcase, tmp_path):
     followed = sorted({*resets[:: len(resets) // 12], *last[::6]})
     parameters = {"programs": programs, "accepted": accepted, "resets": resets}
     memory.simulate(
-        simulator, "program_end", testcase, tmp_path, stall=0, followed=followed, **parameters
+        simulator,
+        "program_end",
+        testcase,
+        tmp_path,
+        stalls="fixed",
+        followed=followed,
+        **parameters,
     )

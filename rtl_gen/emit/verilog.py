@@ -21,14 +21,14 @@ import gc
 import json
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
 from amaranth.back import rtlil
-from amaranth.hdl import Const, Value
+from amaranth.hdl import Const, Fragment, Value
 from amaranth.lib import wiring
 
 from rtl_gen.emit.yosys import run_yosys
@@ -146,15 +146,20 @@ class Design:
             yield from self._below(child, f"{path}.{instance}")
 
 
-def emit(component: wiring.Component, name: str) -> Design:
-    """`component` as module `name`, with its submodules.
+def emit(
+    component: wiring.Component, name: str, change: Callable[[Fragment], None] | None = None
+) -> Design:
+    """`component` as module `name`, with its submodules; `change` adds to what it consists of.
 
     Raises RuntimeError with the log of Yosys if that fails, ValueError for an Assert that is
     combinational or has no message.
     """
     with _without_collection():
+        fragment = Fragment.get(component, sram.VERILOG)
+        if change is not None:
+            change(fragment)
         rtl = rtlil.convert(
-            component, name=name, platform=sram.VERILOG, ports=_ports(component), emit_src=False
+            fragment, name=name, platform=sram.VERILOG, ports=_ports(component), emit_src=False
         )
     with tempfile.TemporaryDirectory() as path:
         folder = Path(path)

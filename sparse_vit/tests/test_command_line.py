@@ -170,7 +170,7 @@ def test_extras_are_those_of_the_distribution():
     of_users = set().union(
         *(packages[extra] for extra in ("rtl", "lint", "synth", "soc", "cluster", "report"))
     )
-    assert {brought.get(one, one.replace("_", "-")) for one in named - {"hypothesis"}} == of_users
+    assert {brought.get(one, one.replace("_", "-")) for one in named - {*EXTRAS["dev"]}} == of_users
 
 
 @pytest.mark.parametrize(
