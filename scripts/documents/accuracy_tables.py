@@ -2,10 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
-import pandas as pd
-
 from model.evaluation.table import ALL
-from scripts.documents.cells import SPARSITIES, masks_label, select, value
+from scripts.documents.cells import SPARSITIES, masks_label, select
 from scripts.documents.markdown import table
 
 _FEW = "val"
@@ -18,14 +16,15 @@ def _tuned(sparsity: float) -> str:
     return f"deit_tiny-{sparsity:g}-learned"
 
 
-def _drop(row: pd.Series, figure: str = "drop") -> str:
-    return f"{row[figure]:+.2f} ± {row[f'{figure}_standard_error']:.2f}"
+def _drop(figure: str = "drop", **where: object) -> str:
+    """Of the one row that has these values; nothing of what was not measured."""
+    for _, row in select("accuracy", **where).iterrows():
+        return f"{row[figure]:+.2f} ± {row[f'{figure}_standard_error']:.2f}"
+    return ""
 
 
 def _drops(labels: Iterable[str], **where: object) -> Iterator[str]:
-    for label in labels:
-        found = select("accuracy", masks=label, **where)
-        yield _drop(found.iloc[0])
+    return (_drop(masks=label, **where) for label in labels)
 
 
 def accuracy(*, pruned: bool) -> str:
@@ -76,8 +75,7 @@ def int8() -> str:
             for pruned in (False, True):
                 at = {"sparsity": sparsity, "pruned": pruned, "arithmetic": "int8", "data": data}
                 name = _tuned(sparsity) if sparsity else "dense"
-                found = select("accuracy", model="deit_tiny", masks=name, **at)
-                line.append(_drop(found.iloc[0], "against_float"))
+                line.append(_drop("against_float", model="deit_tiny", masks=name, **at))
         rows.append(line)
     heads = (f"{name}{pruned}" for name in _SETS.values() for pruned in ("", ", pruned"))
     return table(["fine-tuned", *heads], rows)
@@ -91,7 +89,9 @@ def headline() -> str:
         for sparsity in SPARSITIES:
             at = {"sparsity": sparsity, "pruned": True, "arithmetic": arithmetic, "data": data}
             at["masks"] = masks.format(sparsity)
-            drops.append(f"{value('accuracy', 'drop', model='deit_tiny', **at):+.1f}")
+            drops += [
+                f"{drop:+.1f}" for drop in select("accuracy", model="deit_tiny", **at)["drop"]
+            ]
         return [title, *drops]
 
     return table(
@@ -109,8 +109,8 @@ def digits() -> str:
     kinds = [(arithmetic, pruned) for arithmetic in ("float", "int8") for pruned in (False, True)]
     rows = []
     for sparsity in (0.0, *SPARSITIES):
-        of = select("accuracy", model="vit_digits", sparsity=sparsity)
-        cells = (of[(of.arithmetic == kind) & (of.pruned == pruned)] for kind, pruned in kinds)
-        rows.append([masks_label(sparsity), *(_drop(cell.iloc[0]) for cell in cells)])
+        at = {"model": "vit_digits", "sparsity": sparsity}
+        drops = (_drop(arithmetic=kind, pruned=pruned, **at) for kind, pruned in kinds)
+        rows.append([masks_label(sparsity), *drops])
     heads = (f"{kind}{', pruned' if pruned else ''}" for kind, pruned in kinds)
     return table(["sparsity", *heads], rows)

@@ -264,5 +264,5 @@ def test_asset():
     found = load_scores(asset(DEIT_TINY.name))
     assert found.scores.shape == DEIT_TINY.mask_shape
     assert found.metadata["network"] == DEIT_TINY.name
-    assert found.metadata["images"] == 500
+    assert found.metadata["images"] == 5793
     assert asset(DEIT_TINY.name).stat().st_size <= 3_000_000
