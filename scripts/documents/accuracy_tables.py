@@ -1,6 +1,7 @@
 """Tables of accuracies."""
 
 from collections.abc import Iterable, Iterator
+from itertools import product
 
 from model.evaluation.table import ALL
 from scripts.documents.cells import SPARSITIES, masks_label, select
@@ -18,7 +19,7 @@ def _tuned(sparsity: float) -> str:
 
 def _drop(figure: str = "drop", **where: object) -> str:
     """Of the one row that has these values; nothing of what was not measured."""
-    for _, row in select("accuracy", **where).iterrows():
+    for _, row in select("accuracy", **where).dropna(subset=[figure]).iterrows():
         return f"{row[figure]:+.2f} ± {row[f'{figure}_standard_error']:.2f}"
     return ""
 
@@ -41,16 +42,15 @@ def recovered() -> str:
     """Learned masks before and after fine-tuning, on each set of images and on all."""
     rows = []
     for sparsity in SPARSITIES:
-        subjects = ("learned", "float"), (_tuned(sparsity), "float"), (_tuned(sparsity), "int8")
         for data, name in _SETS.items():
-            at = {"model": "deit_tiny", "data": data, "sparsity": sparsity}
+            at = {"model": "deit_tiny", "data": data, "sparsity": sparsity, "arithmetic": "float"}
             drops = (
-                next(_drops([masks], arithmetic=arithmetic, pruned=pruned, **at))
+                drop
                 for pruned in (False, True)
-                for masks, arithmetic in subjects
+                for drop in _drops(["learned", _tuned(sparsity)], pruned=pruned, **at)
             )
             rows.append([masks_label(sparsity), name, *drops])
-    kinds = ("nothing trained", "fine-tuned", "in int8")
+    kinds = ("nothing trained", "fine-tuned")
     heads = [f"{kind}{pruned}" for pruned in ("", ", pruned") for kind in kinds]
     return table(["sparsity", "images", *heads], rows)
 
@@ -67,27 +67,29 @@ def balanced() -> str:
 
 
 def int8() -> str:
-    """What integers have more than the float network of the same weights, masks and pruning."""
+    """The hardware's integers, beside the dense float network and beside float of the same weights,
+    masks and pruning: what was measured of it.
+    """
     rows = []
-    for sparsity in (0.0, *SPARSITIES):
-        line = [masks_label(sparsity)]
-        for data in _SETS:
-            for pruned in (False, True):
-                at = {"sparsity": sparsity, "pruned": pruned, "arithmetic": "int8", "data": data}
-                name = _tuned(sparsity) if sparsity else "dense"
-                line.append(_drop("against_float", model="deit_tiny", masks=name, **at))
-        rows.append(line)
-    heads = (f"{name}{pruned}" for name in _SETS.values() for pruned in ("", ", pruned"))
-    return table(["fine-tuned", *heads], rows)
+    for sparsity, data in product((0.0, *SPARSITIES), _SETS):
+        at = {"model": "deit_tiny", "data": data, "sparsity": sparsity, "arithmetic": "int8"}
+        at["masks"] = _tuned(sparsity) if sparsity else "dense"
+        figures = product(("drop", "against_float"), (False, True))
+        drops = [_drop(figure, pruned=pruned, **at) for figure, pruned in figures]
+        if any(drops):
+            rows.append([masks_label(sparsity), _SETS[data], *drops])
+    kinds = ("against dense", "against its float")
+    heads = [f"{kind}{pruned}" for kind in kinds for pruned in ("", ", pruned")]
+    return table(["fine-tuned", "images", *heads], rows)
 
 
 def headline() -> str:
-    """Sparse and pruned, from the paper's rule to the hardware's integers."""
+    """Sparse and pruned, from the paper's rule to learned masks and weights."""
 
-    def line(title: str, masks: str, arithmetic: str, data: str = ALL) -> list[str]:
+    def line(title: str, masks: str, data: str = ALL) -> list[str]:
         drops = []
         for sparsity in SPARSITIES:
-            at = {"sparsity": sparsity, "pruned": True, "arithmetic": arithmetic, "data": data}
+            at = {"sparsity": sparsity, "pruned": True, "arithmetic": "float", "data": data}
             at["masks"] = masks.format(sparsity)
             drops += [
                 f"{drop:+.1f}" for drop in select("accuracy", model="deit_tiny", **at)["drop"]
@@ -97,10 +99,9 @@ def headline() -> str:
     return table(
         ["sparse and pruned", *map(masks_label, SPARSITIES)],
         [
-            line("ViTCoD's rule, nothing trained", "vitcod", "float", _FEW),
-            line("learned masks, nothing trained", "learned", "float"),
-            line("learned masks, fine-tuned", "deit_tiny-{:g}-learned", "float"),
-            line("the same in the hardware's integers", "deit_tiny-{:g}-learned", "int8"),
+            line("ViTCoD's rule, nothing trained", "vitcod", _FEW),
+            line("learned masks, nothing trained", "learned"),
+            line("learned masks, fine-tuned", "deit_tiny-{:g}-learned"),
         ],
     )
 
