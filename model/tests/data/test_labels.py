@@ -193,8 +193,8 @@ def test_class_folders_give_way(image_folder: Path, tmp_path: Path):
 
 def test_commands_take_labels(command, tmp_path: Path, capsys: pytest.CaptureFixture):
     """A flat folder with a list gives what class folders give, in every command with labels."""
-    folder, flat, lines = tmp_path / "digits", tmp_path / "flat", []
-    flat.mkdir()
+    folder, flat, lines = tmp_path / "digits", tmp_path / "flat" / "digits", []
+    flat.mkdir(parents=True)
     for index, (path, label) in enumerate(write_folder(Split.HELD_BACK, folder).files):
         path.rename(path.with_name(f"{index:03}.png"))
         os.link(path.with_name(f"{index:03}.png"), flat / f"{index:03}.png")
