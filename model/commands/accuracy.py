@@ -13,6 +13,7 @@ from model.commands.options import (
     Batch,
     InsteadMasks,
     LabelFile,
+    LabelledFolders,
     Limit,
     Maps,
     ModelName,
@@ -43,14 +44,6 @@ from rtl_gen.files import check_writable
 from rtl_gen.progress import progress_over
 
 Sparsities = Annotated[list[float], typer.Option("--sparsity", help="Repeat for several.")]
-LabelledFolders = Annotated[
-    list[Path],
-    typer.Option(
-        "--data",
-        help="Image folder, of class folders by wnid or class number or with --labels; as in timm, "
-        "EXIF turns nothing. Repeat for several: each is judged alone, then all together.",
-    ),
-]
 
 
 def accuracy(

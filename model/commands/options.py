@@ -42,12 +42,16 @@ PreprocessingName = Annotated[
     ),
 ]
 Data = Annotated[Path, typer.Option(help="Folder of images, in folders of any name or none.")]
-LabelledData = Annotated[
-    Path,
+_LABELLED = (
+    "Image folder, of class folders by wnid or class number or with --labels; as in timm, EXIF "
+    "turns nothing."
+)
+LabelledData = Annotated[Path, typer.Option("--data", help=_LABELLED)]
+LabelledFolders = Annotated[
+    list[Path],
     typer.Option(
         "--data",
-        help="Image folder, of class folders by wnid or class number or with --labels; as in timm, "
-        "EXIF turns nothing.",
+        help=f"{_LABELLED} Repeat for several: each is judged alone, then all together.",
     ),
 ]
 LabelFile = Annotated[

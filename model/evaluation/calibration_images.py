@@ -29,8 +29,7 @@ from rtl_gen.files import replace_file
 
 def check_apart(calibration: Path, evaluation: Path) -> None:
     """Raise UserError if calibration images lie in the evaluation folder, or the reverse."""
-    first, second = calibration.resolve(), evaluation.resolve()
-    if first == second or first in second.parents or second in first.parents:
+    if _share_images(calibration, evaluation):
         raise UserError(
             f"calibration images {calibration} and evaluation images {evaluation} overlap: "
             "calibrate on other images than those that judge"
@@ -42,11 +41,17 @@ def check_different(folders: Sequence[Path]) -> None:
     apart in the table."""
     for first, second in combinations(map(Path.resolve, folders), 2):
         same = first.name == second.name or ALL in {first.name, second.name}
-        if same or first in second.parents or second in first.parents:
+        if same or _share_images(first, second):
             raise UserError(
                 f"evaluation images {first} and {second}: expected folders of different names, "
                 f"none of them `{ALL}` and none inside another"
             )
+
+
+def _share_images(first: Path, second: Path) -> bool:
+    """Whether the folders are the same or one lies inside the other."""
+    first, second = first.resolve(), second.resolve()
+    return first.is_relative_to(second) or second.is_relative_to(first)
 
 
 @dataclass(frozen=True, kw_only=True)
