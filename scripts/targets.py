@@ -226,9 +226,9 @@ TARGETS: dict[str, Target] = {
         ),
     ),
     "mutate": Target(
-        "operators of the units replaced one by one, and what no bench notices",
+        "operators, constants and statements changed one by one, and what no test notices",
         ("sparse-vit mutate",),
-        variables(UNIT="topk", COUNT="20", SEED="0", OUT="folder"),
+        variables(UNIT="topk", COUNT="20", SEED="0", WORKERS="1", OUT="folder"),
     ),
     "coverage": Target(
         "lines and branches of the hardware and kinds of program that the co-simulations reach",

@@ -1,6 +1,8 @@
-"""Mutation testing of the hardware: would the benches notice if an operator were another one?
+"""Mutation testing: would the tests notice if an operator, a constant or a statement were another?
 
-After DeMillo, Lipton and Sayward, "Hints on test data selection" (IEEE Computer 1978). A mutant is
-a unit's module with one operator replaced, in memory. Its own bench runs on it, on Icarus; if every
-test passes the mutant survives: either the benches have a hole, or the change makes no difference.
+After DeMillo, Lipton and Sayward, "Hints on test data selection" (IEEE Computer 1978), and Offutt's
+statement deletion. A mutant is a module with one place changed, in memory: of the hardware what
+`elaborate` makes of it, of the golden model, the compiler and the cycle model every function. Tests
+run on it from the nearest to the widest; if all pass, the mutant survives: either the tests have a
+hole, or the change makes no difference (`equivalent.yaml`).
 """

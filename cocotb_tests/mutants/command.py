@@ -1,49 +1,56 @@
 """The command `sparse-vit mutate`."""
 
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
-from cocotb_tests.mutants.run import draw, survives
+from cocotb_tests.mutants.drawing import draw
+from cocotb_tests.mutants.equivalent import Equivalents
+from cocotb_tests.mutants.judging import Judged
+from cocotb_tests.mutants.report import Report
 from rtl_gen.files import make_folder, write_if_changed
 from rtl_gen.json_file import json_text
 from rtl_gen.progress import progress_over
 
-FILE = "mutants.json"
+FILE, JOURNAL = "mutants.json", "judged.jsonl"
 
 
 def mutate(
     *,
     unit: Annotated[
-        str | None, typer.Option(help="Only this unit, such as topk or pruning.topk.")
+        str | None,
+        typer.Option(help="Only this module or folder, such as topk, pruning or model.integer."),
     ] = None,
     count: Annotated[int, typer.Option(min=1, help="Mutants, drawn from all.")] = 20,
     seed: Annotated[int, typer.Option(min=0, help="Draws them.")] = 0,
-    out: Annotated[Path, typer.Option(help=f"Folder that gets {FILE}.")] = Path("build/mutants"),
+    workers: Annotated[int, typer.Option(min=1, help="Mutants at a time.")] = 1,
+    out: Annotated[Path, typer.Option(help=f"Folder that gets {FILE} and {JOURNAL}.")] = Path(
+        "build/mutants"
+    ),
 ) -> dict[str, Any]:
-    """Replace operators of the units one by one; list those that no bench of the unit notices."""
-    drawn = draw(unit, count, seed)
+    """Change operators, constants and statements one by one; list what no test notices.
+
+    What makes no difference stands in cocotb_tests/mutants/equivalent.yaml with its reason. A run
+    that was stopped goes on where it was.
+    """
+    drawn, equivalents = draw(unit, count, seed), Equivalents.read()
     make_folder(out)
-    console = Console()
-    survivors = []
-    with progress_over(len(drawn), "mutants") as advance:
-        for one in drawn:
-            if survives(one):
-                place = {"unit": one.unit, "line": one.mutant.line}
-                survivors.append(place | {"before": one.mutant.before, "after": one.mutant.after})
+    judged, report = Judged(out / JOURNAL), Report(seed)
+    running = [one for one in drawn if equivalents.reason(one) is None]
+    with (
+        ThreadPoolExecutor(workers) as pool,
+        progress_over(len(running), "mutants") as advance,
+    ):
+        for one, by in zip(running, pool.map(judged.noticed_by, running), strict=True):
+            report.add(one, by)
             advance()
-    table = Table("unit", "line", "is", "survives as")
-    for row in survivors:
-        code = (escape(row["before"]), escape(row["after"]))
-        table.add_row(row["unit"], str(row["line"]), *code)
-    console.print(table)
-    console.print(f"{len(drawn) - len(survivors)} of {len(drawn)} noticed, seed {seed}")
-    record = {"seed": seed, "mutants": len(drawn), "survivors": survivors}
-    path = out / FILE
-    write_if_changed(path, json_text(record))
-    console.print(str(path))
-    return record
+    report.equivalent = Counter(one.package for one in drawn if equivalents.reason(one))
+    console = Console()
+    report.show(console)
+    write_if_changed(out / FILE, json_text(report.contents()))
+    console.print(str(out / FILE))
+    return report.contents()

@@ -1,47 +1,178 @@
 """Mutants are what they say they are; a bench notices them, or they are listed."""
 
 import pytest
+import yaml
+from rich.console import Console
 
-from cocotb_tests.mutants.operators import mutants
-from cocotb_tests.mutants.run import draw, survives, units
+from cocotb_tests.mutants.drawing import Drawn, draw, everything
+from cocotb_tests.mutants.equivalent import Equivalents
+from cocotb_tests.mutants.forked import FAILED, NOTHING_RAN, PASSED, status_of
+from cocotb_tests.mutants.judging import SURVIVES, Judged, noticed_by
+from cocotb_tests.mutants.operators import Mutant, mutants
+from cocotb_tests.mutants.report import Report
+from cocotb_tests.mutants.tests_of import stages
 from rtl_gen.errors import UserError
 
-TEXT = """
+HARDWARE = """
 def sizes(config):
     return config + 1
 
 
-def parts(self, m, valid):
+def parts(self, m, valid, *, depth=3):
+    level = Signal(range(valid + 1))
     with m.If(valid & ~(self.level != 0)):
         m.d.sync += x.eq((a +
             b) >> 1)
     require(m, a < b, "a" + "b")
 """
 
+SOFTWARE = '''
+LIMIT = 3
 
-def test_operators_of_hardware_are_replaced_one_by_one():
-    found = mutants(TEXT)
-    assert [(one.line, one.after) for one in found] == [
-        (7, "with m.If(valid | ~(self.level != 0)):"),
-        (7, "with m.If(valid & (self.level != 0)):"),
-        (7, "with m.If(valid & ~(self.level == 0)):"),
-        (8, "m.d.sync += x.eq((a -"),
-        (9, "b) << 1)"),
-    ]
+def kept(x, limit=2):
+    """At most 7."""
+    if not x or (x > limit and
+                 x % 4):
+        return x // 2 * 3
+    return None
+'''
+
+
+def found_in(text: str, *, hardware: bool) -> list[tuple[int, str]]:
+    found = mutants(text, hardware=hardware)
     for one in found:
-        changed = one.text.splitlines()
-        lines = zip(changed, TEXT.splitlines(), strict=True)
-        assert [number for number, (a, b) in enumerate(lines, 1) if a != b] == [one.line]
+        compile(one.text, "mutant", "exec")
+        changed, before = one.text.splitlines(), text.splitlines()
+        assert changed[one.line - 1].strip() == one.after
+        assert before[one.line - 1].strip() == one.before != one.after
+        assert changed[: one.line - 1] == before[: one.line - 1]
+    return [(one.line, one.after) for one in found]
 
 
-def test_the_same_seed_draws_the_same():
-    assert "pruning.topk" in units()
-    assert draw("topk", 5, 3) == draw("topk", 5, 3) != draw("topk", 5, 4)
-    assert {one.unit for one in draw("topk", 5, 3)} == {"pruning.topk"}
-    with pytest.raises(UserError, match="no bench of 'core'"):
-        draw("core", 1, 0)
+def test_places_of_hardware_are_changed_one_by_one():
+    assert found_in(HARDWARE, hardware=True) == [
+        (7, "level = Signal(range(valid - 1))"),
+        (8, "with m.If(valid | ~(self.level != 0)):"),
+        (8, "with m.If(valid & (self.level != 0)):"),
+        (8, "with m.If(valid & ~(self.level == 0)):"),
+        (8, "with m.If(valid & ~(self.level != 1)):"),
+        (9, "pass"),
+        (9, "m.d.sync += x.eq((a -"),
+        (10, "b) << 1)"),
+        (10, "b) >> 2)"),
+    ]
+
+
+def test_places_of_software_are_changed_one_by_one():
+    assert found_in(SOFTWARE, hardware=False) == [
+        (6, "if x or (x > limit and"),
+        (6, "if not x and (x > limit and"),
+        (6, "if not x or (x >= limit and"),
+        (6, "if not x or (x > limit or"),
+        (7, "x % 5):"),
+        (8, "return x * 2 * 3"),
+        (8, "return x // 3 * 3"),
+        (8, "return x // 2 + 3"),
+        (8, "return x // 2 * 4"),
+    ]
+
+
+def test_a_smaller_draw_is_the_beginning_of_a_larger_one():
+    assert draw(None, 50, 3) == draw(None, 80, 3)[:50] != draw(None, 50, 4)
+    packages = {one.module.split(".")[0] for one in draw(None, 200, 0)}
+    assert packages == {"rtl_gen", "model", "sim_models"}
+    assert len(draw(None, 10**6, 0)) == len(everything())
+
+
+@pytest.mark.parametrize("name", ["topk", "pruning.topk", "rtl_gen.pruning.topk"])
+def test_modules_are_called_by_the_end_of_their_name(name):
+    assert {one.module for one in draw(name, 5, 3)} == {"rtl_gen.pruning.topk"}
+
+
+def test_folders_have_names_too():
+    modules = {one.module for one in draw("rtl_gen.pruning", 1000, 0)}
+    assert {"rtl_gen.pruning.topk", "rtl_gen.pruning.live_tokens"} < modules
+    with pytest.raises(UserError, match=r"nothing to change in 'opk'"):
+        draw("opk", 1, 0)
+
+
+def test_every_module_has_tests_that_exist():
+    for module in {one.module for one in everything()}:
+        names = [stage.name for stage in stages(module)]
+        assert names[-1] in ("programs", "package")
+        assert len(names) == len(set(names))
+    assert [stage.name for stage in stages("rtl_gen.pruning.topk")] == [
+        "module", "folder", "programs"
+    ]  # fmt: skip
+    nearest, *_ = stages("model.pruning.schedule")
+    assert [word.rpartition("/")[2] for word in nearest.words] == [
+        "test_schedule.py", "test_schedule_file.py"
+    ]  # fmt: skip
 
 
 def test_the_queues_bench_notices():
-    drawn = draw("common.queue", 2, 0)
-    assert [one for one in drawn if survives(one)] == []
+    (drawn,) = (one for one in draw("common.queue", 50, 0) if "level == 0" in one.mutant.after)
+    assert noticed_by(drawn) == "module"
+
+
+def test_what_passes_all_stages_survives_and_is_judged_once(monkeypatch, tmp_path):
+    status = "cocotb_tests.mutants.judging.status_of"
+    topk, same = Drawn("rtl_gen.pruning.topk", 0, Mutant(1, "", "", "a")), draw("topk", 1, 0)[0]
+    told = []
+
+    def fails_in_programs(_, text, words, __):
+        told.append((text, "-k" in words))
+        if text == "a" and "test_errors" in str(words):
+            return FAILED
+        return NOTHING_RAN if "-k" in words else PASSED
+
+    monkeypatch.setattr(status, fails_in_programs)
+    judged = Judged(tmp_path / "judged.jsonl")
+    assert [judged.noticed_by(one) for one in (topk, same)] == ["programs", SURVIVES]
+    assert len(told) == 2 * len(stages(topk.module)) == 6
+    monkeypatch.setattr(status, None)
+    again = Judged(tmp_path / "judged.jsonl")
+    assert [again.noticed_by(one) for one in (topk, same)] == ["programs", SURVIVES]
+
+
+def test_pytest_runs_on_the_changed_text(tmp_path):
+    test = tmp_path / "test_values.py"
+    test.write_text(
+        "def test_value():\n    from rtl_gen.common.saturate import value\n    assert value == 3\n"
+    )
+    module = "rtl_gen.common.saturate"
+    words = (str(test), "-c", "/dev/null", "--rootdir", str(tmp_path))
+    assert status_of(module, "value = 3", words, 60) == PASSED
+    assert status_of(module, "value = 4", words, 60) == FAILED
+    assert status_of(module, "while True: pass", words, 3) == FAILED
+    assert status_of(module, "", (*words, "-k", "product"), 60) == NOTHING_RAN
+    with pytest.raises(RuntimeError, match="ends with 70"):
+        status_of("rtl_gen.no_such_module", "", words, 60)
+
+
+def test_reasons_are_about_mutants_that_there_are(tmp_path):
+    assert Equivalents.read() is not None
+    one = next(iter(everything()))
+    file = tmp_path / "equivalent.yaml"
+    entry = {"module": one.module, "before": one.mutant.before, "reason": "why"}
+    file.write_text(yaml.safe_dump([entry | {"after": one.mutant.after}]))
+    assert Equivalents.read(file).reason(one) == "why"
+    file.write_text(yaml.safe_dump([entry | {"after": "nothing"}]))
+    with pytest.raises(UserError, match="take its entry away"):
+        Equivalents.read(file)
+    file.write_text("- nothing")
+    with pytest.raises(UserError, match="expected a list of mutants and reasons"):
+        Equivalents.read(file)
+
+
+def test_the_report_adds_up():
+    report, drawn = Report(0), draw("pruning.topk", 4, 0)
+    for one, by in zip(drawn, ["module", "module", "programs", SURVIVES], strict=True):
+        report.add(one, by)
+    report.equivalent["rtl_gen.pruning"] = 2
+    row = {"mutants": 6, "equivalent": 2, "noticed": 3, "surviving": 1, "noticed_percent": 75.0}
+    assert report.folders() == [{"folder": name, **row} for name in ("rtl_gen.pruning", "all")]
+    assert report.contents()["noticed_by"] == {"module": 2, "programs": 1}
+    with (console := Console(width=200)).capture() as capture:
+        report.show(console)
+    assert drawn[-1].mutant.after in capture.get()

@@ -1,0 +1,53 @@
+"""pytest on a mutant, in a process that forks from one where slow packages are imported already."""
+
+import multiprocessing
+import os
+import signal
+
+import pytest
+
+from proofs.altered import alter
+
+PASSED, FAILED, NOTHING_RAN = 0, 1, 5
+"""What pytest ends with."""
+
+_PRELOADED = ["amaranth", "numpy", "pandas", "pytest", "timm", "torch"]
+"""Of others: no module that may be changed."""
+
+_OPTIONS = ("-x", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning")
+"""Stop at a failure; that a plugin is imported already is no fault."""
+
+_BROKEN = 70
+"""What a process ends with that did not come as far as pytest."""
+
+
+def status_of(module: str, text: str, words: tuple[str, ...], seconds: float) -> int:
+    """How pytest ends with these words where a module has this text; too late is FAILED.
+
+    Raises RuntimeError if it does not run.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(_PRELOADED)
+    process = context.Process(target=_run, args=(module, text, words))
+    process.start()
+    process.join(seconds)
+    if process.exitcode is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.join()
+        return FAILED
+    if process.exitcode not in (PASSED, FAILED, NOTHING_RAN):
+        raise RuntimeError(f"pytest ends with {process.exitcode} on {module}: {' '.join(words)}")
+    return process.exitcode
+
+
+def _run(module: str, text: str, words: tuple[str, ...]) -> None:
+    os.setsid()
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):
+        os.dup2(nothing, stream)
+    status = _BROKEN
+    try:
+        alter(module, text)
+        status = int(pytest.main([*words, *_OPTIONS]))
+    finally:
+        os._exit(status)

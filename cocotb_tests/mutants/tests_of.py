@@ -1,0 +1,45 @@
+"""Which tests judge a module: from the nearest to the widest."""
+
+from dataclasses import dataclass
+
+from cocotb_tests.mutants.drawing import HARDWARE, ROOT
+
+_PROGRAMS = ("test_layers", "test_network", "test_errors", "test_bus_faults")
+"""What runs programs on the whole accelerator, preset `tiny`, and reaches every unit."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Some tests, as words of pytest's command line; `seconds`: after which they hang."""
+
+    name: str
+    words: tuple[str, ...]
+    seconds: int = 600
+
+
+def stages(module: str) -> list[Stage]:
+    """Of a module such as "rtl_gen.pruning.topk"; tests of its name, of its folder, of all."""
+    package, *folders, name = module.split(".")
+    if package == HARDWARE:
+        return _of_hardware(folders, name)
+    inside = "tests" if package == "model" else ""
+    root = ROOT / package / inside
+    folder = root.joinpath(*folders)
+    named = sorted(map(str, folder.glob(f"test_*{name}*.py")))
+    found = [Stage("module", tuple(named))] if named else []
+    if folders and any(folder.glob("test_*.py")):
+        found.append(Stage("folder", (str(folder),)))
+    return [*found, Stage("package", (str(root),), 3600)]
+
+
+def _of_hardware(folders: list[str], name: str) -> list[Stage]:
+    benches = ROOT.joinpath("cocotb_tests", *folders)
+    icarus = ("--sim", "icarus")
+    found = []
+    if folders and any(benches.glob("test_*.py")):
+        # The unit's tests have its name or that of its class, whatever the case.
+        words = f"{name} or {name.replace('_', '')}"
+        found.append(Stage("module", (str(benches), "-k", words, *icarus)))
+        found.append(Stage("folder", (str(benches), *icarus)))
+    programs = (str(ROOT / f"cocotb_tests/network/{each}.py") for each in _PROGRAMS)
+    return [*found, Stage("programs", (*programs, "-k", "tiny or errors", *icarus), 3600)]
