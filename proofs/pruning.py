@@ -9,26 +9,34 @@ from proofs.proof import Proof
 from rtl_gen.common.contract import require
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.interfaces.memories import LIST_LATENCY
+from rtl_gen.numerics import SORT_DIGIT_BITS
 from rtl_gen.pruning.live_tokens import LiveTokens
+from rtl_gen.pruning.pruning import Pruning
 from rtl_gen.pruning.topk import TopK
 
 SUM_BITS = 8
 
 
-class FewTokens(AcceleratorConfig):
-    """Sums of two digits: as many as the sorter needs to carry a threshold from one to the next."""
+class TwoDigits(AcceleratorConfig):
+    """As many digits of a sum as the sorter needs to carry a threshold from one to the next."""
 
     importance_bits = SUM_BITS
 
 
-def few_tokens(tokens: int) -> FewTokens:
+class OneDigit(AcceleratorConfig):
+    """Sums that the sorter settles in one pass."""
+
+    importance_bits = SORT_DIGIT_BITS
+
+
+def few_tokens(kind: type[AcceleratorConfig], tokens: int) -> AcceleratorConfig:
     """Two lanes, so many tokens: whole words of them."""
-    return FewTokens(
+    return kind(
         lanes=2, width=8, max_tokens=tokens, max_heads=1, max_dim=8, bus_bytes=4, row_slots=2
     )
 
 
-FOUR, SIX = few_tokens(4), few_tokens(6)
+FOUR, SIX = few_tokens(TwoDigits, 4), few_tokens(TwoDigits, 6)
 
 
 def total(bits: Sequence[Value]) -> Value:
@@ -44,7 +52,7 @@ def survivors(sums: Sequence[Value], live: Value, keep: Value, prefix: Value) ->
     than `keep` live ones beat, by a larger sum, or by the same one and a lower index. The first
     `prefix` tokens have the largest sum there is.
     """
-    keys = [Mux(j < prefix, (1 << SUM_BITS) - 1, one) for j, one in enumerate(sums)]
+    keys = [Mux(j < prefix, (1 << len(one)) - 1, one) for j, one in enumerate(sums)]
     stays = []
     for j, key in enumerate(keys):
         beats = [
@@ -57,11 +65,11 @@ def survivors(sums: Sequence[Value], live: Value, keep: Value, prefix: Value) ->
 
 
 class Sums:
-    """The importance memory: any words, until they are cleared; `put` may change them at will."""
+    """The importance memory: any words, until they are cleared or `become` others."""
 
     def __init__(self, m: Module, config: AcceleratorConfig):
-        self._m, self._lanes = m, range(config.lanes)
-        bits, words = config.lanes * SUM_BITS, range(config.bank_depth)
+        self._m, self._config = m, config
+        bits, words = config.lanes * config.importance_bits, range(config.bank_depth)
         self.words = [Signal(bits, name=f"sums_{w}", reset_less=True) for w in words]
 
     def serve(self, read, clear) -> None:
@@ -71,9 +79,15 @@ class Sums:
             with self._m.If(clear.valid & (clear.payload == w)):
                 self._m.d.sync += word.eq(0)
 
+    def become(self, condition: Value, values: Value) -> None:
+        """From the next cycle on all words are `values`, if the condition holds."""
+        with self._m.If(condition):
+            self._m.d.sync += Cat(self.words).eq(values)
+
     @property
     def each(self) -> list[Value]:
-        return [word.word_select(lane, SUM_BITS) for word in self.words for lane in self._lanes]
+        bits, lanes = self._config.importance_bits, range(self._config.lanes)
+        return [word.word_select(lane, bits) for word in self.words for lane in lanes]
 
 
 class OneSelection(Harness):
@@ -185,6 +199,65 @@ class ListFollowsKeepWords(Harness):
         )
 
 
+class TwoPrunings(Harness):
+    """Any SET_TOKENS, and behind it any two PRUNE, between which the sums become any others."""
+
+    any_reset = False
+    config = few_tokens(OneDigit, 4)
+
+    def claim(self, m: Module) -> None:
+        m.submodules.unit = unit = Pruning(self.config)
+        count = self.free(self.config.count_bits, "count")
+        prefix = self.free(self.config.count_bits, "prefix")
+        position = self.free(range(self.config.max_tokens), "position")
+        assume(m, (count != 0) & (count <= self.config.max_tokens) & (prefix <= count))
+        sums = Sums(m, self.config)
+        sums.serve(unit.reads.importance, unit.clear)
+        waits, commands = self.free(1, "waits"), Signal(range(4))
+        expected = ExpectedList(
+            m, self.config, unit.count, unit.live, unit.held.live_list, position
+        )
+        sends = unit.idle & ~waits & (commands != 3)
+        m.d.comb += [
+            unit.set_tokens.valid.eq(sends & (commands == 0)),
+            unit.set_tokens.payload.count.eq(count),
+            unit.prune.valid.eq(sends & (commands != 0)),
+            unit.prune.payload.count.eq(count),
+            unit.prune.payload.prefix.eq(prefix),
+        ]
+        sums.become(unit.idle & waits, self.free(len(Cat(sums.words)), "sums"))
+        with m.If(sends):
+            m.d.sync += [
+                commands.eq(commands + 1),
+                expected.busy.eq(1),
+                expected.live.eq(
+                    Mux(
+                        commands == 0,
+                        (1 << count) - 1,
+                        survivors(sums.each, expected.live, count, prefix),
+                    )
+                ),
+            ]
+        with m.Elif(unit.idle):
+            m.d.sync += expected.busy.eq(0)
+        took = unit.set_tokens.ready & unit.prune.ready
+        require(m, ~sends | took, "idle and does not take a command")
+        tokens, ran = Signal(self.config.count_bits), Signal()
+        with m.If(sends & (commands == 0)):
+            m.d.sync += tokens.eq(count)
+        m.d.sync += ran.eq(~unit.idle)
+        left = Cat(
+            word.any() & (w * self.config.lanes < tokens) for w, word in enumerate(sums.words)
+        )
+        require(m, ~(ran & unit.idle) | ~left.any(), "sums are left behind a command")
+
+    @classmethod
+    def cycles(cls) -> int:
+        """Of the three commands, one behind the other, and a look at the list."""
+        prune = TopK.latency(cls.config, cls.config.max_tokens) + LiveTokens.UPDATE_LATENCY
+        return LiveTokens.fill_latency(cls.config) + 2 * prune + 3 + LIST_LATENCY + 1
+
+
 class ExpectedList:
     """Bitmap, count and list agree with the bitmap `live` whenever not `busy`."""
 
@@ -228,5 +301,14 @@ PROOFS = (
             "with m.If(placed_valid & placed.last):",
         ),
         depth=24,
+    ),
+    Proof(
+        unit="pruning.pruning",
+        name="cascade",
+        claim=f"of up to 4 tokens with sums of {SORT_DIGIT_BITS} bits SET_TOKENS and two PRUNE "
+        "leave those of SpAtten's definition, in bitmap, count and list; sums are cleared",
+        harness=TwoPrunings,
+        broken=("rtl_gen.pruning.topk", "(sums[i] == key)", "(sums[i] >= key)"),
+        depth=TwoPrunings.cycles(),
     ),
 )

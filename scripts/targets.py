@@ -348,7 +348,7 @@ TARGETS: dict[str, Target] = {
             WEIGHTS="file",
             PREPROCESSING="vit_tiny_patch16_224",
             START="file",
-            DATA="folder",
+            DATA=Values(example="folders"),
             LIMIT="500",
             HOLD_BACK="64",
             EVAL="folder",

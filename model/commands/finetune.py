@@ -13,7 +13,6 @@ import typer
 
 from model.attention.mask_source import MaskSource
 from model.commands.options import (
-    Data,
     InsteadMasks,
     LabelFile,
     Limit,
@@ -24,12 +23,13 @@ from model.commands.options import (
     Scores,
     Seed,
     Strategy,
+    TrainingFolders,
     Weights,
     console,
     report_replaced,
     report_unreadable,
 )
-from model.data.image_folder import ImageFolder
+from model.data.image_folder import ImageFolder, joined
 from model.data.preprocessing import Preprocessing
 from model.finetune.crops import crops_of
 from model.finetune.evaluation import evaluate
@@ -60,7 +60,7 @@ def finetune(
     start: Annotated[
         Path | None, typer.Option(help="Weights to start from; default: the dense network's.")
     ] = None,
-    data: Data,
+    data: TrainingFolders,
     limit: Limit = None,
     hold_back: Annotated[
         int, typer.Option(min=0, help="So many images are measured instead of trained on.")
@@ -123,7 +123,7 @@ def finetune(
         sparsity=sparsity, strategy=strategy, file=mask_file, scores=scores, maps=maps
     )
     masks = source.masks(network)
-    folder = ImageFolder(data, limit, labelled=False)
+    folder = joined([ImageFolder(each, limit, labelled=False) for each in data])
     parts = split(folder, hold_back, seed)
     if labels is not None and evaluate_on is None:
         raise UserError(f"--labels {labels} is for images of --eval: name their folder, too")

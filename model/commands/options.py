@@ -42,6 +42,14 @@ PreprocessingName = Annotated[
     ),
 ]
 Data = Annotated[Path, typer.Option(help="Folder of images, in folders of any name or none.")]
+TrainingFolders = Annotated[
+    list[Path],
+    typer.Option(
+        "--data",
+        help="Folder of images, in folders of any name or none. Repeat for several; images of one "
+        "that is named twice are drawn twice as often.",
+    ),
+]
 _LABELLED = (
     "Image folder, of class folders by wnid or class number or with --labels; as in timm, EXIF "
     "turns nothing."

@@ -2,8 +2,9 @@
 
 import copy
 import hashlib
+import os
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -167,6 +168,17 @@ class ImageFolder:
         return (
             "class folders named by wnid (n01440764) or class number, or a file of --labels, with "
         )
+
+
+def joined(folders: Sequence[ImageFolder]) -> ImageFolder:
+    """The images of several folders one behind the other; those of one that comes twice, twice."""
+    first, *others = folders
+    if not others:
+        return first
+    whole = first.subset(())
+    whole.root = Path(os.path.commonpath([folder.root.absolute() for folder in folders]))
+    whole.files = [(path.absolute(), label) for each in folders for path, label in each.files]
+    return whole
 
 
 def evaluation_transform(model: nn.Module) -> Callable[[Image.Image], Tensor]:

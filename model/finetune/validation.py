@@ -33,23 +33,28 @@ class HeldBackSplit(NamedTuple):
 
 
 def split(folder: ImageFolder, count: int, seed: int) -> HeldBackSplit:
-    """Hold back `count` images, drawn by the seed.
+    """Hold back `count` images, drawn by the seed; of one that comes twice both.
 
     Raises:
         UserError: fewer than as many are left.
     """
-    most = len(folder) // 2
+    first = list(
+        {path: place for place, (path, _) in reversed([*enumerate(folder.files)])}.values()
+    )
+    most = len(first) // 2
     if count > most:
         raise UserError(
-            f"{count} of {len(folder)} images to hold back: expected at most {most}, since as many "
+            f"{count} of {len(first)} images to hold back: expected at most {most}, since as many "
             "training images are measured beside them"
         )
     source = np.random.SeedSequence(seed, spawn_key=(1,))
-    order = np.random.default_rng(source).permutation(len(folder))
+    order = np.sort(first)[np.random.default_rng(source).permutation(len(first))]
+    held_back = folder.subset(order[:count])
+    known = set(held_back.files)
     return HeldBackSplit(
-        training=folder.subset(order[count:]),
+        training=folder.subset(p for p, file in enumerate(folder.files) if file not in known),
         measured=folder.subset(order[count : 2 * count]),
-        held_back=folder.subset(order[:count]),
+        held_back=held_back,
     )
 
 

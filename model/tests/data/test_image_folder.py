@@ -11,7 +11,7 @@ from timm.data import ImageNetInfo
 from timm.models.vision_transformer import VisionTransformer
 
 from model.data import picture_files
-from model.data.image_folder import ImageFolder, class_index
+from model.data.image_folder import ImageFolder, class_index, joined
 from rtl_gen.errors import InputWarning, UserError
 
 
@@ -35,6 +35,21 @@ def test_limit_spreads_evenly(image_folder: Path):
     assert len(ImageFolder(image_folder, limit=100)) == 7
     with pytest.raises(UserError, match="limit = 0"):
         ImageFolder(image_folder, limit=0)
+
+
+def test_several_folders_are_one(image_folder: Path, tmp_path: Path):
+    (tmp_path / "more").mkdir()
+    Image.new("RGB", (40, 40)).save(tmp_path / "more" / "black.png")
+    first, second = (
+        ImageFolder(each, labelled=False) for each in (image_folder, tmp_path / "more")
+    )
+    assert joined([first]) is first
+    whole = joined([second, first, second])
+    shown = [path.relative_to(tmp_path).as_posix() for path, _ in whole.files]
+    assert shown == ["more/black.png", *(f"images/{name}" for name in names(first)), shown[0]]
+    assert whole.root == tmp_path
+    digests = {each.digest() for each in (first, second, whole, joined([second, first]))}
+    assert len(digests) == 4
 
 
 def test_unreadable_images_are_listed(image_folder: Path, toy_model: VisionTransformer):

@@ -97,7 +97,7 @@ def test_evaluation(toy_model, image_folder):
 def test_a_finished_run_is_left_alone(command, image_folder: Path, tmp_path: Path, capsys):
     """Called again it says so, in one line; only what is not finished is done."""
     out = tmp_path / "out"
-    words = ("finetune", "--model", "vit_digits", "--data", image_folder, "--limit", 2)
+    words = ("finetune", "--model", "vit_digits", *("--data", image_folder) * 2, "--limit", 2)
     words += ("--batch-size", 2, "--threads", 1, "--no-bf16", "--steps", 1, "--out", out)
     assert command(*words) == 0
     before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in out.iterdir()}

@@ -13,7 +13,7 @@ from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from torch.nn import functional
 from torchvision import transforms
 
-from model.data.image_folder import ImageFolder
+from model.data.image_folder import ImageFolder, joined
 from model.finetune.crops import crops_of
 from model.finetune.validation import Validation, split
 from model.reference.forward import FloatReference
@@ -56,6 +56,18 @@ def test_split(image_folder: Path):
     assert split(folder, 0, seed=0).training.files == folder.files
     with pytest.raises(UserError, match="4 of 7 images to hold back: expected at most 3"):
         split(folder, 4, seed=0)
+
+
+def test_an_image_that_comes_twice_is_held_back_twice(image_folder: Path):
+    folder = ImageFolder(image_folder)
+    twice = joined([folder, folder])
+    parts = split(twice, 3, seed=0)
+    assert names(parts.held_back) == names(split(folder, 3, seed=0).held_back)
+    assert [len(part) for part in parts] == [8, 3, 3]
+    assert names(parts.training).isdisjoint(names(parts.held_back))
+    assert names(parts.measured) < names(parts.training)
+    with pytest.raises(UserError, match="4 of 7 images to hold back: expected at most 3"):
+        split(twice, 4, seed=0)
 
 
 def test_subset_is_a_folder_of_its_own(image_folder: Path, toy_model):
