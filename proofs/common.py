@@ -8,7 +8,8 @@ from proofs.proof import Proof
 from proofs.rules.streams import stable
 from rtl_gen import numerics
 from rtl_gen.common.contract import require
-from rtl_gen.common.pipeline import delay
+from rtl_gen.common.pipeline import delay, register
+from rtl_gen.common.products import product_parts
 from rtl_gen.common.queue import Queue
 from rtl_gen.common.reciprocal import Reciprocal
 from rtl_gen.common.requantize import Requantizer
@@ -147,6 +148,21 @@ def requantise_harness(input_bits: int, output_bits: int) -> type[_Function]:
     return RequantisedAsWritten
 
 
+class PartsAreTheProduct(Harness):
+    """Parts of fewer bits than hardware has: what they are put together of does not ask how many."""
+
+    any_reset = False
+    bits, part_bits = 11, 6
+
+    def claim(self, m: Module) -> None:
+        value = self.free(signed(self.bits), "value")
+        factor = self.free(self.part_bits, "factor")
+        parts = product_parts(m, value, factor, name="product", part_bits=self.part_bits)
+        product = register(m, value * factor, name="whole")
+        valid = delay(m, Value.cast(1), 1, name="valid", reset_less=False)
+        require(m, ~valid | (parts == product), "the parts are not the product")
+
+
 PROOFS = (
     Proof(
         unit="common.queue",
@@ -172,6 +188,15 @@ PROOFS = (
         harness=requantise_harness(16, 8),
         broken=("rtl_gen.common.saturate", "~value[-1] & value[:bits].all()", "0"),
         depth=Requantizer.LATENCY + 1,
+    ),
+    Proof(
+        unit="common.products",
+        name="parts",
+        claim=f"parts of {PartsAreTheProduct.part_bits} bits are the product of every signed value "
+        f"of {PartsAreTheProduct.bits} bits and every factor",
+        harness=PartsAreTheProduct,
+        broken=("rtl_gen.common.products", ") << part_bits", ") << (part_bits - 1)"),
+        depth=2,
     ),
     Proof(
         unit="norm.square_root",

@@ -11,14 +11,16 @@ PART_BITS = 17
 """Of an unsigned factor of such a multiplier."""
 
 
-def product_parts(m: Module, value: Value, factor: Value, *, name: str) -> Value:
-    """The product of the signed `value` and the unsigned `factor` of at most PART_BITS, a cycle
+def product_parts(
+    m: Module, value: Value, factor: Value, *, name: str, part_bits: int = PART_BITS
+) -> Value:
+    """The product of the signed `value` and the unsigned `factor` of at most `part_bits`, a cycle
     later: a sum of what multipliers of parts of the value have in their registers.
     """
-    if len(value) <= PART_BITS + 1:
+    if len(value) <= part_bits + 1:
         return register(m, value * factor, name=name)
-    low, high = value[:PART_BITS], value[PART_BITS:].as_signed()
+    low, high = value[:part_bits], value[part_bits:].as_signed()
     parts = register(m, low * factor, name=f"{name}_low") + (
-        register(m, high * factor, name=f"{name}_high") << PART_BITS
+        register(m, high * factor, name=f"{name}_high") << part_bits
     )
     return parts[: len(value) + len(factor)].as_signed()
