@@ -149,7 +149,7 @@ def requantise_harness(input_bits: int, output_bits: int) -> type[_Function]:
 
 
 class PartsAreTheProduct(Harness):
-    """Parts of fewer bits than hardware has: what they are put together of does not ask how many."""
+    """Parts of fewer bits than the hardware has: the sum of them does not ask how many."""
 
     any_reset = False
     bits, part_bits = 11, 6
