@@ -49,10 +49,10 @@ class Measurement:
         if not files:
             return 0
         found = pd.concat([self.read(file) for file in files]).reindex(columns=self.columns)
+        found = found.round(6)  # as the file has them: keys are compared with it
         known = self.rows() if self.path.exists() else found[:0]
         merged = pd.concat([known, found]).drop_duplicates(self.key, keep="last")
-        exact = merged.convert_dtypes().round(6)  # whole numbers stay whole beside empty cells
-        write_csv(self.path, exact)
+        write_csv(self.path, merged.convert_dtypes())  # whole numbers stay whole beside empty cells
         return len(found)
 
 
