@@ -38,9 +38,8 @@ def split(folder: ImageFolder, count: int, seed: int) -> HeldBackSplit:
     Raises:
         UserError: fewer than as many are left.
     """
-    first = list(
-        {path: place for place, (path, _) in reversed([*enumerate(folder.files)])}.values()
-    )
+    names = [str(path) for path, _ in folder.files]
+    first = np.sort(np.unique(names, return_index=True)[1])
     most = len(first) // 2
     if count > most:
         raise UserError(
@@ -48,7 +47,7 @@ def split(folder: ImageFolder, count: int, seed: int) -> HeldBackSplit:
             "training images are measured beside them"
         )
     source = np.random.SeedSequence(seed, spawn_key=(1,))
-    order = np.sort(first)[np.random.default_rng(source).permutation(len(first))]
+    order = first[np.random.default_rng(source).permutation(len(first))]
     held_back = folder.subset(order[:count])
     known = set(held_back.files)
     return HeldBackSplit(

@@ -71,16 +71,19 @@ def int8() -> str:
     masks and pruning: what was measured of it.
     """
     rows = []
-    for sparsity, data in product((0.0, *SPARSITIES), _SETS):
-        at = {"model": "deit_tiny", "data": data, "sparsity": sparsity, "arithmetic": "int8"}
-        at["masks"] = _tuned(sparsity) if sparsity else "dense"
+    subjects = [(0.0, "dense", "nothing trained")]
+    for sparsity in SPARSITIES:
+        subjects.append((sparsity, "learned", "nothing trained"))
+        subjects.append((sparsity, _tuned(sparsity), "fine-tuned"))
+    for (sparsity, masks, kind), data in product(subjects, _SETS):
+        at = {"model": "deit_tiny", "data": data, "sparsity": sparsity, "masks": masks}
         figures = product(("drop", "against_float"), (False, True))
-        drops = [_drop(figure, pruned=pruned, **at) for figure, pruned in figures]
+        drops = [_drop(each, pruned=pruned, arithmetic="int8", **at) for each, pruned in figures]
         if any(drops):
-            rows.append([masks_label(sparsity), _SETS[data], *drops])
+            rows.append([masks_label(sparsity), kind, _SETS[data], *drops])
     kinds = ("against dense", "against its float")
     heads = [f"{kind}{pruned}" for kind in kinds for pruned in ("", ", pruned")]
-    return table(["fine-tuned", "images", *heads], rows)
+    return table(["sparsity", "weights", "images", *heads], rows)
 
 
 def headline() -> str:
