@@ -10,6 +10,7 @@ from rich.console import Console
 
 from cocotb_tests.mutants.drawing import draw
 from cocotb_tests.mutants.equivalent import Equivalents
+from cocotb_tests.mutants.forked import stop_all
 from cocotb_tests.mutants.judging import Judged
 from cocotb_tests.mutants.report import Report
 from rtl_gen.files import make_folder, write_if_changed
@@ -41,14 +42,19 @@ def mutate(
     make_folder(out)
     judged, report = Judged(out / JOURNAL), Report(seed)
     running = [one for one in drawn if equivalents.reason(one) is None]
+    report.equivalent = Counter(one.package for one in drawn)
+    report.equivalent -= Counter(one.package for one in running)
     with (
         ThreadPoolExecutor(workers) as pool,
         progress_over(len(running), "mutants") as advance,
     ):
-        for one, by in zip(running, pool.map(judged.noticed_by, running), strict=True):
-            report.add(one, by)
-            advance()
-    report.equivalent = Counter(one.package for one in drawn if equivalents.reason(one))
+        try:
+            for one, by in zip(running, pool.map(judged.noticed_by, running), strict=True):
+                report.add(one, by)
+                advance()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+            stop_all()
     console = Console()
     report.show(console)
     write_if_changed(out / FILE, json_text(report.contents()))

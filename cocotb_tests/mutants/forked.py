@@ -3,6 +3,8 @@
 import multiprocessing
 import os
 import signal
+from contextlib import suppress
+from multiprocessing.process import BaseProcess
 
 import pytest
 
@@ -32,12 +34,24 @@ def status_of(module: str, text: str, words: tuple[str, ...], seconds: float) ->
     process.start()
     process.join(seconds)
     if process.exitcode is None:
-        os.killpg(process.pid, signal.SIGKILL)
+        _kill(process)
         process.join()
         return FAILED
     if process.exitcode not in (PASSED, FAILED, NOTHING_RAN):
         raise RuntimeError(f"pytest ends with {process.exitcode} on {module}: {' '.join(words)}")
     return process.exitcode
+
+
+def stop_all() -> None:
+    """End what still runs, with all that it started: whoever waits for it sees it fail to run."""
+    for process in multiprocessing.active_children():
+        _kill(process)
+
+
+def _kill(process: BaseProcess) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
 
 
 def _run(module: str, text: str, words: tuple[str, ...]) -> None:

@@ -1,12 +1,11 @@
 """Which tests notice a mutant, if any."""
 
-import hashlib
 from pathlib import Path
 
 from cocotb_tests.mutants.drawing import Drawn
 from cocotb_tests.mutants.forked import FAILED, status_of
 from cocotb_tests.mutants.tests_of import stages
-from model.evaluation.finished_rows import FinishedRows, key_of
+from model.files.finished_rows import FinishedRows, key_of
 
 SURVIVES = "none"
 
@@ -28,8 +27,7 @@ class Judged:
 
     def noticed_by(self, drawn: Drawn) -> str:
         """As the function, but what was judged before is not judged again."""
-        text = hashlib.sha256(drawn.mutant.text.encode()).hexdigest()
-        key = key_of({"module": drawn.module, "text": text})
+        key = key_of({"module": drawn.module, "text": drawn.mutant.text})
         row = self._rows.get(key)
         if row is None:
             place = {"module": drawn.module, "line": drawn.mutant.line}

@@ -61,10 +61,10 @@ class Report:
 
     def show(self, console: Console) -> None:
         """Both tables."""
-        contents, columns = self.contents(), list(self.folders()[-1])
-        table = Table(*columns)
+        contents = self.contents()
+        table = Table(*contents["folders"][-1])
         for row in contents["folders"]:
-            table.add_row(*(str(row[column]) for column in columns))
+            table.add_row(*map(str, row.values()))
         console.print(table)
         table = Table("module", "line", "is", "survives as")
         for row in contents["survivors"]:

@@ -1,12 +1,16 @@
 """Mutants are what they say they are; a bench notices them, or they are listed."""
 
+import multiprocessing
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import yaml
 from rich.console import Console
 
 from cocotb_tests.mutants.drawing import Drawn, draw, everything
 from cocotb_tests.mutants.equivalent import Equivalents
-from cocotb_tests.mutants.forked import FAILED, NOTHING_RAN, PASSED, status_of
+from cocotb_tests.mutants.forked import FAILED, NOTHING_RAN, PASSED, status_of, stop_all
 from cocotb_tests.mutants.judging import SURVIVES, Judged, noticed_by
 from cocotb_tests.mutants.operators import Mutant, mutants
 from cocotb_tests.mutants.report import Report
@@ -148,6 +152,23 @@ def test_pytest_runs_on_the_changed_text(tmp_path):
     assert status_of(module, "", (*words, "-k", "product"), 60) == NOTHING_RAN
     with pytest.raises(RuntimeError, match="ends with 70"):
         status_of("rtl_gen.no_such_module", "", words, 60)
+
+
+def test_what_runs_can_be_stopped():
+    """It has a session of its own, which an interrupt of the command's does not reach."""
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(
+            status_of,
+            "rtl_gen.common.saturate",
+            "while True: pass",
+            ("-p", "rtl_gen.common.saturate"),
+            600,
+        )
+        while not waiting.running() or not multiprocessing.active_children():
+            time.sleep(0.1)
+        stop_all()
+        with pytest.raises(RuntimeError, match="ends with -9"):
+            waiting.result(timeout=60)
 
 
 def test_reasons_are_about_mutants_that_there_are(tmp_path):

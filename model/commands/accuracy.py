@@ -30,9 +30,9 @@ from model.data.image_folder import ImageFolder
 from model.data.preprocessing import Preprocessing
 from model.evaluation.calibration_images import CalibrationImages, check_apart, check_different
 from model.evaluation.evaluation import Subject, evaluate, variants
-from model.evaluation.finished_rows import FinishedRows
 from model.evaluation.integer_accuracy import check_same
 from model.evaluation.table import over_all, render, to_frame, write
+from model.files.finished_rows import FinishedRows
 from model.finetune.run import read_run
 from model.network.names import get_network
 from model.program.choices import integer_network

@@ -17,8 +17,8 @@ from model.attention.maps import AttentionMaps, average_attention
 from model.data.image_folder import ImageFolder
 from model.data.preprocessing import Preprocessing
 from model.evaluation.evaluation import ProgressBar, digest_of, digest_of_masks
-from model.evaluation.finished_rows import key_of
 from model.evaluation.table import ALL
+from model.files.finished_rows import key_of
 from model.integer.network import FORMAT_VERSION, IntegerNetwork
 from model.network.shape import Network
 from model.quantisation.network import quantise_network

@@ -13,10 +13,10 @@ from torch import nn
 
 from model.data.image_folder import ImageFolder
 from model.data.preprocessing import Preprocessing
-from model.evaluation.finished_rows import FinishedRows, key_of
 from model.evaluation.integer_accuracy import check_same
 from model.evaluation.ranks import Progress, ranks
 from model.evaluation.table import FLOAT, Row
+from model.files.finished_rows import FinishedRows, key_of
 from model.integer.network import IntegerNetwork
 from model.masks.strategies import sparsity_of
 from model.network.shape import Network

@@ -18,8 +18,8 @@ from timm.models.vision_transformer import VisionTransformer
 
 from model.data.image_folder import ImageFolder
 from model.evaluation.evaluation import Subject, evaluate, variants
-from model.evaluation.finished_rows import FinishedRows, key_of
 from model.evaluation.table import Row, over_all, to_frame
+from model.files.finished_rows import FinishedRows, key_of
 from model.masks.vitcod_file import write_masks
 from model.network.names import DEIT_TINY
 from model.network.shape import Network

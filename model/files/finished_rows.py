@@ -1,4 +1,4 @@
-"""Rows that were evaluated before, in a journal.
+"""Rows that were found before, in a journal.
 
 Each line holds `key`, the SHA-256 of everything that decides on the row, and what was found.
 """
