@@ -30,7 +30,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "cluster": ("distributed",),
     "soc": ("litex", "migen", "pythondata_cpu_vexriscv"),
     "report": ("jinja2", "markupsafe", "plotly", "pyarrow"),
-    "dev": ("cocotb_coverage", "hypothesis"),
+    "dev": ("cocotb_coverage", "coverage", "hypothesis"),
 }
 """Modules of the extras in pyproject.toml, each under the first one that has it."""
 

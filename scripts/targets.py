@@ -228,7 +228,14 @@ TARGETS: dict[str, Target] = {
     "mutate": Target(
         "operators, constants and statements changed one by one, and what no test notices",
         ("sparse-vit mutate",),
-        variables(UNIT="topk", COUNT="20", SEED="0", WORKERS="1", OUT="folder"),
+        variables(
+            UNIT="topk",
+            COUNT="20",
+            SEED="0",
+            REACHING=Switch(goes_off=False),
+            WORKERS="1",
+            OUT="folder",
+        ),
     ),
     "coverage": Target(
         "lines and branches of the hardware and kinds of program that the co-simulations reach",

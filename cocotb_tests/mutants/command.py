@@ -12,6 +12,7 @@ from cocotb_tests.mutants.drawing import draw
 from cocotb_tests.mutants.equivalent import Equivalents
 from cocotb_tests.mutants.forked import stop_all
 from cocotb_tests.mutants.judging import Judged
+from cocotb_tests.mutants.reaching import measure
 from cocotb_tests.mutants.report import Report
 from rtl_gen.files import make_folder, write_if_changed
 from rtl_gen.json_file import json_text
@@ -28,6 +29,14 @@ def mutate(
     ] = None,
     count: Annotated[int, typer.Option(min=1, help="Mutants, drawn from all.")] = 20,
     seed: Annotated[int, typer.Option(min=0, help="Draws them.")] = 0,
+    reaching: Annotated[
+        bool,
+        typer.Option(
+            "--reaching",
+            help="Run all tests of Python's packages first, to see which reach a line; only these "
+            "judge it. Pays from some hundred mutants on.",
+        ),
+    ] = False,
     workers: Annotated[int, typer.Option(min=1, help="Mutants at a time.")] = 1,
     out: Annotated[Path, typer.Option(help=f"Folder that gets {FILE} and {JOURNAL}.")] = Path(
         "build/mutants"
@@ -40,7 +49,8 @@ def mutate(
     """
     drawn, equivalents = draw(unit, count, seed), Equivalents.read()
     make_folder(out)
-    judged, report = Judged(out / JOURNAL), Report(seed)
+    judged = Judged(out / JOURNAL, measure(out, workers) if reaching else None)
+    report = Report(seed)
     running = [one for one in drawn if equivalents.reason(one) is None]
     report.equivalent = Counter(one.package for one in drawn)
     report.equivalent -= Counter(one.package for one in running)

@@ -10,7 +10,7 @@ import pytest
 
 from proofs.altered import alter
 
-PASSED, FAILED, NOTHING_RAN = 0, 1, 5
+PASSED, FAILED, NO_SUCH_TEST, NOTHING_RAN = 0, 1, 4, 5
 """What pytest ends with."""
 
 _PRELOADED = ["amaranth", "numpy", "pandas", "pytest", "timm", "torch"]
@@ -24,7 +24,8 @@ _BROKEN = 70
 
 
 def status_of(module: str, text: str, words: tuple[str, ...], seconds: float) -> int:
-    """How pytest ends with these words where a module has this text; too late is FAILED.
+    """How pytest ends with these words where a module has this text; FAILED, too, if it ends too
+    late, or if a test is gone because its parameters have changed.
 
     Raises RuntimeError if it does not run.
     """
@@ -36,6 +37,8 @@ def status_of(module: str, text: str, words: tuple[str, ...], seconds: float) ->
     if process.exitcode is None:
         _kill(process)
         process.join()
+        return FAILED
+    if process.exitcode == NO_SUCH_TEST:
         return FAILED
     if process.exitcode not in (PASSED, FAILED, NOTHING_RAN):
         raise RuntimeError(f"pytest ends with {process.exitcode} on {module}: {' '.join(words)}")

@@ -8,13 +8,14 @@ import pytest
 import yaml
 from rich.console import Console
 
+from cocotb_tests.mutants import judging
 from cocotb_tests.mutants.drawing import Drawn, draw, everything
 from cocotb_tests.mutants.equivalent import Equivalents
 from cocotb_tests.mutants.forked import FAILED, NOTHING_RAN, PASSED, status_of, stop_all
 from cocotb_tests.mutants.judging import SURVIVES, Judged, noticed_by
 from cocotb_tests.mutants.operators import Mutant, mutants
 from cocotb_tests.mutants.report import Report
-from cocotb_tests.mutants.tests_of import stages
+from cocotb_tests.mutants.tests_of import Stage, stages
 from rtl_gen.errors import UserError
 
 HARDWARE = """
@@ -101,14 +102,14 @@ def test_folders_have_names_too():
 
 
 def test_every_module_has_tests_that_exist():
-    for module in {one.module for one in everything()}:
-        names = [stage.name for stage in stages(module)]
+    for one in {one.module: one for one in everything()}.values():
+        names = [stage.name for stage in stages(one)]
         assert names[-1] in ("programs", "package")
         assert len(names) == len(set(names))
-    assert [stage.name for stage in stages("rtl_gen.pruning.topk")] == [
-        "module", "folder", "programs"
-    ]  # fmt: skip
-    nearest, *_ = stages("model.pruning.schedule")
+    topk, schedule = draw("pruning.topk", 1, 0)[0], draw("model.pruning.schedule", 1, 0)[0]
+    assert [stage.name for stage in stages(topk)] == ["module", "folder", "programs"]
+    assert {path.name for path in stages(topk)[1].files()} > {"test_pruning.py", "bench_topk.py"}
+    nearest, *_ = stages(schedule)
     assert [word.rpartition("/")[2] for word in nearest.words] == [
         "test_schedule.py", "test_schedule_file.py"
     ]  # fmt: skip
@@ -116,11 +117,10 @@ def test_every_module_has_tests_that_exist():
 
 def test_the_queues_bench_notices():
     (drawn,) = (one for one in draw("common.queue", 50, 0) if "level == 0" in one.mutant.after)
-    assert noticed_by(drawn) == "module"
+    assert noticed_by(drawn, stages(drawn)) == "module"
 
 
 def test_what_passes_all_stages_survives_and_is_judged_once(monkeypatch, tmp_path):
-    status = "cocotb_tests.mutants.judging.status_of"
     topk, same = Drawn("rtl_gen.pruning.topk", 0, Mutant(1, "", "", "a")), draw("topk", 1, 0)[0]
     told = []
 
@@ -130,13 +130,24 @@ def test_what_passes_all_stages_survives_and_is_judged_once(monkeypatch, tmp_pat
             return FAILED
         return NOTHING_RAN if "-k" in words else PASSED
 
-    monkeypatch.setattr(status, fails_in_programs)
+    monkeypatch.setattr(judging, "status_of", fails_in_programs)
     judged = Judged(tmp_path / "judged.jsonl")
     assert [judged.noticed_by(one) for one in (topk, same)] == ["programs", SURVIVES]
-    assert len(told) == 2 * len(stages(topk.module)) == 6
-    monkeypatch.setattr(status, None)
+    assert len(told) == 2 * len(stages(topk)) == 6
+    monkeypatch.setattr(judging, "status_of", None)
     again = Judged(tmp_path / "judged.jsonl")
     assert [again.noticed_by(one) for one in (topk, same)] == ["programs", SURVIVES]
+
+
+def test_a_survivor_is_judged_anew_by_other_tests(monkeypatch, tmp_path):
+    one, journal = draw("topk", 1, 0)[0], tmp_path / "judged.jsonl"
+    test = tmp_path / "test_it.py"
+    stage = Stage("module", (f"{test}::test_it", "-k", "it"))
+    monkeypatch.setattr(judging, "stages", lambda *_: [stage])
+    for text, status in [("a", PASSED), ("a", FAILED), ("b", FAILED), ("c", PASSED)]:
+        test.write_text(text)
+        monkeypatch.setattr(judging, "status_of", lambda *_, status=status: status)
+        assert Judged(journal).noticed_by(one) == (SURVIVES if text == "a" else "module")
 
 
 def test_pytest_runs_on_the_changed_text(tmp_path):

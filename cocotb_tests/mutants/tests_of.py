@@ -1,8 +1,10 @@
-"""Which tests judge a module: from the nearest to the widest."""
+"""Which tests judge a mutant: from the nearest to the widest, or those that reach its line."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
-from cocotb_tests.mutants.drawing import HARDWARE, ROOT
+from cocotb_tests.mutants.drawing import HARDWARE, ROOT, Drawn
+from cocotb_tests.mutants.reaching import Reaching
 
 _PROGRAMS = ("test_layers", "test_network", "test_errors", "test_bus_faults")
 """What runs programs on the whole accelerator, preset `tiny`, and reaches every unit."""
@@ -16,12 +18,29 @@ class Stage:
     words: tuple[str, ...]
     seconds: int = 600
 
+    def files(self) -> set[Path]:
+        """The modules of its tests, and all others in a folder of tests."""
+        named = (ROOT / word.partition("::")[0] for word in self.words)
+        return {
+            path
+            for name in named
+            if name.exists()
+            for path in (name.rglob("*.py") if name.is_dir() else [name])
+        }
 
-def stages(module: str) -> list[Stage]:
-    """Of a module such as "rtl_gen.pruning.topk"; tests of its name, of its folder, of all."""
-    package, *folders, name = module.split(".")
+
+def stages(drawn: Drawn, reaching: Reaching | None = None) -> list[Stage]:
+    """Tests of the module's name, of its folder, of all; in Python's packages, if that is known,
+    those that reach the line.
+    """
+    package, *folders, name = drawn.module.split(".")
     if package == HARDWARE:
         return _of_hardware(folders, name)
+    if reaching is not None:
+        path = ROOT.joinpath(package, *folders, f"{name}.py")
+        tests, seconds = reaching.tests(path, drawn.mutant.line)
+        words = tuple(f"{ROOT}/{test}" for test in tests)
+        return [Stage("reaching", words, 60 + 10 * round(seconds))] if tests else []
     inside = "tests" if package == "model" else ""
     root = ROOT / package / inside
     folder = root.joinpath(*folders)
