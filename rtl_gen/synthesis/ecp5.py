@@ -1,6 +1,8 @@
 """Lattice ECP5: mapped by Yosys, placed and routed by nextpnr on a LFE5U-85F.
 
 The mapping is `synth_ecp5` as it comes: flattened, ABC9, carry chains, block and distributed RAM.
+A whole that takes most of the multipliers is placed with the array's multiplications in tables:
+multipliers stand in few rows, and nextpnr finds no way for all that crosses there.
 """
 
 import dataclasses
@@ -16,6 +18,12 @@ from rtl_gen.synthesis.timing import Timing
 from rtl_gen.synthesis.units import Unit
 
 PART = "LFE5U-85F"
+
+ARRAY = "array"
+"""What the array's module is called in a core."""
+
+ROUTABLE = 0.6
+"""Share of the multipliers that is known to be routed."""
 
 ECP5 = Technology(
     headings={
@@ -98,11 +106,37 @@ class Ecp5Flow:
         make_folder(folder)
         wrapped = design.text + scan_wrapper.wrapper(module, design.modules[module].ports)
         netlist = folder / "netlist.json"
-        yosys.map_cells(wrapped, scan_wrapper.NAME, "synth_ecp5", netlist=netlist)
+        remark = _map_to_route(wrapped, _arrays(design), netlist, progress)
         progress("placing and routing")
-        return nextpnr.place_and_route(
+        timing = nextpnr.place_and_route(
             netlist,
             folder / "nextpnr.log",
             **dataclasses.asdict(self.placement),
             progress=lambda line: progress(f"placing and routing: {line[:60]}"),
         )
+        return dataclasses.replace(timing, remark=remark)
+
+
+def _map_to_route(
+    text: str, arrays: list[str], netlist: Path, progress: Callable[[str], None]
+) -> str:
+    """Writes the `netlist` of the scan wrapper in `text`; what is to be said about it.
+
+    The modules `arrays` get no multipliers if too many would be taken.
+    """
+    cells = ECP5.count(yosys.map_cells(text, scan_wrapper.NAME, "synth_ecp5", netlist=netlist))
+    taken, available = ECP5.needed(cells, PART)["multipliers"]
+    if not arrays or taken <= ROUTABLE * available:
+        return ""
+    progress("mapping, the array's multiplications as tables")
+    found = yosys.map_cells(text, scan_wrapper.NAME, "synth_ecp5", in_logic=arrays, netlist=netlist)
+    cells = ECP5.count(found)
+    return (
+        f"the array's multiplications are tables, {cells['luts']:,} LUT4 and "
+        f"{cells['multipliers']} multipliers in all: {taken} of {available} multipliers are more "
+        "than nextpnr finds ways to"
+    )
+
+
+def _arrays(design: Design) -> list[str]:
+    return [name for name in design.modules if name.rpartition(".")[2] == ARRAY]

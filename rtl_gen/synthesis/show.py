@@ -41,6 +41,8 @@ def _limit(console: Console, of: str, timing: dict) -> None:
         f"{timing['logic_levels']} levels of logic and {timing['routing_ns']} ns of wires\n"
         f"  from {timing['from_register']}\n  to   {timing['to_register']}"
     )
+    if timing["remark"]:
+        console.print(f"  ({timing['remark']})")
 
 
 def _numbers(counts: Mapping[str, float], headings: Mapping[str, str]) -> list[str]:

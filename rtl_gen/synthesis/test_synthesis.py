@@ -12,7 +12,7 @@ from rtl_gen.emit.verilog import Design, Port, emit
 from rtl_gen.errors import UserError
 from rtl_gen.memory.row_memory import RowMemory
 from rtl_gen.presets import get_config
-from rtl_gen.synthesis import nextpnr, scan_wrapper, yosys
+from rtl_gen.synthesis import ecp5, nextpnr, scan_wrapper, yosys
 from rtl_gen.synthesis.ecp5 import ECP5, PART, Ecp5Flow
 from rtl_gen.synthesis.flow import synthesize
 from rtl_gen.synthesis.technology import shortage
@@ -117,6 +117,30 @@ def test_cells_placement_and_critical_path(tmp_path):
     # The whole is the unit: same netlist, same seed, same result.
     assert result["units_timed"] == {"mac": placed}
     assert messages[0] == "mac (1 of 1): mapping"
+
+
+def test_multiplications_of_some_modules_take_no_multipliers():
+    design = emit(MultiplyAccumulate(), "core.array")
+    logic = ECP5.count(
+        yosys.map_cells(design.text, "core.array", "synth_ecp5", in_logic=["core.array"])
+    )
+    assert logic["multipliers"] == 0
+    assert 60 < logic["luts"] < 250
+    assert logic["flip_flops"] == 16 + 20
+
+
+def test_an_array_gives_way_where_multipliers_cannot_be_routed(tmp_path, monkeypatch):
+    design = emit(MultiplyAccumulate(), "core.array")
+
+    def remark() -> str:
+        told = []
+        timing = Ecp5Flow().whole(design, "core.array", tmp_path, told.append)
+        assert ("mapping, the array's multiplications as tables" in told) == bool(timing.remark)
+        return timing.remark
+
+    assert remark() == ""
+    monkeypatch.setattr(ecp5, "ROUTABLE", 0)
+    assert "0 multipliers in all: 1 of 156 multipliers are more" in remark()
 
 
 def test_names_that_differ_in_brackets_survive_the_mapping(tmp_path):

@@ -18,3 +18,5 @@ class Timing:
     """Delay on wires; 0 where there are none yet."""
     placed_mhz: float | None = None
     """Estimate after placement, before routing, where there is one."""
+    remark: str = ""
+    """What is different from the cells that were counted, if anything."""

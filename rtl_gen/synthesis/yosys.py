@@ -15,16 +15,21 @@ def map_cells(
     command: str,
     *,
     without: Sequence[str] = (),
+    in_logic: Sequence[str] = (),
     netlist: Path | None = None,
 ) -> dict[str, int]:
     """Number of cells of each type in module `top` of the text `verilog` after `command`, which
     takes -top and -json as those of Yosys for programmable logic do.
 
-    The modules `without` are left out, as if they stood elsewhere on the device. `netlist` gets the
-    mapped design. Raises RuntimeError with the log of Yosys if that fails.
+    The modules `without` are left out, as if they stood elsewhere on the device. Multiplications of
+    the modules `in_logic` are built of tables, by Booth's recoding, and take no multipliers.
+    `netlist` gets the mapped design. Raises RuntimeError with the log of Yosys if that fails.
     """
     output = f"-json {netlist.resolve()}" if netlist else ""
-    return _map(verilog, top, f"{command} {output}", without)["design"]["num_cells_by_type"]
+    booth = [f"booth \\{module}" for module in in_logic]
+    first = ["proc", "opt_expr", "opt_clean", "wreduce", "peepopt", *booth] if booth else []
+    mapped = _map(verilog, top, f"{command} {output}", without, first)
+    return mapped["design"]["num_cells_by_type"]
 
 
 def map_apart(
