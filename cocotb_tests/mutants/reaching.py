@@ -20,7 +20,7 @@ from cocotb_tests.mutants.drawing import HARDWARE, PACKAGES, ROOT
 from rtl_gen.errors import UserError
 from rtl_gen.files import make_folder
 
-BUDGET = 120.0
+BUDGET = 60.0
 """Seconds that the tests of one mutant took without it, added up: slower ones are left out."""
 
 _MEASURED = tuple(package for package in PACKAGES if package != HARDWARE)
