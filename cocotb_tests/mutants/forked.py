@@ -5,10 +5,11 @@ import os
 import signal
 from contextlib import suppress
 from multiprocessing.process import BaseProcess
+from tempfile import TemporaryDirectory
 
 import pytest
 
-from proofs.altered import alter
+from proofs.altered import alter, source_of
 
 PASSED, FAILED, NO_SUCH_TEST, NOTHING_RAN = 0, 1, 4, 5
 """What pytest ends with."""
@@ -31,13 +32,14 @@ def status_of(module: str, text: str, words: tuple[str, ...], seconds: float) ->
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_PRELOADED)
-    process = context.Process(target=_run, args=(module, text, words))
-    process.start()
-    process.join(seconds)
-    if process.exitcode is None:
-        _kill(process)
-        process.join()
-        return FAILED
+    with TemporaryDirectory() as cache:
+        process = context.Process(target=_run, args=(module, text, words, cache))
+        process.start()
+        process.join(seconds)
+        if process.exitcode is None:
+            _kill(process)
+            process.join()
+            return FAILED
     if process.exitcode == NO_SUCH_TEST:
         return FAILED
     if process.exitcode not in (PASSED, FAILED, NOTHING_RAN):
@@ -57,7 +59,7 @@ def _kill(process: BaseProcess) -> None:
     process.kill()
 
 
-def _run(module: str, text: str, words: tuple[str, ...]) -> None:
+def _run(module: str, text: str, words: tuple[str, ...], cache: str) -> None:
     os.setsid()
     nothing = os.open(os.devnull, os.O_WRONLY)
     for stream in (1, 2):
@@ -65,6 +67,21 @@ def _run(module: str, text: str, words: tuple[str, ...]) -> None:
     status = _BROKEN
     try:
         alter(module, text)
+        with suppress(Exception):  # of an import that pytest will see fail, too
+            _compile_into(cache, module)
         status = int(pytest.main([*words, *_OPTIONS]))
     finally:
         os._exit(status)
+
+
+def _compile_into(folder: str, module: str) -> None:
+    """What Numba compiles of an altered module goes to a folder of its own; the usual one is for what
+    the module's file says. Both are imported here, where the module is altered already.
+    """
+    import numba
+
+    import sim_models
+    from sim_models.sources import sources_of
+
+    if source_of(module) in sources_of(*sim_models.COMPILED):
+        numba.config.CACHE_DIR = folder

@@ -16,6 +16,7 @@ from cocotb_tests.mutants.judging import SURVIVES, Judged, noticed_by
 from cocotb_tests.mutants.operators import Mutant, mutants
 from cocotb_tests.mutants.report import Report
 from cocotb_tests.mutants.tests_of import Stage, stages
+from proofs.altered import source_of
 from rtl_gen.errors import UserError
 
 HARDWARE = """
@@ -163,6 +164,21 @@ def test_pytest_runs_on_the_changed_text(tmp_path):
     assert status_of(module, "", (*words, "-k", "product"), 60) == NOTHING_RAN
     with pytest.raises(RuntimeError, match="ends with 70"):
         status_of("rtl_gen.no_such_module", "", words, 60)
+
+
+@pytest.mark.parametrize(("module", "own"), [("memory", True), ("paper", False)])
+def test_what_is_compiled_of_a_mutant_does_not_stay(module, own, tmp_path):
+    test = tmp_path / "test_cache.py"
+    test.write_text(
+        "import numba, sim_models\n"
+        "from rtl_gen.caches import cache_folder\n"
+        "def test_folder():\n"
+        "    usual = numba.config.CACHE_DIR.startswith(str(cache_folder('numba')))\n"
+        f"    assert usual != {own}\n"
+    )
+    name = f"sim_models.{module}"
+    words = (str(test), "-c", "/dev/null", "--rootdir", str(tmp_path))
+    assert status_of(name, source_of(name).read_text(), words, 60) == PASSED
 
 
 def test_what_runs_can_be_stopped():
