@@ -75,8 +75,8 @@ def _run(module: str, text: str, words: tuple[str, ...], cache: str) -> None:
 
 
 def _compile_into(folder: str, module: str) -> None:
-    """What Numba compiles of an altered module goes to a folder of its own: the usual one is for what
-    its file says. Both are imported here, where the module is altered already.
+    """What Numba compiles of an altered module goes to a folder of its own: the usual one is for
+    what its file says. Both are imported here, where the module is altered already.
     """
     import numba
 
