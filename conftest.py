@@ -3,6 +3,7 @@
 Property tests draw the same examples in every run.
 """
 
+import os
 from pathlib import Path
 
 import hypothesis
@@ -30,6 +31,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Tests run side by side: threads of NumPy and PyTorch would fight for the same cores.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     units.seed_offset = config.getoption("seed_offset")
     runner.technology = config.getoption("gates")
     if folder := config.getoption("coverage"):

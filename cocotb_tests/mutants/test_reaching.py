@@ -114,9 +114,11 @@ def test_mutants_of_python_are_judged_by_what_reaches_them(tmp_path):
     data.add_lines({str(path): [1]})
     known = Reaching(data, {"sim_models/test_network.py::test_it[a::b]": 2.0})
     drawn = Drawn("sim_models.macs", 0, Mutant(1, "", "", ""))
-    (stage,) = stages(drawn, known)
+    stage, runs = stages(drawn, known)
+    assert runs.name == "cycles"
     assert stage.words == (f"{ROOT}/sim_models/test_network.py::test_it[a::b]",)
     assert stage.files() == {ROOT / "sim_models" / "test_network.py"}
     assert (stage.name, stage.seconds) == ("reaching", 80)
-    assert stages(Drawn("sim_models.memory", 0, drawn.mutant), known) == []
-    assert [stage.name for stage in stages(drawn)] == ["package"]
+    assert stages(Drawn("sim_models.memory", 0, drawn.mutant), known) == [runs]
+    assert stages(Drawn("sim_models.choose.search", 0, drawn.mutant), known) == []
+    assert [stage.name for stage in stages(drawn)] == ["package", "cycles"]

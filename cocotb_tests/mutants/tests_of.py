@@ -29,18 +29,28 @@ class Stage:
         }
 
 
+_ICARUS = ("--sim", "icarus")
+_CYCLES = Stage(
+    "cycles", (str(ROOT / "cocotb_tests/network/test_cycles.py"), "-k", "tiny", *_ICARUS)
+)
+"""The cycle model beside the RTL, preset `tiny`."""
+
+
 def stages(drawn: Drawn, reaching: Reaching | None = None) -> list[Stage]:
     """Tests of the module's name, of its folder, of all; in Python's packages, if that is known,
-    those that reach the line.
+    those that reach the line; of the cycle model also runs of the RTL.
     """
     package, *folders, name = drawn.module.split(".")
     if package == HARDWARE:
         return _of_hardware(folders, name)
+    # RTL runs judge the cycle model's own modules; those in its folders make sweeps and figures.
+    runs = [_CYCLES] if package == "sim_models" and not folders else []
     if reaching is not None:
         path = ROOT.joinpath(package, *folders, f"{name}.py")
         tests, seconds = reaching.tests(path, drawn.mutant.line)
         words = tuple(f"{ROOT}/{test}" for test in tests)
-        return [Stage("reaching", words, 60 + 10 * round(seconds))] if tests else []
+        found = [Stage("reaching", words, 60 + 10 * round(seconds))] if tests else []
+        return [*found, *runs]
     inside = "tests" if package == "model" else ""
     root = ROOT / package / inside
     folder = root.joinpath(*folders)
@@ -48,17 +58,16 @@ def stages(drawn: Drawn, reaching: Reaching | None = None) -> list[Stage]:
     found = [Stage("module", tuple(named))] if named else []
     if folders and any(folder.glob("test_*.py")):
         found.append(Stage("folder", (str(folder),)))
-    return [*found, Stage("package", (str(root),), 3600)]
+    return [*found, Stage("package", (str(root),), 3600), *runs]
 
 
 def _of_hardware(folders: list[str], name: str) -> list[Stage]:
     benches = ROOT.joinpath("cocotb_tests", *folders)
-    icarus = ("--sim", "icarus")
     found = []
     if folders and any(benches.glob("test_*.py")):
         # The unit's tests have its name or that of its class, whatever the case.
         words = f"{name} or {name.replace('_', '')}"
-        found.append(Stage("module", (str(benches), "-k", words, *icarus)))
-        found.append(Stage("folder", (str(benches), *icarus)))
+        found.append(Stage("module", (str(benches), "-k", words, *_ICARUS)))
+        found.append(Stage("folder", (str(benches), *_ICARUS)))
     programs = (str(ROOT / f"cocotb_tests/network/{each}.py") for each in _PROGRAMS)
-    return [*found, Stage("programs", (*programs, "-k", "tiny or errors", *icarus), 3600)]
+    return [*found, Stage("programs", (*programs, "-k", "tiny or errors", *_ICARUS), 3600)]
