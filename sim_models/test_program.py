@@ -122,6 +122,18 @@ def test_long_load_runs_at_the_rate_of_memory(rate):
     assert bound <= cycles < 1.01 * bound
 
 
+@pytest.mark.parametrize("stall", [0.1, 0.5, 0.75])
+def test_random_pauses_are_as_frequent_as_asked_for(stall):
+    """A beat waits stall / (1 - stall) cycles on average where every cycle may be a pause."""
+    rows = 40_000
+    free, paused = (
+        run(TINY, load(rows), memory=MemoryTiming(LATENCY, stall=share)).counters["cycles"]
+        for share in (0, stall)
+    )
+    beats = rows * TINY.row_beats
+    assert (paused - free) / beats == pytest.approx(stall / (1 - stall), rel=0.05)
+
+
 def test_latency_beyond_the_read_ahead_costs_bandwidth():
     rows, latency = 10_000, 2 * DEFAULT.stream_beats
     near, far = (

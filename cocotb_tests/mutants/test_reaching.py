@@ -118,7 +118,7 @@ def test_mutants_of_python_are_judged_by_what_reaches_them(tmp_path):
     assert runs.name == "cycles"
     assert stage.words == (f"{ROOT}/sim_models/test_network.py::test_it[a::b]",)
     assert stage.files() == {ROOT / "sim_models" / "test_network.py"}
-    assert (stage.name, stage.seconds) == ("reaching", 80)
+    assert (stage.name, stage.seconds) == ("reaching", 38)
     assert stages(Drawn("sim_models.memory", 0, drawn.mutant), known) == [runs]
     assert stages(Drawn("sim_models.choose.search", 0, drawn.mutant), known) == []
     assert [stage.name for stage in stages(drawn)] == ["package", "cycles"]

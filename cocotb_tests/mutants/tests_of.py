@@ -49,7 +49,7 @@ def stages(drawn: Drawn, reaching: Reaching | None = None) -> list[Stage]:
         path = ROOT.joinpath(package, *folders, f"{name}.py")
         tests, seconds = reaching.tests(path, drawn.mutant.line)
         words = tuple(f"{ROOT}/{test}" for test in tests)
-        found = [Stage("reaching", words, 60 + 10 * round(seconds))] if tests else []
+        found = [Stage("reaching", words, 30 + 4 * round(seconds))] if tests else []
         return [*found, *runs]
     inside = "tests" if package == "model" else ""
     root = ROOT / package / inside

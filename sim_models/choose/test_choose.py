@@ -29,6 +29,14 @@ def test_configurations_hold_the_network_and_no_more():
             assert misfit(smaller, DEIT_TINY) is not None
 
 
+def test_narrow_heads_take_rows_of_their_own():
+    """32 heads of 6 channels are 192 channels, but 32 rows."""
+    narrow = replace(DEIT_TINY, heads=32, head_dim=6, mlp_ratio=1)
+    for config in configurations(narrow, **CLOCK):
+        widest = max(32 * config.width, 16 * 16 * 3)
+        assert config.max_dim == max(192, -(-widest // (4 * config.width)) * config.width)
+
+
 def test_candidates_are_what_fits():
     tried = list(configurations(DEIT_TINY, **CLOCK))
     part = Part("zu3eg", 0.7)

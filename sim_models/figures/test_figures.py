@@ -119,7 +119,9 @@ def test_breakdown_adds_up(breakdown):
     ffn_flops = 2 * 12 * 197 * 2 * 192 * 768
     assert dense.loc["ffn", "flops"] == ffn_flops
     assert dense.loc["ffn", "milliseconds"] == dense.loc["ffn", "cycles"] / 500e3
-    shown = {row[1]: row[2] for row in breakdown_table(breakdown).rows}
+    rows = breakdown_table(breakdown).rows
+    assert {row[0] for row in rows} == {"deit_tiny"}
+    shown = {row[1]: row[2] for row in rows}
     assert shown["FFN"] == f"{ffn_flops / dense['flops'].sum():.1%}"
 
 

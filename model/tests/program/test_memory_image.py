@@ -1,0 +1,27 @@
+"""Stored tensors out of the memory of a run, laid there by hand."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from model.program.memory_image import ImageBuilder, StoredTensor
+from rtl_gen.interfaces.targets import Target
+from rtl_gen.presets import PRESETS, get_config
+
+
+@pytest.mark.parametrize("preset", sorted(PRESETS))
+def test_sums_of_all_lanes_begin_rows(preset):
+    config = get_config(preset)
+    tokens = 2 * config.lanes + 1
+    sums = np.arange(tokens, dtype=np.uint32) * 1_000_003
+    row = config.width
+    rows_of_word = -(-4 * config.lanes // row)
+    memory = np.full(row * (3 * rows_of_word + 2), 0xEE, np.uint8)
+    for group in range(3):
+        lanes = sums[group * config.lanes :][: config.lanes]
+        start = row * (1 + group * rows_of_word)
+        memory[start : start + 4 * len(lanes)] = lanes.astype("<u4").view(np.uint8)
+    stored = StoredTensor.of(config, "importance", Target.IMPORTANCE, (tokens,))
+    read = ImageBuilder(config).finish().read(memory, replace(stored, address=row))
+    assert read.tolist() == sums.tolist()
