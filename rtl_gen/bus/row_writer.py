@@ -80,18 +80,15 @@ class RowWriter(wiring.Component):
         with m.If(bus.awready):
             m.d.sync += bus.awvalid.eq(0)
         with m.If(bus.wvalid & bus.wready):
-            m.d.sync += [
-                data.eq(data >> len(bus.wdata)),
-                beat.eq(Mux(bus.wlast, 0, beat + 1)),
-                bus.wvalid.eq(~bus.wlast),
-            ]
+            m.d.sync += [beat.eq(Mux(bus.wlast, 0, beat + 1)), bus.wvalid.eq(~bus.wlast)]
         with m.If(take):
-            m.d.sync += [
-                row_address.eq(self.rows.payload.address >> byte_bits),
-                data.eq(self.rows.payload.data),
-                bus.awvalid.eq(1),
-                bus.wvalid.eq(1),
-            ]
+            m.d.sync += [bus.awvalid.eq(1), bus.wvalid.eq(1)]
+        # What is offered, taken or not, as soon as there is room: many bits wait for few signals.
+        with m.If(address_free):
+            m.d.sync += row_address.eq(self.rows.payload.address >> byte_bits)
+        with m.If(~bus.wvalid | bus.wready):
+            rest = data >> len(bus.wdata)
+            m.d.sync += data.eq(Mux(~bus.wvalid | bus.wlast, self.rows.payload.data, rest))
         m.d.sync += [
             in_flight.eq(in_flight + take - answer),
             clearing.eq(discard & ~self.status.idle),
