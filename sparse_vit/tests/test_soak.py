@@ -1,6 +1,8 @@
 """The soak: what it tries, what it keeps of a failure, and that turns repeat."""
 
 import json
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -83,3 +85,32 @@ def test_a_damaged_program_in_rtl():
     turn = turns.take("damage", 1, 0, only=2)
     assert turn.counts == {"damaged programs": 1}
     assert turn.problems == []
+
+
+BROKEN = {
+    "networks": (
+        "rtl_gen.common.saturate",
+        "value[:bits].as_signed(), _limit",
+        "~value[:bits].as_signed(), _limit",
+    ),
+    "programs": ("rtl_gen.accelerator", "counter + ", "counter + 1 + "),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_broken_design_is_found_and_one_case_shows_it(kind):
+    """In a process of its own, which imports the design altered."""
+    code = (
+        "import sys\n"
+        "from proofs.altered import alter, replaced\n"
+        "module, old, new, kind = sys.argv[1:]\n"
+        "alter(module, replaced(module, old, new))\n"
+        "from rtl_gen.presets import get_config\n"
+        "from sparse_vit.soak import turns\n"
+        "turns.NETWORKS = turns.CASES = 2\n"
+        "turns._config = lambda _: get_config('tiny')\n"
+        "print([problem.only for problem in turns.take(kind, 1, 0).problems])\n"
+    )
+    words = [sys.executable, "-c", code, *BROKEN[kind], kind]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.stdout == "[0, 1]\n", done.stderr
