@@ -41,6 +41,7 @@ def place_and_route(
         "--speed": speed_grade,
         "--freq": target_mhz,
         "--seed": seed,
+        "--router": "router2",  # by congestion; the first one takes an hour for `small`
         "--json": netlist.name,
         "--report": REPORT,
     }
