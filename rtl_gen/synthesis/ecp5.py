@@ -22,8 +22,8 @@ PART = "LFE5U-85F"
 ARRAY = "array"
 """What the array's module is called in a core."""
 
-ROUTABLE = 0.6
-"""Share of the multipliers that is known to be routed."""
+ROUTABLE = 0.5
+"""Share of the multipliers that nextpnr finds ways to: 75 of 156 are routed, 139 were not."""
 
 ECP5 = Technology(
     headings={
