@@ -1,6 +1,7 @@
 """Proofs of the units on the buses."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.utils import exact_log2
 
 from proofs.harness import Harness
 from proofs.proof import Proof
@@ -47,6 +48,25 @@ class WriterKeepsCount(WriterHarness):
 
     assumed = Side.SUBORDINATE
     most_bursts = 16
+
+
+class RowsInBeats(Harness):
+    """Any rows, a memory that does what it wants."""
+
+    def claim(self, m: Module) -> None:
+        m.submodules.unit = unit = RowWriter(SMALL)
+        self.feed(m, unit)
+        bus, rows = unit.axi, unit.rows
+        row, address = Signal(SMALL.row_bits), Signal(SMALL.address_bits)
+        place = Signal(range(SMALL.row_beats))
+        with m.If(bus.wvalid & bus.wready):
+            m.d.sync += place.eq(Mux(bus.wlast, 0, place + 1))
+        with m.If(rows.valid & rows.ready):
+            m.d.sync += [row.eq(rows.payload.data), address.eq(rows.payload.address)]
+        beat = row.word_select(place, len(bus.wdata))
+        require(m, ~bus.wvalid | (bus.wdata == beat), "a beat is not the row's next part")
+        start = Cat(Const(0, exact_log2(SMALL.width)), address[exact_log2(SMALL.width) :])
+        require(m, ~bus.awvalid | (bus.awaddr == start), "an address is not the row's")
 
 
 class RowsOfBeats(Harness):
@@ -103,6 +123,14 @@ PROOFS = (
         "beat, if memory keeps its rules",
         harness=WriterKeepsCount,
         broken=("rtl_gen.bus.row_writer", "bus.wlast.eq(beat == beats - 1)", "bus.wlast.eq(1)"),
+    ),
+    Proof(
+        unit="bus.row_writer",
+        name="rows",
+        claim="a row leaves at its address, in order and as it was taken, whatever memory does",
+        harness=RowsInBeats,
+        broken=("rtl_gen.bus.row_writer", "~bus.wvalid | bus.wlast, self", "bus.wlast, self"),
+        depth=40,
     ),
     Proof(
         unit="bus.row_packer",
