@@ -1,6 +1,7 @@
 """Which mutants there are, and a draw of them."""
 
-import random
+import hashlib
+from collections import Counter
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -54,6 +55,9 @@ def _name(path: Path) -> str:
 def draw(unit: str | None, count: int, seed: int) -> list[Drawn]:
     """So many mutants in the order of a seed, or all there are; a smaller draw is its beginning.
 
+    A mutant's place in that order depends on its own lines alone: a change elsewhere in the sources
+    takes none of the others out of a draw, but for the last ones.
+
     `unit`: only of the module of this name, such as "topk" or "pruning.topk", or of a folder.
 
     Raises:
@@ -63,7 +67,13 @@ def draw(unit: str | None, count: int, seed: int) -> list[Drawn]:
     if not chosen:
         packages = ", ".join(sorted({one.package for one in everything()}))
         raise UserError(f"nothing to change in {unit!r}: expected a module below one of {packages}")
-    return random.Random(seed).sample(chosen, len(chosen))[:count]
+    again = Counter[str]()
+    lots = {}
+    for one in chosen:
+        text = f"{seed} {one.module} {one.mutant.before} {one.mutant.after}"
+        again[text] += 1
+        lots[one] = hashlib.sha256(f"{text} {again[text]}".encode()).digest()
+    return sorted(chosen, key=lots.__getitem__)[:count]
 
 
 def _is_called(module: str, name: str) -> bool:

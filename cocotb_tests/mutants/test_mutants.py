@@ -8,7 +8,7 @@ import pytest
 import yaml
 from rich.console import Console
 
-from cocotb_tests.mutants import judging
+from cocotb_tests.mutants import drawing, judging
 from cocotb_tests.mutants.drawing import Drawn, draw, everything
 from cocotb_tests.mutants.equivalent import Equivalents
 from cocotb_tests.mutants.forked import FAILED, NOTHING_RAN, PASSED, status_of, stop_all
@@ -88,6 +88,14 @@ def test_a_smaller_draw_is_the_beginning_of_a_larger_one():
     packages = {one.module.split(".")[0] for one in draw(None, 200, 0)}
     assert packages == {"rtl_gen", "model", "sim_models"}
     assert len(draw(None, 10**6, 0)) == len(everything())
+
+
+def test_a_change_elsewhere_moves_no_mutant(monkeypatch):
+    order = draw(None, 10**6, 3)
+    others = [one for one in everything() if one.module != "rtl_gen.pruning.topk"]
+    monkeypatch.setattr(drawing, "everything", lambda: tuple(others))
+    assert draw(None, 10**6, 3) == [one for one in order if one in set(others)]
+    assert len(set(order)) == len(order) > len(others) > 4000
 
 
 @pytest.mark.parametrize("name", ["topk", "pruning.topk", "rtl_gen.pruning.topk"])
