@@ -31,11 +31,16 @@ class _AlteredFinder(importlib.abc.MetaPathFinder):
 
 
 def source_of(name: str) -> Path:
-    """The file of a module that need not be imported."""
-    spec = importlib.util.find_spec(name)
+    """The file of a module; neither it nor the packages that it lies in are imported."""
+    top, *inside = name.split(".")
+    spec = importlib.util.find_spec(top)
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError(f"no module {name}")
-    return Path(spec.origin)
+    place = Path(spec.origin).parent.joinpath(*inside)
+    for path in (place.with_suffix(".py"), place / "__init__.py"):
+        if path.exists():
+            return path
+    raise ModuleNotFoundError(f"no module {name}")
 
 
 def alter(name: str, text: str) -> None:

@@ -174,7 +174,7 @@ def test_pytest_runs_on_the_changed_text(tmp_path):
         status_of("rtl_gen.no_such_module", "", words, 60)
 
 
-@pytest.mark.parametrize(("module", "own"), [("memory", True), ("paper", False)])
+@pytest.mark.parametrize(("module", "own"), [("memory", True), ("sources", True), ("paper", False)])
 def test_what_is_compiled_of_a_mutant_does_not_stay(module, own, tmp_path):
     test = tmp_path / "test_cache.py"
     test.write_text(
