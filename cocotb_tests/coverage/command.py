@@ -1,8 +1,6 @@
 """The command `sparse-vit coverage`."""
 
 import shutil
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +13,7 @@ from cocotb_tests.coverage.counts import RAW, Counts
 from cocotb_tests.coverage.explained import Explained, judge
 from cocotb_tests.coverage.probes import SOURCES
 from cocotb_tests.coverage.report import Report
+from cocotb_tests.harness.pytest_run import run_pytest
 from rtl_gen.errors import UserError
 from rtl_gen.files import make_folder, write_if_changed
 from rtl_gen.json_file import json_text
@@ -77,12 +76,8 @@ def _folders(unit: str | None) -> list[Path]:
 
 
 def _run_tests(folders: list[Path], out: Path, workers: int) -> bool:
-    """Whether any fails; pytest's words are progress."""
-    words = ["-q", "-p", "no:cacheprovider", f"--coverage={out.resolve()}"]
-    words += ["-n", str(workers), "--dist=worksteal"] if workers > 1 else []
-    pytest = [sys.executable, "-m", "pytest", *words, *map(str, folders)]
-    done = subprocess.run(pytest, cwd=ROOT, stdout=sys.stderr, check=False)
-    return done.returncode != 0
+    """Whether any fails."""
+    return run_pytest([f"--coverage={out.resolve()}", *map(str, folders)], workers=workers) != 0
 
 
 def _of_unit(counts: Counts, unit: str | None) -> Counts:

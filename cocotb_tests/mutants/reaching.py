@@ -7,15 +7,13 @@ quick ones first.
 
 import ast
 import hashlib
-import os
-import subprocess
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from xml.etree import ElementTree
 
 from coverage import CoverageData
 
+from cocotb_tests.harness.pytest_run import run_pytest
 from cocotb_tests.mutants.drawing import HARDWARE, PACKAGES, ROOT
 from rtl_gen.errors import UserError
 from rtl_gen.files import make_folder
@@ -88,15 +86,16 @@ def measure(folder: Path, workers: int) -> Reaching:
 
 
 def _run_tests(lines: Path, times: Path, workers: int) -> None:
-    words = ["-q", "-p", "no:cacheprovider", "--cov-context=test", "--cov-report="]
-    words += [f"--cov={package}" for package in _MEASURED]
-    words += ["-n", str(workers), "--dist=worksteal"] if workers > 1 else []
     part = times.with_suffix(".part")
-    pytest = [sys.executable, "-m", "pytest", *words, f"--junitxml={part}", *_MEASURED]
-    environment = os.environ | {"COVERAGE_FILE": str(lines.resolve())}
-    done = subprocess.run(pytest, cwd=ROOT, stdout=sys.stderr, env=environment, check=False)
-    if done.returncode:
-        raise UserError(f"pytest ends with {done.returncode} without any mutant: mend its tests")
+    words = ["--cov-context=test", "--cov-report=", f"--junitxml={part.resolve()}"]
+    words += [f"--cov={package}" for package in _MEASURED]
+    status = run_pytest(
+        [*words, *_MEASURED],
+        workers=workers,
+        environment={"COVERAGE_FILE": str(lines.resolve())},
+    )
+    if status:
+        raise UserError(f"pytest ends with {status} without any mutant: mend its tests")
     part.rename(times)
 
 
@@ -125,9 +124,9 @@ def _statement(text: str, line: int) -> range:
     """Lines of the smallest statement at a line; of one that holds others, its head alone."""
     found = range(line, line + 1)
     for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.stmt) and node.lineno <= line <= node.end_lineno:
+        if isinstance(node, ast.stmt):
             inner = getattr(node, "body", None)
             end = inner[0].lineno if inner else node.end_lineno + 1
-            if line < max(end, node.lineno + 1):
-                found = range(node.lineno, max(end, node.lineno + 1))
+            own = range(node.lineno, max(end, node.lineno + 1))
+            found = own if line in own else found
     return found

@@ -5,6 +5,7 @@ import subprocess
 import pytest
 from coverage import CoverageData
 
+from cocotb_tests.harness import pytest_run
 from cocotb_tests.mutants import reaching
 from cocotb_tests.mutants.drawing import ROOT, Drawn
 from cocotb_tests.mutants.operators import Mutant
@@ -55,6 +56,7 @@ def package(tmp_path, monkeypatch):
         path.write_text(text)
     (tmp_path / "pytest.ini").write_text("[pytest]\npythonpath = .\n")
     monkeypatch.setattr(reaching, "ROOT", tmp_path)
+    monkeypatch.setattr(pytest_run, "ROOT", tmp_path)
     monkeypatch.setattr(reaching, "_MEASURED", ("package",))
     return tmp_path / "package"
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from cocotb_tests.mutants.drawing import HARDWARE, ROOT, Drawn
 from cocotb_tests.mutants.reaching import Reaching
+from proofs.altered import source_of
 
 _PROGRAMS = ("test_layers", "test_network", "test_errors", "test_bus_faults")
 """What runs programs on the whole accelerator, preset `tiny`, and reaches every unit."""
@@ -46,8 +47,7 @@ def stages(drawn: Drawn, reaching: Reaching | None = None) -> list[Stage]:
     # RTL runs judge the cycle model's own modules; those in its folders make sweeps and figures.
     runs = [_CYCLES] if package == "sim_models" and not folders else []
     if reaching is not None:
-        path = ROOT.joinpath(package, *folders, f"{name}.py")
-        tests, seconds = reaching.tests(path, drawn.mutant.line)
+        tests, seconds = reaching.tests(source_of(drawn.module), drawn.mutant.line)
         words = tuple(f"{ROOT}/{test}" for test in tests)
         found = [Stage("reaching", words, 30 + 4 * round(seconds))] if tests else []
         return [*found, *runs]
