@@ -13,8 +13,28 @@ ROOT = Path(__file__).parents[2]
 
 HARDWARE = "rtl_gen"
 PACKAGES = (HARDWARE, "model", "sim_models")
-"""Of the first one, what makes hardware; of the others, golden model, compiler and cycle model,
-every function."""
+"""Of the first one, what makes hardware; of the others every function."""
+
+EXACT = (
+    HARDWARE,
+    *(
+        f"model.{folder}"
+        for folder in (
+            "integer", "masks", "network", "program", "pruning", "quantisation", "reference",
+            "weights",
+        )
+    ),
+    *(
+        f"sim_models.{module}"
+        for module in (
+            "activity", "attention", "macs", "memory", "network", "on_chip", "program", "sources",
+            "workload",
+        )
+    ),
+)  # fmt: skip
+"""What decides on a bit or a cycle: the hardware, the golden model from the files of weights on,
+the compiler and the cycle model. The rest of Python's packages trains, evaluates, sweeps and
+draws, where another constant is no fault that a test could tell: it is drawn from by name."""
 
 _NO_SUBJECTS = ("tests", "commands", "command")
 """Folders and modules that hold tests, or the options of commands."""
@@ -53,17 +73,18 @@ def _name(path: Path) -> str:
 
 
 def draw(unit: str | None, count: int, seed: int) -> list[Drawn]:
-    """So many mutants in the order of a seed, or all there are; a smaller draw is its beginning.
+    """So many mutants of a seed's order, or all; a smaller draw is the beginning of a larger one.
 
     A mutant's place in that order depends on its own lines alone: a change elsewhere in the sources
     takes none of the others out of a draw, but for the last ones.
 
-    `unit`: only of the module of this name, such as "topk" or "pruning.topk", or of a folder.
+    `unit`: only of the module of this name, such as "topk" or "pruning.topk", or of a folder; None:
+    of what is EXACT.
 
     Raises:
         UserError: none is of that name.
     """
-    chosen = [one for one in everything() if unit is None or _is_called(one.module, unit)]
+    chosen = [one for one in everything() if _is_chosen(one.module, unit)]
     if not chosen:
         packages = ", ".join(sorted({one.package for one in everything()}))
         raise UserError(f"nothing to change in {unit!r}: expected a module below one of {packages}")
@@ -76,6 +97,8 @@ def draw(unit: str | None, count: int, seed: int) -> list[Drawn]:
     return sorted(chosen, key=lots.__getitem__)[:count]
 
 
-def _is_called(module: str, name: str) -> bool:
-    """Whether a name is that of a module, the end of it, or a folder that the module lies in."""
-    return f".{name}." in f".{module}."
+def _is_chosen(module: str, unit: str | None) -> bool:
+    """Whether `unit` is a module's name, the end of it, or a folder that the module lies in."""
+    if unit is None:
+        return f"{module}.".startswith(tuple(f"{name}." for name in EXACT))
+    return f".{unit}." in f".{module}."

@@ -31,21 +31,31 @@ class Stage:
 
 
 _ICARUS = ("--sim", "icarus")
-_CYCLES = Stage(
-    "cycles", (str(ROOT / "cocotb_tests/network/test_cycles.py"), "-k", "tiny", *_ICARUS)
-)
-"""The cycle model beside the RTL, preset `tiny`."""
+
+
+def _runs(name: str, *files: str, tests: str, seconds: int = 600) -> Stage:
+    """Those `tests` of programs on the whole accelerator that stand in the `files`."""
+    paths = (str(ROOT / f"cocotb_tests/network/{file}.py") for file in files)
+    return Stage(name, (*paths, "-k", tests, *_ICARUS), seconds)
+
+
+_BESIDE_RTL = {
+    "sim_models": _runs("cycles", "test_cycles", tests="tiny"),
+    "model.program": (_COMPILED := _runs("rtl", "test_layers", "test_network", tests="tiny-")),
+    "model.integer": _COMPILED,
+}
+"""The cycle model, the compiler and the golden model beside the RTL, preset `tiny`. Of the cycle
+model that is about its own modules; those in its folders make sweeps and figures."""
 
 
 def stages(drawn: Drawn, reaching: Reaching | None = None) -> list[Stage]:
     """Tests of the module's name, of its folder, of all; in Python's packages, if that is known,
-    those that reach the line; of the cycle model also runs of the RTL.
+    those that reach the line; of what the RTL is compared with also runs of it.
     """
     package, *folders, name = drawn.module.split(".")
     if package == HARDWARE:
         return _of_hardware(folders, name)
-    # RTL runs judge the cycle model's own modules; those in its folders make sweeps and figures.
-    runs = [_CYCLES] if package == "sim_models" and not folders else []
+    runs = [_BESIDE_RTL[drawn.package]] if drawn.package in _BESIDE_RTL else []
     if reaching is not None:
         tests, seconds = reaching.tests(source_of(drawn.module), drawn.mutant.line)
         words = tuple(f"{ROOT}/{test}" for test in tests)
@@ -69,5 +79,4 @@ def _of_hardware(folders: list[str], name: str) -> list[Stage]:
         words = f"{name} or {name.replace('_', '')}"
         found.append(Stage("module", (str(benches), "-k", words, *_ICARUS)))
         found.append(Stage("folder", (str(benches), *_ICARUS)))
-    programs = (str(ROOT / f"cocotb_tests/network/{each}.py") for each in _PROGRAMS)
-    return [*found, Stage("programs", (*programs, "-k", "tiny or errors", *_ICARUS), 3600)]
+    return [*found, _runs("programs", *_PROGRAMS, tests="tiny or errors", seconds=3600)]

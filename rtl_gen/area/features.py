@@ -80,6 +80,11 @@ class Logic:
     flip_flops: tuple[str, ...] = ()
     dsps: tuple[str, ...] = ()
 
+    @property
+    def gates(self) -> tuple[str, ...]:
+        """Whatever the unit grows with: gates are its tables, flip-flops and multipliers."""
+        return tuple(dict.fromkeys(self.luts + self.flip_flops + self.dsps))
+
     @classmethod
     def alike(cls, *names: str, dsps: tuple[str, ...] = ()) -> "Logic":
         """Tables and flip-flops with the same."""

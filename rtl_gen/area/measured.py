@@ -1,4 +1,4 @@
-"""What synthesis counted: a file a technology, a row a unit of a sample."""
+"""What synthesis counted: a row a unit of a sample."""
 
 import csv
 import io
@@ -26,6 +26,7 @@ class Row:
     text: str
     """Digest of the unit's Verilog and of the tool that mapped it."""
     counts: Counts
+    """Columns that were not counted are missing."""
 
 
 def read(path: Path) -> list[Row]:
@@ -41,7 +42,8 @@ def write(path: Path, rows: Iterable[Row], columns: Sequence[str]) -> None:
     table.writerow(["sample", *_CHOICES, "unit", "text", *columns])
     for row in rows:
         choices = (getattr(row.config, name) for name in _CHOICES)
-        counts = (f"{row.counts[column]:.10g}" for column in columns)
+        known = row.counts
+        counts = (f"{known[column]:.10g}" if column in known else "" for column in columns)
         table.writerow([row.sample, *choices, row.unit, row.text, *counts])
     write_if_changed(path, text.getvalue())
 
@@ -50,4 +52,5 @@ def _row(cells: dict[str, str]) -> Row:
     chosen = {name: int(cells.pop(name)) for name in _CHOICES if name in cells}
     config = AcceleratorConfig(**chosen)
     sample, unit, text = (cells.pop(name) for name in ("sample", "unit", "text"))
-    return Row(sample, config, unit, text, {name: float(count) for name, count in cells.items()})
+    counts = {name: float(count) for name, count in cells.items() if count}
+    return Row(sample, config, unit, text, counts)

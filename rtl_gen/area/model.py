@@ -1,10 +1,11 @@
-"""The cells of any configuration on an UltraScale+, without synthesis.
+"""The cells of any configuration, without synthesis.
 
-What RAMs take follows from the memory plan, as the mapping chooses them (rams.py): blocks (RAMB36),
-distributed RAM in tables, latches behind it. The rest of a unit's tables (LUT) and flip-flops is
-its features (features.py) times what one of each takes, never below zero, fitted to what synthesis
-counted (ultrascale.csv) with least squares of the relative error. So are multipliers (DSP48E2), of
-the error itself: a unit has few, and so many a lane or channel.
+What RAMs take of an UltraScale+ follows from the memory plan, as the mapping chooses them
+(rams.py): blocks (RAMB36), distributed RAM in tables, latches behind it; beside standard cells all
+of them are memories of a compiler. The rest of a unit's tables (LUT) and flip-flops, and its gates
+(GE), are its features (features.py) times what one of each takes, never below zero, fitted to what
+synthesis counted (cells.csv) with least squares of the relative error. So are multipliers
+(DSP48E2), of the error itself: a unit has few, and so many a lane or channel.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,13 +17,21 @@ import numpy as np
 from scipy.optimize import nnls
 
 from rtl_gen.area import measured
-from rtl_gen.area.features import FEATURES, MEMORIES, OF_A_CORE, SHARED, UNITS, rams_of
+from rtl_gen.area.columns import HEADINGS
+from rtl_gen.area.features import (
+    FEATURES,
+    MEMORIES,
+    OF_A_CORE,
+    SHARED,
+    UNITS,
+    memories_of,
+    rams_of,
+)
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.interfaces.memories import memory_plan
 from rtl_gen.synthesis.technology import Counts
-from rtl_gen.synthesis.ultrascale import ULTRASCALE
 
-MEASURED = Path(__file__).with_name("ultrascale.csv")
+MEASURED = Path(__file__).with_name("cells.csv")
 
 SMALL = 20
 """An error of fewer cells than these weighs as little as in a unit of so many."""
@@ -30,11 +39,11 @@ SMALL = 20
 EQUAL = 1e-4
 """Weight of equal parts: what the samples do not tell apart, features share."""
 
-_FITTED = ("luts", "flip_flops", "dsps")
+_FITTED = ("luts", "flip_flops", "dsps", "gates")
 
 
 def predict(config: AcceleratorConfig) -> Counts:
-    """Cells of the whole accelerator: `luts`, `flip_flops`, `dsps`, `block_rams`."""
+    """Cells of the whole accelerator, a number a column (columns.py)."""
     return dict(_predicted(config))
 
 
@@ -48,7 +57,7 @@ def whole(units: Mapping[str, Counts], config: AcceleratorConfig) -> Counts:
     copies = {unit: 1 if unit in SHARED else config.cores for unit in units}
     return {
         column: sum(copies[unit] * counts[column] for unit, counts in units.items())
-        for column in ULTRASCALE.headings
+        for column in HEADINGS
     }
 
 
@@ -71,7 +80,11 @@ class Fit:
             )
             for column in _FITTED
         }
-        return {**fitted, "block_rams": rams_of(config, unit).block_rams}
+        return {
+            **fitted,
+            "block_rams": rams_of(config, unit).block_rams,
+            "sram_bits": sum(memory.total_bits for memory in memories_of(config, unit)),
+        }
 
 
 @cache
@@ -111,13 +124,13 @@ def _kind(unit: str) -> str:
 
 def _of_rams(unit: str, column: str, config: AcceleratorConfig) -> float:
     rams = rams_of(config, unit)
-    return {"luts": rams.tables, "flip_flops": rams.latches, "dsps": 0}[column]
+    return {"luts": rams.tables, "flip_flops": rams.latches}.get(column, 0)
 
 
 def _values(unit: str, column: str, config: AcceleratorConfig) -> np.ndarray:
     """Of the features."""
     if unit in MEMORIES:
-        return np.array(_ports(config, unit) if column == "luts" else ())
+        return np.array(_ports(config, unit) if column in ("luts", "gates") else ())
     names = getattr((OF_A_CORE | SHARED)[unit], column)
     return np.array([FEATURES[name](config) for name in names])
 

@@ -12,6 +12,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 
@@ -31,6 +32,8 @@ MEMORY_SHARE = 0.4
 
 SETUP_SHARE = 0.25
 """Set-up time of a memory, of its access time."""
+
+_NAND = "module nand_gate(input a, b, output y); assign y = ~(a & b); endmodule\n"
 
 _ABC = """strash
 dch
@@ -55,6 +58,7 @@ class AsicFlow:
     name = "asic"
     headings = {
         "area_um2": "area, um2",
+        "gates": "GE",
         "cells": "cells",
         "flip_flops": "FF",
         "sram_bits": "SRAM, bits",
@@ -80,6 +84,24 @@ class AsicFlow:
     def tools(self) -> dict[str, str]:
         return {"pyosys": version("pyosys"), "opensta": opensta.tool_version()}
 
+    @cached_property
+    def gate_um2(self) -> float:
+        """A gate equivalent (GE): area of the library's smallest NAND of two inputs."""
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            self.library.write(folder)
+            (folder / "nand.v").write_text(_NAND)
+            options = self.library.options
+            passes = (
+                "read_verilog nand.v",
+                "techmap",
+                f"abc {options} -script +strash;map,-a",
+                f"tee -q -o cells.json stat -json {options}",
+            )
+            run_yosys("a NAND", passes, folder)
+            modules = json.loads((folder / "cells.json").read_text())["modules"]
+            return modules["\\nand_gate"]["area"]
+
     def needed(self, _counts: Counts) -> dict[str, tuple[float, int]]:
         return {}
 
@@ -89,8 +111,6 @@ class AsicFlow:
         make_folder(folder)
         with tempfile.TemporaryDirectory() as name:
             work = Path(name)
-            for file, text in self.library.texts.items():
-                (work / file).write_text(text)
             progress("mapping")
             counts = self._map(design, unit, work)
             progress("timing")
@@ -104,24 +124,32 @@ class AsicFlow:
                 shutil.copyfile(work / file, folder / file)
         return counts, timing
 
+    def count(self, design: Design, unit: Unit) -> Counts:
+        """What a unit takes, not timed."""
+        with tempfile.TemporaryDirectory() as name:
+            return self._map(design, unit, Path(name))
+
     def whole(self, *_) -> None:
         return None
 
     def _map(self, design: Design, unit: Unit, folder: Path) -> Counts:
-        """Leaves NETLIST in the folder; returns what the unit takes."""
+        """Leaves library and NETLIST in the folder; returns what the unit takes."""
+        self.library.write(folder)
         wrapper = scan_wrapper.wrapper(unit.module, design.modules[unit.module].ports)
         (folder / "design.sv").write_text(without_brackets(design.text + wrapper))
         (folder / "multiplier.v").write_text(multipliers.MODULE)
         (folder / "share.v").write_text(multipliers.SHARE)
         (folder / "abc.script").write_text(_ABC)
-        libraries = " ".join(f"-liberty {name}" for name in self.library.texts)
-        run_yosys(unit.name, _passes(unit, libraries, 1e6 / self.target_mhz), folder)
+        passes = _passes(unit, self.library.options, 1e6 / self.target_mhz)
+        run_yosys(unit.name, passes, folder)
         modules = json.loads((folder / "cells.json").read_text())["modules"]
         kinds = _cells(modules, unit.module)
         sizes = ((sram.size(kind), number) for kind, number in kinds.items())
         hard = {kind for kind in kinds if sram.size(kind) or kind in unit.without}
+        area = modules["\\" + unit.module].get("area", 0)
         return {
-            "area_um2": round(modules["\\" + unit.module]["area"], 1),
+            "area_um2": round(area, 1),
+            "gates": round(area / self.gate_um2),
             "cells": sum(number for kind, number in kinds.items() if kind not in hard),
             "flip_flops": sum(kinds.get(kind, 0) for kind in self.library.flip_flops()),
             "sram_bits": sum(size[0] * size[1] * number for size, number in sizes if size),

@@ -39,6 +39,16 @@ class Library:
         """What the names of the files begin with."""
         return next(iter(self.texts)).partition("_")[0]
 
+    @property
+    def options(self) -> str:
+        """Of Yosys's passes, for the files that `write` leaves in its folder."""
+        return " ".join(f"-liberty {name}" for name in self.texts)
+
+    def write(self, folder: Path) -> None:
+        """The files, unzipped."""
+        for name, text in self.texts.items():
+            (folder / name).write_text(text)
+
     def flip_flops(self) -> list[str]:
         """Names of the cells that are one."""
         cells = (

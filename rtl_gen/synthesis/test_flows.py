@@ -73,6 +73,8 @@ def test_gates_and_the_longest_path_of_a_library(tmp_path):
     used = result["units"]["sop"]
     assert used["flip_flops"] == 4 * 16 + 18
     assert used["sram_bits"] == 1024 * 18
+    # Its NAND2X1 has 24 um2, a NOR of two inputs as many.
+    assert used["gates"] == round(used["area_um2"] / 24)
     # A flip-flop of this library has 96 um2, an AND of two inputs 32.
     assert 82 * 96 + 4 * 64 * 32 < used["area_um2"] < 4 * 64 * 500
     timing = result["units_timed"]["sop"]
