@@ -2,7 +2,7 @@
 
 | column | contents |
 | --- | --- |
-| `luts`, `flip_flops`, `dsps`, `block_rams` | of an UltraScale+ (`rtl_gen/synthesis/ultrascale.py`) |
+| `luts`, `flip_flops`, `dsps`, `block_rams` | of an UltraScale+ |
 | `gates` | area of standard cells without memories, in gate equivalents (GE): NANDs of two inputs |
 | `sram_bits` | of the memories beside these gates, which are a compiler's |
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import cache
 
 from rtl_gen.area import measured, model
+from rtl_gen.area.columns import HEADINGS
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.synthesis.technology import Counts
-from rtl_gen.synthesis.ultrascale import ULTRASCALE
 
 
 @dataclass(frozen=True)
@@ -63,4 +63,4 @@ def worst_errors() -> Mapping[str, float]:
 
 
 def _errors() -> dict[str, list[float]]:
-    return {name: [abs(one.error(name)) for one in comparisons()] for name in ULTRASCALE.headings}
+    return {name: [abs(one.error(name)) for one in comparisons()] for name in HEADINGS}

@@ -4,7 +4,7 @@ A unit has few of them, those that its structure names; how many cells one of ea
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from rtl_gen.area.rams import Rams, rams
@@ -19,12 +19,17 @@ IN_LOGIC = ("weights", "exp_table", "live", "output_rows")
 
 
 def memories_of(config: AcceleratorConfig, unit: str) -> list[Memory]:
-    """The RAMs inside a unit, or the one that it is."""
+    """The RAMs inside a unit, or the one that it is; with parity a chunk has a bit more."""
     return [
-        memory
+        replace(memory, shape=memory.bits + config.parity * memory.chunks)
         for name, memory in memory_plan(config).items()
         if name not in IN_LOGIC and (memory.holder or name) == unit
     ]
+
+
+def guarded_bits(config: AcceleratorConfig, unit: str) -> int:
+    """Read at a time, of all RAMs of the unit, and looked at for parity."""
+    return config.parity * sum(memory.banks * memory.bits for memory in memories_of(config, unit))
 
 
 def rams_of(config: AcceleratorConfig, unit: str) -> Rams:

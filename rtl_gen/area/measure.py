@@ -33,9 +33,7 @@ Progress = Callable[[str], object]
 _GENERATED = re.compile(r"\$\d+")
 
 
-def measure(
-    samples: Mapping[str, AcceleratorConfig], path: Path, progress: Progress
-) -> None:
+def measure(samples: Mapping[str, AcceleratorConfig], path: Path, progress: Progress) -> None:
     """Bring the file `path` up to the hardware as it is, a row a unit of every sample.
 
     It is written after every sample, so that a stop loses one.
@@ -55,8 +53,7 @@ def measure(
                 for unit in units(design)
                 if not columns.keys() <= known.setdefault(texts[unit.name], {}).keys()
             ]
-            say = lambda text, doing=doing: progress(f"{doing}: mapping {text}")  # noqa: E731
-            for unit, counts in count(design, missing, say).items():
+            for unit, counts in count(design, missing, _mapping(doing, progress)).items():
                 known[texts[unit]].update(counts)
         for unit, text in texts.items():
             rows[name, unit] = measured.Row(name, config, unit, text, known[text])
@@ -65,9 +62,11 @@ def measure(
     measured.write(path, [rows[key] for key in current], list(HEADINGS))
 
 
-def _on_ultrascale(
-    design: Design, chosen: Sequence[Unit], progress: Progress
-) -> dict[str, Counts]:
+def _mapping(doing: str, progress: Progress) -> Progress:
+    return lambda what: progress(f"{doing}: mapping {what}")
+
+
+def _on_ultrascale(design: Design, chosen: Sequence[Unit], progress: Progress) -> dict[str, Counts]:
     """Cells of these units, all in one run of the tool."""
     if not chosen:
         return {}

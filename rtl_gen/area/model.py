@@ -24,6 +24,7 @@ from rtl_gen.area.features import (
     OF_A_CORE,
     SHARED,
     UNITS,
+    guarded_bits,
     memories_of,
     rams_of,
 )
@@ -129,17 +130,22 @@ def _of_rams(unit: str, column: str, config: AcceleratorConfig) -> float:
 
 def _values(unit: str, column: str, config: AcceleratorConfig) -> np.ndarray:
     """Of the features."""
-    if unit in MEMORIES:
-        return np.array(_ports(config, unit) if column in ("luts", "gates") else ())
-    names = getattr((OF_A_CORE | SHARED)[unit], column)
-    return np.array([FEATURES[name](config) for name in names])
+    values = [] if column == "dsps" else [guarded_bits(config, unit)]
+    if unit not in MEMORIES:
+        names = getattr((OF_A_CORE | SHARED)[unit], column)
+        values += [FEATURES[name](config) for name in names]
+    elif column == "luts":
+        values += [rams_of(config, unit).selected, *_ports(config, unit)]
+    elif column == "gates":
+        values += _ports(config, unit)
+    return np.array(values)
 
 
 def _ports(config: AcceleratorConfig, unit: str) -> tuple[float, ...]:
-    """Of a memory: bits chosen among segments, bits of words and addresses among units, enables."""
+    """Of a memory: bits of words and addresses that are chosen among units, and enables."""
     memory = memory_plan(config)[unit]
     written = memory.bits if len(memory.writers) > 1 else 0
     address = (memory.words << memory.bank_bits).bit_length()
     others = len(memory.writers) + len(memory.readers) - 2
     enables = memory.banks * memory.chunks
-    return rams_of(config, unit).selected, written, address * others, enables
+    return written, address * others, enables

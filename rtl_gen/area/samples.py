@@ -18,6 +18,8 @@ _CHOSEN: tuple[tuple[str, dict[str, int]], ...] = (
     ("small", {"lanes": 8}),
     ("small", {"lanes": 2, "max_tokens": 198}),
     ("half", {}),
+    ("tiny", {"parity": 1}),
+    ("small", {"parity": 1}),
 )
 """Presets, and what is replaced in them."""
 

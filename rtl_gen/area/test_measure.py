@@ -1,5 +1,6 @@
 """Synthesis of samples goes on where it stopped, and maps what is new alone."""
 
+import csv
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,19 @@ def mapped(monkeypatch) -> list[list[str]]:
         return {name: {"LUT6": len(calls), "FDRE": 1} for name in modules}
 
     monkeypatch.setattr(measure.yosys, "map_apart", map_apart)
+    return calls
+
+
+@pytest.fixture(autouse=True)
+def to_gates(monkeypatch) -> list[str]:
+    """Units mapped to standard cells, one at a time."""
+    calls: list[str] = []
+
+    def count(_flow, _design, unit):
+        calls.append(unit.name)
+        return {"gates": len(calls), "sram_bits": 0, "cells": 1}
+
+    monkeypatch.setattr(measure.AsicFlow, "count", count)
     return calls
 
 
@@ -48,3 +62,21 @@ def test_what_is_known_is_not_mapped_again(mapped, tmp_path):
     assert "reader" in new
     assert not new & {"array", "operands", "norm", "kv", "hidden"}
     assert {row.config.stream_beats for row in changed.values()} == {64}
+
+
+def test_what_one_technology_has_is_not_mapped_for_the_other(mapped, to_gates, tmp_path):
+    path = tmp_path / "cells.csv"
+    first = run(path)
+    assert sorted(to_gates) == sorted(UNITS)
+    rows = list(csv.DictReader(path.read_text().splitlines()))
+    for row in rows:
+        if row["unit"] == "norm":
+            row["gates"] = ""
+    with path.open("w") as file:
+        table = csv.DictWriter(file, rows[0])
+        table.writeheader()
+        table.writerows(rows)
+    to_gates.clear()
+    again = run(path)
+    assert (len(mapped), to_gates) == (1, ["norm"])
+    assert again["norm"].counts == {**first["norm"].counts, "gates": 1}

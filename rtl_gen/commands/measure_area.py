@@ -16,7 +16,7 @@ def measure_area(
     *,
     out: Annotated[Path, typer.Option(help="File to bring up to date.")] = MEASURED,
 ) -> dict[str, Any]:
-    """Cells of every sample's units on an UltraScale+, as far as the file has none of them yet.
+    """Cells of every sample's units, of an UltraScale+ and standard ones, if they are missing.
 
     Minutes a small sample, a quarter of an hour a large one. What was mapped stays if it is
     stopped.

@@ -95,18 +95,29 @@ class Ecp5Flow:
         counts = ECP5.count(cells)
         if not self.each or unit.without or shortage(self.needed(counts)):
             return counts, None
-        return counts, self.whole(design, unit.module, folder, progress)
+        return counts, self.whole(design, unit.module, counts, folder, progress)
 
     def whole(
-        self, design: Design, module: str, folder: Path, progress: Callable[[str], None]
+        self,
+        design: Design,
+        module: str,
+        counts: Counts,
+        folder: Path,
+        progress: Callable[[str], None],
     ) -> Timing | None:
         if not self.placement:
             return None
-        progress("mapping, between registers")
         make_folder(folder)
         wrapped = design.text + scan_wrapper.wrapper(module, design.modules[module].ports)
         netlist = folder / "netlist.json"
-        remark = _map_to_route(wrapped, _arrays(design), netlist, progress)
+        taken, available = self.needed(counts)["multipliers"]
+        in_logic = _arrays(design) if taken > ROUTABLE * available else []
+        progress("mapping, the array's multiplications as tables" if in_logic else "mapping")
+        mapped = ECP5.count(
+            yosys.map_cells(
+                wrapped, scan_wrapper.NAME, "synth_ecp5", in_logic=in_logic, netlist=netlist
+            )
+        )
         progress("placing and routing")
         timing = nextpnr.place_and_route(
             netlist,
@@ -114,28 +125,14 @@ class Ecp5Flow:
             **dataclasses.asdict(self.placement),
             progress=lambda line: progress(f"placing and routing: {line[:60]}"),
         )
+        if not in_logic:
+            return timing
+        remark = (
+            f"the array's multiplications are tables, {mapped['luts']:,} LUT4 and "
+            f"{mapped['multipliers']} multipliers in all: {taken} of {available} multipliers are "
+            "more than nextpnr finds ways to"
+        )
         return dataclasses.replace(timing, remark=remark)
-
-
-def _map_to_route(
-    text: str, arrays: list[str], netlist: Path, progress: Callable[[str], None]
-) -> str:
-    """Writes the `netlist` of the scan wrapper in `text`; what is to be said about it.
-
-    The modules `arrays` get no multipliers if too many would be taken.
-    """
-    cells = ECP5.count(yosys.map_cells(text, scan_wrapper.NAME, "synth_ecp5", netlist=netlist))
-    taken, available = ECP5.needed(cells, PART)["multipliers"]
-    if not arrays or taken <= ROUTABLE * available:
-        return ""
-    progress("mapping, the array's multiplications as tables")
-    found = yosys.map_cells(text, scan_wrapper.NAME, "synth_ecp5", in_logic=arrays, netlist=netlist)
-    cells = ECP5.count(found)
-    return (
-        f"the array's multiplications are tables, {cells['luts']:,} LUT4 and "
-        f"{cells['multipliers']} multipliers in all: {taken} of {available} multipliers are more "
-        "than nextpnr finds ways to"
-    )
 
 
 def _arrays(design: Design) -> list[str]:

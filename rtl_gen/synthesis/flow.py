@@ -54,9 +54,17 @@ class Flow(Protocol):
         """Cells of a unit, and its timing if the flow times it alone. `folder` gets its files."""
 
     def whole(
-        self, design: Design, module: str, folder: Path, progress: Callable[[str], None]
+        self,
+        design: Design,
+        module: str,
+        counts: Counts,
+        folder: Path,
+        progress: Callable[[str], None],
     ) -> Timing | None:
-        """Timing of a module as a whole, if the flow has that; it fits the device."""
+        """Timing of a module as a whole, if the flow has that.
+
+        Its cells `counts` fit the device.
+        """
 
 
 def synthesize(
@@ -87,7 +95,9 @@ def synthesize(
     needed = flow.needed(total)
     timing = None
     if not shortage(needed):
-        timing = flow.whole(design, whole, folder, lambda text: progress(f"the whole: {text}"))
+        timing = flow.whole(
+            design, whole, total, folder, lambda text: progress(f"the whole: {text}")
+        )
     return {
         "flow": flow.name,
         "device": flow.device,

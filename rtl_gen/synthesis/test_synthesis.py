@@ -130,11 +130,11 @@ def test_multiplications_of_some_modules_take_no_multipliers():
 
 
 def test_an_array_gives_way_where_multipliers_cannot_be_routed(tmp_path, monkeypatch):
-    design = emit(MultiplyAccumulate(), "core.array")
+    design, counts = emit(MultiplyAccumulate(), "core.array"), ECP5.count({"MULT18X18D": 1})
 
     def remark() -> str:
         told = []
-        timing = Ecp5Flow().whole(design, "core.array", tmp_path, told.append)
+        timing = Ecp5Flow().whole(design, "core.array", counts, tmp_path, told.append)
         assert ("mapping, the array's multiplications as tables" in told) == bool(timing.remark)
         return timing.remark
 

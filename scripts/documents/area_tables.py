@@ -1,23 +1,21 @@
-"""Tables of what configurations take of an UltraScale+, predicted and counted."""
+"""Tables of what configurations take, predicted and counted: see rtl_gen/area/columns.py."""
 
+from rtl_gen.area.columns import HEADINGS
 from rtl_gen.area.errors import comparisons, mean_errors, worst_errors
 from rtl_gen.area.model import predict
 from rtl_gen.presets import PRESETS
-from rtl_gen.synthesis.ultrascale import ULTRASCALE
 from scripts.documents.markdown import table
-
-_HEADINGS = ULTRASCALE.headings
 
 
 def errors() -> str:
     """Of every sample, counted cells and the error of the prediction without it."""
     rows = [
-        [f"`{one.sample}`", *(_cell(one.counted[name], one.error(name)) for name in _HEADINGS)]
+        [f"`{one.sample}`", *(_cell(one.counted[name], one.error(name)) for name in HEADINGS)]
         for one in comparisons()
     ]
     for label, found in (("mean", mean_errors()), ("worst", worst_errors())):
-        rows.append([f"**{label}, without sign**", *(f"{found[name]:.1%}" for name in _HEADINGS)])
-    return table(["configuration", *_HEADINGS.values()], rows)
+        rows.append([f"**{label}, without sign**", *(f"{found[name]:.1%}" for name in HEADINGS)])
+    return table(["configuration", *HEADINGS.values()], rows)
 
 
 def presets() -> str:
@@ -26,7 +24,7 @@ def presets() -> str:
         [preset, *(f"{count:,g}" for count in predict(config).values())]
         for preset, config in PRESETS.items()
     )
-    return table(["preset", *_HEADINGS.values()], rows)
+    return table(["preset", *HEADINGS.values()], rows)
 
 
 def _cell(counted: float, error: float) -> str:

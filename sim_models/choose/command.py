@@ -146,8 +146,9 @@ def _row(choice: Choice) -> dict[str, Any]:
 
 
 def _table(shown: list[dict[str, Any]], part: Part, network: str, counted: str) -> TextTable:
+    worst = worst_errors()
     errors = ", ".join(
-        f"{ULTRASCALE.headings[name]} {error:.1%}" for name, error in worst_errors().items()
+        f"{heading} {worst[name]:.1%}" for name, heading in ULTRASCALE.headings.items()
     )
     cells = [
         column

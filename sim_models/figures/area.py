@@ -1,4 +1,4 @@
-"""Images a second against what a configuration takes of an UltraScale+.
+"""Images a second against what a configuration takes of an UltraScale+, or in standard cells.
 
 Arrays of all lanes, widths and numbers of cores that hold the setting's network, with the setting's
 other choices. Cells are predicted (rtl_gen/area), cycles are the cycle model's.
@@ -8,7 +8,7 @@ Data, a row a point:
     network, attention_maps     name; measured, synthetic or resampled
     variant                     dense, or 80 % sparse and pruned by the default schedule
     lanes, width, cores         of the configuration
-    luts, flip_flops, dsps, block_rams
+    luts, flip_flops, dsps, block_rams, gates, sram_bits
                                 cells of all cores
     cycles                      of a batch, an image a core, from start to done
     images_per_second           at the configuration's clock
@@ -27,6 +27,7 @@ from matplotlib.figure import Figure
 from model.files.plot_style import BLACK, MARKERS, SERIES, new_figure, style
 from model.masks.strategies import SPARSITY_MEANS
 from model.network.fit import misfit
+from rtl_gen.area.columns import HEADINGS
 from rtl_gen.area.model import predict
 from rtl_gen.config import AcceleratorConfig
 from rtl_gen.errors import UserError
@@ -36,9 +37,9 @@ from sim_models.figures.tables import Column, TextTable, text_table
 from sim_models.figures.workload import Progress, Setting, maps, variants
 from sim_models.workload import simulate
 
-TITLE = "Images a second against cells of an UltraScale+"
+TITLE = "Images a second against cells of an UltraScale+, and against gates"
 LANES, WIDTHS, CORES = (2, 4, 8, 16), (8, 16, 32, 64, 128), (1, 2, 4, 8)
-SHOWN = ("luts", "dsps")
+SHOWN = ("luts", "dsps", "gates")
 """Columns with a panel."""
 
 
@@ -98,21 +99,21 @@ def on_front(data: pd.DataFrame) -> list[bool]:
 
 @style()
 def draw_area(data: pd.DataFrame) -> Figure:
-    """A panel for LUT and one for DSP; a line is the front, dashes are where parts end."""
-    figure = new_figure(12, 5)
-    for axes, column in zip(figure.subplots(1, 2, sharey=True), SHOWN, strict=True):
+    """A panel each for LUT, DSP and gates; a line is the front, dashes are where parts end."""
+    figure = new_figure(15, 5)
+    for axes, column in zip(figure.subplots(1, len(SHOWN), sharey=True), SHOWN, strict=True):
         _draw(axes, data, column)
-        axes.set_xlabel(f"{ULTRASCALE.headings[column]}, predicted")
+        axes.set_xlabel(f"{HEADINGS[column]}, predicted")
         axes.set_xscale("log")
         axes.set_yscale("log")
         axes.grid(which="both")
         limits = axes.get_xlim()
         for part, resources in ULTRASCALE.parts.items():
-            if limits[0] < resources[column] < limits[1]:
-                axes.axvline(resources[column], color=BLACK, linewidth=1, linestyle="--")
+            if limits[0] < (end := resources.get(column, 0)) < limits[1]:
+                axes.axvline(end, color=BLACK, linewidth=1, linestyle="--")
                 axes.annotate(
                     part,
-                    (resources[column], 1),
+                    (end, 1),
                     xycoords=("data", "axes fraction"),
                     xytext=(2, -2),
                     textcoords="offset points",
@@ -151,7 +152,7 @@ def _subject(data: pd.DataFrame) -> str:
 def area_table(data: pd.DataFrame) -> TextTable:
     """A line a point."""
     marks = data["front"].map({True: "yes", False: ""})
-    cells = [Column(name, heading, "{:,g}") for name, heading in ULTRASCALE.headings.items()]
+    cells = [Column(name, heading, "{:,g}") for name, heading in HEADINGS.items()]
     return text_table(
         "area",
         f"{TITLE}, {_subject(data)}",

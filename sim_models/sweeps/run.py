@@ -6,7 +6,7 @@ them. Columns of a row: what identifies the point, what `evaluate` found, and
     milliseconds             of a batch, an image a core, at the configuration's frequency
     images_per_second        at that frequency
     energy_*_uj              of an image, see energy.py
-    area_*                   cells of the configuration on an UltraScale+, see rtl_gen/area
+    area_*                   cells of the configuration, see rtl_gen/area/columns.py
     speedup_over_dense       cycles of the same machine and network without masks and pruning / own
     speedup_over_sparse      cycles with the same masks, without pruning / own
 """
