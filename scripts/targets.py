@@ -234,6 +234,7 @@ TARGETS: dict[str, Target] = {
             SEED="0",
             REACHING=Switch(goes_off=False),
             WORKERS="1",
+            JUDGED="file",
             OUT="folder",
         ),
     ),

@@ -18,7 +18,9 @@ from rtl_gen.files import make_folder, write_if_changed
 from rtl_gen.json_file import json_text
 from rtl_gen.progress import progress_over
 
-FILE, JOURNAL = "mutants.json", "judged.jsonl"
+FILE = "mutants.json"
+JUDGED = Path(__file__).with_name("judged.jsonl")
+"""Mutants of the sources as they are, and who noticed them."""
 
 
 def mutate(
@@ -38,18 +40,19 @@ def mutate(
         ),
     ] = False,
     workers: Annotated[int, typer.Option(min=1, help="Mutants at a time.")] = 1,
-    out: Annotated[Path, typer.Option(help=f"Folder that gets {FILE} and {JOURNAL}.")] = Path(
-        "build/mutants"
-    ),
+    judged: Annotated[
+        Path, typer.Option(help="What was judged before, and what this run adds to it.")
+    ] = JUDGED,
+    out: Annotated[Path, typer.Option(help=f"Folder that gets {FILE}.")] = Path("build/mutants"),
 ) -> dict[str, Any]:
     """Change operators, constants and statements one by one; list what no test notices.
 
-    What makes no difference stands in cocotb_tests/mutants/equivalent.yaml with its reason. A run
-    that was stopped goes on where it was.
+    What makes no difference stands in cocotb_tests/mutants/equivalent.yaml with its reason. What
+    was judged before, in a module whose text is still the same, is not judged again.
     """
     drawn, equivalents = draw(unit, count, seed), Equivalents.read()
     make_folder(out)
-    judged = Judged(out / JOURNAL, measure(out, workers) if reaching else None)
+    verdicts = Judged(judged, measure(out, workers) if reaching else None)
     report = Report(seed)
     running = [one for one in drawn if equivalents.reason(one) is None]
     report.equivalent = Counter(one.package for one in drawn)
@@ -59,7 +62,7 @@ def mutate(
         progress_over(len(running), "mutants") as advance,
     ):
         try:
-            for one, by in zip(running, pool.map(judged.noticed_by, running), strict=True):
+            for one, by in zip(running, pool.map(verdicts.noticed_by, running), strict=True):
                 report.add(one, by)
                 advance()
         finally:
