@@ -6,7 +6,7 @@ import pytest
 
 from rtl_gen.area import measured, model
 from rtl_gen.area.errors import compare, comparisons, unseen, worst_errors
-from rtl_gen.area.features import UNITS, rams_of
+from rtl_gen.area.features import UNITS, memories_of, rams_of
 from rtl_gen.area.rams import rams
 from rtl_gen.area.samples import samples
 from rtl_gen.config import AcceleratorConfig
@@ -19,7 +19,7 @@ from rtl_gen.synthesis.yosys import map_apart
 
 ROWS = measured.read(model.MEASURED)
 
-LOGIC = ("luts", "flip_flops", "dsps")
+LOGIC = ("luts", "flip_flops", "dsps", "gates")
 
 SHAPES = [
     (64, 64, 1),
@@ -49,6 +49,8 @@ def test_rams_of_every_unit_were_counted():
     assert {row.unit for row in ROWS} == set(UNITS)
     for row in ROWS:
         assert rams_of(row.config, row.unit).block_rams == row.counts["block_rams"], row
+        bits = sum(memory.total_bits for memory in memories_of(row.config, row.unit))
+        assert bits == row.counts["sram_bits"], row
 
 
 def test_every_sample_is_measured_whole():
@@ -63,14 +65,15 @@ def test_every_sample_is_measured_whole():
 def test_the_fit_describes_its_own_samples():
     for name in samples():
         one = compare([row for row in ROWS if row.sample == name], model.fitted())
-        for column in ("luts", "flip_flops"):
+        for column in ("luts", "flip_flops", "gates"):
             assert abs(one.error(column)) < 0.02, (name, column)
         assert abs(one.predicted["dsps"] - one.counted["dsps"]) <= 4 * one.config.cores, name
 
 
 def test_errors_are_not_worse_than_is_told():
     """docs/results.md shows them; a fit that gets worse is noticed."""
-    limits = {"luts": 0.03, "flip_flops": 0.065, "dsps": 0.06, "block_rams": 0}
+    limits = {"luts": 0.03, "flip_flops": 0.065, "dsps": 0.06, "block_rams": 0, "gates": 0.05}
+    limits["sram_bits"] = 0
     for column, error in worst_errors().items():
         assert error <= limits[column], column
 
@@ -107,8 +110,8 @@ LADDERS = {
     "width": ((16, 32, 64, 128), LOGIC),
     "cores": ((1, 2, 4, 8), LOGIC),
     # With more words a memory leaves the tables for blocks.
-    "max_tokens": ((50, 100, 198, 577, 1024), ("dsps", "block_rams")),
-    "max_dim": ((768, 1536, 3072), ("dsps", "block_rams")),
+    "max_tokens": ((50, 100, 198, 577, 1024), ("dsps", "block_rams", "sram_bits")),
+    "max_dim": ((768, 1536, 3072), ("dsps", "block_rams", "sram_bits")),
 }
 
 
@@ -132,6 +135,16 @@ def test_cores_are_copies_beside_what_they_share():
         cores * rams_each + shared_rams for cores in (1, 2, 4)
     ]
     assert counts[1]["dsps"] - counts[0]["dsps"] >= PRESETS["default"].macs
+
+
+def test_parity_takes_a_bit_a_chunk_and_looks_at_every_word():
+    plain, guarded = (model.predict(get_config("tiny", parity=parity)) for parity in (0, 1))
+    memories = [one for unit in UNITS for one in memories_of(get_config("tiny"), unit)]
+    bits = sum(memory.banks * memory.words * memory.chunks for memory in memories)
+    assert guarded["sram_bits"] == plain["sram_bits"] + bits
+    for column in ("luts", "flip_flops", "gates"):
+        assert guarded[column] > plain[column]
+    assert guarded["dsps"] == plain["dsps"]
 
 
 def test_the_clock_is_in_no_cell():
