@@ -85,6 +85,9 @@ def finetune(
     hidden_weight: Annotated[
         float, typer.Option(help="Of the loss of the tokens between layers.")
     ] = DEFAULT.hidden_weight,
+    average_decay: Annotated[
+        float, typer.Option(help="Of the moving average of the weights, which is the result.")
+    ] = DEFAULT.average_decay,
     augmentation: Annotated[
         Augmentation, typer.Option(help="crop, or full: DeiT's recipe.")
     ] = DEFAULT.augmentation,
@@ -112,6 +115,7 @@ def finetune(
         weight_decay=weight_decay,
         prune_share=prune_share,
         hidden_weight=hidden_weight,
+        average_decay=average_decay,
         augmentation=augmentation,
         bf16=bf16,
         seed=seed,
