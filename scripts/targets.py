@@ -369,6 +369,7 @@ TARGETS: dict[str, Target] = {
             WEIGHT_DECAY="0",
             PRUNE_SHARE="0.75",
             HIDDEN_WEIGHT="10",
+            AVERAGE_DECAY="0.99",
             AUGMENTATION="full|crop",
             BF16=Switch(),
             SEED="0",

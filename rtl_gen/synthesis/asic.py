@@ -33,17 +33,17 @@ MEMORY_SHARE = 0.4
 SETUP_SHARE = 0.25
 """Set-up time of a memory, of its access time."""
 
-_NAND = "module nand_gate(input a, b, output y); assign y = ~(a & b); endmodule\n"
-
 _ABC = """strash
 dch
 map -B 0.9
 topo
+read_constr abc.constraints
 buffer -p -c -N 16
 upsize
 dnsize
 """
-"""Mapped for delay, then buffered and sized: minutes where the script of Yosys takes far longer."""
+"""Mapped for delay, then buffered and sized: minutes where the script of Yosys takes far longer.
+What comes into a module is buffered if ABC is told what drives it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,20 +87,26 @@ class AsicFlow:
     @cached_property
     def gate_um2(self) -> float:
         """A gate equivalent (GE): area of the library's smallest NAND of two inputs."""
+        return self._smallest("~(a & b)")[1]
+
+    def _smallest(self, function: str) -> tuple[str, float]:
+        """The smallest cell with the `function` of inputs a and b, and its area in um2."""
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             self.library.write(folder)
-            (folder / "nand.v").write_text(_NAND)
+            text = f"module gate(input a, b, output y); assign y = {function}; endmodule\n"
+            (folder / "gate.v").write_text(text)
             options = self.library.options
             passes = (
-                "read_verilog nand.v",
+                "read_verilog gate.v",
                 "techmap",
                 f"abc {options} -script +strash;map,-a",
                 f"tee -q -o cells.json stat -json {options}",
             )
-            run_yosys("a NAND", passes, folder)
-            modules = json.loads((folder / "cells.json").read_text())["modules"]
-            return modules["\\nand_gate"]["area"]
+            run_yosys(f"y = {function}", passes, folder)
+            found = json.loads((folder / "cells.json").read_text())["modules"]["\\gate"]
+            (cell,) = found["num_cells_by_type"]
+            return cell, found["area"]
 
     def needed(self, _counts: Counts) -> dict[str, tuple[float, int]]:
         return {}
@@ -139,7 +145,11 @@ class AsicFlow:
         (folder / "design.sv").write_text(without_brackets(design.text + wrapper))
         (folder / "multiplier.v").write_text(multipliers.MODULE)
         (folder / "share.v").write_text(multipliers.SHARE)
-        (folder / "abc.script").write_text(_ABC)
+        driver, _ = self._smallest("~a")
+        # ABC runs elsewhere.
+        constraints = folder.resolve() / "abc.constraints"
+        constraints.write_text(f"set_driving_cell {driver}\nset_load 1.0\n")
+        (folder / "abc.script").write_text(_ABC.replace("abc.constraints", str(constraints)))
         passes = _passes(unit, self.library.options, 1e6 / self.target_mhz)
         run_yosys(unit.name, passes, folder)
         modules = json.loads((folder / "cells.json").read_text())["modules"]
@@ -191,6 +201,8 @@ def _passes(unit: Unit, libraries: str, period_ps: float) -> Iterable[str]:
         "opt -undriven -fine",
         "techmap",
         "opt",
+        # An enable is logic that ABC sees: it would not buffer a net to hundreds of enables.
+        "dfflegalize -cell $_DFF_P_ x",
         # A flip-flop is called after what it holds, so that paths can be read.
         r"rename -wire t:$_*DFF*",
         f"dfflibmap {libraries}",
