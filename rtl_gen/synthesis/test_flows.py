@@ -43,8 +43,33 @@ class SumOfProducts(wiring.Component):
         return m
 
 
-def _synthesize(flow, folder: Path) -> dict:
-    design = emit(SumOfProducts(), "sop")
+class Kept(wiring.Component):
+    """600 bits, which `enable` lets in."""
+
+    enable: In(1)
+    data: In(600)
+    kept: Out(600)
+
+    def elaborate(self, platform):
+        m = Module()
+        with m.If(self.enable):
+            m.d.sync += self.kept.eq(self.data)
+        return m
+
+
+class KeptLater(Kept):
+    """The same in a module of its own, behind a register."""
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.kept = kept = Kept()
+        m.d.sync += kept.enable.eq(self.enable)
+        m.d.comb += [kept.data.eq(self.data), self.kept.eq(kept.kept)]
+        return m
+
+
+def _synthesize(flow, folder: Path, component: wiring.Component | None = None) -> dict:
+    design = emit(component or SumOfProducts(), "sop")
     return synthesize(
         flow, design, [Unit("sop", "sop")], "sop", folder=folder, progress=lambda _: None
     )
@@ -92,6 +117,14 @@ def test_a_slow_memory_is_the_longest_path(tmp_path):
     assert timing["from_register"].endswith("read_data")
     assert timing["to_register"] == "total"
     assert timing["logic_ns"] == pytest.approx(20, abs=0.5)
+
+
+@pytest.mark.parametrize("component", [Kept(), KeptLater()], ids=["enable", "other module"])
+def test_a_net_to_hundreds_of_pins_is_buffered(component, tmp_path):
+    flow = AsicFlow(library=Library([DEFAULT_LIBRARY]), target_mhz=250)
+    timing = _synthesize(flow, tmp_path, component)["units_timed"]["sop"]
+    assert timing["logic_ns"] < 3
+    assert timing["logic_levels"] >= 3
 
 
 REPORT = """Startpoint: design.a.b_0[25]$_DFFE_PP_
