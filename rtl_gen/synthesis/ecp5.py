@@ -18,6 +18,7 @@ from rtl_gen.synthesis.timing import Timing
 from rtl_gen.synthesis.units import Unit
 
 PART = "LFE5U-85F"
+COMMAND = "synth_ecp5"
 
 ARRAY = "array"
 """What the array's module is called in a core."""
@@ -91,7 +92,7 @@ class Ecp5Flow:
         self, design: Design, unit: Unit, folder: Path, progress: Callable[[str], None]
     ) -> tuple[Counts, Timing | None]:
         progress("mapping")
-        cells = yosys.map_cells(design.text, unit.module, "synth_ecp5", without=unit.without)
+        cells = yosys.map_cells(design.text, unit.module, COMMAND, without=unit.without)
         counts = ECP5.count(cells)
         if not self.each or unit.without or shortage(self.needed(counts)):
             return counts, None
@@ -114,9 +115,7 @@ class Ecp5Flow:
         in_logic = _arrays(design) if taken > ROUTABLE * available else []
         progress("mapping, the array's multiplications as tables" if in_logic else "mapping")
         mapped = ECP5.count(
-            yosys.map_cells(
-                wrapped, scan_wrapper.NAME, "synth_ecp5", in_logic=in_logic, netlist=netlist
-            )
+            yosys.map_cells(wrapped, scan_wrapper.NAME, COMMAND, in_logic=in_logic, netlist=netlist)
         )
         progress("placing and routing")
         timing = nextpnr.place_and_route(

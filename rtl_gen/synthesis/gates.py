@@ -16,7 +16,7 @@ import pyosys
 
 from rtl_gen.emit.verilog import Design, module_texts
 from rtl_gen.emit.yosys import run_yosys
-from rtl_gen.synthesis import xilinx
+from rtl_gen.synthesis import ecp5, xilinx
 from rtl_gen.synthesis.yosys import without_brackets
 
 _SHARE = Path(pyosys.__file__).parent / "share"
@@ -52,7 +52,7 @@ def _bits(name: str, count: int) -> str:
 
 TECHNOLOGIES = {
     "ecp5": Cells(
-        "synth_ecp5 -nobram",
+        f"{ecp5.COMMAND} -nobram",
         ("lattice/common_sim.vh", "lattice/ccu2c_sim.vh"),
         _MULT18X18D.format(
             ports=f"  input {_bits('A', 18)}, {_bits('B', 18)}, {_bits('C', 18)},\n"

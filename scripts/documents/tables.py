@@ -7,6 +7,8 @@
 import re
 from collections.abc import Callable
 
+import pandas as pd
+
 from scripts.documents import accuracy_tables, area_tables, core_tables, cycle_tables
 from scripts.documents.cells import NETWORKS, select
 from scripts.documents.markdown import table
@@ -38,19 +40,26 @@ def _units(preset: str) -> str:
     return table(["unit", *CELLS.values()], rows)
 
 
+SLOWEST = 5
+"""Units of a library in the table of standard cells; the measurement has all."""
+
+
 def _asic() -> str:
-    known = MEASUREMENTS["asic"].rows()
-    rows = (
-        [
-            f"{row['device']}, {row['preset']}",
-            f"`{row['unit']}`",
-            *(f"{row[column]:,.0f}" for column in GATES),
-            f"{row['frequency_mhz']:,.0f}",
-            f"`{row['from_register']}` to `{row['to_register']}`",
-        ]
-        for _, row in known.iterrows()
-    )
+    rows = []
+    for (device, preset), units in MEASUREMENTS["asic"].rows().groupby(["device", "preset"]):
+        slowest = units.sort_values("frequency_mhz")[:SLOWEST]
+        for _, row in slowest.iterrows():
+            path = f"`{row['from_register']}` to `{row['to_register']}`"
+            rows.append([f"{device}, {preset}", f"`{row['unit']}`", *_asic_cells(row), path])
+        total = units[[*GATES]].sum()
+        total["frequency_mhz"] = units["frequency_mhz"].min()
+        name = f"**all {len(units)}**"
+        rows.append([f"{device}, {preset}", name, *_asic_cells(total), "the slowest"])
     return table(["library, preset", "unit", *GATES.values(), "MHz", "longest path"], rows)
+
+
+def _asic_cells(row: pd.Series) -> list[str]:
+    return [f"{row[column]:,.0f}" for column in (*GATES, "frequency_mhz")]
 
 
 TABLES: dict[str, Callable[[], str]] = {
