@@ -6,7 +6,7 @@
 | `gates` | area of standard cells without memories, in gate equivalents (GE): NANDs of two inputs |
 | `sram_bits` | of the memories beside these gates, which are a compiler's |
 
-Gates are those of a library of 180 nm; in equivalents, another library needs much the same.
+Gates are those of a library of 180 nm; two others, of 130 and 7 nm, take a fifth more equivalents.
 """
 
 from collections.abc import Mapping
