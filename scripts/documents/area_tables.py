@@ -21,11 +21,11 @@ def errors() -> str:
 def presets() -> str:
     """Of every preset, as predicted."""
     rows = (
-        [preset, *(f"{count:,g}" for count in predict(config).values())]
+        [preset, *(f"{count:,.10g}" for count in predict(config).values())]
         for preset, config in PRESETS.items()
     )
     return table(["preset", *HEADINGS.values()], rows)
 
 
 def _cell(counted: float, error: float) -> str:
-    return f"{counted:,g} ({error:+.1%})"
+    return f"{counted:,.10g} ({error:+.1%})"

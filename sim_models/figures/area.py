@@ -152,7 +152,7 @@ def _subject(data: pd.DataFrame) -> str:
 def area_table(data: pd.DataFrame) -> TextTable:
     """A line a point."""
     marks = data["front"].map({True: "yes", False: ""})
-    cells = [Column(name, heading, "{:,g}") for name, heading in HEADINGS.items()]
+    cells = [Column(name, heading, "{:,.10g}") for name, heading in HEADINGS.items()]
     return text_table(
         "area",
         f"{TITLE}, {_subject(data)}",
