@@ -4,6 +4,7 @@ from rtl_gen.area.columns import HEADINGS
 from rtl_gen.area.errors import comparisons, mean_errors, worst_errors
 from rtl_gen.area.model import predict
 from rtl_gen.presets import PRESETS
+from rtl_gen.synthesis.ultrascale import ULTRASCALE
 from scripts.documents.markdown import table
 
 
@@ -25,6 +26,16 @@ def presets() -> str:
         for preset, config in PRESETS.items()
     )
     return table(["preset", *HEADINGS.values()], rows)
+
+
+def shares(part: str = "zu9eg") -> str:
+    """Of the part, what each preset takes, as predicted."""
+    rows = []
+    for preset, config in PRESETS.items():
+        taken = ULTRASCALE.needed(predict(config), part).values()
+        percent = (f"{number / available:.1%}" for number, available in taken)
+        rows.append([preset, f"{config.macs:,}", *percent])
+    return table(["preset", "multipliers", *ULTRASCALE.headings.values()], rows)
 
 
 def _cell(counted: float, error: float) -> str:

@@ -91,6 +91,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "units-default": lambda: _units("default"),
     "area": area_tables.errors,
     "area-presets": area_tables.presets,
+    "area-shares": area_tables.shares,
     "asic": _asic,
 }
 """By the name in the comment."""
