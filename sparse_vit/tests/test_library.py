@@ -158,7 +158,7 @@ def test_report():
 
 def test_area_grows_by_cores():
     one, two = sv.area("small"), sv.area("small", cores=2)
-    assert list(one) == ["luts", "flip_flops", "dsps", "block_rams"]
+    assert list(one) == ["luts", "flip_flops", "dsps", "block_rams", "gates", "sram_bits"]
     assert one == sv.area(sv.PRESETS["small"])
     assert all(one[name] < two[name] < 2 * one[name] for name in ("luts", "flip_flops"))
     with pytest.raises(sv.UserError, match="unknown choice 'core'"):
