@@ -39,11 +39,9 @@ def _runs(name: str, *files: str, tests: str, seconds: int = 600) -> Stage:
     return Stage(name, (*paths, "-k", tests, *_ICARUS), seconds)
 
 
-_BESIDE_RTL = {
-    "sim_models": _runs("cycles", "test_cycles", tests="tiny"),
-    "model.program": (_COMPILED := _runs("rtl", "test_layers", "test_network", tests="tiny-")),
-    "model.integer": _COMPILED,
-}
+_CYCLES = _runs("cycles", "test_cycles", tests="tiny")
+_TENSORS = _runs("rtl", "test_layers", "test_network", tests="tiny-")
+_BESIDE_RTL = {"sim_models": _CYCLES, "model.program": _TENSORS, "model.integer": _TENSORS}
 """The cycle model, the compiler and the golden model beside the RTL, preset `tiny`. Of the cycle
 model that is about its own modules; those in its folders make sweeps and figures."""
 

@@ -89,6 +89,11 @@ class AsicFlow:
         """A gate equivalent (GE): area of the library's smallest NAND of two inputs."""
         return self._smallest("~(a & b)")[1]
 
+    @cached_property
+    def driver(self) -> str:
+        """What drives the inputs of a module, as far as ABC is told: the smallest inverter."""
+        return self._smallest("~a")[0]
+
     def _smallest(self, function: str) -> tuple[str, float]:
         """The smallest cell with the `function` of inputs a and b, and its area in um2."""
         with tempfile.TemporaryDirectory() as name:
@@ -145,10 +150,9 @@ class AsicFlow:
         (folder / "design.sv").write_text(without_brackets(design.text + wrapper))
         (folder / "multiplier.v").write_text(multipliers.MODULE)
         (folder / "share.v").write_text(multipliers.SHARE)
-        driver, _ = self._smallest("~a")
         # ABC runs elsewhere.
         constraints = folder.resolve() / "abc.constraints"
-        constraints.write_text(f"set_driving_cell {driver}\nset_load 1.0\n")
+        constraints.write_text(f"set_driving_cell {self.driver}\nset_load 1.0\n")
         (folder / "abc.script").write_text(_ABC.replace("abc.constraints", str(constraints)))
         passes = _passes(unit, self.library.options, 1e6 / self.target_mhz)
         run_yosys(unit.name, passes, folder)
