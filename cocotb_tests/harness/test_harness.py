@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from cocotb_tests.harness import runner
+from cocotb_tests.harness.compare import COMPARISONS_VARIABLE
 from cocotb_tests.harness.echo import Echo
 from cocotb_tests.harness.runner import SimulationError, simulate
 from cocotb_tests.harness.units import run_unit
@@ -26,6 +27,13 @@ def test_items_pass_with_stalls(simulator, source_pauses, sink_pauses):
     assert result.values["word"], "memories must not start as zeros"
     if source_pauses == sink_pauses == 0:
         assert result.values["cycles"] == 3 * 40
+
+
+def test_comparisons_are_counted(simulator, monkeypatch, tmp_path):
+    """Of `items_pass`: the items that came, those that were recorded, and a cycle."""
+    monkeypatch.setenv(COMPARISONS_VARIABLE, str(tmp_path / "compared"))
+    run(simulator, "items_pass", items=5)
+    assert (tmp_path / "compared").read_text().split() == ["5", "5", "1"]
 
 
 def test_a_long_run_tells_its_cycles(simulator, monkeypatch):

@@ -1,6 +1,7 @@
 """Turns of a soak: some cases of a kind, all drawn from the seed and the number of the turn.
 
-units     tests of the units of one folder, on other data, on one simulator
+units     tests of the units of one folder, on other data, on one simulator; a comparison is that
+          of all results of a case with the expected ones
 networks  random ViTs on a random configuration and memory: every tensor bit by bit, and every
           counter as predicted where the memory does not stall at random
 programs  programs of units, of attention layers and of networks: every counter as predicted
@@ -21,6 +22,7 @@ from xml.etree import ElementTree
 import cocotb_tests
 from cocotb_tests.fuzz.hardware import run_cases
 from cocotb_tests.fuzz.kinds import BATCHES, draw_case
+from cocotb_tests.harness.compare import COMPARISONS_VARIABLE
 from cocotb_tests.harness.runner import SimulationError
 from cocotb_tests.harness.simulators import SIMULATORS
 from cocotb_tests.network.check import check_network
@@ -71,7 +73,7 @@ def units(turn: Turn, rng: random.Random, _only: int | None) -> None:
     words = [f"cocotb_tests/{folder}", "--sim", simulator]
     words.append(f"--seed-offset={rng.randrange(1, 1 << 20)}")
     with tempfile.TemporaryDirectory() as name:
-        report = Path(name, "report.xml")
+        report, compared = Path(name, "report.xml"), Path(name, "compared")
         subprocess.run(
             [
                 sys.executable,
@@ -84,12 +86,14 @@ def units(turn: Turn, rng: random.Random, _only: int | None) -> None:
                 f"--junit-xml={report}",
             ],
             cwd=ROOT,
-            env=os.environ | {"PYTEST_ADDOPTS": ""},
+            env=os.environ | {"PYTEST_ADDOPTS": "", COMPARISONS_VARIABLE: str(compared)},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             check=False,
         )
         cases = list(ElementTree.parse(report).iter("testcase")) if report.exists() else []
+        values = [int(line) for line in compared.read_text().split()] if compared.exists() else []
+    turn.counts.update({"comparisons": len(values), "values": sum(values)})
     command = f"pytest {' '.join(words)}"
     if not cases:
         turn.problems.append(Problem(f"no test ran: {command}"))
