@@ -28,6 +28,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--gates", choices=TECHNOLOGIES, help="simulate netlists of cells of it")
     group.addoption("--coverage", type=Path, help="count what Verilator covers, into this folder")
     group.addoption("--seed-offset", type=int, default=0, help="other data for tests of units")
+    group.addoption("--limit-cycles", type=int, help="a program that takes more fails")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -35,6 +36,10 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     units.seed_offset = config.getoption("seed_offset")
     runner.technology = config.getoption("gates")
+    if limit := config.getoption("limit_cycles"):
+        from cocotb_tests.network import run
+
+        run.LIMIT_CYCLES = limit
     if folder := config.getoption("coverage"):
         if config.getoption("sim") == "icarus" or runner.technology:
             raise pytest.UsageError("--coverage counts what Verilator does, on no netlists")
