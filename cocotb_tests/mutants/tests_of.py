@@ -31,6 +31,7 @@ class Stage:
 
 
 _TINY = "tiny and not deit"
+_ANY_PROGRAM = f"{_TINY} or errors or faults"
 _ICARUS = ("--sim", "icarus")
 _HANGS = 60_000
 """Cycles after which a program hangs: the longest of these tests' takes less than a third."""
@@ -80,4 +81,4 @@ def _of_hardware(folders: list[str], name: str) -> list[Stage]:
         words = f"{name} or {name.replace('_', '')}"
         found.append(Stage("module", (str(benches), "-k", words, *_ICARUS)))
         found.append(Stage("folder", (str(benches), *_ICARUS)))
-    return [*found, _runs("programs", *_PROGRAMS, tests=f"{_TINY} or errors or faults", seconds=3600)]
+    return [*found, _runs("programs", *_PROGRAMS, tests=_ANY_PROGRAM, seconds=3600)]
