@@ -34,7 +34,8 @@ EXACT = (
 )  # fmt: skip
 """What decides on a bit or a cycle: the hardware, the golden model from the files of weights on,
 the compiler and the cycle model. The rest of Python's packages trains, evaluates, sweeps and
-draws, where another constant is no fault that a test could tell: it is drawn from by name."""
+draws, as do all modules named `random_`, where another constant is no fault that a test could tell:
+it is drawn from by name."""
 
 _NO_SUBJECTS = ("tests", "commands", "command")
 """Folders and modules that hold tests, or the options of commands."""
@@ -100,5 +101,6 @@ def draw(unit: str | None, count: int, seed: int) -> list[Drawn]:
 def _is_chosen(module: str, unit: str | None) -> bool:
     """Whether `unit` is a module's name, the end of it, or a folder that the module lies in."""
     if unit is None:
-        return f"{module}.".startswith(tuple(f"{name}." for name in EXACT))
+        exact = f"{module}.".startswith(tuple(f"{name}." for name in EXACT))
+        return exact and not module.rpartition(".")[2].startswith("random_")
     return f".{unit}." in f".{module}."
