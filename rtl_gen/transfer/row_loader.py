@@ -129,12 +129,10 @@ class RowLoader(wiring.Component):
             ]
         for name in writes(self._config, "load").members:
             goals = {t: x for t, x in targets.items() if x.memory.name == name}
-            enable = getattr(self.writes, name).enable
-            m.d.sync += enable.eq((accept | more_words) & target.matches(*goals))
-            self._write(m, name, goals, target, row, data)
+            self._write(m, name, goals, write & target.matches(*goals), target, row, data)
         return m
 
-    def _write(self, m: Module, name: str, goals: dict, target, row, data) -> None:
+    def _write(self, m: Module, name: str, goals: dict, chosen, target, row, data) -> None:
         """A row at its place in the memory `name`, for the targets `goals` that lie there."""
         port, (goal, *_) = getattr(self.writes, name), goals.values()
         memory, parts = goal.memory, goal.rows_per_word
@@ -150,6 +148,7 @@ class RowLoader(wiring.Component):
         m.d.comb += [
             port.address.eq(word),
             Value.cast(port.data).eq(data[: memory.bits // parts].replicate(parts)),
+            port.enable.eq(chosen),
         ]
         if memory.chunks > 1:
             size = memory.chunks // parts
