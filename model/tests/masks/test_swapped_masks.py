@@ -127,3 +127,15 @@ def test_command_tells_once(tmp_path: Path, command, capsys):
     shown = capsys.readouterr()
     assert shown.err.count("warning: ") == 1
     assert "True in a mask" in " ".join(shown.out.split())
+
+
+def test_places_half_way_to_all_dropped_are_not_told():
+    """Three quarters of both places, at half of all: the next entry is one too many."""
+    masks = np.ones((1, 4, 5, 5), bool)
+    for row, others in ((1, [2, 3]), (2, [1, 3]), (3, [1, 2])):
+        masks[..., row, [0, row, *others]] = False
+    masks[0, :2, 0, 1] = False
+    check_masks(masks)
+    masks[0, 0, 0, 1], masks[0, 0, 4, 0] = True, False
+    with pytest.warns(InputWarning, match=r"81.2% of CLS's column, .* a sparsity of 50.0%"):
+        check_masks(masks)
