@@ -136,8 +136,12 @@ def _others(node: ast.AST, places: _Places) -> Iterator[Change]:
 
 
 def _below(node: ast.AST) -> Iterator[ast.AST]:
-    """All nodes below but those of contracts with their messages, and constants of shapes."""
+    """All nodes below but those of contracts with their messages, constants of shapes, and the
+    place that a warning names.
+    """
     for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.keyword) and child.arg == "stacklevel":
+            continue
         called = child.func if isinstance(child, ast.Call) else None
         name = called.id if isinstance(called, ast.Name) else ""
         if not name.startswith("require"):

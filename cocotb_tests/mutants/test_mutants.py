@@ -40,6 +40,7 @@ def kept(x, limit=2):
     if not x or (x > limit and
                  x % 4):
         return x // 2 * 3
+    warn("no", stacklevel=2)
     return None
 '''
 
@@ -96,7 +97,8 @@ def test_what_trains_or_draws_is_drawn_from_by_name_alone():
     assert all(any(f"{name}.".startswith(f"{one}.") for name in modules) for one in drawing.EXACT)
     drawn = {one.module for one in draw(None, 10**6, 0)}
     assert {"rtl_gen.core.core", "model.weights.fit", "sim_models.program"} < drawn
-    assert {"model.finetune.trainer", "sim_models.figures.front"} < modules - drawn
+    by_name = {"model.finetune.trainer", "model.integer.random_network", "sim_models.figures.front"}
+    assert by_name < modules - drawn
     assert {one.module for one in draw("finetune.trainer", 9, 0)} == {"model.finetune.trainer"}
 
 

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from model.attention.maps import load_attention_maps
-from model.masks.strategies import STRATEGIES, check_reach, make_masks, row_beats, sparsity_of
+from model.masks.strategies import (
+    STRATEGIES,
+    check_maps,
+    check_reach,
+    make_masks,
+    row_beats,
+    sparsity_of,
+)
 from rtl_gen.errors import UserError
 
 
@@ -143,3 +150,9 @@ def test_reach_by_prefix(prefix: int, most: float):
     assert not asked
     check_reach(most + 0.01, 8, prefix, lambda: asked.append(1) or [])
     assert asked
+
+
+def test_maps_of_two_tokens_are_the_smallest():
+    check_maps(random_maps(seed=0, tokens=2))
+    with pytest.raises(UserError, match=r"shape \(3, 2, 1, 1\): expected .*, n > 1"):
+        check_maps(random_maps(seed=0, tokens=1))

@@ -25,3 +25,11 @@ def test_sums_of_all_lanes_begin_rows(preset):
     stored = StoredTensor.of(config, "importance", Target.IMPORTANCE, (tokens,))
     read = ImageBuilder(config).finish().read(memory, replace(stored, address=row))
     assert read.tolist() == sums.tolist()
+
+
+def test_parts_of_a_tensor_lie_one_behind_the_other():
+    config = get_config("tiny")
+    parts = [StoredTensor.of(config, "hidden", Target.HIDDEN, (3, width)) for width in (24, 8)]
+    whole = parts[0] + parts[1]
+    assert [part.rows for part in parts] == [9, 3]
+    assert (whole.rows, whole.shape) == (12, (3, 32))
