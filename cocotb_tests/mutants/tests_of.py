@@ -7,7 +7,7 @@ from cocotb_tests.mutants.drawing import HARDWARE, ROOT, Drawn
 from cocotb_tests.mutants.reaching import Reaching
 from proofs.altered import source_of
 
-_PROGRAMS = ("test_layers", "test_network", "test_errors", "test_bus_faults")
+_PROGRAMS = ("test_layers", "test_network", "test_cycles", "test_errors", "test_bus_faults")
 """What runs programs on the whole accelerator, preset `tiny`, and reaches every unit."""
 
 
