@@ -59,6 +59,7 @@ def test_all_or_some():
     [
         ({"grid": (24, 24)}, "needs max_tokens = 577, .* has 198: expected the preset large"),
         ({"grid": (24, 24), "heads": 16}, "no preset does, large with --set max_dim=1024 would"),
+        ({"grid": (24, 24), "heads": 16, "mlp_ratio": 5}, "large with --set max_dim=1280 would"),
         ({"grid": (40, 40)}, "expected a smaller picture"),
         ({"head_dim": 80, "heads": 16}, "expected the preset wide"),
     ],
