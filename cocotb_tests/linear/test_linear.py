@@ -22,7 +22,7 @@ CONFIGS = {
     ),
 }
 
-TINY, DRAIN = CONFIGS["tiny"], 13
+TINY, DRAIN = CONFIGS["tiny"], 16
 
 
 @pytest.mark.parametrize("preset", CONFIGS)
