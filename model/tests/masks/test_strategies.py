@@ -156,3 +156,12 @@ def test_maps_of_two_tokens_are_the_smallest():
     check_maps(random_maps(seed=0, tokens=2))
     with pytest.raises(UserError, match=r"shape \(3, 2, 1, 1\): expected .*, n > 1"):
         check_maps(random_maps(seed=0, tokens=1))
+
+
+def test_the_largest_sparsity_is_told():
+    """CLS's row and column stay, and of 12 rows a head the largest entry, if it is not CLS's."""
+    maps = random_maps(4)
+    largest = np.count_nonzero(maps[:, :, 1:].argmax(axis=-1))
+    thousandths = (6 * 12 * 12 - largest) * 1000 // (6 * 13 * 13)
+    with pytest.raises(UserError, match=f"expected at most {thousandths / 1000}$"):
+        make_masks(maps, 0.99, "vitcod", prefix=1)
