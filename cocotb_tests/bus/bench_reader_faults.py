@@ -29,7 +29,6 @@ class ReaderFaultsBench(UnitBench):
     """The memory, the request port, and every beat that is taken: data and whether it is lost."""
 
     UNIT = StreamReader
-    LIMIT_CYCLES = 100_000
 
     def __init__(self, dut: HierarchyObject):
         super().__init__(dut)

@@ -20,7 +20,6 @@ class StreamReaderBench(UnitBench):
     """A RAM of random bytes, the request port, and a record of every burst."""
 
     UNIT = StreamReader
-    LIMIT_CYCLES = 40_000
 
     def __init__(self, dut: HierarchyObject, *, stall: float = 0):
         super().__init__(dut)

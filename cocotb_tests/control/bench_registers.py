@@ -18,8 +18,6 @@ PULSES = {"start": "core__start__valid", "reset": "core__reset"}
 
 
 class RegistersBench(UnitBench):
-    LIMIT_CYCLES = 50_000
-
     def make_unit(self) -> Registers:
         return Registers(self.config, dict(self.given["counters"]))
 

@@ -46,7 +46,7 @@ class UnitBench:
     """
 
     UNIT: Callable[[AcceleratorConfig], wiring.Component]
-    LIMIT_CYCLES = 200_000
+    LIMIT_CYCLES = 40_000
 
     @classmethod
     async def on(cls, dut: HierarchyObject, **options: Any) -> Self:

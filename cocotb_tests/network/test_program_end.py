@@ -71,9 +71,10 @@ def test_program_end(simulator, testcase, tmp_path):
         | {"result": STORE_ADDRESS, "bytes": list(rows)}
         for name, (error, data, rows) in behind_a_store().items()
     ]
-    last = range(GOOD_CYCLES - 40, GOOD_CYCLES + 20)
-    resets = sorted({*range(0, GOOD_CYCLES, 1 if simulator == "verilator" else 40), *last})
-    followed = sorted({*resets[:: len(resets) // 12], *last[::6]})
+    fast = simulator == "verilator"
+    last = range(GOOD_CYCLES - 40, GOOD_CYCLES + 20, 1 if fast else 4)
+    resets = sorted({*range(0, GOOD_CYCLES, 1 if fast else 60), *last})
+    followed = sorted({*resets[:: len(resets) // 12], *(last[::6] if fast else last)})
     parameters = {"programs": programs, "accepted": accepted, "resets": resets}
     memory.simulate(
         simulator,

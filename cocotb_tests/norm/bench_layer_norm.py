@@ -80,7 +80,6 @@ class NormBench(UnitBench):
     """LayerNorm between memories in Python; `live` are the live tokens."""
 
     UNIT = LayerNorm
-    LIMIT_CYCLES = 2_000_000
 
     def __init__(self, dut: HierarchyObject):
         super().__init__(dut)
