@@ -20,13 +20,16 @@ _PRELOADED = ["amaranth", "numpy", "pandas", "pytest", "timm", "torch"]
 _OPTIONS = ("-x", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning")
 """Stop at a failure; that a plugin is imported already is no fault."""
 
+_CRASHED = {-signal.SIGSEGV, -signal.SIGBUS, -signal.SIGFPE, -signal.SIGILL, -signal.SIGABRT}
+"""What a process ends with in which compiled code of a mutant went wrong."""
+
 _BROKEN = 70
 """What a process ends with that did not come as far as pytest."""
 
 
 def status_of(module: str, text: str, words: tuple[str, ...], seconds: float) -> int:
     """How pytest ends with these words where a module has this text; FAILED, too, if it ends too
-    late, or if a test is gone because its parameters have changed.
+    late or crashes, or if a test is gone because its parameters have changed.
 
     Raises RuntimeError if it does not run.
     """
@@ -40,7 +43,7 @@ def status_of(module: str, text: str, words: tuple[str, ...], seconds: float) ->
             _kill(process)
             process.join()
             return FAILED
-    if process.exitcode == NO_SUCH_TEST:
+    if process.exitcode == NO_SUCH_TEST or process.exitcode in _CRASHED:
         return FAILED
     if process.exitcode not in (PASSED, FAILED, NOTHING_RAN):
         raise RuntimeError(f"pytest ends with {process.exitcode} on {module}: {' '.join(words)}")

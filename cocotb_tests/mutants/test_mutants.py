@@ -182,6 +182,7 @@ def test_pytest_runs_on_the_changed_text(tmp_path):
     assert status_of(module, "value = 3", words, 60) == PASSED
     assert status_of(module, "value = 4", words, 60) == FAILED
     assert status_of(module, "while True: pass", words, 3) == FAILED
+    assert status_of(module, "import os\nos.abort()", words, 60) == FAILED
     assert status_of(module, "", (*words, "-k", "product"), 60) == NOTHING_RAN
     with pytest.raises(RuntimeError, match="ends with 70"):
         status_of("rtl_gen.no_such_module", "", words, 60)
