@@ -3,12 +3,14 @@
 import pytest
 
 from model.program.step import Step
+from rtl_gen.config import AcceleratorConfig
 from rtl_gen.control.commands import Opcode
 from rtl_gen.interfaces.program import Destination
 from rtl_gen.interfaces.targets import Target
 from rtl_gen.presets import get_config
 from sim_models.activity import Activity, network_activity
 
+TINY, TWO_CORES = get_config("tiny"), get_config("tiny", cores=2)
 COUNTERS = ("linear_beats", "qk_beats", "pv_beats", "rows_read", "rows_written")
 LAYER = {"tiles": 3, "slices": 2, "source": Target.ACTIVATION, "only_cls": 0}
 """3 x 2 tiles; on 7 tokens 42 steps and 21 results."""
@@ -20,12 +22,17 @@ STEPS = {
 }
 
 
-def activity_of(*commands: tuple[Opcode, dict], cores: int = 1, **counters: int) -> Activity:
-    """Of commands behind 7 tokens."""
-    all_of_it = [(Opcode.SET_TOKENS, {"count": 7}), *commands]
+def activity_of(
+    *commands: tuple[Opcode, dict],
+    config: AcceleratorConfig = TINY,
+    tokens: int = 7,
+    **counters: int,
+) -> Activity:
+    """Of commands behind that of so many tokens."""
+    all_of_it = [(Opcode.SET_TOKENS, {"count": tokens}), *commands]
     steps = [Step("any", opcode, fields) for opcode, fields in all_of_it]
     counted = dict.fromkeys(COUNTERS, 0) | counters
-    return network_activity(get_config("tiny", cores=cores), steps, counted)
+    return network_activity(config, steps, counted)
 
 
 def bits(activity: Activity) -> dict[str, list[int]]:
@@ -166,6 +173,15 @@ def test_dropped_tokens_cost_nothing_but_their_sums():
     assert found["activation"] == [0, 32 * 8]
 
 
+def test_a_mean_reads_every_row_once_for_each_part():
+    """17 live tokens, the first left out, of 20 channels in rows of 8, 2 at a time."""
+    mean = (Opcode.POOL, {"prefix": 1, "dim": 20})
+    activity = activity_of(mean, config=get_config("tiny", max_dim=24), tokens=17)
+    assert activity.memory_bits["residual"] == [16 * 12 * 64, 24 * 16]
+    assert activity.multiplications == 2 * 24
+    assert activity.additions == (16 + 2) * 24
+
+
 def test_beats_of_attention():
     activity = activity_of(qk_beats=5)
     assert bits(activity) == {
@@ -193,8 +209,8 @@ def test_cores_do_the_same_but_for_the_beats_of_attention():
     """A command for one core alone is counted with that of the first one."""
     load = {"target": Target.RESIDUAL, "count": 5}
     commands = [(Opcode.LOAD, load | {"core": core}) for core in (0, 1)]
-    activity = activity_of(*commands, (Opcode.NORM, {"dim": 16, "only_cls": 1}), cores=2)
+    activity = activity_of(*commands, (Opcode.NORM, {"dim": 16, "only_cls": 1}), config=TWO_CORES)
     assert activity.memory_bits["residual"] == [2 * 256, 2 * 320]
     assert activity.memory_bits["live_list"] == [2 * 10, 2 * 35]
     assert activity.multiplications == 32
-    assert activity_of(cores=2, qk_beats=5).memory_bits["kv"] == [2 * 5 * 128, 0]
+    assert activity_of(config=TWO_CORES, qk_beats=5).memory_bits["kv"] == [2 * 5 * 128, 0]

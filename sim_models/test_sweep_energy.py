@@ -3,10 +3,8 @@
 import pytest
 
 from model.network.names import DEIT_TINY
-from model.program.step import Step
 from model.program.steps import network_steps
 from model.pruning.schedule import DEFAULT_SCHEDULE
-from rtl_gen.control.commands import Opcode
 from rtl_gen.errors import UserError
 from rtl_gen.presets import get_config
 from sim_models.activity import network_activity
@@ -56,18 +54,6 @@ def test_pruning_reads_importance_and_saves_the_rest():
     assert pruned.memory_bits["importance"][0] - dense.memory_bits["importance"][0] == selections
     assert pruned.multiplications < dense.multiplications
     assert pruned.memory_bits["hidden"][0] < dense.memory_bits["hidden"][0]
-
-
-def test_a_mean_reads_every_row_once_for_each_part():
-    """17 live tokens, the first left out, of 20 channels in rows of 8, 2 at a time."""
-    config = get_config("tiny", max_dim=24)
-    commands = [(Opcode.SET_TOKENS, {"count": 17}), (Opcode.POOL, {"prefix": 1, "dim": 20})]
-    steps = [Step("any", opcode, fields) for opcode, fields in commands]
-    counters = dict.fromkeys(("linear_beats", "qk_beats", "pv_beats"), 0)
-    activity = network_activity(config, steps, counters | {"rows_read": 0, "rows_written": 0})
-    assert activity.memory_bits["residual"] == [16 * 12 * 64, 24 * 16]
-    assert activity.multiplications == 2 * 24
-    assert activity.additions == (16 + 2) * 24
 
 
 def test_access_follows_the_power_law_between_the_table_s_sizes():

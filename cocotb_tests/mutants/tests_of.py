@@ -43,7 +43,7 @@ def _runs(name: str, *files: str, tests: str, seconds: int = 600) -> Stage:
     return Stage(name, (*paths, "-k", tests, *_ICARUS, f"--limit-cycles={_HANGS}"), seconds)
 
 
-_CYCLES = _runs("cycles", "test_cycles", tests="tiny")
+_CYCLES = _runs("cycles", "test_cycles", tests=_TINY)
 _TENSORS = _runs("rtl", "test_layers", "test_network", tests=_TINY)
 _BESIDE_RTL = {"sim_models": _CYCLES, "model.program": _TENSORS, "model.integer": _TENSORS}
 """The cycle model, the compiler and the golden model beside the RTL, preset `tiny`. Of the cycle

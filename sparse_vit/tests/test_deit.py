@@ -14,9 +14,8 @@ PRUNED = [197, 197, 197, 177, 171, 163, 152, 138, 120, 95, 63, 21]
 
 
 def test_whole_network(tmp_path):
-    options = ["--sparsity", "0.8"]
-    command = [sys.executable, "-m", "sparse_vit", "run", *options, "--out", str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    words = ["-m", "sparse_vit", "run", "--sparsity", "0.8", "--out", str(tmp_path)]
+    done = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     (path,) = tmp_path.glob("*.json")
     result = json.loads(path.read_text())

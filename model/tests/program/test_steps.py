@@ -43,6 +43,11 @@ def linear(operation, parameter, source, destination, pitch, slices, tiles, only
     return Step(operation, Opcode.LINEAR, fields, parameter)
 
 
+def to_residual(operation: str, name: str, source: Source, slices: int, groups: int = 1) -> Step:
+    parameter = Parameter(name, input_groups=groups)
+    return linear(operation, parameter, source, Destination.RESIDUAL, 4, slices, 8)
+
+
 def head(index: int, accumulate: int) -> list[Step]:
     qkv = Parameter("layers.0.qkv", 24 * index, 24, output_groups=3)
     fields = {"first": index, "pitch": 2, "accumulate": accumulate}
@@ -62,33 +67,22 @@ OPENING = [
     load(Target.RESIDUAL, 20, "initial", barrier=1),
     load(Target.HIDDEN, 10, barrier=1, input=1),
     load(Target.CHANNEL_SHIFT, 4, "layers.0.norm1"),
-    linear("patch_embedding", Parameter("patch"), Source.HIDDEN, Destination.RESIDUAL, 4, 2, 8),
+    to_residual("patch_embedding", "patch", Source.HIDDEN, 2),
 ]
-PROJECTION = linear(
-    "projection",
-    Parameter("layers.0.projection", input_groups=2),
-    Source.HIDDEN,
-    Destination.RESIDUAL,
-    4,
-    2,
-    8,
-)
+PROJECTION = to_residual("projection", "layers.0.projection", Source.HIDDEN, 2, groups=2)
 FFN = [
     load(Target.GELU, 32, "layers.0.nonlinearity"),
     load(Target.CHANNEL_SHIFT, 4, "layers.0.norm2"),
     norm("layers.0.norm2"),
     linear("ffn", Parameter("layers.0.ffn1"), Source.ACTIVATION, Destination.HIDDEN, 8, 2, 32),
-    linear("ffn", Parameter("layers.0.ffn2"), Source.HIDDEN, Destination.RESIDUAL, 4, 8, 8),
+    to_residual("ffn", "layers.0.ffn2", Source.HIDDEN, 8),
     load(Target.CHANNEL_SHIFT, 4, "norm"),
 ]
 
 
-def classifier(first: int, outputs: int, tiles: int, tokens: int = 1) -> Step:
-    parameter = Parameter("classifier", first, outputs, input_groups=tokens)
-    destination = Destination.LOGITS
-    return linear(
-        "classifier", parameter, Source.ACTIVATION, destination, 0, 2 * tokens, tiles, only_cls=1
-    )
+def classifier(first: int, outputs: int, tiles: int) -> Step:
+    parameter, destination = Parameter("classifier", first, outputs), Destination.LOGITS
+    return linear("classifier", parameter, Source.ACTIVATION, destination, 0, 2, tiles, only_cls=1)
 
 
 def without_stores(steps: Iterable[Step]) -> list[Step]:
@@ -166,15 +160,7 @@ def test_a_mean_of_normalised_tokens():
     """The norm's outputs become the stream; its mean, of the last 4 tokens, is token 0 alone."""
     shape = replace(SHAPE, readout=Readout.MEAN, final_norm=FinalNorm.BEFORE_READOUT)
     steps = program(shape)
-    to_stream = linear(
-        "classifier",
-        Parameter("mean.linear"),
-        Source.ACTIVATION,
-        Destination.RESIDUAL,
-        4,
-        2,
-        8,
-    )
+    to_stream = to_residual("classifier", "mean.linear", Source.ACTIVATION, 2)
     assert steps[-9:] == [
         norm("mean.norm"),
         load(Target.RESIDUAL, 20, barrier=1),
@@ -191,15 +177,7 @@ def test_a_mean_of_normalised_tokens():
 def test_a_norm_in_front_of_the_layers():
     steps = program(replace(SHAPE, pre_norm=True))
     assert steps[3] == load(Target.CHANNEL_SHIFT, 4, "pre_norm.norm")
-    to_stream = linear(
-        "patch_embedding",
-        Parameter("pre_norm.linear"),
-        Source.ACTIVATION,
-        Destination.RESIDUAL,
-        4,
-        2,
-        8,
-    )
+    to_stream = to_residual("patch_embedding", "pre_norm.linear", Source.ACTIVATION, 2)
     assert steps[5:10] == [
         norm("pre_norm.norm"),
         load(Target.RESIDUAL, 20, barrier=1),
