@@ -1,4 +1,5 @@
-"""Pytest options, and the `simulator` argument: co-simulations run on Verilator and on Icarus.
+"""Pytest options, the fixture `command`, and the argument `simulator`: co-simulations run on
+Verilator and on Icarus.
 
 Property tests draw the same examples in every run.
 """
@@ -14,6 +15,7 @@ from cocotb_tests.harness import runner, units
 from cocotb_tests.harness.simulators import SIMULATORS
 from rtl_gen.presets import PRESETS
 from rtl_gen.synthesis.gates import TECHNOLOGIES
+from sparse_vit.command_line import main
 
 hypothesis.configuration.set_hypothesis_home_dir(Path(__file__).parent / "build" / "hypothesis")
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
@@ -66,6 +68,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left_out = [item for item in items if not _has(item, wanted)]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if _has(item, wanted)]
+
+
+@pytest.fixture
+def command():
+    """Run the command line in this process and return its exit status."""
+
+    def call(*words: object) -> int:
+        with pytest.raises(SystemExit) as ended:
+            main(*map(str, words))
+        return ended.value.code or 0
+
+    return call
 
 
 def _has(item: pytest.Item, wanted: dict[str, object]) -> bool:

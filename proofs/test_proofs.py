@@ -14,7 +14,6 @@ from proofs.proof import Proof
 from proofs.solver import decide
 from rtl_gen.common.contract import require
 from rtl_gen.errors import UserError
-from sparse_vit.command_line import main
 
 
 @pytest.mark.parametrize("identity", PROOFS)
@@ -85,10 +84,8 @@ def test_modules_are_altered_before_they_are_imported_only():
         alter("rtl_gen.common.queue", "")
 
 
-def test_command(tmp_path, capsys):
-    with pytest.raises(SystemExit) as end:
-        main("prove", "--unit", "queue", "--out", str(tmp_path))
-    assert not end.value.code
+def test_command(tmp_path, command, capsys):
+    assert command("prove", "--unit", "queue", "--out", tmp_path) == 0
     assert "proved" in capsys.readouterr().out
     (row,) = json.loads((tmp_path / FILE).read_text())["proofs"]
     assert row["holds"]

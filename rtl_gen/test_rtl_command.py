@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,20 +9,10 @@ import pytest
 from rtl_gen.presets import get_config
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, "-m", "sparse_vit", *arguments],
-        cwd=Path(__file__).parents[1],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def test_verilog_and_manifest(tmp_path):
+def test_verilog_and_manifest(tmp_path, command, capsys):
     options = ("rtl", "--config", "tiny", "--set", "max_heads=3", "--out", str(tmp_path))
-    first = run(*options)
-    assert first.returncode == 0, first.stderr
+    assert command(*options) == 0
+    first = capsys.readouterr().out
     folder = tmp_path / "tiny-max_heads3"
     verilog = (folder / "accelerator.v").read_bytes()
     manifest = json.loads((folder / "manifest.json").read_text())
@@ -44,9 +32,10 @@ def test_verilog_and_manifest(tmp_path):
     assert (kv["words"], kv["bits"], kv["banks"], kv["writable"]) == (18, 64, 2, True)
     assert (kv["writers"], kv["readers"]) == (["linear", "load"], ["attention", "store"])
 
-    again = run(*options)
-    assert again.stdout.count(": unchanged, ") == first.stdout.count(": written, ") > 10
-    assert ": written, " not in again.stdout
+    assert command(*options) == 0
+    again = capsys.readouterr().out
+    assert again.count(": unchanged, ") == first.count(": written, ") > 10
+    assert ": written, " not in again
     assert (folder / "accelerator.v").read_bytes() == verilog
 
 
@@ -63,10 +52,11 @@ def test_verilog_and_manifest(tmp_path):
         (["--out", "Makefile"], "cannot write Makefile/default"),
     ],
 )
-def test_bad_input_is_one_line(arguments, message):
-    result = run("rtl", *arguments)
-    assert result.returncode == 2
-    assert message in result.stderr
-    assert result.stderr.startswith("error: ")
-    assert result.stderr.count("\n") == 1
-    assert not result.stdout
+def test_bad_input_is_one_line(arguments, message, command, capsys, monkeypatch):
+    monkeypatch.chdir(Path(__file__).parents[1])
+    assert command("rtl", *arguments) == 2
+    shown = capsys.readouterr()
+    assert message in shown.err
+    assert shown.err.startswith("error: ")
+    assert shown.err.count("\n") == 1
+    assert not shown.out

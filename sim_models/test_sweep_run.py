@@ -27,7 +27,6 @@ from sim_models.sweeps.files import write_sweep
 from sim_models.sweeps.point import evaluate
 from sim_models.sweeps.run import run_points
 from sim_models.sweeps.spec import SweepSpec
-from sparse_vit.command_line import main
 
 SMALL = {"networks": ["vit_digits"], "presets": ["small"]}
 CONFIG = get_config("small")
@@ -205,12 +204,12 @@ def test_killed_sweep_goes_on_where_it_was(tmp_path):
         (["--scheduler", "tcp://127.0.0.1:9"], "error: no Dask scheduler answers"),
     ],
 )
-def test_bad_input_is_one_line_and_no_file(tmp_path, capsys, monkeypatch, arguments, message):
+def test_bad_input_is_one_line_and_no_file(
+    tmp_path, command, capsys, monkeypatch, arguments, message
+):
     out = tmp_path / "sweep"
     monkeypatch.setattr("sim_models.sweeps.workers.CONNECT_SECONDS", 1)
-    with pytest.raises(SystemExit) as ended:
-        main("sweep", "--out", str(out), *arguments)
-    assert ended.value.code == 2
+    assert command("sweep", "--out", out, *arguments) == 2
     printed = capsys.readouterr().err
     assert printed.startswith(message), printed
     assert printed.count("\n") == 1

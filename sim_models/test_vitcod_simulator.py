@@ -1,8 +1,6 @@
 """ViTCoD's formulas against what its authors published, and the command that compares."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -52,17 +50,16 @@ def test_any_mask_has_cycles(density):
     assert vitcod_cycles(masks).total > vitcod_cycles(masks, 4096).total > 0
 
 
-def test_command(tmp_path):
+def test_command(tmp_path, command, capsys):
     masks = np.random.default_rng(2).random((12, 3, 197, 197)) < 0.1
     masks[..., 0] = masks[..., 0, :] = True
     write_masks(tmp_path / "masks.npy", masks)
     out = tmp_path / "out.json"
-    done = _compare(tmp_path / "masks.npy", "--out", out)
-    assert done.returncode == 0, done.stderr
+    assert command("compare-vitcod", tmp_path / "masks.npy", "--out", out) == 0
     result = json.loads(out.read_text())
     assert result["vitcod"]["ffn"] == 1_361_664
     assert result["ours"]["total"] > result["ours"]["ffn"] > 1_361_664
-    assert "2,0" in done.stdout
+    assert "2,0" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("layers", [1, 2, 3])
@@ -90,18 +87,13 @@ def test_masks_of_few_layers(tmp_path, layers):
         (["--model", "deit_small"], "error: mask file"),
     ],
 )
-def test_bad_input_is_one_line(tmp_path, arguments, message):
+def test_bad_input_is_one_line(tmp_path, arguments, message, command, capsys):
     masks = np.ones((2, 3, 5, 5), dtype=bool)
     write_masks(tmp_path / "masks.npy", masks)
     if arguments[0].startswith("--"):
         arguments = [tmp_path / "masks.npy", *arguments]
-    done = _compare(*arguments, "--out", tmp_path / "out.json")
-    assert done.returncode == 2
-    assert done.stderr.startswith(message)
-    assert done.stderr.count("\n") == 1
+    assert command("compare-vitcod", *arguments, "--out", tmp_path / "out.json") == 2
+    shown = capsys.readouterr().err
+    assert shown.startswith(message)
+    assert shown.count("\n") == 1
     assert not (tmp_path / "out.json").exists()
-
-
-def _compare(*arguments) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "sparse_vit", "compare-vitcod", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)

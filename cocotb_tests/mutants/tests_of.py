@@ -45,9 +45,16 @@ def _runs(name: str, *files: str, tests: str, seconds: int = 600) -> Stage:
 
 _CYCLES = _runs("cycles", "test_cycles", tests=_TINY)
 _TENSORS = _runs("rtl", "test_layers", "test_network", tests=_TINY)
-_BESIDE_RTL = {"sim_models": _CYCLES, "model.program": _TENSORS, "model.integer": _TENSORS}
-"""The cycle model, the compiler and the golden model beside the RTL, preset `tiny`. Of the cycle
-model that is about its own modules; those in its folders make sweeps and figures."""
+_WIPE = _runs("wipe", "test_wipe", tests="wipe")
+_BESIDE_RTL = {
+    "sim_models": _CYCLES,
+    "model.program": _TENSORS,
+    "model.integer": _TENSORS,
+    "model.program.wipe": _WIPE,
+}
+"""The cycle model, the compiler and the golden model beside the RTL, preset `tiny`, by package or
+module. Of the cycle model that is about its own modules; those in its folders make sweeps and
+figures."""
 
 
 def stages(drawn: Drawn, reaching: Reaching | None = None) -> list[Stage]:
@@ -57,7 +64,7 @@ def stages(drawn: Drawn, reaching: Reaching | None = None) -> list[Stage]:
     package, *folders, name = drawn.module.split(".")
     if package == HARDWARE:
         return _of_hardware(folders, name)
-    runs = [_BESIDE_RTL[drawn.package]] if drawn.package in _BESIDE_RTL else []
+    runs = [_BESIDE_RTL[of] for of in (drawn.module, drawn.package) if of in _BESIDE_RTL]
     if reaching is not None:
         tests, seconds = reaching.tests(source_of(drawn.module), drawn.mutant.line)
         words = tuple(f"{ROOT}/{test}" for test in tests)

@@ -18,7 +18,6 @@ from model.network.names import DEIT_TINY
 from model.network.shape import Network
 from model.tests.toy_training import RECIPE, SCHEDULE
 from model.weights.load import load_model
-from sparse_vit.command_line import main
 
 REAL_DATA = Path(__file__).parents[2].parent / "shared" / "data"
 WEIGHTS = REAL_DATA / "deit_tiny_patch16_224.safetensors"
@@ -28,18 +27,6 @@ WEIGHTS = REAL_DATA / "deit_tiny_patch16_224.safetensors"
 def _one_thread() -> None:
     """Toy tensors gain nothing from threads, and tests may run side by side."""
     torch.set_num_threads(1)
-
-
-@pytest.fixture
-def command():
-    """Run the command line in this process and return its exit status."""
-
-    def call(*words: object) -> int:
-        with pytest.raises(SystemExit) as ended:
-            main(*map(str, words))
-        return ended.value.code or 0
-
-    return call
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,6 @@ from model.weights.load import load_model
 from sim_models.schedule_search.losses import PruningLoss, with_drop
 from sim_models.schedule_search.planning import Plan
 from sim_models.schedule_search.search import Evaluated, best, most_evaluations, search
-from sparse_vit.command_line import main
 
 
 def ignore(_images: int) -> None:
@@ -104,24 +104,18 @@ def test_losses_with_one_layer_changed_are_those_of_the_whole_network(folder: Pa
 
 
 @pytest.fixture
-def command():
-    """`search-schedule` for digits, in this process; the exit status."""
-
-    def call(*words: object) -> int:
-        with pytest.raises(SystemExit) as ended:
-            main("search-schedule", "--model", "vit_digits", *map(str, words))
-        return ended.value.code or 0
-
-    return call
+def search_schedule(command):
+    """`search-schedule` for digits; the exit status."""
+    return partial(command, "search-schedule", "--model", "vit_digits")
 
 
 @pytest.mark.parametrize("masks", [(), ("--sparsity", 0.8)])
-def test_found_schedule_costs_less_and_loses_no_more(command, folder, tmp_path, masks):
+def test_found_schedule_costs_less_and_loses_no_more(search_schedule, folder, tmp_path, masks):
     words = ("--data", folder, "--limit", 24, "--held-back", 20, *masks)
     names = ("searched-*.json", "schedules.csv", "front.png", "front.svg")
     contents = []
     for out in (tmp_path / "first", tmp_path / "again"):
-        assert command(*words, "--out", out) == 0
+        assert search_schedule(*words, "--out", out) == 0
         contents.append([next(out.glob(name)).read_bytes() for name in names])
         assert len(list(out.iterdir())) == len(names)
     assert contents[0] == contents[1]
@@ -144,29 +138,28 @@ def test_found_schedule_costs_less_and_loses_no_more(command, folder, tmp_path, 
     assert provenance["nats"] == pytest.approx(row["loss"])
 
 
-def test_a_network_that_classifies_a_mean(folder, tmp_path):
+def test_a_network_that_classifies_a_mean(command, folder, tmp_path):
     """The last layer leaves a patch at least, and which ones matters."""
     name = "vit_digits_patch4_28+class_token=false+global_pool=avg"
     weights = tmp_path / "mean.safetensors"
     torch.manual_seed(0)
     weights.write_bytes(as_bytes(timm_of(get_network(name)).create()))
     words = ("--data", folder, "--limit", 6, "--held-back", 0, "--weights", weights)
-    with pytest.raises(SystemExit) as ended:
-        main("search-schedule", "--model", name, *map(str, words), "--out", str(tmp_path / "out"))
-    assert not ended.value.code
-    rows = pd.read_csv(tmp_path / "out" / "schedules.csv", keep_default_na=False)
+    out = tmp_path / "out"
+    assert command("search-schedule", "--model", name, *words, "--out", out) == 0
+    rows = pd.read_csv(out / "schedules.csv", keep_default_na=False)
     assert all(int(kept.split()[-1]) >= 1 for kept in rows["kept"])
     found, default = (rows[rows["name"] == kind].iloc[0] for kind in ("found", "default"))
     assert found["cycles"] < default["cycles"]
     assert found["loss"] <= default["loss"] + 1e-6
 
 
-def test_allowed_loss(command, folder, tmp_path):
+def test_allowed_loss(search_schedule, folder, tmp_path):
     """More may be lost, so that fewer cycles remain."""
     words = ("--data", folder, "--limit", 6, "--held-back", 0)
     cycles = []
     for loss in (0.01, 0.5):
-        assert command(*words, "--loss", loss, "--out", tmp_path / str(loss)) == 0
+        assert search_schedule(*words, "--loss", loss, "--out", tmp_path / str(loss)) == 0
         found = pd.read_csv(tmp_path / str(loss) / "schedules.csv").set_index("name").loc["found"]
         assert found["loss"] <= loss + 1e-6
         assert np.isnan(found["held_back_loss"])
@@ -174,7 +167,7 @@ def test_allowed_loss(command, folder, tmp_path):
     assert cycles[0] > cycles[1]
 
 
-def test_bad_input_is_one_line_and_no_file(command, folder, tmp_path, capsys):
+def test_bad_input_is_one_line_and_no_file(search_schedule, folder, tmp_path, capsys):
     data, out = ("--data", folder), ("--out", tmp_path / "out")
     for words, message in (
         ((*data, "--near", "magic"), "unknown schedule 'magic'"),
@@ -188,7 +181,7 @@ def test_bad_input_is_one_line_and_no_file(command, folder, tmp_path, capsys):
         (("--data", tmp_path / "none"), "is unreadable"),
         ((*data, "--weights", tmp_path / "no.pth"), "no weights file"),
     ):
-        assert command(*words, *out) == 2, words
+        assert search_schedule(*words, *out) == 2, words
         printed = capsys.readouterr().err
         assert printed.startswith("error: ")
         assert message in printed

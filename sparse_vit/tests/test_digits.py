@@ -4,7 +4,6 @@ import pytest
 
 from rtl_gen.errors import UserError
 from sim_models.memory import MemoryTiming
-from sparse_vit.command_line import main
 from sparse_vit.digits import PRESET, classify
 
 SPARSITY = 0.8
@@ -54,11 +53,9 @@ def test_no_such_digit():
         (("--image", "none.png", "--weights", "none.pth", "--calib", "none"), "none.png is unread"),
     ],
 )
-def test_user_errors(options, message, tmp_path, capsys):
+def test_user_errors(options, message, tmp_path, command, capsys):
     out = tmp_path / "deit"
-    with pytest.raises(SystemExit) as ended:
-        main("run", *options, "--out", str(out))
-    assert ended.value.code == 2
+    assert command("run", *options, "--out", out) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ")
     assert message in error

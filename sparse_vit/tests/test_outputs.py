@@ -1,5 +1,6 @@
 """No command begins its long work when its result could not be written."""
 
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
@@ -7,14 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sparse_vit.command_line import main
-
 IMAGES = ("--data", "images", "--limit", "2")
 DIGITS = Path(import_module("model").__file__).parent / "assets" / "vit_digits-int8.safetensors"
 
 
 @pytest.mark.parametrize(
-    ("command", "work"),
+    ("line", "work"),
     [
         ("rtl", "rtl_gen.emit.files.Accelerator"),
         ("image --model vit_digits", "model.commands.integers.compile_network"),
@@ -38,7 +37,8 @@ def test_a_place_that_cannot_be_is_refused_before_the_work(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture,
-    command: str,
+    command: Callable[..., int],
+    line: str,
     work: str,
 ):
     monkeypatch.chdir(tmp_path)
@@ -48,16 +48,15 @@ def test_a_place_that_cannot_be_is_refused_before_the_work(
         Image.fromarray(pixels).save(tmp_path / "images" / "n01440764" / f"{index}.png")
     (tmp_path / "file").touch()
     takes_images = work.endswith("load_model")
-    words = [*command.split(), *(IMAGES if takes_images else ()), "--out", "file/below"]
+    words = [*line.split(), *(IMAGES if takes_images else ()), "--out", "file/below"]
 
     def begin(*_, **__) -> None:
         pytest.fail("the work began")
 
     holder, _, name = work.rpartition(".")
     monkeypatch.setattr(import_module(holder), name, begin)
-    with pytest.raises(SystemExit) as ended:
-        main(*words)
+    status = command(*words)
     last = capsys.readouterr().err.splitlines()[-1]
-    assert (ended.value.code, last.startswith("error: cannot write file/below")) == (2, True), last
+    assert (status, last.startswith("error: cannot write file/below")) == (2, True), last
     assert "Not a directory" in last
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "images"]

@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from sparse_vit.command_line import main
 from sparse_vit.commands import soak
 from sparse_vit.soak import turns
 from sparse_vit.soak.turns import Problem, Turn
@@ -28,15 +27,9 @@ def fake(monkeypatch):
     monkeypatch.setattr(soak, "ProcessPoolExecutor", ThreadPoolExecutor)
 
 
-def run(*words: str) -> int:
-    with pytest.raises(SystemExit) as ended:
-        main("soak", *words)
-    return ended.value.code or 0
-
-
 @pytest.mark.usefixtures("fake")
-def test_a_turn_of_every_kind_at_least(tmp_path, capsys):
-    assert run("--hours", "0", "--seed", "7", "--out", str(tmp_path)) == 2
+def test_a_turn_of_every_kind_at_least(tmp_path, command, capsys):
+    assert command("soak", "--hours", 0, "--seed", 7, "--out", tmp_path) == 2
     record = json.loads((tmp_path / soak.FILE).read_text())
     assert record["seed"] == 7
     assert set(record["kinds"]) == set(turns.KINDS)
@@ -50,9 +43,9 @@ def test_a_turn_of_every_kind_at_least(tmp_path, capsys):
 
 
 @pytest.mark.usefixtures("fake")
-def test_one_kind_for_its_time(tmp_path):
+def test_one_kind_for_its_time(tmp_path, command):
     words = ("--kind", "units", "--hours", "0.00001", "--out", str(tmp_path))
-    assert run(*words) == 0
+    assert command("soak", *words) == 0
     record = json.loads((tmp_path / soak.FILE).read_text())
     assert set(record["kinds"]) == {"units"}
     assert not record["failures"]
@@ -66,8 +59,8 @@ def test_one_kind_for_its_time(tmp_path):
         (("--kind", "damage", "--only", "1"), "--only 1: expected --turn with it"),
     ],
 )
-def test_refused(tmp_path, capsys, words, message):
-    assert run(*words, "--out", str(tmp_path)) == 2
+def test_refused(tmp_path, command, capsys, words, message):
+    assert command("soak", *words, "--out", tmp_path) == 2
     assert message in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 

@@ -13,8 +13,7 @@ from rtl_gen.errors import UserError
 from rtl_gen.presets import get_config
 from sim_models.memory import MemoryTiming
 from sparse_vit.co_simulation import CoSimulation
-from sparse_vit.command_line import main
-from sparse_vit.commands import soc as command
+from sparse_vit.commands import soc
 from sparse_vit.digits import PRESET, digits_simulation
 from sparse_vit.soc import run as module
 from sparse_vit.soc.firmware import Program
@@ -26,13 +25,6 @@ MOST_INSTRUCTIONS = 200
 
 HEADER_DIGEST, WEIGHT = 8, 100_000
 """Bytes of the program."""
-
-
-def ended_with(code: int | None, *options: object) -> None:
-    """Type `sparse-vit soc`."""
-    with pytest.raises(SystemExit) as ended:
-        main("soc", *map(str, options))
-    assert ended.value.code == code
 
 
 @pytest.fixture(scope="module")
@@ -71,10 +63,11 @@ def program_of(simulation: CoSimulation, *wrong: int) -> Program:
     return dataclasses.replace(program, data=bytes(data))
 
 
-def test_a_digit(tmp_path, capsys):
+def test_a_digit(tmp_path, command, capsys):
     """Logits, class and every counter, for a memory of its own latency."""
     number, latency = 3, 23
-    ended_with(None, "--digit", number, "--latency", latency, "--json", "--out", tmp_path)
+    words = ("--digit", number, "--latency", latency, "--json", "--out", tmp_path)
+    assert command("soc", *words) == 0
     result = json.loads(capsys.readouterr().out)
     simulation = digits_simulation([number], sparsity=SPARSITY, memory=MemoryTiming(latency))
     (batch,) = simulation.batches
@@ -135,7 +128,7 @@ def test_a_small_network_on_icarus(tmp_path):
         ({"logits": [], "best": 1}, "class and logits"),
     ],
 )
-def test_what_differs_is_named(wrong, differing, tmp_path, digit, monkeypatch, capsys):
+def test_what_differs_is_named(wrong, differing, tmp_path, digit, monkeypatch, command, capsys):
     (batch,) = digit.batches
     golden = batch.golden["logits"][0]
     right = Printed(
@@ -144,11 +137,9 @@ def test_what_differs_is_named(wrong, differing, tmp_path, digit, monkeypatch, c
         instructions=90,
         counters=batch.predicted,
     )
-    monkeypatch.setattr(command, "build_system", lambda *_: None)
-    monkeypatch.setattr(
-        command, "run_program", lambda *_, **__: dataclasses.replace(right, **wrong)
-    )
-    ended_with(2, "--out", tmp_path)
+    monkeypatch.setattr(soc, "build_system", lambda *_: None)
+    monkeypatch.setattr(soc, "run_program", lambda *_, **__: dataclasses.replace(right, **wrong))
+    assert command("soc", "--out", tmp_path) == 2
     error = capsys.readouterr().err.splitlines()[-1]
     path = tmp_path / "soc.json"
     assert error == f"error: {differing} of the system differ from the models': {path} has both"
@@ -164,9 +155,9 @@ def test_what_differs_is_named(wrong, differing, tmp_path, digit, monkeypatch, c
         (("--latency", "65536"), "less than or equal to 65535"),
     ],
 )
-def test_user_errors(options, message, tmp_path, capsys):
+def test_user_errors(options, message, tmp_path, command, capsys):
     out = tmp_path / "soc"
-    ended_with(2, *options, "--out", out)
+    assert command("soc", *options, "--out", out) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ")
     assert message in error
@@ -174,9 +165,9 @@ def test_user_errors(options, message, tmp_path, capsys):
     assert not out.exists()
 
 
-def test_no_compiler(tmp_path, monkeypatch, capsys):
+def test_no_compiler(tmp_path, monkeypatch, command, capsys):
     monkeypatch.setenv("PATH", str(tmp_path))
-    ended_with(2, "--out", tmp_path / "soc")
+    assert command("soc", "--out", tmp_path / "soc") == 2
     error = capsys.readouterr().err
     assert error == (
         "error: riscv64-unknown-elf-gcc is not on PATH: install a GCC for RISC-V (apt-get install "
