@@ -22,8 +22,8 @@ from rtl_gen.config import AcceleratorConfig
 from sim_models.memory import DEFAULT_MEMORY, MemoryTiming
 from sim_models.predict import predict_network
 
-LONG_CYCLES = 1_000_000
-"""From here on a simulation is optimised."""
+LONG_CYCLES = 2_000_000
+"""From here on a simulation is optimised: a shorter one takes longer to build so than it saves."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,8 @@ program that must still give its right result.
 
 Parameters: `config`; `image`, path of an .npy file with all programs; `programs`, a list of name,
 address, error and `recovers` (the good program follows); `good`, address and bytes of the result of
-the good program, which lies at 0; `stalls`, a name of MEMORIES.
+the good program, which lies at 0; `stalls`, a name of MEMORIES; `memories`, those on which programs
+are refused.
 """
 
 from collections.abc import Mapping
@@ -23,7 +24,7 @@ from rtl_gen.config import AcceleratorConfig
 from rtl_gen.interfaces.program import ErrorCode
 
 MEMORIES = {"none": {}, "fixed": {"latency": 5}, "random": {"latency": 5, "stall": 0.1}}
-"""Memories by how they stall: each program that is refused runs on all of them."""
+"""Memories by how they stall."""
 LIMIT_CYCLES = 20_000
 """Of a program."""
 RESETS = 5
@@ -108,7 +109,7 @@ async def refuses_and_goes_on(dut):
     driver = await Driver.on(dut)
     first = await driver.run_good("first run")
     for program in driver.given["programs"]:
-        for stalls in MEMORIES:
+        for stalls in driver.given["memories"]:
             driver.use_memory(stalls)
             await driver.check_end(program, f"{program['name']}, stalls: {stalls}")
         name = program["name"]

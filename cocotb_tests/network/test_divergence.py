@@ -25,14 +25,14 @@ NETWORK = random_network(SHAPE, 7)
 BROKEN_LAYER = 1
 
 
-def divergences(*compiled: IntegerNetwork) -> list[Divergence | None]:
+def divergences(simulator: str, *compiled: IntegerNetwork) -> list[Divergence | None]:
     """Of runs of networks, beside the golden model of `NETWORK`."""
     masks, patches = random_masks(SHAPE, 0.4, 7), random_patches(SHAPE, 1, 7)
     images = [compile_network(CONFIG, network, masks, KEEP, dump=True) for network in compiled]
     data = np.stack([image.with_patches(patches) for image in images])
     steps = writers(CONFIG, network_steps(CONFIG, SHAPE, KEEP, dump=True))
     golden = trace(NETWORK, patches, masks, KEEP)
-    runs = run_images(CONFIG, images[0], data, simulator="icarus")
+    runs = run_images(CONFIG, images[0], data, simulator=simulator)
     return [first_divergence(images[0], golden, run, steps) for run in runs]
 
 
@@ -60,7 +60,7 @@ def test_a_wrong_bias():
     ]
     layer = NETWORK.parameters.layers[BROKEN_LAYER]
     wrong = [with_layer(**{part: broken(layer, part, channel)}) for part, channel, *_ in cases]
-    right, *found = divergences(NETWORK, *wrong)
+    right, *found = divergences("verilator", NETWORK, *wrong)
     assert right is None
     for (_, _, tensor, channel, operation), one in zip(cases, found, strict=True):
         assert (one.tensor, one.token, one.channel) == (tensor, 0, channel)
@@ -75,6 +75,6 @@ def test_a_broken_unit(monkeypatch):
     changed = SimpleNamespace(**{**vars(numerics), "exp_table": lambda: table})
     monkeypatch.setattr(exponentials, "numerics", changed)
     monkeypatch.setattr(network_run, "system_verilog", network_run.system_verilog.__wrapped__)
-    (found,) = divergences(NETWORK)
+    (found,) = divergences("icarus", NETWORK)
     assert found.tensor == "layers.0.attention"
     assert (found.unit, found.command) == ("attention", "ATTEND")
