@@ -44,19 +44,18 @@ def classify(
     numbers: Sequence[int],
     *,
     sparsity: float,
-    keep: Sequence[int | None] | None = None,
     dump: bool = False,
     simulator: str = "verilator",
     memory: MemoryTiming = DEFAULT_MEMORY,
     seed: int = 1,
 ) -> list[DigitRun]:
-    """Run held-back digits; `keep` holds the tokens that each layer leaves, by default the default
-    schedule's, and with `dump` every tensor in a memory is stored and compared.
+    """Run held-back digits, pruned by the default schedule; with `dump` every tensor in a memory is
+    stored and compared.
 
     Raises:
         UserError: no such digit, or the accelerator stopped with an error.
     """
-    simulation = digits_simulation(numbers, sparsity=sparsity, keep=keep, dump=dump, memory=memory)
+    simulation = digits_simulation(numbers, sparsity=sparsity, dump=dump, memory=memory)
     runs = simulation.run(simulator, seed)
     results = []
     for number, batch, run in zip(numbers, simulation.batches, runs, strict=True):
@@ -81,25 +80,22 @@ def digits_simulation(
     numbers: Sequence[int],
     *,
     sparsity: float,
-    keep: Sequence[int | None] | None = None,
     dump: bool = False,
     memory: MemoryTiming = DEFAULT_MEMORY,
 ) -> CoSimulation:
-    """`vit_digits` compiled, with held-back digits; `keep` and `dump` as for `classify`.
+    """`vit_digits` compiled, with held-back digits; `dump` as for `classify`.
 
     Raises:
         UserError: no such digit.
     """
     network = integer_network(VIT_DIGITS, None, seed=0)
     pictures = [held_back_digit(number)[0] for number in numbers]
-    if keep is None:
-        keep = prune_counts(VIT_DIGITS, DEFAULT_SCHEDULE.fitted(VIT_DIGITS))
     return CoSimulation.of(
         get_config(PRESET),
         network,
         torch.cat([picture_patches(network, picture) for picture in pictures]),
         torch.from_numpy(MaskSource(sparsity=sparsity).masks(VIT_DIGITS)),
-        keep,
+        prune_counts(VIT_DIGITS, DEFAULT_SCHEDULE.fitted(VIT_DIGITS)),
         memory,
         dump=dump,
     )

@@ -67,9 +67,9 @@ def test_longer_rows(preset, max_dim):
 
 
 def odd_config(seed: int) -> AcceleratorConfig:
-    """A small machine of any proportions; in the first ones a row is two lanes wide."""
+    """A small machine of any proportions; in the first one a row is two lanes wide."""
     rng = random.Random(seed)
-    lanes, width = [(4, 8), (8, 16), (2, 8), (2, 16), (4, 16)][seed]
+    lanes, width = [(8, 16), (2, 8), (2, 16)][seed]
     rows = rng.randint(1, 3)
     return AcceleratorConfig(
         lanes=lanes,
@@ -83,7 +83,7 @@ def odd_config(seed: int) -> AcceleratorConfig:
     )
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(3))
 def test_odd_configuration(seed):
     """On Icarus, which builds at once: all tokens and heads that there are."""
     config = odd_config(seed)

@@ -15,9 +15,8 @@ CASE = {"name": "a", "kind": "network", "config": "c", "stall": 0.0}
 COUNTERS = dict.fromkeys(Accelerator.COUNTERS, 1000)
 
 
-@pytest.mark.parametrize("cores", [(), ("--cores", "2")], ids=["one-core", "two-cores"])
-def test_model_equals_rtl(cores, tmp_path):
-    command = [sys.executable, "-m", "sparse_vit", "calibrate", "--quick", "--seed", "3", *cores]
+def test_model_equals_rtl(tmp_path):
+    command = [sys.executable, "-m", "sparse_vit", "calibrate", "--quick", "--seed", "3"]
     done = subprocess.run(
         [*command, "--out", str(tmp_path)], capture_output=True, text=True, check=False
     )
@@ -27,8 +26,6 @@ def test_model_equals_rtl(cores, tmp_path):
     assert found["failed"] == 0
     assert found["fixed_memory"]["largest_relative_error"] == 0
     assert found["random_stall"]["cases"] == 1
-    built = {case["configuration"]["cores"] for case in found["results"]}
-    assert built == {int(cores[-1]) if cores else 1}
     assert [case["counters"] for case in predicted] == [case["model"] for case in found["results"]]
 
 
