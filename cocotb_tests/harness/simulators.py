@@ -5,7 +5,6 @@ folder and reaches the packages through links there, so that no path with a spac
 (`CURDIR=.` says so to Verilator's).
 """
 
-import contextlib
 import hashlib
 import os
 import re
@@ -26,6 +25,19 @@ from rtl_gen.extras import require
 SIMULATORS = ("verilator", "icarus")
 
 TIMESCALE = ("1ns", "1ps")
+
+HEADERS = "headers.h"
+_HEADERS = """#include "verilated.h"
+#include "verilated_dpi.h"
+#include "verilated_vpi.h"
+#include <memory>
+"""
+"""What every design's C++ includes of Verilator: to read it takes longer than to compile a unit."""
+
+_HEADERS_MAKEFILE = f"""include Vtop.mk
+runtime/{HEADERS}.gch: runtime/{HEADERS}
+\t$(CXX) -O1 $(CXXFLAGS) $(CPPFLAGS) -x c++-header -o $@ $<
+"""
 
 
 class Verilator(runner.Verilator):
@@ -93,10 +105,24 @@ class Verilator(runner.Verilator):
         _link(self.build_dir / "python3", Path(sys.executable))
         verilate, make = super()._build_command()
         verilate.remove("--public-flat-rw")
-        make += [*self._options, "PYTHON3=./python3", "CURDIR=."]
-        commands = [[self._relative(arg) for arg in command] for command in (verilate, make)]
+        make += ["PYTHON3=./python3", "CURDIR=."]
+        verilate, make = ([self._relative(arg) for arg in command] for command in (verilate, make))
+        if not self.runtime.exists():
+            return [verilate, [*make, *self._options], self._precompile_headers(make)]
         compiled = sorted(map(str, self.runtime.glob("verilated*.o")))
-        return [commands[0], ["cp", *compiled, "."], commands[1]] if compiled else commands
+        fast, *others = self._options
+        headers = f"-include ../{self.runtime.name}/{HEADERS}"
+        options = [f"{fast} $(if $(filter 1,$(VM_PARALLEL_BUILDS)),,{headers})", *others]
+        return [verilate, ["cp", *compiled, "."], [*make, *options]]
+
+    def _precompile_headers(self, make: list[str]) -> list[str]:
+        """A command that does it, as unoptimised designs are compiled; other ones ignore them."""
+        folder = self.build_dir / "runtime"
+        folder.mkdir(exist_ok=True)
+        (folder / HEADERS).write_text(_HEADERS)
+        (folder / "headers.mk").write_text(_HEADERS_MAKEFILE)
+        names = {"Vtop.mk": "runtime/headers.mk"}
+        return [*(names.get(word, word) for word in make), f"runtime/{HEADERS}.gch"]
 
     def _relative(self, argument: str) -> str:
         """The same argument with paths as seen from the build folder."""
@@ -104,17 +130,18 @@ class Verilator(runner.Verilator):
         return argument.replace(f"{self.build_dir}/", "").replace(str(self.build_dir), ".")
 
     def build_design(self, build_dir: Path, *, waves: bool, **arguments: Any) -> None:
-        """`build`, with Verilator's runtime library compiled once for all designs."""
+        """`build`, with Verilator's runtime library and headers compiled once for all designs."""
         key = hashlib.sha256(f"{self._runtime_identity} {waves}".encode()).hexdigest()
         self.runtime = build_dir.parent / f"runtime-{key[:12]}"
         self.build(build_dir=build_dir, waves=waves, **arguments)
-        if not self.runtime.exists():
-            partial = build_dir / "runtime"
-            partial.mkdir(exist_ok=True)
+        partial = build_dir / "runtime"
+        if partial.exists():
             for compiled in build_dir.glob("verilated*.o"):
                 shutil.copy(compiled, partial)
-            with contextlib.suppress(OSError):  # another build was faster
+            try:
                 partial.rename(self.runtime)
+            except OSError:  # another build was faster
+                shutil.rmtree(partial)
 
     def wave_path(self, run_dir: Path) -> Path:
         return run_dir / "waves.vcd"
