@@ -45,7 +45,6 @@ def classify(
     *,
     sparsity: float,
     dump: bool = False,
-    simulator: str = "verilator",
     memory: MemoryTiming = DEFAULT_MEMORY,
     seed: int = 1,
 ) -> list[DigitRun]:
@@ -56,7 +55,7 @@ def classify(
         UserError: no such digit, or the accelerator stopped with an error.
     """
     simulation = digits_simulation(numbers, sparsity=sparsity, dump=dump, memory=memory)
-    runs = simulation.run(simulator, seed)
+    runs = simulation.run("verilator", seed)
     results = []
     for number, batch, run in zip(numbers, simulation.batches, runs, strict=True):
         golden = batch.golden

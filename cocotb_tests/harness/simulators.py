@@ -26,7 +26,7 @@ SIMULATORS = ("verilator", "icarus")
 
 TIMESCALE = ("1ns", "1ps")
 
-HEADERS = "headers.h"
+_HEADERS_FILE = "headers.h"
 _HEADERS = """#include "verilated.h"
 #include "verilated_dpi.h"
 #include "verilated_vpi.h"
@@ -35,7 +35,7 @@ _HEADERS = """#include "verilated.h"
 """What every design's C++ includes of Verilator: to read it takes longer than to compile a unit."""
 
 _HEADERS_MAKEFILE = f"""include Vtop.mk
-runtime/{HEADERS}.gch: runtime/{HEADERS}
+runtime/{_HEADERS_FILE}.gch: runtime/{_HEADERS_FILE}
 \t$(CXX) -O1 $(CXXFLAGS) $(CPPFLAGS) -x c++-header -o $@ $<
 """
 
@@ -111,7 +111,7 @@ class Verilator(runner.Verilator):
             return [verilate, [*make, *self._options], self._precompile_headers(make)]
         compiled = sorted(map(str, self.runtime.glob("verilated*.o")))
         fast, *others = self._options
-        headers = f"-include ../{self.runtime.name}/{HEADERS}"
+        headers = f"-include ../{self.runtime.name}/{_HEADERS_FILE}"
         options = [f"{fast} $(if $(filter 1,$(VM_PARALLEL_BUILDS)),,{headers})", *others]
         return [verilate, ["cp", *compiled, "."], [*make, *options]]
 
@@ -119,10 +119,10 @@ class Verilator(runner.Verilator):
         """A command that does it, as unoptimised designs are compiled; other ones ignore them."""
         folder = self.build_dir / "runtime"
         folder.mkdir(exist_ok=True)
-        (folder / HEADERS).write_text(_HEADERS)
+        (folder / _HEADERS_FILE).write_text(_HEADERS)
         (folder / "headers.mk").write_text(_HEADERS_MAKEFILE)
         names = {"Vtop.mk": "runtime/headers.mk"}
-        return [*(names.get(word, word) for word in make), f"runtime/{HEADERS}.gch"]
+        return [*(names.get(word, word) for word in make), f"runtime/{_HEADERS_FILE}.gch"]
 
     def _relative(self, argument: str) -> str:
         """The same argument with paths as seen from the build folder."""

@@ -26,6 +26,7 @@ def test_model_equals_rtl(tmp_path):
     assert found["failed"] == 0
     assert found["fixed_memory"]["largest_relative_error"] == 0
     assert found["random_stall"]["cases"] == 1
+    assert {case["configuration"]["cores"] for case in found["results"]} == {1}
     assert [case["counters"] for case in predicted] == [case["model"] for case in found["results"]]
 
 

@@ -108,6 +108,7 @@ def test_a_broken_design_is_found_and_one_case_shows_it():
     )
     words = [sys.executable, "-c", code, json.dumps(BROKEN)]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
-    networks, programs = done.stdout.splitlines()
-    assert networks == "networks [(0, False), (1, False)]", done.stderr
-    assert programs == "programs [(0, True), (1, True)]", done.stderr
+    assert done.stdout.splitlines() == [
+        "networks [(0, False), (1, False)]",
+        "programs [(0, True), (1, True)]",
+    ], done.stderr
