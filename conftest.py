@@ -1,5 +1,7 @@
-"""Pytest options, the fixture `command`, and the argument `simulator`: co-simulations run on
-Verilator and on Icarus.
+"""Pytest options, the fixtures `command` and `long_run`, and the argument `simulator`:
+co-simulations run on Verilator and on Icarus.
+
+Tests that are marked as long run with --long alone.
 
 Property tests draw the same examples in every run.
 """
@@ -30,6 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--gates", choices=TECHNOLOGIES, help="simulate netlists of cells of it")
     group.addoption("--coverage", type=Path, help="count what Verilator covers, into this folder")
     group.addoption("--seed-offset", type=int, default=0, help="other data for tests of units")
+    group.addoption("--long", action="store_true", help="long tests as well, and more of others")
     group.addoption("--limit-cycles", type=int, help="a program that takes more fails")
 
 
@@ -59,15 +62,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With --preset or --cores, keep the tests whose parameter of that name has that value."""
+    """With --preset or --cores, keep the tests whose parameter of that name has that value; without
+    --long, those that are not marked as long.
+    """
     wanted = {
         name: config.getoption(name)
         for name in ("preset", "cores")
         if config.getoption(name) is not None
     }
-    left_out = [item for item in items if not _has(item, wanted)]
-    config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if _has(item, wanted)]
+    long = config.getoption("long")
+    kept = [item for item in items if _has(item, wanted) and (long or not _is_long(item))]
+    config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+    items[:] = kept
 
 
 @pytest.fixture
@@ -82,6 +88,20 @@ def command():
     return call
 
 
+@pytest.fixture
+def long_run(request) -> bool:
+    """Whether a test may take minutes, to try more than what is in every run."""
+    return request.config.getoption("long")
+
+
+def _is_long(item: pytest.Item) -> bool:
+    simulator = _parameters(item).get("simulator")
+    return any(simulator in (mark.args or [simulator]) for mark in item.iter_markers("long"))
+
+
 def _has(item: pytest.Item, wanted: dict[str, object]) -> bool:
-    given = item.callspec.params if hasattr(item, "callspec") else {}
-    return all(given.get(name) == value for name, value in wanted.items())
+    return all(_parameters(item).get(name) == value for name, value in wanted.items())
+
+
+def _parameters(item: pytest.Item) -> dict[str, object]:
+    return item.callspec.params if hasattr(item, "callspec") else {}

@@ -15,8 +15,13 @@ from proofs.solver import decide
 from rtl_gen.common.contract import require
 from rtl_gen.errors import UserError
 
+LONG = ("pruning.pruning:cascade",)
 
-@pytest.mark.parametrize("identity", PROOFS)
+
+@pytest.mark.parametrize(
+    "identity",
+    [pytest.param(one, marks=[pytest.mark.long] if one in LONG else []) for one in PROOFS],
+)
 def test_proof(identity):
     verdict = decide(PROOFS[identity])
     assert verdict.holds, verdict

@@ -65,7 +65,7 @@ TARGETS: dict[str, Target] = {
         variables(SEED="0", OUT="folder", WAVES=_WAVES),
     ),
     "test": Target(
-        "linter, formatter, layers and types check and every test, on both simulators",
+        "linter, formatter, layers and types check and the tests, on both simulators",
         (*_LINT, _PYTEST),
         variables(WORKERS=_WORKERS, WAVES=_TEST_WAVES),
         {"WORKERS": "2"},
@@ -126,8 +126,8 @@ TARGETS: dict[str, Target] = {
         ),
     ),
     "regression": Target(
-        "co-simulations",
-        (f"{_PYTEST} cocotb_tests sparse_vit",),
+        "the tests, long ones as well, or a part of them",
+        (f"{_PYTEST} --long",),
         variables(
             SIM=Variable(example="verilator|icarus"),
             CONFIG=Variable(example="tiny", option="--preset"),

@@ -42,7 +42,7 @@ CONFIGS = {
 }
 
 
-@pytest.mark.parametrize("preset", CONFIGS)
+@pytest.mark.parametrize("preset", ["tiny", "small", pytest.param("wide", marks=pytest.mark.long)])
 @pytest.mark.parametrize("unit", UNITS)
 def test_unit(simulator, unit, preset):
     run_unit(simulator, unit(CONFIGS[preset]), CONFIGS[preset], seed=11)

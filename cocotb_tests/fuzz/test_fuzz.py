@@ -26,7 +26,7 @@ CASES = {1: BATCHES, 2: {"verilator": 39, "icarus": 5}}
 ATTEMPTS = 50
 
 
-@pytest.mark.parametrize("cores", CASES)
+@pytest.mark.parametrize("cores", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_damaged_programs_end(simulator, cores):
     first = CORES.index(cores) * TURN
     numbers = range(first, first + CASES[cores][simulator])

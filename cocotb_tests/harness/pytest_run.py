@@ -1,4 +1,4 @@
-"""pytest on the project's tests, in a process of its own."""
+"""pytest on the project's tests, also the long ones, in a process of its own."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ def run_pytest(
 ) -> int:
     """What pytest ends with; its words, which are progress, go to standard error."""
     side_by_side = ["-n", str(workers), "--dist=worksteal"] if workers > 1 else []
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--long"]
     return subprocess.run(
         [*command, *side_by_side, *words],
         cwd=ROOT,

@@ -25,7 +25,9 @@ CONFIGS = {
 TINY, DRAIN = CONFIGS["tiny"], 16
 
 
-@pytest.mark.parametrize("preset", CONFIGS)
+@pytest.mark.parametrize(
+    "preset", ["tiny", pytest.param("small", marks=pytest.mark.long("icarus")), "broad"]
+)
 def test_engine(simulator, preset):
     run_unit(simulator, LinearEngine(CONFIGS[preset]), CONFIGS[preset], seed=31)
 

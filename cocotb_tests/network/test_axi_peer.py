@@ -1,6 +1,7 @@
 """The accelerator on an independent AXI memory whose channels all pause at random."""
 
 import numpy as np
+import pytest
 import torch
 
 from cocotb_tests.harness.runner import simulate
@@ -17,6 +18,7 @@ from rtl_gen.presets import get_config
 SCALES = HeadScales(score=Scale(52_000, 19), output=Scale(45_000, 15))
 
 
+@pytest.mark.long("verilator")
 def test_attention_on_axi_ram(simulator, tmp_path):
     config = get_config("tiny")
     generator = torch.Generator().manual_seed(8)

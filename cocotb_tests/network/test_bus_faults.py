@@ -16,9 +16,9 @@ STORED = MEMORY_BYTES - 512
 
 
 @pytest.mark.parametrize(("bench", "secure"), [("bus_faults", 0), ("bus_faults", 1), ("resets", 0)])
-def test_bus_faults(simulator, bench, secure, tmp_path):
-    """On Icarus some of the places of faults and of resets, which take as long."""
-    slow = simulator == "icarus"
+def test_bus_faults(simulator, bench, secure, tmp_path, long_run):
+    """On Icarus some of the places of faults and of resets, but for long runs."""
+    everywhere = long_run or simulator == "verilator"
     config = get_config("tiny", secure=secure)
     # Programs are the same for both.
     good = good_program(get_config("tiny"))
@@ -48,7 +48,7 @@ def test_bus_faults(simulator, bench, secure, tmp_path):
             "storer": storer_address,
             "stored": STORED,
             "row_bytes": list(row),
-            "bursts": (0, 9) if slow else (0, 1, 9),
-            "resets": 6 if slow else 12,
+            "bursts": (0, 1, 9) if everywhere else (0,),
+            "resets": 12 if everywhere else 3,
         },
     )

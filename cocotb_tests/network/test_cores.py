@@ -71,6 +71,7 @@ def test_every_tensor_of_every_core(simulator, preset, cores, memory):
     batches.run(simulator, memory, batches.pictures)
 
 
+@pytest.mark.long("icarus")
 def test_pictures_do_not_see_their_neighbours(simulator):
     """In another order they have the same results; a core without a picture changes no other's."""
     batches = Batches("tiny", 2, layers=1, dump=False)

@@ -142,6 +142,7 @@ def check_network(simulator, preset, shape, memory, *, density, keep, dump=False
             MemoryModel(latency=100, rate=3),
             {"density": 0.2, "keep": [None, 2], "dump": True},
             id="dumped",
+            marks=pytest.mark.long("icarus"),
         ),
     ],
 )

@@ -169,12 +169,20 @@ CASES = [
     ("small", prefixes, IDEAL),
     ("wide", prefixes, STALLING),
 ]
+SLOW_TO_BUILD = ("narrow", "wide")
+"""Configurations that no other test has."""
 
 
 @pytest.mark.parametrize(
     ("preset", "case", "memory"),
-    CASES,
-    ids=[f"{preset}-{case.__name__}" for preset, case, _ in CASES],
+    [
+        pytest.param(
+            *values,
+            id=f"{values[0]}-{values[1].__name__}",
+            marks=[pytest.mark.long] if values[0] in SLOW_TO_BUILD else [],
+        )
+        for values in CASES
+    ],
 )
 def test_layers(simulator, preset, case, memory):
     """All layers of a case; of `small` on Icarus the first two, which takes as long."""

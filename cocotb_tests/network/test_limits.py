@@ -53,12 +53,14 @@ def run_full_network(
     assert check_network(image, golden, run) > shape.tokens * shape.dim
 
 
+@pytest.mark.long("icarus")
 def test_long_rows(simulator):
     """128 slices, 512 groups, a pitch of 128 rows."""
     config = get_config("tiny", max_dim=256)
     run_full_network(config, full_network(config, 3, heads=1), 2, simulator)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("preset", "max_dim"), [("tiny", 1024), ("small", 528)])
 def test_longer_rows(preset, max_dim):
     """512 rows a token, and 132 of wider ones; Icarus would take minutes."""
@@ -83,7 +85,7 @@ def odd_config(seed: int) -> AcceleratorConfig:
     )
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [pytest.param(0, marks=pytest.mark.long), 1, 2])
 def test_odd_configuration(seed):
     """On Icarus, which builds at once: all tokens and heads that there are."""
     config = odd_config(seed)

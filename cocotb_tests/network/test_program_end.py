@@ -60,7 +60,7 @@ def behind_a_store() -> dict[str, tuple[ErrorCode, np.ndarray, bytes]]:
         "accepted_commands_finish",
     ],
 )
-def test_program_end(simulator, testcase, tmp_path):
+def test_program_end(simulator, testcase, tmp_path, long_run):
     memory = ProgramMemory(CONFIG)
     programs = [
         {"name": error.name, "error": error, "address": memory.place(data)}
@@ -71,10 +71,13 @@ def test_program_end(simulator, testcase, tmp_path):
         | {"result": STORE_ADDRESS, "bytes": list(rows)}
         for name, (error, data, rows) in behind_a_store().items()
     ]
-    fast = simulator == "verilator"
-    last = range(GOOD_CYCLES - 40, GOOD_CYCLES + 20, 1 if fast else 4)
-    resets = sorted({*range(0, GOOD_CYCLES, 1 if fast else 60), *last})
-    followed = sorted({*resets[:: len(resets) // 12], *(last[::6] if fast else last)})
+    if simulator == "verilator":
+        step, last_step = 1, 1
+    else:
+        step, last_step = (60, 4) if long_run else (240, 12)
+    last = range(GOOD_CYCLES - 40, GOOD_CYCLES + 20, last_step)
+    resets = sorted({*range(0, GOOD_CYCLES, step), *last})
+    followed = sorted({*resets[:: -(-len(resets) // 12)], *last[:: 6 // last_step or 1]})
     parameters = {"programs": programs, "accepted": accepted, "resets": resets}
     memory.simulate(
         simulator,

@@ -24,7 +24,7 @@ from sim_models.predict import predict_network
     ("preset", "seeds"),
     [
         pytest.param("tiny", range(16), id="tiny-0-15"),
-        pytest.param("tiny", range(16, 32), id="tiny-16-31"),
+        pytest.param("tiny", range(16, 32), id="tiny-16-31", marks=pytest.mark.long("icarus")),
         pytest.param("small", range(32, 48), id="small-32-47"),
     ],
 )

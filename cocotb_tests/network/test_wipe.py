@@ -7,6 +7,7 @@ selection make of what lies in those that it does not reach.
 import dataclasses
 
 import numpy as np
+import pytest
 import torch
 
 from cocotb_tests.network.run import run_images
@@ -92,6 +93,7 @@ def views(config: AcceleratorConfig, programs: list[Image], simulator: str) -> l
 SPY = spy(0)
 
 
+@pytest.mark.long("icarus")
 def test_wipe(simulator):
     """Zeros behind the wipe, and the same view whatever ran before."""
     wipe = wipe_image(CONFIG)

@@ -12,7 +12,7 @@ from rtl_gen.lint import tools
 from rtl_gen.lint.tools import FILES, TOOLS, TOP
 from rtl_gen.presets import get_config
 
-PRESETS = ("tiny", "small", "default")
+PRESETS = ("tiny", "small", pytest.param("default", marks=pytest.mark.long))
 """`make lint-rtl CONFIG=large` and so on ask about the others, two minutes each."""
 
 

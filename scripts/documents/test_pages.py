@@ -20,6 +20,7 @@ from sparse_vit.command_line import app
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 TYPED = [path for path in DOCUMENTS if list(steps(path.read_text()))]
+LONG = ("docs/tutorials/network.md",)
 COMMANDS = typer.main.get_command(app).commands
 
 
@@ -27,7 +28,11 @@ def named(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-@pytest.mark.parametrize("page", TYPED, ids=named)
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, marks=[pytest.mark.long] if named(page) in LONG else []) for page in TYPED],
+    ids=named,
+)
 def test_what_a_page_tells_to_type(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run(page)

@@ -70,7 +70,7 @@ def units(turn: Turn, rng: random.Random, _only: int | None) -> None:
     benches = {path.parent.name for path in ROOT.glob("cocotb_tests/*/bench_*.py")}
     folder = rng.choice(sorted(each for each in benches if ROOT.joinpath("rtl_gen", each).is_dir()))
     simulator = rng.choice(list(SIMULATORS))
-    words = [f"cocotb_tests/{folder}", "--sim", simulator]
+    words = [f"cocotb_tests/{folder}", "--long", "--sim", simulator]
     words.append(f"--seed-offset={rng.randrange(1, 1 << 20)}")
     with tempfile.TemporaryDirectory() as name:
         report, compared = Path(name, "report.xml"), Path(name, "compared")

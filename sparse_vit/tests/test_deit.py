@@ -8,11 +8,14 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from model.network.names import DEIT_TINY
 
 PRUNED = [197, 197, 197, 177, 171, 163, 152, 138, 120, 95, 63, 21]
 
 
+@pytest.mark.long
 def test_whole_network(tmp_path):
     words = ["-m", "sparse_vit", "run", "--sparsity", "0.8", "--out", str(tmp_path)]
     done = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=False)

@@ -76,7 +76,7 @@ def test_lint_with_fusesoc(package, programs):
     assert "WIDTHTRUNC" in ended.stdout
 
 
-@pytest.mark.parametrize("tool", ["icarus", "verilator"])
+@pytest.mark.parametrize("tool", ["icarus", pytest.param("verilator", marks=pytest.mark.long)])
 def test_simulation_with_fusesoc(package, programs, tool):
     ended = fusesoc(package, programs, "sim", f"--tool={tool}")
     assert ended.returncode == 0, ended.stdout

@@ -91,6 +91,7 @@ BROKEN = (
 """Wrong numbers, which networks show, and wrong counters, which programs show."""
 
 
+@pytest.mark.long
 def test_a_broken_design_is_found_and_one_case_shows_it():
     """In a process of its own, which imports the design altered."""
     code = (

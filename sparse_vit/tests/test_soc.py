@@ -94,6 +94,7 @@ def test_firmware_that_does_not_end(run, digit, monkeypatch):
         run(program_of(digit), cycles=1000)
 
 
+@pytest.mark.long
 def test_a_small_network_on_icarus(tmp_path):
     """On which a digit takes minutes."""
     shape = Network(
