@@ -48,9 +48,7 @@ def main() -> None:
     install_system_packages()
     if not VENV_PYTHON.exists():
         venv.create(VENV, with_pip=True)
-    # Python compiles what it imports; if pip compiles all there is, it takes half as long again.
-    install = ["--disable-pip-version-check", "install", "-qq", "--no-compile"]
-    pip = [VENV_PYTHON, "-m", "pip", *install]
+    pip = [VENV_PYTHON, "-m", "pip", "--disable-pip-version-check", "install", "-qq"]
     print("installing the Python packages into .venv (some minutes, about 6 GB)", flush=True)
     pinned = subprocess.run(
         [*pip, "--constraint", "constraints.txt", "--editable", ".[dev]"], cwd=ROOT, check=False

@@ -60,7 +60,8 @@ def test_scheduler_without_workers_is_refused(cluster, tmp_path):
         run_points(points, energy_table(), tmp_path / "f.jsonl", scheduler=cluster[0])
 
 
-@pytest.mark.parametrize("killed", [pytest.param(1, marks=pytest.mark.long), WORKERS])
+@pytest.mark.long
+@pytest.mark.parametrize("killed", [1, WORKERS])
 def test_killed_workers(cluster, tmp_path, monkeypatch, killed):
     """Others take over what a lost one had to do; without any the sweep ends in one sentence."""
     monkeypatch.setattr("sim_models.sweeps.workers.WORKERLESS_SECONDS", 1)

@@ -42,7 +42,10 @@ CONFIGS = {
 }
 
 
-@pytest.mark.parametrize("preset", ["tiny", "small", pytest.param("wide", marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "preset",
+    ["tiny", *(pytest.param(preset, marks=pytest.mark.long) for preset in ("small", "wide"))],
+)
 @pytest.mark.parametrize("unit", UNITS)
 def test_unit(simulator, unit, preset):
     run_unit(simulator, unit(CONFIGS[preset]), CONFIGS[preset], seed=11)

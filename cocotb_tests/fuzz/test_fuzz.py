@@ -21,15 +21,15 @@ from rtl_gen.interfaces.program import ErrorCode
 from rtl_gen.interfaces.targets import Target
 
 SEED = 1
-CASES = {1: BATCHES, 2: {"verilator": 39, "icarus": 5}}
-"""By number of cores and simulator."""
+CASES = {"verilator": 39, "icarus": 5}
 ATTEMPTS = 50
 
 
 @pytest.mark.parametrize("cores", [1, pytest.param(2, marks=pytest.mark.long)])
-def test_damaged_programs_end(simulator, cores):
+def test_damaged_programs_end(simulator, cores, long_run):
     first = CORES.index(cores) * TURN
-    numbers = range(first, first + CASES[cores][simulator])
+    count = BATCHES[simulator] if long_run and cores == 1 else CASES[simulator]
+    numbers = range(first, first + count)
     cases = [draw_case(SEED, number) for number in numbers]
     assert {case.config.cores for case in cases} == {cores}
     outcomes = run_cases(cases, simulator)

@@ -50,7 +50,14 @@ def test_a_long_run_tells_its_cycles(simulator, monkeypatch):
     assert sum(told) == result.values["told"]
 
 
-@pytest.mark.parametrize(("word", "wanted"), [("no", False), ("0", False), ("True", True)])
+@pytest.mark.parametrize(
+    ("word", "wanted"),
+    [
+        ("no", False),
+        ("0", False),
+        pytest.param("True", True, marks=pytest.mark.long("verilator")),
+    ],
+)
 def test_the_environment_switches_waves(simulator, monkeypatch, word, wanted):
     monkeypatch.setenv("WAVES", word)
     waves = run(simulator, "items_pass").waves

@@ -34,6 +34,7 @@ def system(monkeypatch, tmp_path: Path):
     verilator_files.cache_clear()
 
 
+@pytest.mark.long
 def test_the_system_s_verilator_simulates(system):
     system("5.041 2025-10-01 rev v5.041")
     assert verilator_files().root.resolve() == PACKAGED.root.resolve()

@@ -17,10 +17,7 @@ PASSED, FAILED, NO_SUCH_TEST, NOTHING_RAN = 0, 1, 4, 5
 _PRELOADED = ["amaranth", "numpy", "pandas", "pytest", "timm", "torch"]
 """Of others: no module that may be changed."""
 
-_OPTIONS = (
-    *("-x", "--long", "-p", "no:cacheprovider"),
-    *("-W", "ignore::pytest.PytestAssertRewriteWarning"),
-)
+_OPTIONS = ("-x", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning")
 """Stop at a failure; that a plugin is imported already is no fault."""
 
 _CRASHED = {-signal.SIGSEGV, -signal.SIGBUS, -signal.SIGFPE, -signal.SIGILL, -signal.SIGABRT}

@@ -16,7 +16,8 @@ SURVIVES = "none"
 def noticed_by(drawn: Drawn, tests: Sequence[Stage]) -> str:
     """The first stage of tests of which one fails, or SURVIVES."""
     for stage in tests:
-        found = status_of(drawn.module, drawn.mutant.text, stage.words, stage.seconds)
+        words = ("--long", *stage.words)
+        found = status_of(drawn.module, drawn.mutant.text, words, stage.seconds)
         if found == FAILED:
             return stage.name
     return SURVIVES

@@ -46,6 +46,11 @@ def test_high(x):
     assert near(x) == x + 1
 """
 
+CONFTEST = """
+def pytest_addoption(parser):
+    parser.addoption("--long", action="store_true")
+"""
+
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
@@ -55,6 +60,7 @@ def package(tmp_path, monkeypatch):
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
     (tmp_path / "pytest.ini").write_text("[pytest]\npythonpath = .\n")
+    (tmp_path / "conftest.py").write_text(CONFTEST)
     monkeypatch.setattr(reaching, "ROOT", tmp_path)
     monkeypatch.setattr(pytest_run, "ROOT", tmp_path)
     monkeypatch.setattr(reaching, "_MEASURED", ("package",))

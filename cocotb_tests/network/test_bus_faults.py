@@ -15,9 +15,16 @@ MEMORY_BYTES = 1 << 15
 STORED = MEMORY_BYTES - 512
 
 
-@pytest.mark.parametrize(("bench", "secure"), [("bus_faults", 0), ("bus_faults", 1), ("resets", 0)])
+@pytest.mark.parametrize(
+    ("bench", "secure"),
+    [
+        ("bus_faults", 0),
+        pytest.param("bus_faults", 1, marks=pytest.mark.long("verilator")),
+        pytest.param("resets", 0, marks=pytest.mark.long("icarus")),
+    ],
+)
 def test_bus_faults(simulator, bench, secure, tmp_path, long_run):
-    """On Icarus some of the places of faults and of resets, but for long runs."""
+    """On Icarus one place of faults, but for long runs."""
     everywhere = long_run or simulator == "verilator"
     config = get_config("tiny", secure=secure)
     # Programs are the same for both.
@@ -49,6 +56,6 @@ def test_bus_faults(simulator, bench, secure, tmp_path, long_run):
             "stored": STORED,
             "row_bytes": list(row),
             "bursts": (0, 1, 9) if everywhere else (0,),
-            "resets": 12 if everywhere else 3,
+            "resets": 12,
         },
     )

@@ -55,13 +55,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     wanted = metafunc.config.getoption("cores")
     presets, cores = (["tiny"], 2) if wanted is None else (list(NETWORKS), wanted)
-    memories = {"stalls": STALLING, "far": FAR}
+    memories = {"stalls": (STALLING, []), "far": (FAR, [pytest.mark.long("icarus")])}
     metafunc.parametrize(
         ("preset", "cores", "memory"),
         [
-            pytest.param(preset, cores, memory, id=f"{preset}-{cores}-{name}")
+            pytest.param(preset, cores, memory, id=f"{preset}-{cores}-{name}", marks=marks)
             for preset in presets
-            for name, memory in memories.items()
+            for name, (memory, marks) in memories.items()
         ],
     )
 

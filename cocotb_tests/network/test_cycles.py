@@ -46,6 +46,11 @@ def only_verilator(simulator: str) -> None:
         pytest.skip("Icarus takes minutes for as many cycles; Verilator runs them")
 
 
+def on_default(*values: object, id: str):  # noqa: A002
+    """Parameters of a test on the preset `default`, whose simulation takes a minute to build."""
+    return pytest.param("default", *values, id=id, marks=pytest.mark.long)
+
+
 # Attention layers --------------------------------------------------------------------------------
 
 
@@ -98,9 +103,9 @@ def test_layers(simulator, preset, tokens, memory):
     ("preset", "tokens", "memory"),
     [
         pytest.param("small", 50, MemoryModel(latency=100, rate=8), id="small-half-rate"),
-        pytest.param("default", 197, MemoryModel(latency=2), id="default-near"),
-        pytest.param("default", 130, MemoryModel(latency=23, rate=16), id="default-quarter-rate"),
-        pytest.param("default", 1, MemoryModel(latency=100, rate=8), id="default-1-token"),
+        on_default(197, MemoryModel(latency=2), id="default-near"),
+        on_default(130, MemoryModel(latency=23, rate=16), id="default-quarter-rate"),
+        on_default(1, MemoryModel(latency=100, rate=8), id="default-1-token"),
     ],
 )
 def test_large_layers(simulator, preset, tokens, memory):
@@ -134,7 +139,12 @@ def check_network(simulator, preset, shape, memory, *, density, keep, dump=False
 @pytest.mark.parametrize(
     ("memory", "arguments"),
     [
-        pytest.param(MemoryModel(latency=2), {"density": ALL, "keep": [None, None]}, id="dense"),
+        pytest.param(
+            MemoryModel(latency=2),
+            {"density": ALL, "keep": [None, None]},
+            id="dense",
+            marks=pytest.mark.long("icarus"),
+        ),
         pytest.param(
             MemoryModel(latency=23, rate=1), {"density": 0.4, "keep": [9, 4]}, id="starved"
         ),
@@ -159,10 +169,8 @@ def test_network_of_one_token(simulator):
     ("preset", "shape", "keep", "memory"),
     [
         pytest.param("small", SMALL, [29, 12], MemoryModel(latency=100, rate=8), id="small"),
-        pytest.param("default", DEIT_LAYERS, [None, 123], MemoryModel(), id="deit-layers"),
-        pytest.param(
-            "default", DEIT_LAYERS, [40, 9], MemoryModel(latency=23, rate=16), id="deit-starved"
-        ),
+        on_default(DEIT_LAYERS, [None, 123], MemoryModel(), id="deit-layers"),
+        on_default(DEIT_LAYERS, [40, 9], MemoryModel(latency=23, rate=16), id="deit-starved"),
     ],
 )
 def test_large_network(simulator, preset, shape, keep, memory):

@@ -69,6 +69,7 @@ def test_a_wrong_bias():
         assert f"core 0, {tensor}, token 0, channel {channel}: expected {one.expected}" in str(one)
 
 
+@pytest.mark.long
 def test_a_broken_unit(monkeypatch):
     """The table of exponentials is wrong in the RTL alone, which all of attention is made of."""
     table = [value ^ 0x4000 for value in numerics.exp_table()]

@@ -12,9 +12,16 @@ from cocotb_tests.network.refused_programs import CONFIG, all_programs
 from rtl_gen.interfaces.program import ErrorCode
 
 
-@pytest.mark.parametrize("testcase", ["refuses_and_goes_on", "start_while_busy", "soft_reset"])
-def test_errors(simulator, testcase, tmp_path, long_run):
-    """On Icarus on one kind of memory, and, but for long runs, what it recovers from alone."""
+@pytest.mark.parametrize(
+    "testcase",
+    [
+        pytest.param("refuses_and_goes_on", marks=pytest.mark.long("icarus")),
+        "start_while_busy",
+        "soft_reset",
+    ],
+)
+def test_errors(simulator, testcase, tmp_path):
+    """On every kind of memory; on Icarus on one, which takes as long."""
     memory, known, programs = ProgramMemory(CONFIG), set(), []
     for program in all_programs():
         recovers = program.recovers or program.error not in known
@@ -23,8 +30,6 @@ def test_errors(simulator, testcase, tmp_path, long_run):
         programs.append(place | {"error": program.error, "recovers": recovers})
     assert known == set(ErrorCode) - {ErrorCode.BAD_PARITY}
     memories = list(MEMORIES) if simulator == "verilator" else ["random"]
-    if simulator == "icarus" and not long_run:
-        programs = [program for program in programs if program["recovers"]]
     memory.simulate(
         simulator,
         "errors",

@@ -169,8 +169,13 @@ CASES = [
     ("small", prefixes, IDEAL),
     ("wide", prefixes, STALLING),
 ]
-SLOW_TO_BUILD = ("narrow", "wide")
-"""Configurations that no other test has."""
+LONG = {
+    "small": [pytest.mark.long("icarus")],
+    "broad": [pytest.mark.long("verilator")],
+    "narrow": [pytest.mark.long],
+    "wide": [pytest.mark.long],
+}
+"""To run on Icarus, or to build on Verilator for these cases alone."""
 
 
 @pytest.mark.parametrize(
@@ -179,18 +184,18 @@ SLOW_TO_BUILD = ("narrow", "wide")
         pytest.param(
             *values,
             id=f"{values[0]}-{values[1].__name__}",
-            marks=[pytest.mark.long] if values[0] in SLOW_TO_BUILD else [],
+            marks=LONG.get(values[0], []),
         )
         for values in CASES
     ],
 )
 def test_layers(simulator, preset, case, memory):
-    """All layers of a case; of `small` on Icarus the first two, which takes as long."""
+    """All layers of a case."""
     config = CONFIGS[preset]
-    count = 2 if (simulator, preset) == ("icarus", "small") else None
-    run_and_check(config, case(config)[:count], simulator, memory)
+    run_and_check(config, case(config), simulator, memory)
 
 
+@pytest.mark.long
 def test_deit_tiny_layer_pair():
     """197 tokens, 3 heads, masks of measured attention; prune; the next layer on the survivors."""
     layers = sample_layers(sparsity=0.5)
@@ -198,6 +203,7 @@ def test_deit_tiny_layer_pair():
     run_and_check(get_config("default"), layers, "verilator", FAR)
 
 
+@pytest.mark.long
 def test_real_weights_and_image():
     """The same pair with Q, K and V of the trained network on a photograph."""
     for needed in (WEIGHTS, IMAGES):

@@ -85,7 +85,9 @@ def odd_config(seed: int) -> AcceleratorConfig:
     )
 
 
-@pytest.mark.parametrize("seed", [pytest.param(0, marks=pytest.mark.long), 1, 2])
+@pytest.mark.parametrize(
+    "seed", [pytest.param(0, marks=pytest.mark.long), 1, pytest.param(2, marks=pytest.mark.long)]
+)
 def test_odd_configuration(seed):
     """On Icarus, which builds at once: all tokens and heads that there are."""
     config = odd_config(seed)

@@ -50,7 +50,13 @@ def check_on(preset, network, masks, simulator, *, keep, memory, seed):
 @pytest.mark.parametrize(
     ("density", "keep", "memory"),
     [
-        pytest.param(1.0, [None, None], MemoryModel(latency=2), id="dense"),
+        pytest.param(
+            1.0,
+            [None, None],
+            MemoryModel(latency=2),
+            id="dense",
+            marks=pytest.mark.long("icarus"),
+        ),
         pytest.param(0.4, [9, 4], STALLING, id="sparse-pruned-stalls"),
         pytest.param(0.0, [1, 1], MemoryModel(), id="cls-only"),
     ],
@@ -78,6 +84,7 @@ def test_small_network(simulator):
     )
 
 
+@pytest.mark.long("icarus")
 def test_pruned_network(simulator, tmp_path):
     """Calibrated from a float network with a zero head, zero channels, FFN and classes."""
     network = pruned_integers(tmp_path, 8)

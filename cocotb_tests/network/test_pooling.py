@@ -23,8 +23,8 @@ from sim_models.program import program_cycles
     [
         ("tiny", 17, 9, 0, 16),
         ("tiny", 5, 1, 0, 11),
-        ("small", 50, 50, 2, 48),
-        ("small", 33, 20, 1, 37),
+        pytest.param("small", 50, 50, 2, 48, marks=pytest.mark.long("icarus")),
+        pytest.param("small", 33, 20, 1, 37, marks=pytest.mark.long("icarus")),
     ],
 )
 @pytest.mark.parametrize("plain", [False, True])

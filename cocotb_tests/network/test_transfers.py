@@ -39,7 +39,9 @@ def build(
     return builder.finish()
 
 
-@pytest.mark.parametrize("preset", ["tiny", "small"])
+@pytest.mark.parametrize(
+    "preset", ["tiny", pytest.param("small", marks=pytest.mark.long("icarus"))]
+)
 @pytest.mark.parametrize(
     "memory", [MemoryModel(latency=2), MemoryModel(latency=40, stall=0.3)], ids=["ideal", "stalls"]
 )

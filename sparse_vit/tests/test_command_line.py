@@ -45,15 +45,13 @@ def run(*words: str, **environment: str) -> subprocess.CompletedProcess:
 
 @pytest.mark.parametrize("words", [("--help",), ("--version",), ("maks",), ()])
 def test_no_command_is_loaded_until_it_is_called(words: tuple[str, ...]):
-    """Below half a second of this processor; PyTorch alone takes several."""
+    """Nor is what takes seconds to import."""
     program = (
-        "import resource, sys\n"
+        "import sys\n"
         "from sparse_vit.command_line import main\n"
         "try:\n    main()\n"
         "except SystemExit:\n"
-        "    used = resource.getrusage(resource.RUSAGE_SELF)\n"
-        "    loaded = {name.partition('.')[0] for name in sys.modules}\n"
-        "    print('\\n#', used.ru_utime + used.ru_stime, *loaded)\n"
+        "    print('\\n#', *{name.partition('.')[0] for name in sys.modules})\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program, *words],
@@ -62,9 +60,9 @@ def test_no_command_is_loaded_until_it_is_called(words: tuple[str, ...]):
         text=True,
         check=True,
     )
-    seconds, *loaded = done.stdout.split("\n# ")[1].split()
+    loaded = done.stdout.split("\n# ")[1].split()
+    assert "typer" in loaded
     assert not HEAVY & set(loaded)
-    assert float(seconds) < 0.5
 
 
 def test_help_lists_every_command_with_the_first_line_of_its_docstring():
