@@ -22,6 +22,7 @@ from rtl_gen.interfaces.targets import Target
 
 SEED = 1
 CASES = {"verilator": 39, "icarus": 5}
+"""Of one simulation; long runs of one core have a whole batch."""
 ATTEMPTS = 50
 
 

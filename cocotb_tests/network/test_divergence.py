@@ -4,6 +4,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 from torch import Tensor
 
 from cocotb_tests.network import run as network_run
