@@ -90,6 +90,7 @@ def test_killed_workers(cluster, tmp_path, monkeypatch, killed):
     assert rows == run_points(points, energy_table(), tmp_path / "here.jsonl").rows
 
 
+@pytest.mark.long
 def test_cluster_gives_the_bytes_of_this_machine(cluster, tmp_path, monkeypatch):
     address, folder = cluster
     monkeypatch.chdir(tmp_path)

@@ -10,7 +10,8 @@ from rtl_gen.bus.row_writer import RowWriter
 from rtl_gen.bus.stream_reader import StreamReader
 from rtl_gen.presets import get_config
 
-PRESETS = ("tiny", "small", "default")
+DEFAULT = pytest.param("default", marks=pytest.mark.long)
+PRESETS = ("tiny", "small", DEFAULT)
 
 MEMORY_BEATS = 1024
 
@@ -25,7 +26,7 @@ def test_unit(simulator, preset, unit):
 @pytest.mark.parametrize(
     ("unit", "bench"), [(StreamReader, "reader_faults"), (RowWriter, "writer_faults")]
 )
-@pytest.mark.parametrize("preset", ["tiny", "default"])
+@pytest.mark.parametrize("preset", ["tiny", DEFAULT])
 def test_faults(simulator, preset, unit, bench):
     config = get_config(preset)
     run_unit(simulator, unit(config), config, bench=bench, seed=7)

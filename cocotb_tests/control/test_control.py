@@ -10,8 +10,10 @@ from rtl_gen.control.range_check import RangeCheck
 from rtl_gen.control.store_check import StoreCheck
 from rtl_gen.presets import get_config
 
+PRESETS = ("tiny", pytest.param("default", marks=pytest.mark.long))
 
-@pytest.mark.parametrize("preset", ["tiny", "default"])
+
+@pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize("unit", [Decoder, RangeCheck, Dispatcher, Checksum])
 def test_control(simulator, unit, preset):
     config = get_config(preset)
@@ -24,7 +26,7 @@ def test_store_check(simulator, address_bits):
     run_unit(simulator, StoreCheck(config), config, seed=3)
 
 
-@pytest.mark.parametrize("preset", ["tiny", "default"])
+@pytest.mark.parametrize("preset", PRESETS)
 def test_dispatcher_faults(simulator, preset):
     config = get_config(preset)
     run_unit(simulator, Dispatcher(config), config, bench="dispatcher_faults", seed=3)

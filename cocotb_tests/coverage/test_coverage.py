@@ -43,6 +43,7 @@ def echo_covered(monkeypatch, tmp_path):
     return run
 
 
+@pytest.mark.long
 def test_what_is_not_reached_is_reported(echo_covered, tmp_path):
     """Nothing enters, then something does: counts of two runs are added, that of a failure, too."""
     with pytest.raises(SimulationError, match="Timeout"):

@@ -18,14 +18,12 @@ STORED = MEMORY_BYTES - 512
 @pytest.mark.parametrize(
     ("bench", "secure"),
     [
-        ("bus_faults", 0),
+        pytest.param("bus_faults", 0, marks=pytest.mark.long("icarus")),
         pytest.param("bus_faults", 1, marks=pytest.mark.long("verilator")),
         pytest.param("resets", 0, marks=pytest.mark.long("icarus")),
     ],
 )
-def test_bus_faults(simulator, bench, secure, tmp_path, long_run):
-    """On Icarus one place of faults, but for long runs."""
-    everywhere = long_run or simulator == "verilator"
+def test_bus_faults(simulator, bench, secure, tmp_path):
     config = get_config("tiny", secure=secure)
     # Programs are the same for both.
     good = good_program(get_config("tiny"))
@@ -55,7 +53,7 @@ def test_bus_faults(simulator, bench, secure, tmp_path, long_run):
             "storer": storer_address,
             "stored": STORED,
             "row_bytes": list(row),
-            "bursts": (0, 1, 9) if everywhere else (0,),
+            "bursts": (0, 1, 9),
             "resets": 12,
         },
     )

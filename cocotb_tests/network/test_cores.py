@@ -55,17 +55,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     wanted = metafunc.config.getoption("cores")
     presets, cores = (["tiny"], 2) if wanted is None else (list(NETWORKS), wanted)
-    memories = {"stalls": (STALLING, []), "far": (FAR, [pytest.mark.long("icarus")])}
+    memories = {"stalls": STALLING, "far": FAR}
     metafunc.parametrize(
         ("preset", "cores", "memory"),
         [
-            pytest.param(preset, cores, memory, id=f"{preset}-{cores}-{name}", marks=marks)
+            pytest.param(preset, cores, memory, id=f"{preset}-{cores}-{name}")
             for preset in presets
-            for name, (memory, marks) in memories.items()
+            for name, memory in memories.items()
         ],
     )
 
 
+@pytest.mark.long("icarus")
 def test_every_tensor_of_every_core(simulator, preset, cores, memory):
     batches = Batches(preset, cores, layers=2, dump=True)
     batches.run(simulator, memory, batches.pictures)

@@ -53,7 +53,7 @@ def run_full_network(
     assert check_network(image, golden, run) > shape.tokens * shape.dim
 
 
-@pytest.mark.long("icarus")
+@pytest.mark.long
 def test_long_rows(simulator):
     """128 slices, 512 groups, a pitch of 128 rows."""
     config = get_config("tiny", max_dim=256)

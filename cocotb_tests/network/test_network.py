@@ -58,7 +58,7 @@ def check_on(preset, network, masks, simulator, *, keep, memory, seed):
             marks=pytest.mark.long("icarus"),
         ),
         pytest.param(0.4, [9, 4], STALLING, id="sparse-pruned-stalls"),
-        pytest.param(0.0, [1, 1], MemoryModel(), id="cls-only"),
+        pytest.param(0.0, [1, 1], MemoryModel(), id="cls-only", marks=pytest.mark.long("icarus")),
     ],
 )
 def test_tiny_network(simulator, density, keep, memory):

@@ -55,12 +55,12 @@ def behind_a_store() -> dict[str, tuple[ErrorCode, np.ndarray, bytes]]:
     "testcase",
     [
         "status_shows_busy_until_done",
-        "reset_in_any_cycle",
+        pytest.param("reset_in_any_cycle", marks=pytest.mark.long("icarus")),
         "start_and_reset_at_once",
         "accepted_commands_finish",
     ],
 )
-def test_program_end(simulator, testcase, tmp_path, long_run):
+def test_program_end(simulator, testcase, tmp_path):
     memory = ProgramMemory(CONFIG)
     programs = [
         {"name": error.name, "error": error, "address": memory.place(data)}
@@ -71,13 +71,10 @@ def test_program_end(simulator, testcase, tmp_path, long_run):
         | {"result": STORE_ADDRESS, "bytes": list(rows)}
         for name, (error, data, rows) in behind_a_store().items()
     ]
-    if simulator == "verilator":
-        step, last_step = 1, 1
-    else:
-        step, last_step = (60, 4) if long_run else (240, 12)
-    last = range(GOOD_CYCLES - 40, GOOD_CYCLES + 20, last_step)
-    resets = sorted({*range(0, GOOD_CYCLES, step), *last})
-    followed = sorted({*resets[:: -(-len(resets) // 12)], *last[:: 6 // last_step or 1]})
+    fast = simulator == "verilator"
+    last = range(GOOD_CYCLES - 40, GOOD_CYCLES + 20, 1 if fast else 4)
+    resets = sorted({*range(0, GOOD_CYCLES, 1 if fast else 60), *last})
+    followed = sorted({*resets[:: len(resets) // 12], *(last[::6] if fast else last)})
     parameters = {"programs": programs, "accepted": accepted, "resets": resets}
     memory.simulate(
         simulator,

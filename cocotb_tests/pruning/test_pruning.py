@@ -10,7 +10,13 @@ from rtl_gen.pruning.topk import TopK
 
 
 @pytest.mark.parametrize(
-    ("preset", "trials"), [("tiny", 6), ("small", 4), ("default", 2), ("double", 2)]
+    ("preset", "trials"),
+    [
+        ("tiny", 6),
+        ("small", 4),
+        pytest.param("default", 2, marks=pytest.mark.long),
+        pytest.param("double", 2, marks=pytest.mark.long),
+    ],
 )
 @pytest.mark.parametrize("unit", [TopK, LiveTokens, Pruning])
 def test_pruning(simulator, unit, preset, trials):

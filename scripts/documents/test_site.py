@@ -18,6 +18,8 @@ from scripts.targets import TARGETS
 from sparse_vit import __all__ as public
 from sparse_vit.command_line import COMMANDS
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium")
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
