@@ -71,8 +71,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if config.getoption(name) is not None
     }
     long = config.getoption("long")
-    kept = [item for item in items if _has(item, wanted) and (long or not _is_long(item))]
-    config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+    kept, left_out = [], []
+    for item in items:
+        runs = _has(item, wanted) and (long or not _is_long(item))
+        (kept if runs else left_out).append(item)
+    config.hook.pytest_deselected(items=left_out)
     items[:] = kept
 
 
