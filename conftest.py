@@ -1,5 +1,5 @@
-"""Pytest options, the fixtures `command` and `long_run`, and the argument `simulator`:
-co-simulations run on Verilator and on Icarus.
+"""Pytest options, the fixture `command`, and the argument `simulator`: co-simulations run on
+Verilator and on Icarus.
 
 Tests that are marked as long run with --long alone.
 
@@ -32,7 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--gates", choices=TECHNOLOGIES, help="simulate netlists of cells of it")
     group.addoption("--coverage", type=Path, help="count what Verilator covers, into this folder")
     group.addoption("--seed-offset", type=int, default=0, help="other data for tests of units")
-    group.addoption("--long", action="store_true", help="long tests as well, and more of others")
+    group.addoption("--long", action="store_true", help="run tests marked as long, too")
     group.addoption("--limit-cycles", type=int, help="a program that takes more fails")
 
 
@@ -89,12 +89,6 @@ def command():
         return ended.value.code or 0
 
     return call
-
-
-@pytest.fixture
-def long_run(request) -> bool:
-    """Whether a test may take minutes, to try more than what is in every run."""
-    return request.config.getoption("long")
 
 
 def _is_long(item: pytest.Item) -> bool:

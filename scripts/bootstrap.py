@@ -65,11 +65,10 @@ def install_system_packages() -> None:
         if apt_get:
             print(f"installing {' '.join(missing)} with apt-get", flush=True)
             environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-            subprocess.run([*apt_get, "-qq", "update"], env=environment, check=False)
-            # It installs nothing if it does not know one of several packages.
-            known = [package for package in missing if is_known(package)]
-            install = ["install", "--yes", "--no-install-recommends", *known]
-            subprocess.run([*apt_get, "-qq", *install], env=environment, check=False)
+            # One by one: apt-get installs nothing if it does not know one of several packages.
+            install = ["install", "--yes", "--no-install-recommends"]
+            for action in (["update"], *([*install, package] for package in missing)):
+                subprocess.run([*apt_get, "-qq", *action], env=environment, check=False)
             missing = missing_packages()
     required = [package for package in missing if package not in OPTIONAL]
     how = f"apt-get install {' '.join(missing)}"
@@ -92,11 +91,6 @@ def missing_packages() -> list[str]:
     if platform.machine() not in WITH_WHEELS and not has_headers():
         missing.append(f"{THIS_PYTHON}-dev")
     return missing
-
-
-def is_known(package: str) -> bool:
-    """Whether apt-get could install it."""
-    return not subprocess.run(["apt-cache", "show", package], capture_output=True).returncode
 
 
 def has_headers() -> bool:

@@ -207,23 +207,6 @@ with on_one_line():
     assert ended.stderr == f"error: missing g++: {how}\n"
 
 
-def test_a_package_that_apt_does_not_know_keeps_no_other_from_coming(monkeypatch, tmp_path):
-    """`apt-get` writes down what it is told, in a line each time; `apt-cache` knows g++ alone."""
-    told = tmp_path / "told"
-    for program, script in (("apt-get", f'echo "$@" >> {told}'), ("apt-cache", 'test "$2" = g++')):
-        (tmp_path / program).write_text(f"#!/bin/sh\n{script}\n")
-        (tmp_path / program).chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    monkeypatch.setattr(bootstrap, "missing_packages", lambda: ["opensta", "g++"])
-    monkeypatch.setattr(bootstrap, "apt_get_command", lambda: ["apt-get"])
-    with pytest.raises(UserError, match=r"missing g\+\+: install them as root"):
-        bootstrap.install_system_packages()
-    assert told.read_text().splitlines() == [
-        "-qq update",
-        "-qq install --yes --no-install-recommends g++",
-    ]
-
-
 @pytest.mark.parametrize(
     ("machine", "headers", "missing"),
     [("x86_64", False, False), ("aarch64", False, True), ("aarch64", True, False)],

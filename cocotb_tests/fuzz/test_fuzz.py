@@ -21,16 +21,22 @@ from rtl_gen.interfaces.program import ErrorCode
 from rtl_gen.interfaces.targets import Target
 
 SEED = 1
-CASES = {"verilator": 39, "icarus": 5}
-"""Of one simulation; long runs of one core have a whole batch."""
+FEW = {"verilator": 39, "icarus": 5}
+"""Cases of one simulation."""
 ATTEMPTS = 50
 
 
-@pytest.mark.parametrize("cores", [1, pytest.param(2, marks=pytest.mark.long)])
-def test_damaged_programs_end(simulator, cores, long_run):
+@pytest.mark.parametrize(
+    ("cores", "count"),
+    [
+        pytest.param(1, FEW, id="1"),
+        pytest.param(1, BATCHES, id="1-batch", marks=pytest.mark.long),
+        pytest.param(2, FEW, id="2", marks=pytest.mark.long),
+    ],
+)
+def test_damaged_programs_end(simulator, cores, count):
     first = CORES.index(cores) * TURN
-    count = BATCHES[simulator] if long_run and cores == 1 else CASES[simulator]
-    numbers = range(first, first + count)
+    numbers = range(first, first + count[simulator])
     cases = [draw_case(SEED, number) for number in numbers]
     assert {case.config.cores for case in cases} == {cores}
     outcomes = run_cases(cases, simulator)

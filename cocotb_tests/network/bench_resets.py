@@ -1,7 +1,6 @@
 """Bench of `Accelerator` on a memory that is slow, never answers, or outlives a reset.
 
-Parameters: those of bench_bus_faults; `resets`, the number of hard resets, spread over the good
-program.
+Parameters: those of bench_bus_faults.
 """
 
 import random
@@ -12,6 +11,9 @@ from cocotb.triggers import ClockCycles, RisingEdge
 from cocotb_tests.network.bench_bus_faults import LIMIT_CYCLES, Driver
 from rtl_gen.bus.axi import BURST_BEATS
 from rtl_gen.interfaces.program import ErrorCode
+
+RESETS = 12
+"""Hard resets, spread over the good program."""
 
 
 async def hard_reset_of(driver: Driver, *, interconnect: bool) -> None:
@@ -77,10 +79,10 @@ async def hard_reset(dut):
     await host.run(0, LIMIT_CYCLES)
     cycles = await host.read("cycles")
     memory.latency = 40
-    errors, resets = set(), driver.given["resets"]
-    for turn in range(resets):
+    errors = set()
+    for turn in range(RESETS):
         await host.start(0)
-        await ClockCycles(dut.clk, turn * cycles // resets + rng.randrange(60))
+        await ClockCycles(dut.clk, turn * cycles // RESETS + rng.randrange(60))
         while memory.half_written:
             await RisingEdge(dut.clk)
         await hard_reset_of(driver, interconnect=False)

@@ -46,9 +46,9 @@ def only_verilator(simulator: str) -> None:
         pytest.skip("Icarus takes minutes for as many cycles; Verilator runs them")
 
 
-def on_default(*values: object, id: str):  # noqa: A002
+def on_default(name: str, *values: object):
     """Parameters of a test on the preset `default`, whose simulation takes a minute to build."""
-    return pytest.param("default", *values, id=id, marks=pytest.mark.long)
+    return pytest.param("default", *values, id=name, marks=pytest.mark.long)
 
 
 # Attention layers --------------------------------------------------------------------------------
@@ -103,9 +103,9 @@ def test_layers(simulator, preset, tokens, memory):
     ("preset", "tokens", "memory"),
     [
         pytest.param("small", 50, MemoryModel(latency=100, rate=8), id="small-half-rate"),
-        on_default(197, MemoryModel(latency=2), id="default-near"),
-        on_default(130, MemoryModel(latency=23, rate=16), id="default-quarter-rate"),
-        on_default(1, MemoryModel(latency=100, rate=8), id="default-1-token"),
+        on_default("default-near", 197, MemoryModel(latency=2)),
+        on_default("default-quarter-rate", 130, MemoryModel(latency=23, rate=16)),
+        on_default("default-1-token", 1, MemoryModel(latency=100, rate=8)),
     ],
 )
 def test_large_layers(simulator, preset, tokens, memory):
@@ -169,8 +169,8 @@ def test_network_of_one_token(simulator):
     ("preset", "shape", "keep", "memory"),
     [
         pytest.param("small", SMALL, [29, 12], MemoryModel(latency=100, rate=8), id="small"),
-        on_default(DEIT_LAYERS, [None, 123], MemoryModel(), id="deit-layers"),
-        on_default(DEIT_LAYERS, [40, 9], MemoryModel(latency=23, rate=16), id="deit-starved"),
+        on_default("deit-layers", DEIT_LAYERS, [None, 123], MemoryModel()),
+        on_default("deit-starved", DEIT_LAYERS, [40, 9], MemoryModel(latency=23, rate=16)),
     ],
 )
 def test_large_network(simulator, preset, shape, keep, memory):

@@ -182,11 +182,9 @@ LONG = {
     ("preset", "case", "memory"),
     [
         pytest.param(
-            *values,
-            id=f"{values[0]}-{values[1].__name__}",
-            marks=LONG.get(values[0], []),
+            preset, case, memory, id=f"{preset}-{case.__name__}", marks=LONG.get(preset, [])
         )
-        for values in CASES
+        for preset, case, memory in CASES
     ],
 )
 def test_layers(simulator, preset, case, memory):
