@@ -14,7 +14,11 @@ from proofs.altered import alter, source_of
 PASSED, FAILED, NO_SUCH_TEST, NOTHING_RAN = 0, 1, 4, 5
 """What pytest ends with."""
 
-_PRELOADED = ["amaranth", "numpy", "pandas", "pytest", "timm", "torch"]
+_PRELOADED = [
+    "amaranth", "anyio.pytest_plugin", "cocotb_tools.runner", "hypothesis", "numba", "numpy",
+    "pandas", "pydantic", "pytest", "pytest_cov.plugin", "rich", "timm", "torch", "typer",
+    "xdist.plugin", "yaml",
+]  # fmt: skip
 """Of others: no module that may be changed."""
 
 _OPTIONS = ("-x", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning")
