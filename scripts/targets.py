@@ -233,6 +233,7 @@ TARGETS: dict[str, Target] = {
             COUNT="20",
             SEED="0",
             REACHING=Switch(goes_off=False),
+            LONG=Switch(goes_off=False),
             WORKERS="1",
             JUDGED="file",
             OUT="folder",

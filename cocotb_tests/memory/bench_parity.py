@@ -10,6 +10,7 @@ from cocotb.triggers import ClockCycles
 from cocotb_tests.harness.compare import assert_equal
 from cocotb_tests.harness.unit_bench import UnitBench
 from cocotb_tests.memory.guarded_memory import GuardedMemory
+from cocotb_tests.memory.held import check_output_is_held
 from cocotb_tests.memory.words import Words
 from rtl_gen.memory.parity import FLAG_CYCLES
 
@@ -20,6 +21,11 @@ class GuardedMemoryBench(UnitBench):
     def make_unit(self) -> GuardedMemory:
         shape = unsigned(self.given["bits"])
         return GuardedMemory(depth=self.given["depth"], shape=shape, chunks=self.given["chunks"])
+
+
+@cocotb.test()
+async def holds_its_output(dut):
+    await check_output_is_held(await GuardedMemoryBench.on(dut))
 
 
 @cocotb.test()

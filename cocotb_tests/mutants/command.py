@@ -39,6 +39,10 @@ def mutate(
             "judge it. Pays from some hundred mutants on.",
         ),
     ] = False,
+    long: Annotated[
+        bool,
+        typer.Option("--long", help="Tests that are marked as long judge what survives, too."),
+    ] = False,
     workers: Annotated[int, typer.Option(min=1, help="Mutants at a time.")] = 1,
     judged: Annotated[
         Path, typer.Option(help="What was judged before, and what this run adds to it.")
@@ -52,7 +56,7 @@ def mutate(
     """
     drawn, equivalents = draw(unit, count, seed), Equivalents.read()
     make_folder(out)
-    verdicts = Judged(judged, measure(out, workers) if reaching else None)
+    verdicts = Judged(judged, measure(out, workers) if reaching else None, long=long)
     report = Report(seed)
     running = [one for one in drawn if equivalents.reason(one) is None]
     report.equivalent = Counter(one.package for one in drawn)

@@ -16,8 +16,7 @@ SURVIVES = "none"
 def noticed_by(drawn: Drawn, tests: Sequence[Stage]) -> str:
     """The first stage of tests of which one fails, or SURVIVES."""
     for stage in tests:
-        words = ("--long", *stage.words)
-        found = status_of(drawn.module, drawn.mutant.text, words, stage.seconds)
+        found = status_of(drawn.module, drawn.mutant.text, stage.words, stage.seconds)
         if found == FAILED:
             return stage.name
     return SURVIVES
@@ -26,17 +25,18 @@ def noticed_by(drawn: Drawn, tests: Sequence[Stage]) -> str:
 class Judged:
     """Mutants and who noticed them, in a journal.
 
-    A module whose text changed is judged anew, and a survivor when a file of its tests did.
+    A module whose text changed is judged anew, and a survivor when a file of its tests did, or by
+    `long` tests, too.
     """
 
-    def __init__(self, path: Path, reaching: Reaching | None = None):
-        self._rows, self._reaching = FinishedRows(path), reaching
+    def __init__(self, path: Path, reaching: Reaching | None = None, *, long: bool = False):
+        self._rows, self._reaching, self._long = FinishedRows(path), reaching, long
 
     def noticed_by(self, drawn: Drawn) -> str:
         """As the function, but what was judged before is not judged again."""
-        tests = stages(drawn, self._reaching)
+        tests = stages(drawn, self._reaching, long=self._long)
         mutant = {"module": drawn.module, "text": drawn.mutant.text}
-        dead, alive = key_of(mutant), key_of(mutant | {"tests": _digest(tests)})
+        dead, alive = key_of(mutant), key_of(mutant | {"tests": _digest(tests), "long": self._long})
         row = self._rows.get(dead) or self._rows.get(alive)
         if row is None:
             by = noticed_by(drawn, tests)

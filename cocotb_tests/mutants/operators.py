@@ -32,6 +32,9 @@ REMOVED = {ast.Invert: "~", ast.Not: "not "}
 HARDWARE = "m"
 """A function whose first arguments have this name makes hardware, and so does `elaborate`."""
 
+SHAPED = ("Signal", "data.StructLayout")
+"""What constants among its arguments are bits of."""
+
 Change = tuple[int, int, str]
 """Where a replacement begins and ends in a text's bytes, and what it is."""
 
@@ -51,7 +54,7 @@ def mutants(text: str, *, hardware: bool) -> list[Mutant]:
 
     With `hardware` only those of functions that make hardware, and no contracts; of these
     functions also statements that drive signals are left out, one by one. Constants of a signal's
-    shape stay: one bit more makes no difference.
+    or a field's shape stay: one bit more makes no difference.
     """
     places = _Places(text)
     found: dict[tuple[int, int], Mutant] = {}
@@ -142,11 +145,10 @@ def _below(node: ast.AST) -> Iterator[ast.AST]:
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.keyword) and child.arg == "stacklevel":
             continue
-        called = child.func if isinstance(child, ast.Call) else None
-        name = called.id if isinstance(called, ast.Name) else ""
+        name = ast.unparse(child.func) if isinstance(child, ast.Call) else ""
         if not name.startswith("require"):
             yield child
             found = _below(child)
-            if name == "Signal":
+            if name in SHAPED:
                 found = (each for each in found if not isinstance(each, ast.Constant))
             yield from found

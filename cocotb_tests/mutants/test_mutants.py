@@ -26,6 +26,7 @@ def sizes(config):
 
 def parts(self, m, valid, *, depth=3):
     level = Signal(range(valid + 1))
+    tag = data.StructLayout({"valid": 1, "word": valid + 1})
     with m.If(valid & ~(self.level != 0)):
         m.d.sync += x.eq((a +
             b) >> 1)
@@ -59,14 +60,15 @@ def found_in(text: str, *, hardware: bool) -> list[tuple[int, str]]:
 def test_places_of_hardware_are_changed_one_by_one():
     assert found_in(HARDWARE, hardware=True) == [
         (7, "level = Signal(range(valid - 1))"),
-        (8, "with m.If(valid | ~(self.level != 0)):"),
-        (8, "with m.If(valid & (self.level != 0)):"),
-        (8, "with m.If(valid & ~(self.level == 0)):"),
-        (8, "with m.If(valid & ~(self.level != 1)):"),
-        (9, "pass"),
-        (9, "m.d.sync += x.eq((a -"),
-        (10, "b) << 1)"),
-        (10, "b) >> 2)"),
+        (8, 'tag = data.StructLayout({"valid": 1, "word": valid - 1})'),
+        (9, "with m.If(valid | ~(self.level != 0)):"),
+        (9, "with m.If(valid & (self.level != 0)):"),
+        (9, "with m.If(valid & ~(self.level == 0)):"),
+        (9, "with m.If(valid & ~(self.level != 1)):"),
+        (10, "pass"),
+        (10, "m.d.sync += x.eq((a -"),
+        (11, "b) << 1)"),
+        (11, "b) >> 2)"),
     ]
 
 
@@ -130,6 +132,8 @@ def test_every_module_has_tests_that_exist():
         assert len(names) == len(set(names))
     topk, schedule = draw("pruning.topk", 1, 0)[0], draw("model.pruning.schedule", 1, 0)[0]
     assert [stage.name for stage in stages(topk)] == ["module", "folder", "programs"]
+    assert not any("--long" in stage.words for stage in stages(topk))
+    assert all("--long" in stage.words for stage in stages(topk, long=True))
     assert {path.name for path in stages(topk)[1].files()} > {"test_pruning.py", "bench_topk.py"}
     nearest, *_ = stages(schedule)
     assert [word.rpartition("/")[2] for word in nearest.words] == [
@@ -161,11 +165,20 @@ def test_what_passes_all_stages_survives_and_is_judged_once(monkeypatch, tmp_pat
     assert [again.noticed_by(one) for one in (topk, same)] == ["programs", SURVIVES]
 
 
+def test_a_survivor_is_judged_anew_by_long_tests(monkeypatch, tmp_path):
+    one, journal = draw("topk", 1, 0)[0], tmp_path / "judged.jsonl"
+    monkeypatch.setattr(
+        judging, "status_of", lambda *run: FAILED if "--long" in run[2] else NOTHING_RAN
+    )
+    for long, by in [(False, SURVIVES), (True, "module"), (False, "module")]:
+        assert Judged(journal, long=long).noticed_by(one) == by
+
+
 def test_a_survivor_is_judged_anew_by_other_tests(monkeypatch, tmp_path):
     one, journal = draw("topk", 1, 0)[0], tmp_path / "judged.jsonl"
     test = tmp_path / "test_it.py"
     stage = Stage("module", (f"{test}::test_it", "-k", "it"))
-    monkeypatch.setattr(judging, "stages", lambda *_: [stage])
+    monkeypatch.setattr(judging, "stages", lambda *_, **__: [stage])
     for text, status in [("a", PASSED), ("a", FAILED), ("b", FAILED), ("c", PASSED)]:
         test.write_text(text)
         monkeypatch.setattr(judging, "status_of", lambda *_, status=status: status)

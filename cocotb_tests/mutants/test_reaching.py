@@ -124,7 +124,7 @@ def test_mutants_of_python_are_judged_by_what_reaches_them(tmp_path):
     drawn = Drawn("sim_models.macs", 0, Mutant(1, "", "", ""))
     stage, runs = stages(drawn, known)
     assert runs.name == "cycles"
-    assert stage.words == (f"{ROOT}/sim_models/test_network.py::test_it[a::b]",)
+    assert stage.words == (f"{ROOT}/sim_models/test_network.py::test_it[a::b]", "--long")
     assert stage.files() == {ROOT / "sim_models" / "test_network.py"}
     assert (stage.name, stage.seconds) == ("reaching", 38)
     assert stages(Drawn("sim_models.memory", 0, drawn.mutant), known) == [runs]

@@ -1,6 +1,6 @@
 """Which tests judge a mutant: from the nearest to the widest, or those that reach its line."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cocotb_tests.mutants.drawing import HARDWARE, ROOT, Drawn
@@ -33,6 +33,7 @@ class Stage:
 _TINY = "tiny and not deit"
 _ANY_PROGRAM = f"{_TINY} or errors or faults"
 _ICARUS = ("--sim", "icarus")
+_LONG = "--long"
 _HANGS = 60_000
 """Cycles after which a program hangs: the longest of these tests' takes less than a third."""
 
@@ -45,7 +46,7 @@ def _runs(name: str, *files: str, tests: str, seconds: int = 600) -> Stage:
 
 _CYCLES = _runs("cycles", "test_cycles", tests=_TINY)
 _TENSORS = _runs("rtl", "test_layers", "test_network", tests=_TINY)
-_WIPE = _runs("wipe", "test_wipe", tests="wipe")
+_WIPE = _runs("wipe", "test_wipe", tests="another_size")
 _BESIDE_RTL = {
     "sim_models": _CYCLES,
     "model.program": _TENSORS,
@@ -57,19 +58,30 @@ module. Of the cycle model that is about its own modules; those in its folders m
 figures."""
 
 
-def stages(drawn: Drawn, reaching: Reaching | None = None) -> list[Stage]:
+def stages(drawn: Drawn, reaching: Reaching | None = None, *, long: bool = False) -> list[Stage]:
     """Tests of the module's name, of its folder, of all; in Python's packages, if that is known,
     those that reach the line; of what the RTL is compared with also runs of it.
+
+    `long`: tests that are marked so, too. What reaches a line may be one in any case.
     """
     package, *folders, name = drawn.module.split(".")
-    if package == HARDWARE:
-        return _of_hardware(folders, name)
     runs = [_BESIDE_RTL[of] for of in (drawn.module, drawn.package) if of in _BESIDE_RTL]
-    if reaching is not None:
-        tests, seconds = reaching.tests(source_of(drawn.module), drawn.mutant.line)
-        words = tuple(f"{ROOT}/{test}" for test in tests)
-        found = [Stage("reaching", words, 30 + 4 * round(seconds))] if tests else []
-        return [*found, *runs]
+    if package == HARDWARE:
+        found = _of_hardware(folders, name)
+    elif reaching is None:
+        found = [*_of_python(package, folders, name), *runs]
+    else:
+        found = [*_of_line(drawn, reaching), *runs]
+    return [replace(one, words=(*one.words, _LONG)) if long else one for one in found]
+
+
+def _of_line(drawn: Drawn, reaching: Reaching) -> list[Stage]:
+    tests, seconds = reaching.tests(source_of(drawn.module), drawn.mutant.line)
+    words = (*(f"{ROOT}/{test}" for test in tests), _LONG)
+    return [Stage("reaching", words, 30 + 4 * round(seconds))] if tests else []
+
+
+def _of_python(package: str, folders: list[str], name: str) -> list[Stage]:
     inside = "tests" if package == "model" else ""
     root = ROOT / package / inside
     folder = root.joinpath(*folders)
@@ -77,7 +89,7 @@ def stages(drawn: Drawn, reaching: Reaching | None = None) -> list[Stage]:
     found = [Stage("module", tuple(named))] if named else []
     if folders and any(folder.glob("test_*.py")):
         found.append(Stage("folder", (str(folder),)))
-    return [*found, Stage("package", (str(root),), 3600), *runs]
+    return [*found, Stage("package", (str(root),), 3600)]
 
 
 def _of_hardware(folders: list[str], name: str) -> list[Stage]:

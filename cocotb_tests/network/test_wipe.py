@@ -110,3 +110,12 @@ def test_wipe(simulator):
         # No token is live any more when a program has ended.
         assert first[at : at + size].any() == (target != Target.LIVE), target.name
         at += size
+
+
+@pytest.mark.long("verilator")
+def test_it_ends_on_another_size(simulator):
+    """As it does only if every command has as many rows behind it as it takes."""
+    config = get_config("tiny", lanes=4, max_heads=3, max_dim=24)
+    wipe = wipe_image(config)
+    (run,) = run_images(config, wipe, np.frombuffer(wipe.data, np.uint8)[None], simulator=simulator)
+    assert run.error == ErrorCode.NONE
