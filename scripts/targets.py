@@ -208,6 +208,7 @@ TARGETS: dict[str, Target] = {
             FLOW=Variable(example="ecp5|xilinx", option="--gates"),
             CONFIG=Variable(example="tiny", option="--preset"),
             TEST=Variable(example="topk", option="-k"),
+            LONG=Switch(goes_off=False),
             WORKERS=_WORKERS,
         ),
         {"WORKERS": "2", "FLOW": "ecp5"},

@@ -99,5 +99,5 @@ def _of_hardware(folders: list[str], name: str) -> list[Stage]:
         # The unit's tests have its name or that of its class, whatever the case.
         words = f"{name} or {name.replace('_', '')}"
         found.append(Stage("module", (str(benches), "-k", words, *_ICARUS)))
-        found.append(Stage("folder", (str(benches), *_ICARUS)))
+        found.append(Stage("folder", (str(benches), "-k", f"not ({words})", *_ICARUS)))
     return [*found, _runs("programs", *_PROGRAMS, tests=_ANY_PROGRAM, seconds=3600)]
