@@ -3,9 +3,11 @@
 The mapping is that of the flows (ecp5.py, xilinx.py), save that memories become distributed RAM
 and, for UltraScale+, multipliers become logic: of block RAM and DSP48E2 there are no open models.
 The models are those of Yosys. Their registers wake up with X here, as silicon that nobody has reset
-may hold anything.
+may hold anything. Memories wake up with random words: attention reads the values of a lane that has
+no token and multiplies them by 0, which is 0 of every word, but X of X.
 """
 
+import random
 import re
 import tempfile
 from collections.abc import Iterator
@@ -23,6 +25,12 @@ _SHARE = Path(pyosys.__file__).parent / "share"
 
 _POWER_UP = re.compile(r"^\s*initial Q\b.*;$", re.M)
 """Of a register's model."""
+
+_MEMORY = re.compile(r"^  (?:TRELLIS_DPR|RAM)\w+ #\(\n.*?^  \) ", re.M | re.S)
+"""A memory's cell in a netlist, with its parameters."""
+
+_UNKNOWN = re.compile(r"'(?:h[\da-f]*x[\dxa-f]*|b[01]*x[01x]*)")
+"""A parameter that is not known in full."""
 
 _MULT18X18D = """
 module MULT18X18D(
@@ -70,10 +78,11 @@ TECHNOLOGIES = {
 }
 
 
-def gates(design: Design, module: str, technology: str) -> Design:
+def gates(design: Design, module: str, technology: str, *, seed: int = 0) -> Design:
     """The design with one of its modules, and all that is below it, as cells.
 
-    Assertions of what is mapped are gone. Raises RuntimeError with the log of Yosys if that fails.
+    Assertions of what is mapped are gone; `seed` draws what memories wake up with. Raises
+    RuntimeError with the log of Yosys if that fails.
     """
     kind = TECHNOLOGIES[technology]
     with tempfile.TemporaryDirectory() as name:
@@ -88,10 +97,20 @@ def gates(design: Design, module: str, technology: str) -> Design:
             ),
             folder,
         )
-        netlist = (folder / "netlist.v").read_text()
+        netlist = _with_words((folder / "netlist.v").read_text(), random.Random(seed))
     models = kind.own + "".join((_SHARE / model).read_text() for model in kind.models)
     cells = _POWER_UP.sub("", "".join(_needed(netlist, models)))
     return replace(design, logic=_without(design, module) + netlist + cells, srams="")
+
+
+def _with_words(netlist: str, rng: random.Random) -> str:
+    """The netlist with random digits for the unknown ones in its memories."""
+
+    def known(parameter: re.Match) -> str:
+        digits = "01" if parameter[0].startswith("'b") else "0123456789abcdef"
+        return re.sub("x", lambda _: rng.choice(digits), parameter[0])
+
+    return _MEMORY.sub(lambda cell: _UNKNOWN.sub(known, cell[0]), netlist)
 
 
 def _needed(netlist: str, models: str) -> Iterator[str]:

@@ -1,14 +1,17 @@
-"""Netlists that simulate: what is mapped and what stays, and that registers wake up with X."""
+"""Netlists that simulate: what is mapped and what stays, and what registers and memories wake up
+with.
+"""
 
 import re
 
 import pytest
-from amaranth.hdl import Module
+from amaranth.hdl import Module, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from rtl_gen.common.pipeline import register
 from rtl_gen.emit.verilog import emit
+from rtl_gen.memory.row_memory import RowMemory
 from rtl_gen.synthesis.gates import TECHNOLOGIES, gates
 
 
@@ -59,3 +62,13 @@ def test_the_module_is_cells(mapped):
 
 def test_registers_wake_up_with_x(mapped):
     assert not re.search(r"^\s*initial Q\b", mapped[2].text, re.M)
+
+
+@pytest.mark.parametrize("technology", TECHNOLOGIES)
+def test_memories_wake_up_with_words_of_a_seed(technology):
+    design = emit(RowMemory(depth=16, shape=unsigned(8)), "memory")
+    netlists = [gates(design, "memory", technology, seed=seed).text for seed in (1, 1, 2)]
+    contents = [re.findall(r"\.INIT\w*\(64'h(\w+)\)", netlist) for netlist in netlists]
+    assert contents[0] == contents[1] != contents[2]
+    assert contents[0]
+    assert all(re.fullmatch("[0-9a-f]{16}", each) for each in contents[0])
