@@ -59,8 +59,8 @@ figures."""
 
 
 def stages(drawn: Drawn, reaching: Reaching | None = None, *, long: bool = False) -> list[Stage]:
-    """Tests of the module's name, of its folder, of all; in Python's packages, if that is known,
-    those that reach the line; of what the RTL is compared with also runs of it.
+    """Tests beside the module, of its name, of its folder, of all; in Python's packages, if that is
+    known, those that reach the line; of what the RTL is compared with also runs of it.
 
     `long`: tests that are marked so, too. What reaches a line may be one in any case.
     """
@@ -93,8 +93,8 @@ def _of_python(package: str, folders: list[str], name: str) -> list[Stage]:
 
 
 def _of_hardware(folders: list[str], name: str) -> list[Stage]:
-    benches = ROOT.joinpath("cocotb_tests", *folders)
-    found = []
+    beside, benches = ROOT.joinpath(HARDWARE, *folders), ROOT.joinpath("cocotb_tests", *folders)
+    found = [Stage("beside", (str(beside),))] if any(beside.glob("test_*.py")) else []
     if folders and any(benches.glob("test_*.py")):
         # The unit's tests have its name or that of its class, whatever the case.
         words = f"{name} or {name.replace('_', '')}"
