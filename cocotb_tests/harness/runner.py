@@ -112,7 +112,8 @@ def simulate(
     files : texts by name of what the design reads, such as by $readmemh, when it starts
     parameters : JSON-able values that the bench reads with `harness.parameters()`
     testcase : run this cocotb test only
-    seed : of cocotb's `random` and of the memories' contents at power-up
+    seed : of cocotb's `random` and of the memories' contents at power-up, which are a netlist's
+        own where there is one
     optimise : of Verilator: take twice as long to build and half as long to run, as pays from a
         million cycles on
     visible : of Verilator: the bench reaches every signal, as on Icarus it does anyway

@@ -132,7 +132,8 @@ def test_every_module_has_tests_that_exist():
         assert len(names) == len(set(names))
     topk, schedule = draw("pruning.topk", 1, 0)[0], draw("model.pruning.schedule", 1, 0)[0]
     assert [stage.name for stage in stages(topk)] == ["module", "folder", "programs"]
-    tree = draw("common.pipeline", 1, 0)[0]
+    top, tree = draw("rtl_gen.accelerator", 1, 0)[0], draw("common.pipeline", 1, 0)[0]
+    assert [stage.name for stage in stages(top)] == ["programs"]
     assert [stage.name for stage in stages(tree)] == ["beside", "module", "folder", "programs"]
     assert {path.name for path in stages(tree)[0].files()} > {"test_arithmetic.py"}
     assert not any("--long" in stage.words for stage in stages(topk))

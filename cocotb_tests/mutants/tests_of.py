@@ -94,7 +94,9 @@ def _of_python(package: str, folders: list[str], name: str) -> list[Stage]:
 
 def _of_hardware(folders: list[str], name: str) -> list[Stage]:
     beside, benches = ROOT.joinpath(HARDWARE, *folders), ROOT.joinpath("cocotb_tests", *folders)
-    found = [Stage("beside", (str(beside),))] if any(beside.glob("test_*.py")) else []
+    found = []
+    if folders and any(beside.glob("test_*.py")):
+        found.append(Stage("beside", (str(beside),)))
     if folders and any(benches.glob("test_*.py")):
         # The unit's tests have its name or that of its class, whatever the case.
         words = f"{name} or {name.replace('_', '')}"
